@@ -1,1 +1,26 @@
+//! Okta telephony inline hook that sends one-time passcodes through Azure Communication Services
+//! (ACS), as a WASI 0.2 HTTP component.
+//!
+//! One request goes through the rooms in this order, and never back: [`app`] takes it in,
+//! [`okta`] proves who calls and reads the body, [`policy`] admits or refuses it, [`message`]
+//! writes the text, [`acs`] sends it, [`okta`] answers, [`telemetry`] tells. [`config`] is read on
+//! the way, as late as it can be. Whoever refuses makes a [`refusal::Refusal`].
+//!
+//! Nothing here touches the outside but [`ports`], and the entry module, which exists on wasm32
+//! only; so all else compiles, and is tested, natively.
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod acs;
+pub mod app;
+pub mod config;
+#[cfg(target_arch = "wasm32")]
+mod entry;
+pub mod message;
+pub mod okta;
+pub mod phone_number;
+pub mod policy;
+pub mod ports;
+pub mod refusal;
+pub mod secret;
+pub mod telemetry;

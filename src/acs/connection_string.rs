@@ -1,0 +1,285 @@
+//! `endpoint=https://NAME.communication.azure.com/;accesskey=BASE64`, as the Azure portal shows it.
+//!
+//! Lenient where Microsoft's SDKs are: order, case of the keys, spaces around parts, a `;` or `/` at
+//! the end, further parts. Strict where a mistake would sign for the wrong host or with the wrong
+//! key, which ACS answers with a bare 401.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::secret::Secret;
+
+/// A resource of Azure Communication Services, and the key to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionString {
+    /// `https`, or `http` for a loopback host.
+    pub tls: bool,
+    /// The host in lower case, and the port where it is not the scheme's own: what the `Host`
+    /// header holds, and so what is signed.
+    pub authority: String,
+    /// The access key, decoded.
+    pub access_key: Secret,
+}
+
+/// What is wrong with a connection string. Says what to do, never what the string holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidConnectionString {
+    /// A part has no `=`.
+    NotAPart,
+    /// `endpoint` is missing, empty, or there twice.
+    Endpoint,
+    /// `accesskey` is missing, empty, or there twice.
+    AccessKey,
+    /// The access key is not base64.
+    AccessKeyNotBase64,
+    /// The endpoint does not begin with `https://`, or with `http://` for a loopback host.
+    Scheme,
+    /// The endpoint holds more than scheme, host and port.
+    MoreThanHost,
+    /// The host is not a name or an address in ASCII, or the port is not one.
+    Host,
+}
+
+impl fmt::Display for InvalidConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAPart => "a part is not of the form name=value",
+            Self::Endpoint => "it must have one endpoint=https://NAME.communication.azure.com/",
+            Self::AccessKey => "it must have one accesskey=",
+            Self::AccessKeyNotBase64 => {
+                "the access key is not base64: copy it whole, with its = at the end"
+            }
+            Self::Scheme => {
+                "the endpoint must begin with https:// (http:// is for loopback hosts only)"
+            }
+            Self::MoreThanHost => "the endpoint must have no user, path, query or fragment",
+            Self::Host => {
+                "the endpoint's host must be a name or an address in ASCII, and its port a number"
+            }
+        })
+    }
+}
+
+impl ConnectionString {
+    /// Reads a connection string.
+    ///
+    /// ```
+    /// use okta_telephony_acs::acs::connection_string::ConnectionString;
+    ///
+    /// let acs = ConnectionString::parse("accesskey=a2V5; endpoint=https://Contoso.communication.azure.com:443/;").unwrap();
+    /// assert_eq!(acs.authority, "contoso.communication.azure.com");
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, InvalidConnectionString> {
+        let (mut endpoint, mut access_key) = (None, None);
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            // The first `=`: base64 ends in some.
+            let (name, value) = part.split_once('=').ok_or(InvalidConnectionString::NotAPart)?;
+            let (name, value) = (name.trim_end(), value.trim_start());
+            let (slot, twice) = if name.eq_ignore_ascii_case("endpoint") {
+                (&mut endpoint, InvalidConnectionString::Endpoint)
+            } else if name.eq_ignore_ascii_case("accesskey") {
+                (&mut access_key, InvalidConnectionString::AccessKey)
+            } else {
+                continue;
+            };
+            if slot.replace(value).is_some() {
+                return Err(twice);
+            }
+        }
+        let some = |value: Option<&'_ str>| value.filter(|v| !v.is_empty()).map(str::to_owned);
+        let endpoint = some(endpoint).ok_or(InvalidConnectionString::Endpoint)?;
+        let access_key = some(access_key).ok_or(InvalidConnectionString::AccessKey)?;
+        let access_key = BASE64_STANDARD
+            .decode(access_key)
+            .map_err(|_| InvalidConnectionString::AccessKeyNotBase64)?;
+        let (tls, authority) = parse_endpoint(&endpoint)?;
+        Ok(Self { tls, authority, access_key: access_key.into() })
+    }
+}
+
+fn parse_endpoint(endpoint: &str) -> Result<(bool, String), InvalidConnectionString> {
+    let endpoint = endpoint.to_ascii_lowercase();
+    let (tls, rest) = if let Some(rest) = endpoint.strip_prefix("https://") {
+        (true, rest)
+    } else if let Some(rest) = endpoint.strip_prefix("http://") {
+        (false, rest)
+    } else {
+        return Err(InvalidConnectionString::Scheme);
+    };
+    let rest = rest.trim_end_matches('/');
+    if rest.contains(['/', '\\', '@', '?', '#']) {
+        return Err(InvalidConnectionString::MoreThanHost);
+    }
+    let (host, port) = split_port(rest).ok_or(InvalidConnectionString::Host)?;
+    let ip = ip_address(host);
+    if ip.is_none() && !is_host_name(host) {
+        return Err(InvalidConnectionString::Host);
+    }
+    let loopback = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
+    if !tls && !loopback {
+        return Err(InvalidConnectionString::Scheme);
+    }
+    let default_port = if tls { 443 } else { 80 };
+    Ok(match port {
+        Some(port) if port != default_port => (tls, format!("{host}:{port}")),
+        _ => (tls, host.to_owned()),
+    })
+}
+
+/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let colon = match authority.find(']') {
+        Some(bracket) => authority[bracket..].find(':').map(|at| bracket + at),
+        None => authority.find(':'),
+    };
+    let Some(colon) = colon else { return Some((authority, None)) };
+    let (host, port) = (&authority[..colon], &authority[colon + 1..]);
+    // `parse` alone would also take a `+`.
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let port = port.parse().ok().filter(|port| digits && *port > 0)?;
+    Some((host, Some(port)))
+}
+
+fn ip_address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse().ok().filter(IpAddr::is_ipv4),
+    }
+}
+
+/// A host name of letters, digits and hyphens (RFC 1123, section 2.1), in lower case. The last
+/// label holds a letter: what is all digits would be an address, and is none.
+fn is_host_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253
+        && host.split('.').all(label)
+        && host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "c2VjcmV0";
+
+    fn authority(endpoint: &str) -> Result<String, InvalidConnectionString> {
+        ConnectionString::parse(&format!("endpoint={endpoint};accesskey={KEY}"))
+            .map(|c| c.authority)
+    }
+
+    #[test]
+    fn what_microsofts_sdks_tolerate_is_tolerated() {
+        let expected = ConnectionString {
+            tls: true,
+            authority: "contoso.communication.azure.com".into(),
+            access_key: "secret".into(),
+        };
+        for text in [
+            "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0",
+            "endpoint=https://contoso.communication.azure.com;accesskey=c2VjcmV0;",
+            "Endpoint=https://contoso.communication.azure.com//;AccessKey=c2VjcmV0",
+            "accesskey=c2VjcmV0;endpoint=https://contoso.communication.azure.com/",
+            "  endpoint = HTTPS://Contoso.Communication.Azure.com/ ; accesskey = c2VjcmV0 ;; foo=1;",
+            "endpoint=https://contoso.communication.azure.com:443/;accesskey=c2VjcmV0",
+        ] {
+            assert_eq!(ConnectionString::parse(text).as_ref(), Ok(&expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_padding_of_the_key_belongs_to_the_key() {
+        let acs = ConnectionString::parse("endpoint=https://a.example/;accesskey=pw==").unwrap();
+        assert_eq!(acs.access_key.reveal(), [0xa7]);
+    }
+
+    #[test]
+    fn the_authority_is_what_the_host_header_will_hold() {
+        for (endpoint, expected) in [
+            ("https://a.example:8443", "a.example:8443"),
+            ("https://a.example:80", "a.example:80"),
+            ("http://127.0.0.1:9000/", "127.0.0.1:9000"),
+            ("http://127.9.9.9:80", "127.9.9.9"),
+            ("http://localhost:443", "localhost:443"),
+            ("http://[::1]:9000", "[::1]:9000"),
+            ("https://10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(authority(endpoint).as_deref(), Ok(expected), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn what_would_sign_wrongly_is_an_error() {
+        use InvalidConnectionString::*;
+        for (endpoint, error) in [
+            ("contoso.communication.azure.com", Scheme),
+            ("ftp://a.example", Scheme),
+            ("http://a.example", Scheme),
+            ("http://10.0.0.1", Scheme),
+            ("http://localhost.example", Scheme),
+            ("https://user:secret@a.example", MoreThanHost),
+            ("https://a.example/path", MoreThanHost),
+            ("https://a.example?query", MoreThanHost),
+            ("https://a.example#fragment", MoreThanHost),
+            ("https://a.example\\b", MoreThanHost),
+            ("https://", Host),
+            ("https:///", Host),
+            ("https://bücher.example", Host),
+            ("https://a..example", Host),
+            ("https://a.example.", Host),
+            ("https://-a.example", Host),
+            ("https://a b.example", Host),
+            ("https://a.example:", Host),
+            ("https://a.example:0", Host),
+            ("https://a.example:+443", Host),
+            ("https://a.example:65536", Host),
+            ("https://a.example:1:2", Host),
+            ("https://[::1", Host),
+            ("https://[::1]x", Host),
+            ("https://::1", Host),
+            ("https://1.2.3.999", Host),
+            ("https://a.example%2e", Host),
+        ] {
+            assert_eq!(authority(endpoint), Err(error), "{endpoint}");
+        }
+        for (text, error) in [
+            ("", Endpoint),
+            ("accesskey=c2VjcmV0", Endpoint),
+            ("endpoint=;accesskey=c2VjcmV0", Endpoint),
+            ("endpoint=https://a.example;endpoint=https://b.example;accesskey=c2VjcmV0", Endpoint),
+            ("endpoint=https://a.example", AccessKey),
+            ("endpoint=https://a.example;accesskey=", AccessKey),
+            ("endpoint=https://a.example;accesskey=c2VjcmV0;accesskey=c2VjcmV0", AccessKey),
+            ("endpoint=https://a.example;accesskey=c2VjcmV", AccessKeyNotBase64),
+            ("endpoint=https://a.example;accesskey=c2V-cmV0", AccessKeyNotBase64),
+            ("endpoint=https://a.example;accesskey=c2Vj cmV0", AccessKeyNotBase64),
+            ("endpoint=https://a.example;accesskey", NotAPart),
+            ("c2VjcmV0", NotAPart),
+        ] {
+            assert_eq!(ConnectionString::parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC*|(endpoint=|accesskey=|https://|[a-z0-9.:;/=@\\[\\]])*") {
+            let _ = ConnectionString::parse(&text);
+        }
+
+        #[test]
+        fn any_endpoint_that_is_taken_is_an_authority(rest in "[a-zA-Z0-9.:@/\\[\\]-]{1,40}") {
+            if let Ok(authority) = authority(&format!("https://{rest}")) {
+                prop_assert!(!authority.contains(['@', '/', ';']));
+                prop_assert_eq!(authority.to_ascii_lowercase(), authority);
+            }
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! One message to one recipient: the request, its retries inside the deadline, and what ACS's
+//! answer means.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::acs::connection_string::ConnectionString;
+use crate::acs::sender::Sender;
+use crate::acs::signature::{imf_fixdate, sign};
+use crate::phone_number::PhoneNumber;
+use crate::ports::{Answer, BodyError, Instant, OutboundRequest, Ports, Random, SendError};
+use crate::refusal::{Reason, Refusal};
+
+/// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
+pub const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// The wait before the second attempt; it doubles from then on.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The least time that an attempt is worth starting with.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
+
+/// Where and as whom messages are sent.
+#[derive(Clone, Debug)]
+pub struct Acs {
+    /// The resource.
+    pub resource: ConnectionString,
+    /// `api-version` of the REST API.
+    pub api_version: String,
+    /// `from`.
+    pub sender: Sender,
+}
+
+/// A message to be sent.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// The recipient.
+    pub to: &'a PhoneNumber,
+    /// The text.
+    pub text: &'a str,
+    /// What makes all attempts one message.
+    pub repeatability: Repeatability,
+}
+
+/// The pair by which ACS knows a repeated request and sends its message once ("Repeatability of
+/// requests", ACS REST API). It tracks requests for 5 minutes from `first_sent` on, and refuses a
+/// request that is older, or whose `first_sent` is not the one of its `id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeatability {
+    /// `repeatabilityRequestId`.
+    pub id: Uuid,
+    /// `repeatabilityFirstSent`.
+    pub first_sent: OffsetDateTime,
+}
+
+impl Repeatability {
+    /// Up to this age the time of the event is still within ACS's 5 minutes when the request
+    /// arrives, skewed clocks included.
+    const EVENT_AGE_LIMIT: time::Duration = time::Duration::minutes(4);
+
+    /// Namespace of the ids that are made from events (RFC 9562, section 5.5): a random one.
+    const NAMESPACE: Uuid = Uuid::from_u128(0x6f0d1f3e_0f0a_4c5e_9b59_3c3f0f4d8a21);
+
+    /// The pair for an event. The same event gives the same pair, so that a hook that is called
+    /// twice sends once; without an event id each call is a message of its own.
+    pub fn of(
+        event_id: Option<&str>,
+        event_time: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+        random: &dyn Random,
+    ) -> Self {
+        let id = match event_id {
+            Some(event_id) => Uuid::new_v5(&Self::NAMESPACE, event_id.as_bytes()),
+            None => uuid::Builder::from_random_bytes(random.bytes()).into_uuid(),
+        };
+        let recent = |time: &OffsetDateTime| {
+            (time::Duration::ZERO..Self::EVENT_AGE_LIMIT).contains(&(now - *time))
+        };
+        Self { id, first_sent: event_time.filter(recent).unwrap_or(now) }
+    }
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Delivery {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The last status that ACS gave: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// ACS's error code for the whole request, letters only, where it gave one.
+    pub error_code: Option<String>,
+    /// The time from the first attempt to the end of the last.
+    pub elapsed: Duration,
+    /// The message id, which ACS may leave out, or why the message is not known to be sent.
+    pub result: Result<Option<String>, Refusal>,
+}
+
+/// Sends a message, again where a second attempt can help and fits, until `until` at the latest.
+///
+/// The request is the same in every attempt, so that ACS sends its message once whatever got lost.
+pub fn send(acs: &Acs, message: &Message<'_>, ports: Ports<'_>, until: Instant) -> Delivery {
+    let body = request_body(acs, message);
+    let path_and_query = format!("/sms?api-version={}", acs.api_version);
+    let authority = &acs.resource.authority;
+    let now = ports.clock.now();
+    let signature = sign(&acs.resource.access_key, "POST", authority, &path_and_query, now, &body);
+    let request = OutboundRequest {
+        tls: acs.resource.tls,
+        authority,
+        path_and_query: &path_and_query,
+        headers: &[
+            ("content-type", "application/json"),
+            ("x-ms-date", &signature.date),
+            ("x-ms-content-sha256", &signature.content_sha256),
+            ("authorization", &signature.authorization),
+        ],
+        body: &body,
+    };
+
+    let started = ports.clock.instant();
+    let mut backoff = FIRST_BACKOFF;
+    let mut attempts = 1;
+    loop {
+        let attempt = try_once(&request, ports, until);
+        let now = ports.clock.instant();
+        // The longer of both: a `Retry-After: 0` is no invitation to hammer.
+        let again = attempt.again_after.map(|wait| now.plus(wait.max(backoff)));
+        match again.filter(|again| again.plus(SHORTEST_ATTEMPT) <= until) {
+            Some(again) => ports.clock.sleep(again),
+            None => {
+                return Delivery {
+                    attempts,
+                    status: attempt.status,
+                    error_code: attempt.error_code,
+                    elapsed: now.since(started),
+                    result: attempt.result,
+                };
+            }
+        }
+        backoff *= 2;
+        attempts += 1;
+    }
+}
+
+/// One attempt.
+struct Attempt {
+    status: Option<u16>,
+    error_code: Option<String>,
+    result: Result<Option<String>, Refusal>,
+    /// Another attempt can help, but not before this.
+    again_after: Option<Duration>,
+}
+
+impl Attempt {
+    fn refused(status: Option<u16>, refusal: Refusal) -> Self {
+        Self { status, error_code: None, result: Err(refusal), again_after: None }
+    }
+
+    fn or_again(self, after: Duration) -> Self {
+        Self { again_after: Some(after), ..self }
+    }
+}
+
+fn try_once(request: &OutboundRequest<'_>, ports: Ports<'_>, until: Instant) -> Attempt {
+    match ports.http.send(request, until) {
+        Ok(answer) => understand(answer, until),
+        Err(SendError::NotAllowed) => Attempt::refused(None, not_allowed(request)),
+        Err(SendError::NotConnected) => {
+            let fix = "No connection to ACS came about: look at the endpoint in acs_connection_string, and at Azure's status.";
+            Attempt::refused(None, Refusal::new(Reason::AcsUnavailable, fix))
+                .or_again(Duration::ZERO)
+        }
+        Err(SendError::Broken) => Attempt::refused(None, broken()).or_again(Duration::ZERO),
+        Err(SendError::Late) => Attempt::refused(None, late()),
+    }
+}
+
+fn not_allowed(request: &OutboundRequest<'_>) -> Refusal {
+    let scheme = if request.tls { "https" } else { "http" };
+    Refusal::new(Reason::Misconfigured, "The hook may not call its ACS endpoint: see the hook's log.")
+        .with_log_fix(format!(
+            "allowed_outbound_hosts does not cover the endpoint in acs_connection_string: set extra_outbound_host \
+             to {scheme}://{}",
+            request.authority
+        ))
+}
+
+fn broken() -> Refusal {
+    Refusal::new(
+        Reason::AcsUnavailable,
+        "The connection to ACS broke before it answered. The message may have been sent.",
+    )
+}
+
+fn late() -> Refusal {
+    Refusal::new(
+        Reason::DeadlineExceeded,
+        "ACS had not answered when the deadline came. The message may have been sent.",
+    )
+}
+
+/// What an answer means.
+fn understand(mut answer: Box<dyn Answer>, until: Instant) -> Attempt {
+    let status = answer.status();
+    match status {
+        202 => match answer.read(ANSWER_LIMIT, until) {
+            Ok(body) => understand_accepted(&body),
+            Err(BodyError::Late) => Attempt::refused(Some(status), late()),
+            Err(BodyError::Broken) => {
+                Attempt::refused(Some(status), broken()).or_again(Duration::ZERO)
+            }
+            Err(BodyError::TooLarge) => unexpected(status),
+        },
+        429 => {
+            let seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
+            let refused = Attempt::refused(Some(status), refusal_of(status));
+            match seconds {
+                Some(seconds) => refused.or_again(Duration::from_secs(seconds)),
+                // ACS counts hasty retries against the limit.
+                None => refused,
+            }
+        }
+        400..=499 if !is_transient(status) => {
+            let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
+            Attempt {
+                error_code: error_code(&body),
+                ..Attempt::refused(Some(status), refusal_of(status))
+            }
+        }
+        400..=599 => by_status(status),
+        _ => unexpected(status),
+    }
+}
+
+/// A 202 says that the request was taken; its recipient may have failed all the same.
+fn understand_accepted(body: &[u8]) -> Attempt {
+    let Some(recipient) = Recipient::parse(body) else {
+        return unexpected(202);
+    };
+    let status = recipient.http_status_code;
+    if recipient.successful && (200..300).contains(&status) {
+        Attempt {
+            status: Some(status),
+            error_code: None,
+            result: Ok(recipient.message_id),
+            again_after: None,
+        }
+    } else {
+        by_status(status)
+    }
+}
+
+fn by_status(status: u16) -> Attempt {
+    let refused = Attempt::refused(Some(status), refusal_of(status));
+    if is_transient(status) { refused.or_again(Duration::ZERO) } else { refused }
+}
+
+/// Statuses after which the same request may succeed. 409: an earlier attempt, whose answer got
+/// lost, is still in progress ("Repeatability of requests").
+fn is_transient(status: u16) -> bool {
+    matches!(status, 409 | 500 | 502 | 503 | 504)
+}
+
+fn refusal_of(status: u16) -> Refusal {
+    let (reason, fix) = match status {
+        401 => (
+            Reason::AcsUnauthorized,
+            "ACS refused the signature (401): put the resource's current connection string into acs_connection_string, \
+             and look at the host's clock.",
+        ),
+        403 => (
+            Reason::AcsUnauthorized,
+            "ACS refused the right to send (403): look at the resource and whether the sender belongs to it.",
+        ),
+        404 => (
+            Reason::AcsRejected,
+            "ACS does not know the endpoint (404): look at acs_connection_string and acs_api_version.",
+        ),
+        412 => (
+            Reason::AcsRejected,
+            "ACS took the request for one of the past (412): look at the host's clock.",
+        ),
+        429 => (
+            Reason::AcsThrottled,
+            "ACS takes no more messages from this sender for now (429): spread them over more senders, or ask for a \
+             higher limit.",
+        ),
+        500.. | 409 => {
+            (Reason::AcsUnavailable, "ACS is not able to send right now: look at Azure's status.")
+        }
+        _ => (
+            Reason::AcsRejected,
+            "ACS refused the message: look at whether acs_from_shortcode belongs to the resource and can reach the \
+             recipient's country.",
+        ),
+    };
+    Refusal::new(reason, fix)
+}
+
+fn unexpected(status: u16) -> Attempt {
+    let fix =
+        "ACS gave an answer that its documentation does not know. The message may have been sent.";
+    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix))
+}
+
+/// The body, per the REST API's `Sms - Send`.
+fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SendRequest<'a> {
+        from: &'a str,
+        sms_recipients: [SmsRecipient<'a>; 1],
+        message: &'a str,
+        sms_send_options: SmsSendOptions,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SmsRecipient<'a> {
+        to: &'a str,
+        repeatability_request_id: &'a str,
+        repeatability_first_sent: &'a str,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SmsSendOptions {
+        enable_delivery_report: bool,
+    }
+
+    let request = SendRequest {
+        from: &acs.sender.value,
+        sms_recipients: [SmsRecipient {
+            to: message.to.as_str(),
+            repeatability_request_id: &message.repeatability.id.to_string(),
+            repeatability_first_sent: &imf_fixdate(message.repeatability.first_sent),
+        }],
+        message: message.text,
+        sms_send_options: SmsSendOptions { enable_delivery_report: true },
+    };
+    // Strings, bools and structs only: nothing in them can fail to serialize.
+    serde_json::to_vec(&request).unwrap_or_default()
+}
+
+/// The recipient's part of a 202.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Recipient {
+    /// "Only present if message processed".
+    pub message_id: Option<String>,
+    /// The recipient's own status.
+    pub http_status_code: u16,
+    /// Whether the message was taken.
+    pub successful: bool,
+}
+
+impl Recipient {
+    /// The one recipient in the body of a 202.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct SendResponse {
+            value: Vec<Recipient>,
+        }
+        let response: SendResponse = serde_json::from_slice(body).ok()?;
+        response.value.into_iter().next()
+    }
+}
+
+/// The code in an error's body, of which ACS has three shapes: `{"error":{"code":…}}`,
+/// `{"errors":{"SmsRecipients":[…]}}` and a bare `{"SmsRecipients":[…]}`; the name of the field
+/// serves as the code in the latter two. Letters only, 64 at most: the rest of the body may quote
+/// the recipient.
+pub fn error_code(body: &[u8]) -> Option<String> {
+    use serde_json::Value;
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let first_name = |value: &Value| {
+        value.as_object()?.iter().find(|(_, v)| v.is_array()).map(|(name, _)| name.clone())
+    };
+    let code = match (body.pointer("/error/code"), body.get("errors")) {
+        (Some(code), _) => code.as_str().map(str::to_owned),
+        (None, Some(errors)) => first_name(errors),
+        (None, None) => first_name(&body),
+    };
+    let code: String = code?.chars().filter(char::is_ascii_alphabetic).take(64).collect();
+    Some(code).filter(|code| !code.is_empty())
+}

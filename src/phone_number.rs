@@ -1,0 +1,183 @@
+//! Phone numbers as ACS takes them.
+
+use std::fmt;
+
+/// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
+/// (ITU-T E.164, section 6.2.1). The lower bound is the shortest number in use, country code
+/// included.
+///
+/// `Debug` shows what a log may hold, which is [`PhoneNumber::masked`].
+///
+/// ```
+/// use okta_telephony_acs::phone_number::PhoneNumber;
+///
+/// let number = PhoneNumber::parse("+1 (555) 010-0123").unwrap();
+/// assert_eq!(number.as_str(), "+15550100123");
+/// assert_eq!(number.masked(), "+1********23");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhoneNumber(String);
+
+/// Why a text is not a number in E.164 form. Says what is wrong, never the text itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidPhoneNumber {
+    /// It does not begin with `+` and a country code.
+    NoPlus,
+    /// It holds something that is neither a digit nor one of `space . - ( )` between digits.
+    Character,
+    /// The digit after the `+` is 0: no calling code begins with it.
+    LeadingZero,
+    /// It has fewer than 7 digits or more than 15.
+    Length,
+}
+
+impl fmt::Display for InvalidPhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoPlus => "it does not begin with + and the country code",
+            Self::Character => {
+                "it holds something other than digits, and spaces, dots, dashes and parentheses between them"
+            }
+            Self::LeadingZero => "no country code begins with 0",
+            Self::Length => "it has fewer than 7 digits or more than 15",
+        })
+    }
+}
+
+impl PhoneNumber {
+    /// Reads E.164, tolerating the separators that people write between digits.
+    pub fn parse(text: &str) -> Result<Self, InvalidPhoneNumber> {
+        let rest = text.strip_prefix('+').ok_or(InvalidPhoneNumber::NoPlus)?;
+        let between = rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.ends_with(|c: char| c.is_ascii_digit());
+        if !between || !rest.bytes().all(|b| b.is_ascii_digit() || b" .-()".contains(&b)) {
+            return Err(InvalidPhoneNumber::Character);
+        }
+        let number: String =
+            std::iter::once('+').chain(rest.chars().filter(char::is_ascii_digit)).collect();
+        let digits = &number[1..];
+        if digits.starts_with('0') {
+            return Err(InvalidPhoneNumber::LeadingZero);
+        }
+        if !(7..=15).contains(&digits.len()) {
+            return Err(InvalidPhoneNumber::Length);
+        }
+        Ok(Self(number))
+    }
+
+    /// The whole number, `+` included: for ACS, and for nothing that is kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The calling code and the last two digits, with a `*` for each digit between them: the only
+    /// form in which a number reaches a log.
+    pub fn masked(&self) -> String {
+        let digits = &self.0[1..];
+        let shown = calling_code(digits);
+        let last = &digits[digits.len() - 2..];
+        format!("+{shown}{}{last}", "*".repeat(digits.len() - shown.len() - 2))
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+/// The calling code that digits begin with: the list of ITU-T E.164 assigned country codes has one
+/// code of one digit in zones 1 and 7, the codes of two digits below, and three digits elsewhere.
+fn calling_code(digits: &str) -> &str {
+    const TWO_DIGITS: [&str; 42] = [
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
+        "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
+        "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94",
+    ];
+    let length = match &digits[..2] {
+        zone if zone.starts_with(['1', '7']) => 1,
+        "95" | "98" => 2,
+        two if TWO_DIGITS.contains(&two) => 2,
+        _ => 3,
+    };
+    &digits[..length]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn e164_is_taken_with_and_without_separators() {
+        for (text, number) in [
+            ("+15550100123", "+15550100123"),
+            ("+1 (555) 010-0123", "+15550100123"),
+            ("+44 20.7946.0958", "+442079460958"),
+            ("+2901234", "+2901234"),
+            ("+123456789012345", "+123456789012345"),
+        ] {
+            assert_eq!(PhoneNumber::parse(text).unwrap().as_str(), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_e164_is_refused_with_its_cause() {
+        use InvalidPhoneNumber::*;
+        for (text, cause) in [
+            ("", NoPlus),
+            ("9876543210", NoPlus),
+            (" +15550100123", NoPlus),
+            ("0015550100123", NoPlus),
+            ("+", Character),
+            ("++15550100123", Character),
+            ("+15550100123 ", Character),
+            ("+(1)5550100123", Character),
+            ("+1555\n0100123", Character),
+            ("+1555\u{a0}0100123", Character),
+            ("+1555010012３", Character),
+            ("+15550100123;ext=4", Character),
+            ("+1555010012x", Character),
+            ("+05550100123", LeadingZero),
+            ("+123456", Length),
+            ("+1234567890123456", Length),
+        ] {
+            assert_eq!(PhoneNumber::parse(text), Err(cause), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_masked_number_shows_the_calling_code_and_two_digits() {
+        for (number, masked) in [
+            ("+15550100123", "+1********23"),
+            ("+79161234567", "+7********67"),
+            ("+442079460958", "+44********58"),
+            ("+959123456789", "+95********89"),
+            ("+35312345678", "+353******78"),
+            ("+2901234", "+290**34"),
+        ] {
+            let number = PhoneNumber::parse(number).unwrap();
+            assert_eq!(number.masked(), masked);
+            assert_eq!(format!("{number:?}"), masked);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "\\PC*") {
+            let _ = PhoneNumber::parse(&text);
+        }
+
+        #[test]
+        fn what_is_parsed_is_e164_and_parses_to_itself(text in "\\+[0-9 .()-]{5,24}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                let digits = number.as_str().strip_prefix('+').unwrap();
+                prop_assert!((7..=15).contains(&digits.len()));
+                prop_assert!(digits.bytes().all(|b| b.is_ascii_digit()));
+                prop_assert!(!digits.starts_with('0'));
+                prop_assert_eq!(PhoneNumber::parse(number.as_str()).unwrap(), number.clone());
+                prop_assert_eq!(number.masked().len(), number.as_str().len());
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The outside, as traits: all that the rooms may ask of the host.
+//!
+//! [`wasi`] implements them with WASI 0.2 in the component; tests implement them with values. Every
+//! wait takes the [`Instant`] at which it must end, since Okta waits 3 seconds and no longer.
+
+use std::time::Duration;
+
+use ::time::OffsetDateTime;
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasi;
+
+/// A point on the host's monotonic clock, as time since an origin of the host's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub Duration);
+
+impl Instant {
+    /// The point that comes `later` than this one.
+    pub fn plus(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
+    }
+
+    /// The time from `earlier` to this point, zero where `earlier` is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The outside of one request.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    /// The configuration.
+    pub variables: &'a dyn Variables,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Randomness.
+    pub random: &'a dyn Random,
+    /// HTTP requests to elsewhere.
+    pub http: &'a dyn HttpClient,
+}
+
+/// The application's variables, as its manifest declares them.
+pub trait Variables {
+    /// The value of a variable, empty where it is not set; an error where the host can't tell,
+    /// as when its provider is out of reach.
+    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable>;
+}
+
+/// The host could not say what a variable's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VariableUnavailable;
+
+/// Both clocks.
+pub trait Clock {
+    /// The time of day, in UTC.
+    fn now(&self) -> OffsetDateTime;
+    /// The monotonic clock, on which deadlines are kept.
+    fn instant(&self) -> Instant;
+    /// Returns at `until`, or at once if it has passed.
+    fn sleep(&self, until: Instant);
+}
+
+/// Randomness fit for identifiers that nobody may guess.
+pub trait Random {
+    /// Sixteen random bytes.
+    fn bytes(&self) -> [u8; 16];
+}
+
+/// The request that came in.
+pub trait InboundRequest {
+    /// The method, in upper case as it was sent.
+    fn method(&self) -> String;
+    /// The path without the query.
+    fn path(&self) -> String;
+    /// Every value of a header, in order; a header may be repeated.
+    fn header(&self, name: &'static str) -> Vec<Vec<u8>>;
+    /// Its body.
+    fn body(&mut self) -> &mut dyn Body;
+}
+
+/// A body to be read, once.
+pub trait Body {
+    /// Reads all of it: at most `limit` bytes, and until `until` at the latest.
+    fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError>;
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It has more bytes than the limit.
+    TooLarge,
+    /// It had not ended in time.
+    Late,
+    /// The connection broke before it ended.
+    Broken,
+}
+
+/// Sends requests to elsewhere.
+pub trait HttpClient {
+    /// Sends a request and waits for the head of the answer, until `until` at the latest.
+    fn send(
+        &self,
+        request: &OutboundRequest<'_>,
+        until: Instant,
+    ) -> Result<Box<dyn Answer>, SendError>;
+}
+
+/// A POST request to elsewhere. `Host` and `Content-Length` are the client's to add.
+#[derive(Debug)]
+pub struct OutboundRequest<'a> {
+    /// `https`, or `http` for a loopback host.
+    pub tls: bool,
+    /// Host, and port where it is not the scheme's own: what the `Host` header will hold.
+    pub authority: &'a str,
+    /// Path with query.
+    pub path_and_query: &'a str,
+    /// Headers in the order in which they are sent.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// The head of an answer, with the body still to be read.
+pub trait Answer: Body {
+    /// The status code.
+    fn status(&self) -> u16;
+    /// The first value of a header, if it is text.
+    fn header(&self, name: &'static str) -> Option<String>;
+}
+
+/// Why a request brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The host may not call this host: `allowed_outbound_hosts` does not list it.
+    NotAllowed,
+    /// No connection came about, so that nothing was sent.
+    NotConnected,
+    /// The connection broke after the request may have been sent.
+    Broken,
+    /// No answer came in time; the request may have been sent.
+    Late,
+}

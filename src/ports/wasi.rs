@@ -1,0 +1,276 @@
+//! The ports on WASI 0.2 and Spin's variables.
+
+use std::time::Duration;
+
+use ::time::OffsetDateTime;
+use ::wasi::clocks::{monotonic_clock, wall_clock};
+use ::wasi::io::poll::{Pollable, poll};
+use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
+
+use super::{
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Random,
+    SendError, VariableUnavailable, Variables,
+};
+use crate::entry::bindings::wasi::http::outgoing_handler;
+use crate::entry::bindings::wasi::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
+    OutgoingRequest, RequestOptions, Scheme,
+};
+
+/// The host of this component.
+pub struct Host;
+
+impl Variables for Host {
+    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable> {
+        use spin_sdk::variables::Error;
+        match spin_sdk::variables::get(name) {
+            Ok(value) => Ok(value),
+            Err(Error::Undefined(_)) => Ok(String::new()),
+            Err(_) => Err(VariableUnavailable),
+        }
+    }
+}
+
+impl Clock for Host {
+    fn now(&self) -> OffsetDateTime {
+        let now = wall_clock::now();
+        let seconds = i64::try_from(now.seconds).unwrap_or(i64::MAX);
+        // A clock beyond the year 9999 tells nothing: 1970 makes every signature fail, visibly.
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            + Duration::from_nanos(now.nanoseconds.into())
+    }
+
+    fn instant(&self) -> Instant {
+        Instant(Duration::from_nanos(monotonic_clock::now()))
+    }
+
+    fn sleep(&self, until: Instant) {
+        at(until).block();
+    }
+}
+
+impl Random for Host {
+    fn bytes(&self) -> [u8; 16] {
+        let (high, low) =
+            (::wasi::random::random::get_random_u64(), ::wasi::random::random::get_random_u64());
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    }
+}
+
+/// A pollable that is ready at `until`.
+fn at(until: Instant) -> Pollable {
+    monotonic_clock::subscribe_instant(u64::try_from(until.0.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Whether `event` came before `until`.
+fn came_in_time(event: &Pollable, until: Instant) -> bool {
+    event.ready() || poll(&[event, &at(until)]).contains(&0)
+}
+
+/// Writes a whole body and finishes it.
+///
+/// This must happen **before** the head is handed to the host, for answers and requests alike. The
+/// other way round, head and body leave in two segments, and Nagle's algorithm together with
+/// delayed acknowledgement makes every exchange on a kept connection 40 ms late.
+///
+/// Nobody reads the body before the head is handed over, so waiting for room would be for ever: a
+/// write that the host has no room for is an error. Hosts make room for 1 MiB at least.
+pub(crate) fn write_whole(body: OutgoingBody, bytes: &[u8]) -> Result<(), BodyNotWritten> {
+    let stream = body.write().map_err(|()| BodyNotWritten)?;
+    write_without_waiting(&stream, bytes)?;
+    drop(stream);
+    OutgoingBody::finish(body, None).map_err(|_| BodyNotWritten)
+}
+
+/// The host took no body, or not all of it.
+#[derive(Debug)]
+pub(crate) struct BodyNotWritten;
+
+fn write_without_waiting(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), BodyNotWritten> {
+    while !bytes.is_empty() {
+        let room = stream.check_write().map_err(|_| BodyNotWritten)?;
+        let room = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        if room == 0 {
+            return Err(BodyNotWritten);
+        }
+        let (piece, rest) = bytes.split_at(room);
+        stream.write(piece).map_err(|_| BodyNotWritten)?;
+        bytes = rest;
+    }
+    Ok(())
+}
+
+/// Writes to standard output. Directly: `println!` goes through the preview 1 adapter and costs
+/// twice as much.
+pub(crate) fn print(line: &str) {
+    let stdout = ::wasi::cli::stdout::get_stdout();
+    // 4,096 bytes is the most that one blocking write takes.
+    for piece in line.as_bytes().chunks(4096) {
+        if stdout.blocking_write_and_flush(piece).is_err() {
+            return; // Nobody listens.
+        }
+    }
+}
+
+fn read_stream(stream: &InputStream, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+    let mut bytes = Vec::new();
+    let ready = stream.subscribe();
+    loop {
+        if !came_in_time(&ready, until) {
+            return Err(BodyError::Late);
+        }
+        match stream.read(16 * 1024) {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(StreamError::Closed) => return Ok(bytes),
+            Err(StreamError::LastOperationFailed(_)) => return Err(BodyError::Broken),
+        }
+        if bytes.len() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        // A sender that always has the next byte ready would never let the poll time out.
+        if Host.instant() >= until {
+            return Err(BodyError::Late);
+        }
+    }
+}
+
+/// A request that came in, on wasi:http.
+pub struct Inbound(pub(crate) IncomingRequest);
+
+impl InboundRequest for Inbound {
+    fn method(&self) -> String {
+        match self.0.method() {
+            Method::Get => "GET".into(),
+            Method::Head => "HEAD".into(),
+            Method::Post => "POST".into(),
+            Method::Put => "PUT".into(),
+            Method::Delete => "DELETE".into(),
+            Method::Connect => "CONNECT".into(),
+            Method::Options => "OPTIONS".into(),
+            Method::Trace => "TRACE".into(),
+            Method::Patch => "PATCH".into(),
+            Method::Other(method) => method,
+        }
+    }
+
+    fn path(&self) -> String {
+        let mut path = self.0.path_with_query().unwrap_or_default();
+        if let Some(query) = path.find('?') {
+            path.truncate(query);
+        }
+        path
+    }
+
+    fn header(&self, name: &'static str) -> Vec<Vec<u8>> {
+        self.0.headers().get(&name.to_owned())
+    }
+
+    fn body(&mut self) -> &mut dyn Body {
+        self
+    }
+}
+
+impl Body for Inbound {
+    fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+        let body = self.0.consume().map_err(|()| BodyError::Broken)?;
+        read_incoming(&body, limit, until)
+    }
+}
+
+fn read_incoming(body: &IncomingBody, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+    let stream = body.stream().map_err(|()| BodyError::Broken)?;
+    read_stream(&stream, limit, until)
+}
+
+impl HttpClient for Host {
+    fn send(
+        &self,
+        request: &OutboundRequest<'_>,
+        until: Instant,
+    ) -> Result<Box<dyn Answer>, SendError> {
+        let request = outgoing_request(request).ok_or(SendError::NotConnected)?;
+        // Also told to the host, so that it stops its work; on their own these limits would add up.
+        let options = RequestOptions::new();
+        let left = u64::try_from(until.since(self.instant()).as_nanos()).unwrap_or(u64::MAX);
+        for set in [
+            RequestOptions::set_connect_timeout,
+            RequestOptions::set_first_byte_timeout,
+            RequestOptions::set_between_bytes_timeout,
+        ] {
+            // A host that knows no such limit is no reason to fail: the race below is what counts.
+            let _ = set(&options, Some(left));
+        }
+        let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
+        if !came_in_time(&answer.subscribe(), until) {
+            return Err(SendError::Late);
+        }
+        match answer.get() {
+            Some(Ok(Ok(response))) => Ok(Box::new(Response(response))),
+            Some(Ok(Err(error))) => Err(cause(&error)),
+            // The answer is ready and has not been taken before.
+            Some(Err(())) | None => Err(SendError::Broken),
+        }
+    }
+}
+
+/// The request for the host, its body written and finished.
+fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
+    let headers = Fields::new();
+    for (name, value) in request.headers {
+        headers.append(&(*name).to_owned(), &value.as_bytes().to_vec()).ok()?;
+    }
+    headers
+        .append(&"content-length".to_owned(), &request.body.len().to_string().into_bytes())
+        .ok()?;
+    let outgoing = OutgoingRequest::new(headers);
+    outgoing.set_method(&Method::Post).ok()?;
+    let scheme = if request.tls { Scheme::Https } else { Scheme::Http };
+    outgoing.set_scheme(Some(&scheme)).ok()?;
+    outgoing.set_authority(Some(request.authority)).ok()?;
+    outgoing.set_path_with_query(Some(request.path_and_query)).ok()?;
+    write_whole(outgoing.body().ok()?, request.body).ok()?;
+    Some(outgoing)
+}
+
+/// What a host's error says about whether the request may have been sent.
+fn cause(error: &ErrorCode) -> SendError {
+    match error {
+        ErrorCode::HttpRequestDenied => SendError::NotAllowed,
+        ErrorCode::DnsTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionLimitReached
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => SendError::NotConnected,
+        ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionWriteTimeout
+        | ErrorCode::HttpResponseTimeout => SendError::Late,
+        _ => SendError::Broken,
+    }
+}
+
+struct Response(IncomingResponse);
+
+impl Answer for Response {
+    fn status(&self) -> u16 {
+        self.0.status()
+    }
+
+    fn header(&self, name: &'static str) -> Option<String> {
+        let values = self.0.headers().get(&name.to_owned());
+        String::from_utf8(values.into_iter().next()?).ok()
+    }
+}
+
+impl Body for Response {
+    fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+        let body = self.0.consume().map_err(|()| BodyError::Broken)?;
+        read_incoming(&body, limit, until)
+    }
+}

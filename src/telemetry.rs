@@ -1,0 +1,134 @@
+//! What the operator is told: one line of JSON on standard output for each hook. Its schema is
+//! docs/logging.md.
+//!
+//! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
+//! only as [`Identifier`].
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::refusal::{Fault, Refusal};
+
+/// The version of the line's schema. It changes when a field is renamed, removed or given another
+/// meaning, not when one is added.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// An identifier that came from outside, fit for a log: at most 64 characters of letters, digits,
+/// `.`, `_`, `:` and `-`, any other replaced by `_`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Makes any text fit.
+    ///
+    /// ```
+    /// use okta_telephony_acs::telemetry::Identifier;
+    ///
+    /// assert_eq!(Identifier::new("uS58 \n71kJ").as_str(), "uS58__71kJ");
+    /// ```
+    pub fn new(text: &str) -> Self {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        Self(text.chars().take(64).map(|c| if fits(c) { c } else { '_' }).collect())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The line of one hook, filled in as the request goes its way. Fields that are not known are left
+/// out.
+#[derive(Debug, Default, Serialize)]
+pub struct HookLine {
+    /// Okta's id of the hook call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<Identifier>,
+    /// Which step asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_type: Option<Identifier>,
+    /// The preview of Okta's Admin Console.
+    pub preview: bool,
+    /// The recipient: calling code and last two digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// Which kind of sender was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender_type: Option<&'static str>,
+    /// The last status that ACS gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acs_status: Option<u16>,
+    /// ACS's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acs_error: Option<String>,
+    /// ACS's message id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<Identifier>,
+    /// How often the message was tried.
+    pub attempts: u32,
+    /// Milliseconds from the first attempt to the end of the last.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "milliseconds_or_none")]
+    pub acs_ms: Option<Duration>,
+}
+
+impl HookLine {
+    /// The finished line, with its line feed.
+    pub fn finish(
+        &self,
+        now: OffsetDateTime,
+        elapsed: Duration,
+        refusal: Option<&Refusal>,
+    ) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            v: u32,
+            time: String,
+            level: &'static str,
+            event: &'static str,
+            outcome: &'static str,
+            reason: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            fix: Option<&'a str>,
+            http_status: u16,
+            #[serde(flatten)]
+            hook: &'a HookLine,
+            #[serde(serialize_with = "milliseconds")]
+            ms: Duration,
+        }
+        let (level, outcome) = match refusal.map(|refusal| refusal.reason.fault()) {
+            None => ("info", "accepted"),
+            Some(Fault::Request) => ("warn", "refused"),
+            Some(Fault::Service) => ("error", "failed"),
+        };
+        let line = Line {
+            v: SCHEMA_VERSION,
+            // Fails only for years that a clock within 0 to 9999 does not have.
+            time: now.format(&Rfc3339).unwrap_or_default(),
+            level,
+            event: "hook",
+            outcome,
+            reason: refusal.map_or("accepted", |refusal| refusal.reason.code()),
+            fix: refusal.map(|refusal| refusal.log_fix.as_ref().unwrap_or(&refusal.fix).as_ref()),
+            http_status: refusal.map_or(200, |refusal| refusal.reason.http_status()),
+            hook: self,
+            ms: elapsed,
+        };
+        // Strings, numbers and structs only: nothing in them can fail to serialize.
+        serde_json::to_string(&line).unwrap_or_default() + "\n"
+    }
+}
+
+/// Milliseconds with three places.
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_micros() as f64 / 1000.0)
+}
+
+fn milliseconds_or_none<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    milliseconds(&duration.unwrap_or_default(), serializer)
+}
