@@ -182,3 +182,144 @@ fn not_an_envelope() -> Refusal {
         "The body is a bare payload, which okta_response_format=documented refuses: it carries nothing against replay.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::{FakeHost, FakeRequest};
+    use serde_json::Value;
+
+    const BARE: &str =
+        r#"{"data":{"messageProfile":{"phoneNumber":"+15550100123","otpCode":"123456"}}}"#;
+
+    fn reason(handled: &Handled) -> String {
+        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        line["reason"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_hook_sends_and_answers_and_tells() {
+        let host = FakeHost::default();
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!(handled.response.status, 200);
+        assert_eq!(
+            String::from_utf8(handled.response.body).unwrap(),
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}]}"#
+        );
+        assert_eq!(
+            handled.log_line.unwrap(),
+            concat!(
+                r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
+                r#""reason":"accepted","http_status":200,"preview":false,"number":"+1********23","#,
+                r#""sender_type":"shortcode","acs_status":202,"message_id":"id-1","attempts":1,"#,
+                r#""acs_ms":20.0,"ms":20.0}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_stranger_costs_no_body_and_only_the_variables_that_tell_strangers_apart() {
+        let host = FakeHost::default();
+        let mut request = FakeRequest::hook(BARE);
+        request.headers.retain(|(name, _)| *name != "authorization");
+        let handled = handle(&mut request, host.ports());
+        assert_eq!(handled.response.status, 401);
+        assert!(handled.response.headers.contains(&("www-authenticate", auth::CHALLENGE)));
+        assert!(!request.body_was_read);
+        assert_eq!(
+            *host.read.borrow(),
+            ["okta_response_format", "hook_deadline_ms", "okta_basic_secret", "okta_user"]
+        );
+    }
+
+    #[test]
+    fn every_variable_is_read_once() {
+        let host = FakeHost::default();
+        handle(&mut FakeRequest::hook(BARE), host.ports());
+        let mut read = host.read.borrow().clone();
+        read.sort_unstable();
+        read.dedup();
+        assert_eq!(read.len(), host.read.borrow().len());
+    }
+
+    #[test]
+    fn without_credentials_configured_nothing_is_read_or_sent() {
+        let host = FakeHost::default().with("okta_basic_secret", "");
+        let mut request = FakeRequest::hook(BARE);
+        request.headers[0].1 = b"Basic b2t0YTo=".to_vec();
+        let handled = handle(&mut request, host.ports());
+        assert_eq!((handled.response.status, reason(&handled).as_str()), (200, "misconfigured"));
+        assert!(!request.body_was_read);
+        assert!(host.sent.borrow().is_empty());
+    }
+
+    #[test]
+    fn other_methods_are_told_which_one_to_use() {
+        for method in ["GET", "HEAD", "PUT", "post", "BREW"] {
+            let host = FakeHost::default();
+            let mut request = FakeRequest::hook(BARE);
+            request.method = method;
+            let handled = handle(&mut request, host.ports());
+            assert_eq!(handled.response.status, 405, "{method}");
+            assert!(handled.response.headers.contains(&("allow", "POST")));
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_not_json_or_too_large_or_late_are_refused_unparsed() {
+        let host = FakeHost::default();
+        let refused = |request: &mut FakeRequest| {
+            let handled = handle(request, host.ports());
+            (handled.response.status, reason(&handled))
+        };
+        for content_type in
+            ["text/plain", "", "application/jsonp", "application/x-www-form-urlencoded"]
+        {
+            let mut request = FakeRequest::hook(BARE);
+            request.headers[1].1 = content_type.into();
+            assert_eq!(refused(&mut request), (415, "unsupported_media_type".into()));
+            assert!(!request.body_was_read);
+        }
+        let mut request = FakeRequest::hook(BARE);
+        request.headers.push(("content-length", b"65537".to_vec()));
+        assert_eq!(refused(&mut request), (413, "body_too_large".into()));
+        assert!(!request.body_was_read);
+        let mut request = FakeRequest::hook(vec![b' '; BODY_LIMIT + 1]);
+        assert_eq!(refused(&mut request), (413, "body_too_large".into()));
+        for (error, expected) in [
+            (BodyError::Late, (408, "request_timeout".into())),
+            (BodyError::Broken, (400, "incomplete_body".into())),
+        ] {
+            let mut request = FakeRequest::hook(BARE);
+            request.body = Err(error);
+            assert_eq!(refused(&mut request), expected);
+        }
+        assert!(host.sent.borrow().is_empty());
+    }
+
+    #[test]
+    fn json_may_have_parameters() {
+        let host = FakeHost::default();
+        let mut request = FakeRequest::hook(BARE);
+        request.headers[1].1 = b"Application/JSON; charset=utf-8".to_vec();
+        assert_eq!(handle(&mut request, host.ports()).response.status, 200);
+    }
+
+    #[test]
+    fn documented_refuses_a_bare_payload() {
+        let host = FakeHost::default().with("okta_response_format", "documented");
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!((handled.response.status, reason(&handled).as_str()), (400, "not_an_envelope"));
+        assert!(host.sent.borrow().is_empty());
+    }
+
+    #[test]
+    fn elsewhere_there_is_nothing() {
+        let mut request = FakeRequest::hook(BARE);
+        request.path = "/api/okta-telephony/";
+        let handled = handle(&mut request, FakeHost::default().ports());
+        assert_eq!(handled.response.status, 404);
+        assert!(handled.log_line.is_none());
+    }
+}

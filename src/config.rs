@@ -172,3 +172,89 @@ impl Problems {
         Refusal::new(Reason::Misconfigured, self.0.join("; ") + ".")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::FakeHost;
+
+    fn acs(host: &FakeHost) -> Result<Acs, Refusal> {
+        read_acs(host, Gate::read(host))
+    }
+
+    #[test]
+    fn unset_variables_have_their_defaults() {
+        let host = FakeHost::default();
+        let gate = Gate::read(&host);
+        assert_eq!(gate.deadline, Duration::from_millis(2500));
+        assert_eq!(gate.response_format, ResponseFormat::Auto);
+        let credentials = gate.credentials.as_ref().unwrap();
+        assert_eq!(credentials.user, "okta");
+        assert_eq!(credentials.secret, "supersecret".into());
+        assert_eq!(read_acs(&host, gate).unwrap().api_version, "2021-03-07");
+    }
+
+    #[test]
+    fn an_empty_secret_is_no_secret_and_only_the_log_is_told_so() {
+        let host = FakeHost::default().with("okta_basic_secret", "");
+        let refusal = Gate::read(&host).credentials.unwrap_err();
+        assert_eq!(refusal.reason, Reason::Misconfigured);
+        assert!(!refusal.fix.contains("okta_basic_secret"));
+        assert!(refusal.log_fix.unwrap().starts_with("okta_basic_secret is not set"));
+    }
+
+    #[test]
+    fn deadlines_that_okta_would_not_wait_for_are_refused() {
+        for (said, good) in [
+            ("500", true),
+            ("2800", true),
+            ("2801", false),
+            ("499", false),
+            ("0", false),
+            ("-1", false),
+            ("2.5", false),
+            ("2500ms", false),
+            ("99999999999999999999", false),
+        ] {
+            let host = FakeHost::default().with("hook_deadline_ms", said);
+            let acs = acs(&host);
+            assert_eq!(acs.is_ok(), good, "{said}: {acs:?}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once_with_its_fix_and_without_its_value() {
+        let host = FakeHost::default()
+            .with("okta_response_format", "xml-secret")
+            .with("hook_deadline_ms", "soon-secret")
+            .with("acs_connection_string", "endpoint=https://contoso.example/;accesskey=*secret*")
+            .with("acs_from_shortcode", "not-a-sender-secret")
+            .with("acs_api_version", "2021/secret");
+        let refusal = acs(&host).unwrap_err();
+        assert_eq!(refusal.reason, Reason::Misconfigured);
+        for name in [
+            "okta_response_format must be",
+            "hook_deadline_ms must be",
+            "acs_connection_string the access key is not base64",
+            "acs_from_shortcode must be",
+            "acs_api_version must be",
+        ] {
+            assert!(refusal.fix.contains(name), "{name}: {}", refusal.fix);
+        }
+        assert!(!refusal.fix.contains("secret"), "{}", refusal.fix);
+    }
+
+    #[test]
+    fn a_variable_that_the_host_cannot_tell_is_a_problem_of_its_own() {
+        let host = FakeHost::default().with("acs_connection_string", "<unavailable>");
+        assert!(acs(&host).unwrap_err().fix.contains("acs_connection_string could not be read"));
+        let host = FakeHost::default().with("okta_basic_secret", "<unavailable>");
+        assert!(Gate::read(&host).credentials.is_err());
+    }
+
+    #[test]
+    fn a_user_with_a_colon_could_never_match() {
+        let host = FakeHost::default().with("okta_user", "a:b");
+        assert!(Gate::read(&host).credentials.is_err());
+    }
+}

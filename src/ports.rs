@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ::time::OffsetDateTime;
 
+#[cfg(test)]
+pub(crate) mod fake;
 #[cfg(target_arch = "wasm32")]
 pub mod wasi;
 

@@ -132,3 +132,38 @@ fn milliseconds_or_none<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     milliseconds(&duration.unwrap_or_default(), serializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Reason;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_line_prefers_what_only_the_log_may_know() {
+        let refusal = Refusal::new(Reason::Unauthorized, "outside").with_log_fix("inside");
+        let line = HookLine::default().finish(
+            datetime!(2026-01-31 12:00:00.5 UTC),
+            Duration::from_micros(1234),
+            Some(&refusal),
+        );
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"v":1,"time":"2026-01-31T12:00:00.5Z","level":"warn","event":"hook","outcome":"refused","#,
+                r#""reason":"unauthorized","fix":"inside","http_status":401,"preview":false,"attempts":0,"ms":1.234}"#,
+                "\n"
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_a_safe_identifier(text in "\\PC*") {
+            let identifier = Identifier::new(&text);
+            prop_assert!(identifier.as_str().len() <= 64);
+            prop_assert!(identifier.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b)));
+        }
+    }
+}

@@ -385,3 +385,214 @@ pub fn error_code(body: &[u8]) -> Option<String> {
     let code: String = code?.chars().filter(char::is_ascii_alphabetic).take(64).collect();
     Some(code).filter(|code| !code.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::{FakeAnswer, FakeHost};
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    fn acs() -> Acs {
+        Acs {
+            resource: ConnectionString::parse(
+                "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
+            )
+            .unwrap(),
+            api_version: "2021-03-07".into(),
+            sender: Sender::parse("12345").unwrap(),
+        }
+    }
+
+    /// Sends one message with 2,450 ms to go.
+    fn send_one(host: &FakeHost) -> Delivery {
+        let to = PhoneNumber::parse("+15550100123").unwrap();
+        let repeatability = Repeatability::of(Some("event"), None, host.now, host);
+        let message = Message { to: &to, text: "Your code is \"1\" – ok", repeatability };
+        let until = host.instant.get().plus(Duration::from_millis(2450));
+        send(&acs(), &message, host.ports(), until)
+    }
+
+    fn reason(delivery: &Delivery) -> Reason {
+        delivery.result.as_ref().unwrap_err().reason
+    }
+
+    const GONE: (Duration, Result<FakeAnswer, SendError>) =
+        (Duration::from_millis(1), Err(SendError::NotConnected));
+
+    #[test]
+    fn the_request_is_the_one_of_the_rest_api() {
+        let host = FakeHost::default();
+        let delivery = send_one(&host);
+        assert_eq!(delivery.result, Ok(Some("id-1".into())));
+        assert_eq!((delivery.attempts, delivery.status), (1, Some(202)));
+        let sent = host.sent.borrow();
+        assert_eq!(sent[0].authority, "contoso.communication.azure.com");
+        assert_eq!(sent[0].path_and_query, "/sms?api-version=2021-03-07");
+        assert_eq!(
+            sent[0].body,
+            r#"{"from":"12345","smsRecipients":[{"to":"+15550100123","repeatabilityRequestId":"ef9f0d10-dead-5beef","repeatabilityFirstSent":"Sat, 31 Jan 2026 12:00:00 GMT"}],"message":"Your code is \"1\" – ok","smsSendOptions":{"enableDeliveryReport":true}}"#
+                .replace("ef9f0d10-dead-5beef", &Uuid::new_v5(&Repeatability::NAMESPACE, b"event").to_string())
+        );
+        let names: Vec<_> = sent[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["content-type", "x-ms-date", "x-ms-content-sha256", "authorization"]);
+    }
+
+    #[test]
+    fn an_event_gives_one_pair_and_no_event_a_random_one() {
+        let host = FakeHost::default();
+        let of = |id, time| Repeatability::of(id, time, host.now, &host);
+        assert_eq!(of(Some("a"), None).id, of(Some("a"), None).id);
+        assert_ne!(of(Some("a"), None).id, of(Some("b"), None).id);
+        assert_eq!(of(Some("a"), None).id.get_version_num(), 5);
+        assert_eq!(of(None, None).id.get_version_num(), 4);
+    }
+
+    #[test]
+    fn first_sent_is_the_events_time_while_acs_still_tracks_it() {
+        let host = FakeHost::default();
+        for (time, first_sent) in [
+            (datetime!(2026-01-31 11:56:00.001 UTC), datetime!(2026-01-31 11:56:00.001 UTC)),
+            (datetime!(2026-01-31 11:56:00 UTC), host.now),
+            (datetime!(2026-01-31 12:00:00.001 UTC), host.now),
+        ] {
+            assert_eq!(Repeatability::of(None, Some(time), host.now, &host).first_sent, first_sent);
+        }
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_with_the_same_request() {
+        let recipient_503 = r#"{"value":[{"to":"+1","httpStatusCode":503,"successful":false}]}"#;
+        for first in [
+            GONE,
+            (Duration::from_millis(1), Err(SendError::Broken)),
+            FakeAnswer::of(500, ""),
+            FakeAnswer::of(502, ""),
+            FakeAnswer::of(503, ""),
+            FakeAnswer::of(504, ""),
+            FakeAnswer::of(409, ""),
+            FakeAnswer::of(202, recipient_503),
+            FakeAnswer::throttled(Some("1")),
+        ] {
+            let label = format!("{first:?}");
+            let host = FakeHost::default().answering([first, FakeAnswer::accepted("id-2")]);
+            let delivery = send_one(&host);
+            assert_eq!(delivery.result, Ok(Some("id-2".into())), "{label}");
+            assert_eq!(delivery.attempts, 2);
+            let sent = host.sent.borrow();
+            assert_eq!((&sent[0].body, &sent[0].headers), (&sent[1].body, &sent[1].headers));
+        }
+    }
+
+    #[test]
+    fn attempts_are_spaced_ever_wider_and_end_before_the_deadline() {
+        let host = FakeHost::default().answering(std::iter::repeat_n(GONE, 20));
+        let delivery = send_one(&host);
+        assert_eq!(reason(&delivery), Reason::AcsUnavailable);
+        let sent = host.sent.borrow();
+        let waits: Vec<_> =
+            sent.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_millis()).collect();
+        assert_eq!(waits, [101, 201, 401, 801]);
+        assert!(delivery.elapsed < Duration::from_millis(2450));
+    }
+
+    #[test]
+    fn a_throttled_message_waits_only_if_it_is_told_how_long_and_that_fits() {
+        for retry_after in
+            [None, Some("60"), Some("3"), Some("soon"), Some("-1"), Some("99999999999999999999")]
+        {
+            let host = FakeHost::default().answering([FakeAnswer::throttled(retry_after)]);
+            let delivery = send_one(&host);
+            assert_eq!(reason(&delivery), Reason::AcsThrottled, "{retry_after:?}");
+            assert_eq!((delivery.attempts, delivery.elapsed.as_millis()), (1, 20));
+        }
+        let host = FakeHost::default().answering(vec![FakeAnswer::throttled(Some("0")); 9]);
+        assert_eq!(reason(&send_one(&host)), Reason::AcsThrottled);
+        assert_eq!(host.sent.borrow().len(), 5, "a Retry-After of 0 still backs off");
+    }
+
+    #[test]
+    fn what_cannot_pass_is_not_tried_again() {
+        let recipient =
+            |status| format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":false}}]}}"#);
+        for (answer, expected) in [
+            (FakeAnswer::of(400, ""), Reason::AcsRejected),
+            (FakeAnswer::of(404, ""), Reason::AcsRejected),
+            (FakeAnswer::of(412, ""), Reason::AcsRejected),
+            (FakeAnswer::of(401, ""), Reason::AcsUnauthorized),
+            (FakeAnswer::of(403, ""), Reason::AcsUnauthorized),
+            (FakeAnswer::of(501, ""), Reason::AcsUnavailable),
+            (FakeAnswer::of(200, ""), Reason::AcsUnexpectedAnswer),
+            (FakeAnswer::of(301, ""), Reason::AcsUnexpectedAnswer),
+            (FakeAnswer::of(202, "no json"), Reason::AcsUnexpectedAnswer),
+            (FakeAnswer::of(202, r#"{"value":[]}"#), Reason::AcsUnexpectedAnswer),
+            (FakeAnswer::of(202, &"x".repeat(ANSWER_LIMIT + 1)), Reason::AcsUnexpectedAnswer),
+            (FakeAnswer::of(202, &recipient(400)), Reason::AcsRejected),
+            (FakeAnswer::of(202, &recipient(429)), Reason::AcsThrottled),
+            (FakeAnswer::of(202, &recipient(202)), Reason::AcsRejected),
+            ((Duration::ZERO, Err(SendError::NotAllowed)), Reason::Misconfigured),
+            ((Duration::from_secs(9), Err(SendError::Broken)), Reason::DeadlineExceeded),
+        ] {
+            let label = format!("{answer:?}");
+            let host = FakeHost::default().answering([answer]);
+            assert_eq!(reason(&send_one(&host)), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_may_have_been_sent_is_said_to() {
+        let late = (Duration::from_secs(9), Err(SendError::Broken));
+        let broken = (Duration::from_millis(2400), Err(SendError::Broken));
+        for answer in [late, broken, FakeAnswer::of(202, "?")] {
+            let refusal = send_one(&FakeHost::default().answering([answer])).result.unwrap_err();
+            assert!(refusal.fix.contains("may have been sent"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_may_not_be_called_is_named_in_the_log_with_the_fix() {
+        let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::NotAllowed))]);
+        let refusal = send_one(&host).result.unwrap_err();
+        let log_fix = refusal.log_fix.unwrap();
+        assert!(
+            log_fix.contains("set extra_outbound_host to https://contoso.communication.azure.com")
+        );
+    }
+
+    #[test]
+    fn an_accepted_message_may_lack_its_id() {
+        let body = r#"{"value":[{"to":"+1","httpStatusCode":202,"successful":true}]}"#;
+        let host = FakeHost::default().answering([FakeAnswer::of(202, body)]);
+        assert_eq!(send_one(&host).result, Ok(None));
+    }
+
+    #[test]
+    fn an_errors_code_is_found_in_each_of_acs_three_shapes() {
+        for (body, code) in [
+            (r#"{"error":{"code":"Unauthorized","message":""}}"#, Some("Unauthorized")),
+            (
+                r#"{"title":"x","errors":{"SmsRecipients":["to +15550100123"]},"traceId":"y"}"#,
+                Some("SmsRecipients"),
+            ),
+            (r#"{"SmsRecipients":["Max of 100 phone …"]}"#, Some("SmsRecipients")),
+            (r#"{"error":{"code":"to +15550100123 !"}}"#, Some("to")),
+            (r#"{"error":{"code":"+15550100123"}}"#, None),
+            (r#"{"error":"x"}"#, None),
+            ("[]", None),
+            ("", None),
+        ] {
+            assert_eq!(error_code(body.as_bytes()).as_deref(), code, "{body}");
+        }
+        let long = format!(r#"{{"error":{{"code":"{}"}}}}"#, "x".repeat(100));
+        assert_eq!(error_code(long.as_bytes()).unwrap().len(), 64);
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_understood(status in 100u16..600, body in "\\PC*|[\\[\\]{}\":,a-zA-Z0-9]*") {
+            let host = FakeHost::default().answering(vec![FakeAnswer::of(status, &body); 9]);
+            prop_assert!(send_one(&host).result.is_err());
+            let _ = error_code(body.as_bytes());
+        }
+    }
+}

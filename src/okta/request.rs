@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -282,53 +282,73 @@ fn missing(reason: Reason, name: &str) -> Refusal {
     Refusal::new(reason, format!("{name} is missing."))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    event_id: Option<Value<'a>>,
-    event_time: Option<Value<'a>>,
-    event_type: Option<Value<'a>>,
-    request_type: Option<Value<'a>>,
-    data: Option<Data<'a>>,
+/// Declares a JSON object by the fields that are read, each there at most once; `null` counts as
+/// absent and other fields are skipped. Unlike serde's derive, it takes no array for an object.
+macro_rules! object {
+    ($name:ident { $($field:ident: $type:ident = $key:literal),+ $(,)? }) => {
+        struct $name<'a> {
+            $($field: Option<$type<'a>>,)+
+        }
+
+        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor;
+
+                impl<'de> Visitor<'de> for ObjectVisitor {
+                    type Value = $name<'de>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        $(let mut $field: Option<Option<$type<'de>>> = None;)+
+                        while let Some(key) = map.next_key::<Value<'de>>()? {
+                            match key.as_text() {
+                                $(Some($key) => {
+                                    if $field.replace(map.next_value()?).is_some() {
+                                        return Err(A::Error::duplicate_field($key));
+                                    }
+                                })+
+                                _ => drop(map.next_value::<IgnoredAny>()?),
+                            }
+                        }
+                        Ok($name { $($field: $field.flatten(),)+ })
+                    }
+                }
+
+                deserializer.deserialize_map(ObjectVisitor)
+            }
+        }
+    };
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data<'a> {
-    #[serde(borrow)]
-    context: Option<Context<'a>>,
-    message_profile: Option<MessageProfile<'a>>,
-}
+object!(Envelope {
+    event_id: Value = "eventId",
+    event_time: Value = "eventTime",
+    event_type: Value = "eventType",
+    request_type: Value = "requestType",
+    data: Data = "data",
+});
 
-#[derive(Deserialize)]
-struct Context<'a> {
-    #[serde(borrow)]
-    request: Option<OktaRequest<'a>>,
-}
+object!(Data { context: Context = "context", message_profile: MessageProfile = "messageProfile" });
 
-#[derive(Deserialize)]
-struct OktaRequest<'a> {
-    #[serde(borrow)]
-    url: Option<Url<'a>>,
-}
+object!(Context { request: OktaRequest = "request" });
 
-#[derive(Deserialize)]
-struct Url<'a> {
-    #[serde(borrow)]
-    value: Option<Value<'a>>,
-}
+object!(OktaRequest { url: Url = "url" });
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageProfile<'a> {
-    #[serde(borrow)]
-    msg_template: Option<Value<'a>>,
-    phone_number: Option<Value<'a>>,
-    otp_expires: Option<Value<'a>>,
-    delivery_channel: Option<Value<'a>>,
-    otp_code: Option<Value<'a>>,
-}
+object!(Url { value: Value = "value" });
+
+object!(MessageProfile {
+    msg_template: Value = "msgTemplate",
+    phone_number: Value = "phoneNumber",
+    otp_expires: Value = "otpExpires",
+    delivery_channel: Value = "deliveryChannel",
+    otp_code: Value = "otpCode",
+});
 
 /// A field's value. Never fails to read, so that a wrong type is refused by the field's name.
 enum Value<'a> {
@@ -402,5 +422,198 @@ impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
         }
 
         deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    /// The payload of Okta's preview, from its telephony inline hook reference.
+    const PREVIEW: &str = r#"{"eventId":"uS5871kJThSsU8qlA1LTcg","eventTime":"2022-01-28T21:43:40.000Z","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://${yourOktaDomain}/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.pre-enrollment","data":{"context":{"request":{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{"value":"/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview"},"ipAddress":"127.0.0.1"}},"userProfile":{"firstName":"test","lastName":"user","login":"test.user@okta.com","userId":"00uyxxSknGtK8022w0g3"},"messageProfile":{"msgTemplate":"(HOOK)Your code is 11111","phoneNumber":"9876543210","otpExpires":"2022-01-28T21:48:34.321Z","deliveryChannel":"SMS","otpCode":"11111","locale":"EN-US"}}}"#;
+
+    const BARE: &str =
+        r#"{"data":{"messageProfile":{"phoneNumber":"+15550100123","otpCode":"123456"}}}"#;
+
+    fn read(body: &str) -> Result<HookRequest, Refusal> {
+        parse(body.as_bytes())?.into_request()
+    }
+
+    fn reason(body: &str) -> Reason {
+        read(body).expect_err(body).reason
+    }
+
+    /// An envelope whose message profile holds these fields.
+    fn envelope(profile: &str) -> String {
+        format!(
+            r#"{{"eventType":"com.okta.telephony.provider","eventTime":"2026-01-31T12:00:00.000Z","data":{{"messageProfile":{{{profile}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn oktas_own_payload_is_read() {
+        let body = parse(PREVIEW.as_bytes()).unwrap();
+        assert_eq!(body.dialect(), Dialect::Documented);
+        let request = body.into_request().unwrap();
+        assert_eq!(
+            request,
+            HookRequest {
+                event_id: Some("uS5871kJThSsU8qlA1LTcg".into()),
+                event_time: Some(datetime!(2022-01-28 21:43:40 UTC)),
+                request_type: Some("com.okta.user.telephony.pre-enrollment".into()),
+                preview: true,
+                delivery_channel: Some("SMS".into()),
+                phone_number: Err(NotANumber::Placeholder),
+                otp_code: "11111".into(),
+                otp_expires: Some(datetime!(2022-01-28 21:48:34.321 UTC)),
+                msg_template: Some("(HOOK)Your code is 11111".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn a_bare_payload_is_read_as_classic() {
+        let body = parse(BARE.as_bytes()).unwrap();
+        assert_eq!(body.dialect(), Dialect::Classic);
+        let request = body.into_request().unwrap();
+        assert_eq!(request.phone_number.unwrap().as_str(), "+15550100123");
+        assert_eq!(request.otp_expires, None);
+    }
+
+    #[test]
+    fn debug_shows_no_passcode_no_text_and_no_whole_number() {
+        let body = envelope(
+            r#""phoneNumber":"+15550100123","otpCode":"987654","msgTemplate":"is 987654""#,
+        );
+        let debug = format!("{:?}", read(&body).unwrap());
+        assert!(!debug.contains("987654") && !debug.contains("5550100"), "{debug}");
+    }
+
+    #[test]
+    fn an_integer_serves_as_a_passcode_and_never_as_a_number() {
+        let request = read(&envelope(r#""phoneNumber":15550100123,"otpCode":11111"#)).unwrap();
+        assert_eq!(request.otp_code, "11111");
+        assert_eq!(request.phone_number, Err(NotANumber::JsonNumber));
+        let unquoted =
+            PREVIEW.replace(r#""9876543210""#, "9876543210").replace(r#""11111""#, "11111");
+        assert_eq!(read(&unquoted).unwrap().phone_number, Err(NotANumber::Placeholder));
+    }
+
+    #[test]
+    fn the_placeholder_is_a_placeholder_in_a_preview_only() {
+        let request = read(&envelope(r#""phoneNumber":"9876543210","otpCode":"1""#)).unwrap();
+        assert_eq!(request.phone_number, Err(NotANumber::Invalid(InvalidPhoneNumber::NoPlus)));
+    }
+
+    #[test]
+    fn an_envelope_without_an_expiry_holds_for_ten_minutes() {
+        let request = read(&envelope(r#""phoneNumber":"+15550100123","otpCode":"1""#)).unwrap();
+        assert_eq!(request.otp_expires, Some(datetime!(2026-01-31 12:10:00 UTC)));
+        let timeless = BARE.replacen('{', r#"{"eventType":"com.okta.telephony.provider","#, 1);
+        assert_eq!(reason(&timeless), Reason::MissingOtpExpires);
+    }
+
+    #[test]
+    fn what_is_missing_or_of_the_wrong_type_is_refused_by_name() {
+        use Reason::*;
+        let number = r#""phoneNumber":"+15550100123""#;
+        for (profile, expected) in [
+            (r#""otpCode":"1""#.to_owned(), MissingPhoneNumber),
+            (r#""otpCode":"1","phoneNumber":null"#.to_owned(), MissingPhoneNumber),
+            (r#""otpCode":"1","phoneNumber":true"#.to_owned(), InvalidField),
+            (r#""otpCode":"1","phoneNumber":["+15550100123"]"#.to_owned(), InvalidField),
+            (number.to_owned(), MissingOtpCode),
+            (format!(r#"{number},"otpCode":null"#), MissingOtpCode),
+            (format!(r#"{number},"otpCode":"""#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":"  ""#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":"1\u0000""#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":"{}""#, "1".repeat(33)), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":-1"#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":1.5"#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":{{"a":[1]}}"#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":"1","otpExpires":"soon""#), InvalidOtpExpires),
+            (format!(r#"{number},"otpCode":"1","otpExpires":1700000000"#), InvalidOtpExpires),
+            (format!(r#"{number},"otpCode":"1","msgTemplate":5"#), InvalidMsgTemplate),
+        ] {
+            assert_eq!(reason(&envelope(&profile)), expected, "{profile}");
+        }
+        for (body, expected) in [
+            ("{}", MissingMessageProfile),
+            (r#"{"data":null}"#, MissingMessageProfile),
+            (r#"{"data":{}}"#, MissingMessageProfile),
+            (r#"{"data":[null,{"otpCode":"1"}]}"#, InvalidField),
+            ("[]", InvalidField),
+            ("7", InvalidField),
+            (r#"{"data":5}"#, InvalidField),
+            (r#"{"data":{"messageProfile":"x"}}"#, InvalidField),
+            (r#"{"eventType":"com.okta.user.pre-registration","data":{}}"#, UnsupportedEventType),
+            (r#"{"eventType":7,"data":{}}"#, UnsupportedEventType),
+        ] {
+            assert_eq!(reason(body), expected, "{body}");
+        }
+        assert_eq!(reason(&PREVIEW.replace("2022-01-28T21:43:40.000Z", "today")), InvalidEventTime);
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for body in ["", " ", "x", "{", r#"{"data":"#, r#"{"a":[1,"#, "{}{}", "\u{feff}{}"] {
+            assert_eq!(reason(body), Reason::InvalidJson, "{body:?}");
+        }
+        let refusal = parse(b"{\"x\":\"\xff\"}").err().unwrap();
+        assert_eq!(
+            (refusal.reason, refusal.fix.as_ref()),
+            (Reason::InvalidJson, "The body is not UTF-8.")
+        );
+    }
+
+    #[test]
+    fn a_refusal_never_quotes_the_body() {
+        for body in [
+            r#"{"data":"+15550100123"}"#,
+            r#"{"data":{"messageProfile":"+15550100123"}}"#,
+            "+15550100123",
+        ] {
+            let refusal = read(body).unwrap_err();
+            assert!(!format!("{refusal:?}").contains("5550100"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_where_it_counts_and_not_in_strings() {
+        let nested = |levels: usize| {
+            format!(r#"{{"x":{}{},{}"#, "[".repeat(levels - 1), "]".repeat(levels - 1), &BARE[1..])
+        };
+        assert!(read(&nested(NESTING_LIMIT)).is_ok());
+        assert_eq!(reason(&nested(NESTING_LIMIT + 1)), Reason::InvalidJson);
+        assert_eq!(reason(&"[".repeat(BODY_LIMIT)), Reason::InvalidJson);
+        let text = format!(r#"{{"x":"\"{}",{}"#, "[".repeat(100), &BARE[1..]);
+        assert!(read(&text).is_ok());
+    }
+
+    #[test]
+    fn a_field_that_is_read_may_be_there_once_and_others_as_often_as_they_like() {
+        let twice = BARE.replace(r#""otpCode""#, r#""otpCode":"1","otpCode""#);
+        assert_eq!(reason(&twice), Reason::DuplicateField);
+        let twice = BARE.replace(r#""data""#, r#""data":null,"data""#);
+        assert_eq!(reason(&twice), Reason::DuplicateField);
+        let twice = BARE.replace(r#""otpCode""#, r#""locale":"en","locale":"de","otpCode""#);
+        assert!(read(&twice).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(&body).and_then(Body::into_request);
+        }
+
+        #[test]
+        fn any_damage_to_a_payload_is_read_or_refused(at in 0..PREVIEW.len(), byte in any::<u8>(), cut in 0..PREVIEW.len()) {
+            let mut body = PREVIEW.as_bytes().to_vec();
+            body[at] = byte;
+            let _ = parse(&body).and_then(Body::into_request);
+            let _ = parse(&body[..cut]).and_then(Body::into_request);
+        }
     }
 }

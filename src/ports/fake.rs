@@ -1,0 +1,226 @@
+//! The ports as values, for tests: nothing sleeps and nothing opens a socket.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::{
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Ports,
+    Random, SendError, VariableUnavailable, Variables,
+};
+
+/// A host whose clock stands still but for sleeps and for what its answers take.
+pub struct FakeHost {
+    pub variables: BTreeMap<&'static str, &'static str>,
+    /// Names of the variables that were read, in order.
+    pub read: RefCell<Vec<&'static str>>,
+    pub now: OffsetDateTime,
+    pub instant: Cell<Instant>,
+    /// What the next requests bring, each with the time that it takes.
+    pub answers: RefCell<VecDeque<(Duration, Result<FakeAnswer, SendError>)>>,
+    /// The requests that left: target, headers, body.
+    pub sent: RefCell<Vec<Sent>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Instant,
+    pub authority: String,
+    pub path_and_query: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Default for FakeHost {
+    /// Configured, with an ACS that accepts the first message.
+    fn default() -> Self {
+        Self {
+            variables: BTreeMap::from([
+                ("okta_basic_secret", "supersecret"),
+                (
+                    "acs_connection_string",
+                    "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
+                ),
+                ("acs_from_shortcode", "12345"),
+            ]),
+            read: RefCell::default(),
+            now: datetime!(2026-01-31 12:00:00 UTC),
+            instant: Cell::new(Instant(Duration::from_secs(1000))),
+            answers: RefCell::new(VecDeque::from([FakeAnswer::accepted("id-1")])),
+            sent: RefCell::default(),
+        }
+    }
+}
+
+impl FakeHost {
+    pub fn ports(&self) -> Ports<'_> {
+        Ports { variables: self, clock: self, random: self, http: self }
+    }
+
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.insert(name, value);
+        self
+    }
+
+    pub fn answering(
+        self,
+        answers: impl IntoIterator<Item = (Duration, Result<FakeAnswer, SendError>)>,
+    ) -> Self {
+        self.answers.replace(answers.into_iter().collect());
+        self
+    }
+
+    fn pass(&self, time: Duration) {
+        self.instant.set(self.instant.get().plus(time));
+    }
+}
+
+impl Variables for FakeHost {
+    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable> {
+        self.read.borrow_mut().push(name);
+        match self.variables.get(name) {
+            Some(&"<unavailable>") => Err(VariableUnavailable),
+            value => Ok(value.copied().unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+impl Clock for FakeHost {
+    fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
+    fn instant(&self) -> Instant {
+        self.instant.get()
+    }
+
+    fn sleep(&self, until: Instant) {
+        self.instant.set(self.instant.get().max(until));
+    }
+}
+
+impl Random for FakeHost {
+    fn bytes(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+impl HttpClient for FakeHost {
+    fn send(
+        &self,
+        request: &OutboundRequest<'_>,
+        until: Instant,
+    ) -> Result<Box<dyn Answer>, SendError> {
+        self.sent.borrow_mut().push(Sent {
+            at: self.instant.get(),
+            authority: request.authority.into(),
+            path_and_query: request.path_and_query.into(),
+            headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+            body: String::from_utf8(request.body.to_vec()).unwrap(),
+        });
+        let (takes, answer) = self.answers.borrow_mut().pop_front().expect("one request too many");
+        if self.instant.get().plus(takes) >= until {
+            self.instant.set(until);
+            return Err(SendError::Late);
+        }
+        self.pass(takes);
+        answer.map(|answer| Box::new(answer) as Box<dyn Answer>)
+    }
+}
+
+/// An answer whose body is there, or fails.
+#[derive(Clone, Debug)]
+pub struct FakeAnswer {
+    pub status: u16,
+    pub retry_after: Option<&'static str>,
+    pub body: Result<String, BodyError>,
+}
+
+impl FakeAnswer {
+    pub fn of(status: u16, body: &str) -> (Duration, Result<Self, SendError>) {
+        let answer = Self { status, retry_after: None, body: Ok(body.into()) };
+        (Duration::from_millis(20), Ok(answer))
+    }
+
+    pub fn accepted(id: &str) -> (Duration, Result<Self, SendError>) {
+        let body = format!(
+            r#"{{"value":[{{"to":"+15550100123","messageId":"{id}","httpStatusCode":202,"successful":true}}]}}"#
+        );
+        Self::of(202, &body)
+    }
+
+    pub fn throttled(retry_after: Option<&'static str>) -> (Duration, Result<Self, SendError>) {
+        (Duration::from_millis(20), Ok(Self { status: 429, retry_after, body: Ok(String::new()) }))
+    }
+}
+
+impl Answer for FakeAnswer {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn header(&self, name: &'static str) -> Option<String> {
+        (name == "retry-after").then_some(self.retry_after)?.map(str::to_owned)
+    }
+}
+
+impl Body for FakeAnswer {
+    fn read(&mut self, limit: usize, _: Instant) -> Result<Vec<u8>, BodyError> {
+        let body = self.body.clone()?.into_bytes();
+        if body.len() > limit { Err(BodyError::TooLarge) } else { Ok(body) }
+    }
+}
+
+/// A request that has come in whole.
+pub struct FakeRequest {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub body: Result<Vec<u8>, BodyError>,
+    pub body_was_read: bool,
+}
+
+impl FakeRequest {
+    /// As Okta sends it, with the credentials of [`FakeHost::default`].
+    pub fn hook(body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            method: "POST",
+            path: crate::app::HOOK_PATH,
+            headers: vec![
+                ("authorization", b"Basic b2t0YTpzdXBlcnNlY3JldA==".to_vec()),
+                ("content-type", b"application/json".to_vec()),
+            ],
+            body: Ok(body.into()),
+            body_was_read: false,
+        }
+    }
+}
+
+impl InboundRequest for FakeRequest {
+    fn method(&self) -> String {
+        self.method.into()
+    }
+
+    fn path(&self) -> String {
+        self.path.into()
+    }
+
+    fn header(&self, name: &'static str) -> Vec<Vec<u8>> {
+        self.headers.iter().filter(|(n, _)| *n == name).map(|(_, v)| v.clone()).collect()
+    }
+
+    fn body(&mut self) -> &mut dyn Body {
+        self
+    }
+}
+
+impl Body for FakeRequest {
+    fn read(&mut self, limit: usize, _: Instant) -> Result<Vec<u8>, BodyError> {
+        self.body_was_read = true;
+        let body = self.body.clone()?;
+        if body.len() > limit { Err(BodyError::TooLarge) } else { Ok(body) }
+    }
+}
