@@ -1,0 +1,19 @@
+//! Any body is read or refused, and what is read holds what the rest of the hook relies on.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use okta_telephony_acs::message::{self, MESSAGE_LIMIT};
+use okta_telephony_acs::okta::request::{self, Body, OTP_CODE_LIMIT};
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(request) = request::parse(body).and_then(Body::into_request) else { return };
+    assert!((1..=OTP_CODE_LIMIT).contains(&request.otp_code.chars().count()));
+    if let Ok(number) = &request.phone_number {
+        let digits = number.as_str().strip_prefix('+').expect("E.164 begins with +");
+        assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()));
+        assert!(!number.masked().contains(digits));
+    }
+    let text = message::text(request.msg_template.as_deref(), &request.otp_code);
+    assert!(text.contains(&request.otp_code));
+    assert!(text.encode_utf16().count() <= MESSAGE_LIMIT);
+});

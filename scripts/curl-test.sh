@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Posts both samples to the hook and shows both answers. See --help.
+set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+Usage: scripts/curl-test.sh [URL]
+
+Posts sample/request.json (a bare payload) and sample/okta-envelope.json (Okta's
+envelope, with a fresh eventId, eventTime and otpExpires) to the hook, and shows
+both answers. Exits with 0 only if both messages were accepted.
+
+  URL                 the hook's, or just its host
+                      [http://127.0.0.1:3000/api/okta-telephony]
+
+Environment:
+  OKTA_BASIC_SECRET   the secret of the hook's Basic credentials
+                      [supersecret, which `cargo run` has, for loopback hosts only]
+  OKTA_USER           the user [okta]
+  TO                  the recipient, such as +14255550123. Must be given unless the
+                      host is loopback: the samples' number is fictional, and a real
+                      ACS resource charges for every message.
+
+Needs curl; shows the answers more readably with jq.
+EOF
+}
+
+fail() {
+  echo "curl-test.sh: $1" >&2
+  exit 2
+}
+
+case "${1-}" in
+  -h | --help) usage; exit 0 ;;
+  -*) usage >&2; exit 2 ;;
+esac
+[ "$#" -le 1 ] || { usage >&2; exit 2; }
+
+command -v curl >/dev/null || fail "curl is not installed."
+samples="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)"
+
+url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
+case "$url" in
+  http://* | https://*) ;;
+  *) fail "the URL must begin with http:// or https://: $url" ;;
+esac
+host="${url#*://}"
+host="${host%%/*}"
+[ "${url#*://*/}" != "$url" ] && [ -n "${url#*://*/}" ] || url="${url%/}/api/okta-telephony"
+
+case "$host" in
+  *@*) fail "give the credentials in OKTA_USER and OKTA_BASIC_SECRET, not in the URL." ;;
+  localhost | localhost:* | 127.* | '[::1]' | '[::1]:'*) loopback=yes ;;
+  *) loopback= ;;
+esac
+# 127.0.0.1.example.com is no loopback host.
+if [[ $host == 127.* && ! $host =~ ^127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(:[0-9]+)?$ ]]; then
+  loopback=
+fi
+
+user="${OKTA_USER:-okta}"
+secret="${OKTA_BASIC_SECRET-}"
+if [ -z "$secret" ]; then
+  [ -n "$loopback" ] || fail "set OKTA_BASIC_SECRET to the secret of the hook at $host."
+  secret=supersecret
+fi
+[ -n "$loopback" ] || [ -n "${TO-}" ] ||
+  fail "set TO to the number that the messages go to, such as TO=+14255550123: the samples' number is fictional."
+to="${TO:-+15550100123}"
+[[ $to =~ ^\+[1-9][0-9]{6,14}$ ]] || fail "TO must be + and 7 to 15 digits: $to"
+
+# GNU date and BSD date differ in how they add.
+utc() {
+  date -u -d "@$1" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -r "$1" +%Y-%m-%dT%H:%M:%S.000Z
+}
+now="$(date -u +%s)"
+# 22 characters of base64url, as Okta's are.
+event_id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
+
+fill_in() {
+  sed -e "s|\"phoneNumber\": \"[^\"]*\"|\"phoneNumber\": \"$to\"|" \
+    -e "s|\"eventId\": \"[^\"]*\"|\"eventId\": \"$event_id\"|" \
+    -e "s|\"eventTime\": \"[^\"]*\"|\"eventTime\": \"$(utc "$now")\"|" \
+    -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
+}
+
+# The credential goes to curl on standard input: arguments show in the list of processes. curl's
+# configuration takes \ and " with a backslash before them.
+credentials() {
+  local credential="$user:$secret"
+  credential="${credential//\\/\\\\}"
+  printf 'user = "%s"\n' "${credential//\"/\\\"}"
+}
+
+failed=0
+for sample in request.json okta-envelope.json; do
+  echo "POST $url  sample/$sample"
+  body="$(fill_in "$samples/$sample")"
+  if ! answer="$(credentials | curl --config - --silent --show-error --max-time 10 \
+    --basic --header 'Content-Type: application/json' --data-binary "$body" \
+    --write-out '\n%{http_code}' "$url")"; then
+    echo "  no answer. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000." >&2
+    failed=1
+    continue
+  fi
+  status="${answer##*$'\n'}"
+  answer="${answer%$'\n'*}"
+  echo "HTTP $status"
+  if command -v jq >/dev/null; then jq . <<<"$answer" 2>/dev/null || echo "$answer"; else echo "$answer"; fi
+  if [ "$status" = 200 ] && [[ $answer =~ \"status\":\"SUCCESS(FUL)?\" ]]; then
+    echo "accepted"
+  else
+    echo "NOT accepted"
+    failed=1
+  fi
+  echo
+done
+exit "$failed"
