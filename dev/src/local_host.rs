@@ -1,1 +1,265 @@
+//! A local host: it serves the component as Spin does, for who has no `spin` command.
 //!
+//! It is for development and tests. Production is Spin and SpinKube, which schedule, scale, keep
+//! secrets and store; this host reads the same `spin.toml`, runs the same component bytes and
+//! answers the same, and stops there.
+//!
+//! - [`Compiled`] is the component, compiled once and shared by any number of hosts.
+//! - [`LocalHost::start`] takes it and [`Settings`], listens, and serves until [`LocalHost::shutdown`]
+//!   or until it is dropped.
+//!
+//! Like Spin it makes a fresh instance for each request, at most 1000 at once, lets it call only
+//! the hosts in `allowed_outbound_hosts`, answers an empty 500 where the guest fails, and lets the
+//! guest run on after its answer. Unlike Spin it opens a new connection for each outbound request,
+//! speaks HTTP/1.1 only, and knows one component, variables and key-value stores.
+//!
+//! ```no_run
+//! # async fn example(component: &[u8]) -> anyhow::Result<()> {
+//! use okta_telephony_dev::local_host::{Compiled, LocalHost, Settings};
+//!
+//! let compiled = Compiled::new(component)?;
+//! let host = LocalHost::start(&compiled, Settings::new("spin.toml").variable("okta_user", "okta")).await?;
+//! println!("{}", host.url());
+//! host.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod allowed_hosts;
+mod guest;
+mod key_value;
+mod manifest;
+mod order;
+mod output;
+mod routes;
+mod serve;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+pub use self::guest::Compiled;
+pub use self::manifest::{Build, Component, Manifest, Variable};
+pub use self::order::{Direction, HandOver, HandOverObserver};
+pub use self::output::Lines;
+pub use self::variables::{from_environment, read_dot_env};
+
+use self::allowed_hosts::AllowedHosts;
+use self::guest::Application;
+use self::key_value::Stores;
+use self::routes::Routes;
+use self::serve::{Phase, Server};
+use self::variables::Values;
+
+/// How long [`LocalHost::shutdown`] waits for requests and for what guests do after their answers.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How to serve an application.
+#[derive(Clone)]
+pub struct Settings {
+    /// The path of its `spin.toml`.
+    pub manifest: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Serve HTTPS with these files.
+    pub tls: Option<Tls>,
+    /// Values of application variables, over the manifest's defaults. The process environment is
+    /// not read: see [`from_environment`] and [`read_dot_env`].
+    pub variables: BTreeMap<String, String>,
+    /// The folder that keeps the key-value stores; `None` keeps them in memory.
+    pub state_dir: Option<PathBuf>,
+    /// Gets the guest's standard output.
+    pub stdout: Lines,
+    /// Gets the guest's standard error, and what the host has to say: refused hosts, failures.
+    pub stderr: Lines,
+    /// Is told whether a body was finished each time the guest hands over a head. Without it no
+    /// body is looked at early.
+    pub hand_over: Option<HandOverObserver>,
+    /// The most memory that one instance may have, bytes. Growing beyond fails inside the guest.
+    pub memory_limit: usize,
+}
+
+/// The files of a TLS server, PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate, then those between it and its root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+}
+
+impl Settings {
+    /// Serves the application at `manifest` on a free port of the loopback interface, with stores
+    /// in memory, the process's own standard output and error, and 64 MiB an instance.
+    pub fn new(manifest: impl Into<PathBuf>) -> Self {
+        Self {
+            manifest: manifest.into(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
+            variables: BTreeMap::new(),
+            state_dir: None,
+            stdout: Arc::new(|line| println!("{line}")),
+            stderr: Arc::new(|line| eprintln!("{line}")),
+            hand_over: None,
+            memory_limit: 64 << 20,
+        }
+    }
+
+    /// Gives one variable a value.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// A running host. Dropping it ends it at once.
+pub struct LocalHost {
+    address: SocketAddr,
+    scheme: &'static str,
+    routes: Vec<String>,
+    phase: watch::Sender<Phase>,
+}
+
+impl LocalHost {
+    /// Starts to serve, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A manifest, variable, host, certificate or address that can't be used; the message names it
+    /// and the fix.
+    pub async fn start(compiled: &Compiled, settings: Settings) -> Result<Self> {
+        let manifest = Manifest::read(&settings.manifest)?;
+        let Manifest { component, .. } = &manifest;
+        let file = manifest.path.display();
+
+        let values = Values::new(&manifest, &settings.variables)?;
+        let mut variables = BTreeMap::new();
+        for (name, template) in &component.variables {
+            let key = format!("component.{}.variables.{name}", component.id);
+            variables.insert(name.clone(), values.expand(&key, template)?);
+        }
+        let mut allowed_hosts = AllowedHosts::default();
+        for template in &component.allowed_outbound_hosts {
+            let key = format!("component.{}.allowed_outbound_hosts", component.id);
+            let entry = values.expand(&key, template)?;
+            // As Spin: an empty variable is a host that isn't there.
+            if entry.is_empty() && !template.is_empty() {
+                continue;
+            }
+            allowed_hosts
+                .add(&entry)
+                .with_context(|| match *template == entry {
+                    true => format!("{file}: {key}"),
+                    false => format!("{file}: {key}: `{template}` stands for `{entry}`"),
+                })?;
+        }
+        let routes = Routes::new(manifest.routes.iter().map(String::as_str))
+            .with_context(|| file.to_string())?;
+        let stores = Stores::open(&component.key_value_stores, settings.state_dir.as_deref())?;
+        let tls = settings.tls.as_ref().map(acceptor).transpose()?;
+        let listener =
+            TcpListener::bind(settings.listen)
+                .await
+                .map_err(|error| match error.kind() {
+                    ErrorKind::AddrInUse => anyhow!(
+                        "{} is already in use: give another with --listen",
+                        settings.listen
+                    ),
+                    _ => anyhow!(
+                        "can't listen on {} ({error}): give another address with --listen",
+                        settings.listen
+                    ),
+                })?;
+        let address = listener.local_addr()?;
+
+        let (phase, receiver) = watch::channel(Phase::Serving);
+        let info = serde_json::json!({ "name": manifest.name, "version": manifest.version });
+        let server = Server {
+            application: Arc::new(Application {
+                id: component.id.clone(),
+                variables,
+                allowed_hosts,
+                stores,
+                stdout: settings.stdout,
+                stderr: settings.stderr,
+                hand_over: settings.hand_over,
+                memory_limit: settings.memory_limit,
+            }),
+            compiled: compiled.clone(),
+            routes,
+            info: info.to_string().into(),
+            tls,
+        };
+        let scheme = if server.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        tokio::spawn(Arc::new(server).accept(listener, receiver));
+        Ok(Self {
+            address,
+            scheme,
+            routes: manifest.routes,
+            phase,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its address as a URL without a path: `http://127.0.0.1:3000`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The routes it serves, as the manifest has them.
+    pub fn routes(&self) -> &[String] {
+        &self.routes
+    }
+
+    /// Stops listening, lets requests and what guests do after their answers run to their end, and
+    /// ends what is left after [`SHUTDOWN_LIMIT`].
+    pub async fn shutdown(self) {
+        self.phase.send_replace(Phase::Draining);
+        _ = tokio::time::timeout(SHUTDOWN_LIMIT, self.phase.closed()).await;
+    }
+}
+
+fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
+    let fault =
+        |path: &Path, what: &str| format!("{}: give a PEM file with {what}", path.display());
+    let certificates = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| fault(&tls.certificate, "the certificate (--tls-cert)"))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key)
+        .with_context(|| fault(&tls.key, "the certificate's private key (--tls-key)"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .with_context(|| {
+            format!(
+                "{} and {} don't make a TLS server: give a certificate and its own key",
+                tls.certificate.display(),
+                tls.key.display()
+            )
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,365 @@
+//! What the local host reads of `spin.toml`, manifest version 2.
+//!
+//! A key that would change what the guest sees and that this host doesn't know is an error, not
+//! something to pass over: the application would behave differently under Spin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use super::variables::check_name;
+
+/// An application of one component.
+#[derive(Debug)]
+pub struct Manifest {
+    /// The manifest's own path. Paths in it are relative to its folder.
+    pub path: PathBuf,
+    /// The application's name.
+    pub name: String,
+    /// The application's version, as written; empty without one.
+    pub version: String,
+    /// The variables that the application declares.
+    pub variables: BTreeMap<String, Variable>,
+    /// The routes, in the manifest's order, all of them the component's.
+    pub routes: Vec<String>,
+    /// The component.
+    pub component: Component,
+}
+
+/// A declared variable.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// The value where none is given; `None` for a required variable.
+    pub default: Option<String>,
+    #[serde(default)]
+    required: bool,
+    #[serde(default, rename = "secret")]
+    _secret: bool,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+}
+
+/// The component.
+#[derive(Debug)]
+pub struct Component {
+    /// Its id: the key under `[component]`.
+    pub id: String,
+    /// The module or component file, relative to the manifest's folder or absolute.
+    pub source: PathBuf,
+    /// Names that the guest reads, each with its template.
+    pub variables: BTreeMap<String, String>,
+    /// Templates of the hosts it may call.
+    pub allowed_outbound_hosts: Vec<String>,
+    /// The labels of the key-value stores it may open.
+    pub key_value_stores: BTreeSet<String>,
+    /// How to build it, where the manifest says so.
+    pub build: Option<Build>,
+}
+
+/// `[component.ID.build]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The command line.
+    pub command: String,
+    /// The folder to run it in, relative to the manifest's.
+    pub workdir: Option<PathBuf>,
+    #[serde(default, rename = "watch")]
+    _watch: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads the manifest at `path`.
+    ///
+    /// # Errors
+    ///
+    /// A file that can't be read, isn't a version 2 manifest, or asks for what this host doesn't
+    /// do. Each names the file, the key and the fix.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "{}: give the path of a spin.toml with --from",
+                path.display()
+            )
+        })?;
+        Self::parse(path.to_path_buf(), &text)
+    }
+
+    /// [`Manifest::read`] of a text: `path` is only named.
+    pub fn parse(path: PathBuf, text: &str) -> Result<Self> {
+        let file: File = toml::from_str(text).with_context(|| {
+            format!("{}: this host can't read it, `spin up` may", path.display())
+        })?;
+        file.check(path.clone())
+            .with_context(|| path.display().to_string())
+    }
+
+    /// The folder that the manifest's paths are relative to.
+    pub fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Where the component's source is.
+    pub fn source(&self) -> PathBuf {
+        self.folder().join(&self.component.source)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    spin_manifest_version: u32,
+    application: Application,
+    #[serde(default)]
+    variables: BTreeMap<String, Variable>,
+    trigger: Trigger,
+    component: BTreeMap<String, RawComponent>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Application {
+    name: String,
+    #[serde(default)]
+    version: String,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(default, rename = "authors")]
+    _authors: Vec<String>,
+    #[serde(default, rename = "targets")]
+    _targets: Vec<toml::Value>,
+    #[serde(rename = "tool")]
+    _tool: Option<toml::Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trigger {
+    http: Vec<HttpTrigger>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTrigger {
+    route: String,
+    component: String,
+    #[serde(rename = "id")]
+    _id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawComponent {
+    source: PathBuf,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    #[serde(default)]
+    allowed_outbound_hosts: Vec<String>,
+    #[serde(default)]
+    key_value_stores: BTreeSet<String>,
+    build: Option<Build>,
+    #[serde(default, rename = "targets")]
+    _targets: Vec<toml::Value>,
+    #[serde(rename = "tool")]
+    _tool: Option<toml::Table>,
+}
+
+impl File {
+    fn check(self, path: PathBuf) -> Result<Manifest> {
+        ensure!(
+            self.spin_manifest_version == 2,
+            "spin_manifest_version is {}: this host reads version 2",
+            self.spin_manifest_version,
+        );
+        for (name, variable) in &self.variables {
+            if let Err(reason) = check_name(name) {
+                bail!("variables.{name}: rename it: {reason}");
+            }
+            ensure!(
+                variable.default.is_some() != variable.required,
+                "variables.{name}: give it either a `default` or `required = true`",
+            );
+        }
+        let ids: Vec<_> = self.component.keys().cloned().collect();
+        let Ok([(id, raw)]) = <[_; 1]>::try_from(Vec::from_iter(self.component)) else {
+            bail!(
+                "component: this host serves one component and there are {} ({}): run this one under `spin up`",
+                ids.len(),
+                ids.join(", "),
+            );
+        };
+        for name in raw.variables.keys() {
+            if let Err(reason) = check_name(name) {
+                bail!("component.{id}.variables.{name}: rename it: {reason}");
+            }
+        }
+        for label in &raw.key_value_stores {
+            // A label becomes a file's name.
+            ensure!(
+                !label.is_empty()
+                    && label
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'),
+                "component.{id}.key_value_stores: `{label}` has a character that is no letter, digit, - or _: rename the store",
+            );
+        }
+        ensure!(
+            !self.trigger.http.is_empty(),
+            "trigger.http: there is no route: add `[[trigger.http]]` with one"
+        );
+        for trigger in &self.trigger.http {
+            ensure!(
+                trigger.component == id,
+                "trigger.http: the route {} names the component `{}`, which isn't there: name `{id}`",
+                trigger.route,
+                trigger.component,
+            );
+        }
+        Ok(Manifest {
+            path,
+            name: self.application.name,
+            version: self.application.version,
+            variables: self.variables,
+            routes: self
+                .trigger
+                .http
+                .into_iter()
+                .map(|trigger| trigger.route)
+                .collect(),
+            component: Component {
+                id,
+                source: raw.source,
+                variables: raw.variables,
+                allowed_outbound_hosts: raw.allowed_outbound_hosts,
+                key_value_stores: raw.key_value_stores,
+                build: raw.build,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "app"
+version = "1.2.3"
+[variables]
+user = { default = "okta", secret = true, description = "who" }
+key = { required = true }
+[[trigger.http]]
+route = "/a"
+component = "c"
+[[trigger.http]]
+route = "/b/..."
+component = "c"
+[component.c]
+source = "target/c.wasm"
+allowed_outbound_hosts = ["https://a", "{{ key }}"]
+key_value_stores = ["default"]
+[component.c.variables]
+user = "{{ user }}"
+[component.c.build]
+command = "cargo build"
+watch = ["src/**/*.rs"]
+"#;
+
+    #[test]
+    fn a_manifest_is_read() {
+        let manifest = Manifest::parse("app/spin.toml".into(), GOOD).unwrap();
+        assert_eq!(
+            (manifest.name.as_str(), manifest.version.as_str()),
+            ("app", "1.2.3")
+        );
+        assert_eq!(manifest.routes, ["/a", "/b/..."]);
+        assert_eq!(manifest.variables["user"].default.as_deref(), Some("okta"));
+        assert_eq!(manifest.variables["key"].default, None);
+        assert_eq!(manifest.source(), Path::new("app/target/c.wasm"));
+        assert_eq!(manifest.component.build.unwrap().command, "cargo build");
+    }
+
+    #[test]
+    fn the_repositorys_own_manifest_is_read() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+        Manifest::read(&path).unwrap();
+    }
+
+    #[test]
+    fn a_bare_file_name_is_in_the_current_folder() {
+        assert_eq!(
+            Manifest::parse("spin.toml".into(), GOOD).unwrap().folder(),
+            Path::new(".")
+        );
+    }
+
+    #[test]
+    fn what_this_host_does_not_do_is_an_error_with_its_key() {
+        for (from, to, reason) in [
+            (
+                "spin_manifest_version = 2",
+                "spin_manifest_version = 1",
+                "reads version 2",
+            ),
+            ("default = \"okta\", ", "", "variables.user: give it either"),
+            (
+                "required = true",
+                "required = true, default = \"\"",
+                "variables.key: give it either",
+            ),
+            ("key = {", "Key = {", "variables.Key: rename it"),
+            (
+                "[component.c.build]",
+                "[component.d]\nsource = \"d.wasm\"\n[component.c.build]",
+                "one component and there are 2 (c, d)",
+            ),
+            (
+                "component = \"c\"",
+                "component = \"d\"",
+                "names the component `d`",
+            ),
+            (
+                "component = \"c\"",
+                "static_response = { body = \"x\" }",
+                "static_response",
+            ),
+            (
+                "route = \"/a\"",
+                "route = { private = true }",
+                "expected a string",
+            ),
+            (
+                "[component.c.variables]",
+                "environment = { A = \"b\" }\n[component.c.variables]",
+                "environment",
+            ),
+            (
+                "source = \"target/c.wasm\"",
+                "source = { url = \"https://a\", digest = \"b\" }",
+                "source",
+            ),
+            ("[\"default\"]", "[\"../x\"]", "`../x` has a character"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from} is in the text");
+            let error = format!(
+                "{:#}",
+                Manifest::parse("app/spin.toml".into(), &text).unwrap_err()
+            );
+            assert!(
+                error.contains(reason) && error.contains("app/spin.toml"),
+                "{to}: {error}"
+            );
+        }
+    }
+}

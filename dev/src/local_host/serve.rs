@@ -1,0 +1,312 @@
+//! The HTTP side: connections in, one instance for each request.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
+use wasmtime_wasi_http::p2::bindings::http::types;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+
+use super::guest::{Application, Compiled, Guest, MAX_INSTANCES};
+use super::order::{Direction, observe};
+use super::routes::{Match, Routes};
+
+/// Paths that the host answers itself.
+const WELL_KNOWN: &str = "/.well-known/spin/";
+
+/// Where a host is in its life. Each task holds a receiver, so that the sender sees the last one
+/// go; and the sender's own end counts as the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Serving,
+    /// No new connections; requests and what guests do after their answers run to their end.
+    Draining,
+}
+
+/// Everything that serves requests.
+pub(super) struct Server {
+    pub application: Arc<Application>,
+    pub compiled: Compiled,
+    pub routes: Routes,
+    pub tls: Option<TlsAcceptor>,
+    /// The answer to `/.well-known/spin/info`, JSON.
+    pub info: Bytes,
+}
+
+impl Server {
+    pub async fn accept(self: Arc<Self>, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+            };
+            match accepted {
+                Ok((stream, client)) => {
+                    tokio::spawn(self.clone().connection(stream, client, phase.clone()));
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: others are about to be closed.
+                    self.note(&format!("A connection could not be accepted: {error}"));
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+        phase: watch::Receiver<Phase>,
+    ) {
+        // Without it a small answer waits for the client's delayed acknowledgement.
+        _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => self.http(stream, Scheme::HTTP, client, phase).await,
+            Some(tls) => {
+                // A failed handshake is the client's: it has been told.
+                if let Ok(stream) = tls.accept(stream).await {
+                    self.http(stream, Scheme::HTTPS, client, phase).await;
+                }
+            }
+        }
+    }
+
+    async fn http<S>(
+        self: Arc<Self>,
+        stream: S,
+        scheme: Scheme,
+        client: SocketAddr,
+        mut phase: watch::Receiver<Phase>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let guests = phase.clone();
+        let service = service_fn(|request| {
+            self.clone()
+                .answer(request, &scheme, client, guests.clone())
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        // An error is a client that went away or spoke no HTTP: nothing to be done about it here.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            reached = phase.wait_for(|phase| *phase >= Phase::Draining) => if reached.is_err() { return },
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            _ = connection => {}
+            () = ended(&mut phase) => {}
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        scheme: &Scheme,
+        client: SocketAddr,
+        phase: watch::Receiver<Phase>,
+    ) -> Result<Response<WasiBody>, Infallible> {
+        let path = request.uri().path().to_string();
+        if let Some(page) = path.strip_prefix(WELL_KNOWN) {
+            return Ok(match page {
+                "health" => Response::new(full(Bytes::from_static(b"OK"))),
+                "info" => {
+                    let mut response = Response::new(full(self.info.clone()));
+                    response
+                        .headers_mut()
+                        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                    response
+                }
+                _ => empty(StatusCode::NOT_FOUND),
+            });
+        }
+        let Some(found) = self.routes.find(&path) else {
+            return Ok(empty(StatusCode::NOT_FOUND));
+        };
+        let answered = match prepare(request, scheme, client, &found) {
+            Ok(request) => self.run(request, scheme, phase).await,
+            Err(error) => Err(error),
+        };
+        Ok(answered.unwrap_or_else(|error| {
+            self.note(&format!("{path} is answered with an empty 500: {error:#}"));
+            empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }))
+    }
+
+    /// Runs one instance on one request, and returns once there is an answer; the instance goes on.
+    async fn run(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        scheme: &Scheme,
+        mut phase: watch::Receiver<Phase>,
+    ) -> Result<Response<WasiBody>> {
+        let place = self.compiled.places.clone().try_acquire_owned().map_err(|_| {
+            anyhow!("{MAX_INSTANCES} instances are running, which is the limit; those waiting for something after their answer count too")
+        })?;
+        let mut store = Guest::store(self.compiled.proxy.engine(), self.application.clone());
+        let scheme = if *scheme == Scheme::HTTPS {
+            types::Scheme::Https
+        } else {
+            types::Scheme::Http
+        };
+        let request = store
+            .data_mut()
+            .http()
+            .new_incoming_request(scheme, request)?;
+        let (sender, receiver) = oneshot::channel();
+        let hand_over = self.application.hand_over.clone();
+        let outparam = store
+            .data_mut()
+            .http()
+            .new_response_outparam_from_callback(move |answer| {
+                let answer = match hand_over {
+                    Some(observer) => answer.map(|answer| {
+                        answer.map(|body| observe(&observer, Direction::Answer, body))
+                    }),
+                    None => answer,
+                };
+                // Nobody listens where the client has gone; the guest need not know.
+                _ = sender.send(answer);
+            })?;
+
+        let server = self.clone();
+        let instance = tokio::spawn(async move {
+            let _place = place;
+            let handle = async {
+                let proxy = server.compiled.proxy.instantiate_async(&mut store).await?;
+                proxy
+                    .wasi_http_incoming_handler()
+                    .call_handle(&mut store, request, outparam)
+                    .await
+            };
+            let handled = tokio::select! {
+                handled = handle => handled.map_err(anyhow::Error::from),
+                () = ended(&mut phase) => Err(anyhow!("the host ended while it ran")),
+            };
+            if let Err(error) = &handled {
+                server.note(&format!(
+                    "The component `{}` failed: {error:#}",
+                    server.application.id
+                ));
+            }
+            handled.is_ok()
+        });
+        match receiver.await {
+            Ok(answer) => {
+                answer.map_err(|code| anyhow!("the component answered with the error {code:?}"))
+            }
+            // The sender went with the store, so the instance has ended or is about to.
+            Err(_) => Err(match instance.await {
+                Ok(true) => anyhow!("the component returned without setting an answer"),
+                _ => anyhow!("the component failed before it set an answer"),
+            }),
+        }
+    }
+
+    fn note(&self, line: &str) {
+        (self.application.stderr)(line);
+    }
+}
+
+/// Waits until the sender is gone.
+async fn ended(phase: &mut watch::Receiver<Phase>) {
+    while phase.changed().await.is_ok() {}
+}
+
+/// The request as the guest gets it: the URI made whole, and Spin's headers added, whatever the
+/// client sent under their names.
+fn prepare(
+    mut request: Request<Incoming>,
+    scheme: &Scheme,
+    client: SocketAddr,
+    found: &Match<'_>,
+) -> Result<Request<Incoming>> {
+    let headers = request.headers_mut();
+    // It is about this connection only.
+    headers.remove(CONNECTION);
+    let forged: Vec<_> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("spin-"))
+        .cloned()
+        .collect();
+    for name in forged {
+        headers.remove(name);
+    }
+    let uri = absolute(&request, scheme)?;
+    let mut set = |name: &str, value: &str| -> Result<()> {
+        let name = HeaderName::try_from(name)?;
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_bytes(value.as_bytes())?);
+        Ok(())
+    };
+    set("spin-full-url", &uri.to_string())?;
+    set("spin-path-info", &found.path_info)?;
+    set("spin-matched-route", found.route)?;
+    set("spin-raw-component-route", found.route)?;
+    set("spin-component-route", found.prefix)?;
+    set("spin-base-path", "/")?;
+    set("spin-client-addr", &client.to_string())?;
+    for (name, value) in &found.named {
+        set(
+            &format!("spin-path-match-{}", name.to_ascii_lowercase()),
+            value,
+        )?;
+    }
+    *request.uri_mut() = uri;
+    Ok(request)
+}
+
+/// The request's URI with scheme and authority, the latter from the Host header.
+fn absolute(request: &Request<Incoming>, scheme: &Scheme) -> Result<Uri> {
+    let host = request.headers().get(HOST);
+    let host = host
+        .map(|host| Authority::try_from(host.as_bytes()))
+        .transpose()
+        .context("the Host header is no authority")?;
+    let mut parts = request.uri().clone().into_parts();
+    if let (Some(host), Some(authority)) = (&host, &parts.authority) {
+        ensure!(
+            host == authority,
+            "the Host header `{host}` and the request's URI `{authority}` differ"
+        );
+    }
+    parts.authority = Some(
+        host.or(parts.authority)
+            .context("the request has no Host header")?,
+    );
+    parts.scheme = Some(scheme.clone());
+    Ok(Uri::from_parts(parts)?)
+}
+
+fn empty(status: StatusCode) -> Response<WasiBody> {
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+fn full(bytes: Bytes) -> WasiBody {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
