@@ -1,0 +1,138 @@
+//! What ACS can do to a hook. Whatever it is, Okta has an answer within its three seconds.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::harness::{Answer, Form, Hook, bare, envelope};
+
+/// "Okta waits 3 seconds" (Okta's "Inline hooks" concept page).
+const OKTA_WAITS: Duration = Duration::from_secs(3);
+
+/// What becomes of a message to one of the emulator's magic numbers.
+struct Row {
+    number: &'static str,
+    /// `None`: accepted.
+    reason: Option<&'static str>,
+    /// Requests that arrive, and messages that are sent.
+    requests: std::ops::RangeInclusive<usize>,
+    messages: usize,
+}
+
+const fn row(
+    number: &'static str,
+    reason: Option<&'static str>,
+    requests: std::ops::RangeInclusive<usize>,
+    messages: usize,
+) -> Row {
+    Row { number, reason, requests, messages }
+}
+
+const FAULTS: [Row; 26] = [
+    // The whole request.
+    row("+15550100400", Some("acs_rejected"), 1..=1, 0),
+    row("+15550100401", Some("acs_unauthorized"), 1..=1, 0),
+    row("+15550100403", Some("acs_unauthorized"), 1..=1, 0),
+    row("+15550100404", Some("acs_rejected"), 1..=1, 0),
+    row("+15550100429", None, 2..=2, 1),
+    row("+15550101429", Some("acs_throttled"), 1..=1, 0),
+    row("+15550102429", Some("acs_throttled"), 1..=1, 0),
+    row("+15550100500", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550100502", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550100503", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550100504", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550102500", None, 2..=2, 1),
+    // The recipient, in a 202.
+    row("+15550101400", Some("acs_rejected"), 1..=1, 0),
+    row("+15550101503", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550102503", None, 2..=2, 1),
+    // The connection.
+    row("+15550103001", Some("deadline_exceeded"), 1..=1, 0),
+    row("+15550103002", None, 1..=1, 1),
+    row("+15550103003", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550103004", None, 2..=2, 1),
+    // The answer. The emulator has taken the message in all of these.
+    row("+15550103005", Some("acs_unexpected_answer"), 1..=1, 1),
+    row("+15550103006", Some("acs_unexpected_answer"), 1..=1, 1),
+    row("+15550103007", Some("deadline_exceeded"), 1..=1, 1),
+    row("+15550103008", Some("acs_unexpected_answer"), 1..=1, 1),
+    row("+15550103009", None, 1..=1, 1),
+    row("+15550100123", None, 1..=1, 1),
+    row("+447700900123", None, 1..=1, 1),
+];
+
+#[tokio::test]
+async fn every_fault_has_its_answer_in_time_and_sends_no_message_twice() {
+    for form in [Form::Documented, Form::Classic] {
+        let hook = Hook::start().await;
+        let answers = join_all(FAULTS.iter().map(|row| async {
+            let payload = match form {
+                Form::Documented => envelope(row.number),
+                Form::Classic => bare(row.number),
+            };
+            (row, hook.post(payload.to_string()).await)
+        }));
+        for (row, answer) in answers.await {
+            let outcome = row.reason.unwrap_or("accepted");
+            println!("| {} | {outcome} | {} ms |", row.number, answer.elapsed.as_millis());
+            check(row, &answer, form);
+            let to = format!("\"to\":\"{}\"", row.number);
+            let requests = hook.acs.requests().into_iter();
+            let requests = requests
+                .filter(|request| String::from_utf8_lossy(&request.request.body).contains(&to))
+                .count();
+            assert!(row.requests.contains(&requests), "{}: {requests} requests", row.number);
+            let messages = hook.acs.messages().into_iter();
+            let messages = messages.filter(|message| message.to == row.number).count();
+            assert_eq!(messages, row.messages, "{}: messages", row.number);
+        }
+    }
+}
+
+fn check(row: &Row, answer: &Answer, form: Form) {
+    assert!(answer.elapsed < OKTA_WAITS, "{}: {:?}", row.number, answer.elapsed);
+    match row.reason {
+        Some(reason) => answer.failed(form, 200, reason),
+        // ACS may leave out the id of a message that it has accepted.
+        None if row.number == "+15550103009" => {
+            assert_eq!(answer.value(form).get("transactionId"), None);
+        }
+        None => drop(answer.accepted(form)),
+    }
+}
+
+#[tokio::test]
+async fn an_acs_that_is_not_there_is_told_within_the_deadline() {
+    // A port that was free a moment ago.
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let hook = Hook::with(&[
+        ("acs_connection_string", &format!("endpoint=http://127.0.0.1:{port};accesskey=a2V5")),
+        ("extra_outbound_host", &format!("http://127.0.0.1:{port}")),
+    ])
+    .await;
+    let answer = hook.post(envelope("+15550100123").to_string()).await;
+    answer.failed(Form::Documented, 200, "acs_unavailable");
+    assert!(answer.elapsed < OKTA_WAITS, "{:?}", answer.elapsed);
+    assert!(hook.log.hooks(1).await[0]["attempts"].as_u64().unwrap() > 1);
+}
+
+#[tokio::test]
+async fn a_shorter_deadline_is_kept() {
+    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let answer = hook.post(envelope("+15550103001").to_string()).await;
+    answer.failed(Form::Documented, 200, "deadline_exceeded");
+    // The default would take five times as long.
+    assert!(answer.elapsed < Duration::from_millis(2400), "{:?}", answer.elapsed);
+}
+
+#[tokio::test]
+async fn a_lost_answer_may_mean_a_sent_message_and_okta_is_told_so() {
+    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    for number in ["+15550103001", "+15550103005"] {
+        let answer = hook.post(envelope(number).to_string()).await;
+        assert!(answer.text.contains("The message may have been sent."), "{}", answer.text);
+    }
+}

@@ -1,0 +1,176 @@
+//! The log line: what docs/logging.md says is in it, and nothing that must not be.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use http_body_util::Full;
+use hyper::Method;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use crate::harness::{ACCESS_KEY, Hook, SECRET, bare, basic, envelope, from_now};
+
+/// What must never show: in no log, and in no answer.
+const PASSCODE: &str = "86420975";
+const NAMES: [&str; 4] = ["Zebedee", "Quartermain", "z.quartermain@example.net", "00uZQ4242"];
+
+/// An envelope that holds all of them.
+fn personal(number: &str) -> Value {
+    let mut payload = envelope(number);
+    payload["data"]["userProfile"] = json!({
+        "firstName": NAMES[0], "lastName": NAMES[1], "login": NAMES[2], "userId": NAMES[3],
+    });
+    let profile = &mut payload["data"]["messageProfile"];
+    profile["otpCode"] = PASSCODE.into();
+    profile["msgTemplate"] = format!("Hi {}, your code is {PASSCODE}", NAMES[0]).into();
+    payload
+}
+
+/// Every way that a hook can go, with all that is secret in it.
+async fn run_all_cases(hook: &Hook) -> Vec<String> {
+    let mut bodies: Vec<String> = [
+        "+15550142123", "+15550100400", "+15550100401", "+15550100403", "+15550100404",
+        "+15550100429", "+15550101429", "+15550102429", "+15550100500", "+15550102500",
+        "+15550101400", "+15550101503", "+15550103001", "+15550103003", "+15550103004",
+        "+15550103005", "+15550103006", "+15550103007", "+15550103008", "+15550103009",
+        "15550142123", "+1555014212x", "0015550142123", "9876543210",
+    ]
+    .iter()
+    .map(|number| personal(number).to_string())
+    .collect();
+    let changes: [fn(&mut Value); 10] = [
+        |p| p["data"]["messageProfile"]["phoneNumber"] = json!(15550142123_u64),
+        |p| p["data"]["messageProfile"]["deliveryChannel"] = json!("call +15550142123"),
+        |p| p["data"]["messageProfile"]["otpExpires"] = json!(from_now(-9)),
+        |p| p["data"]["messageProfile"]["otpExpires"] = json!(PASSCODE),
+        |p| p["data"]["messageProfile"]["otpCode"] = json!([PASSCODE]),
+        |p| p["data"]["messageProfile"]["msgTemplate"] = json!({ "x": PASSCODE }),
+        |p| p["data"]["messageProfile"] = json!(PASSCODE),
+        |p| p["data"] = json!("+15550142123"),
+        |p| p["eventType"] = json!(NAMES[2]),
+        |p| p["data"]["context"]["request"]["url"]["value"] = json!("/x/generatePreview"),
+    ];
+    bodies.extend(changes.iter().map(|change| {
+        let mut payload = personal("+15550142123");
+        change(&mut payload);
+        payload.to_string()
+    }));
+    bodies.push(bare("+15550142123").to_string().replace("123456", PASSCODE));
+    bodies.push(format!("{{\"otpCode\":\"{PASSCODE}\",\"phoneNumber\":\"+15550142123\""));
+    bodies.push(format!("{PASSCODE} +15550142123"));
+    let answers = join_all(bodies.into_iter().map(|body| hook.post(body))).await;
+    let mut texts: Vec<String> = answers.into_iter().map(|answer| answer.text).collect();
+
+    for authorization in ["", SECRET, &basic("okta", "guess-5ecret"), &format!("Bearer {SECRET}")] {
+        let body = Full::new(personal("+15550142123").to_string().into());
+        let mut request = hook.request().body(body).unwrap();
+        request.headers_mut().insert(AUTHORIZATION, authorization.parse().unwrap());
+        texts.push(hook.send(request).await.text);
+    }
+    let mut request = hook.request().body(Full::new("".into())).unwrap();
+    *request.method_mut() = Method::DELETE;
+    texts.push(hook.send(request).await.text);
+    let mut request = hook.request().body(Full::new("".into())).unwrap();
+    request.headers_mut().insert(CONTENT_TYPE, PASSCODE.parse().unwrap());
+    texts.push(hook.send(request).await.text);
+    texts
+}
+
+#[tokio::test]
+async fn no_secret_and_nothing_personal_reaches_the_log_or_an_answer() {
+    let basic_credentials = basic("okta", SECRET);
+    let guess = basic("okta", "guess-5ecret");
+    let mut forbidden = vec![
+        PASSCODE, "5550142", "5550100", "9876543210", SECRET, "guess-5ecret", ACCESS_KEY,
+        &basic_credentials[6..], &guess[6..], "Signature=",
+    ];
+    forbidden.extend(NAMES);
+
+    for variables in [
+        &[][..],
+        &[("extra_outbound_host", "https://*.communication.azure.com")],
+        &[("acs_connection_string", "endpoint=https://u:hook-secret-c0ffee@contoso.example/;accesskey=YWNjZXNzLWtleS1vZi10aGUtZW11bGF0b3I=")],
+        &[("acs_from_shortcode", "hook-secret-c0ffee")],
+        &[("okta_user", "hook-secret-c0ffee:")],
+        &[("acs_api_version", "hook-secret-c0ffee/")],
+        &[("hook_deadline_ms", "hook-secret-c0ffee")],
+        &[("okta_response_format", "hook-secret-c0ffee")],
+    ] {
+        let hook = Hook::with(variables).await;
+        let answers = run_all_cases(&hook).await;
+        hook.log.hooks(answers.len()).await;
+        for text in hook.log.lines().iter().chain(&answers) {
+            for secret in &forbidden {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+    }
+}
+
+/// Names and types of the fields, from the table in docs/logging.md.
+fn documented() -> Vec<(String, String)> {
+    let page = include_str!("../../docs/logging.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+        (cells.next().unwrap().to_owned(), cells.next().unwrap().to_owned())
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs() {
+    let documented = documented();
+    let hook = Hook::start().await;
+    let count = run_all_cases(&hook).await.len();
+    let lines = hook.log.hooks(count).await;
+    assert_eq!(lines.len(), count, "one line per hook");
+    let mut seen = BTreeSet::new();
+    for line in &lines {
+        for (name, value) in line.as_object().unwrap() {
+            let documented = documented.iter().find(|(n, _)| n == name);
+            let (_, kind) = documented.unwrap_or_else(|| panic!("{name} is not documented: {line}"));
+            let fits = match kind.as_str() {
+                "text" => value.is_string(),
+                "integer" => value.is_u64(),
+                "number" => value.is_number(),
+                "boolean" => value.is_boolean(),
+                kind => panic!("{kind} is no type"),
+            };
+            assert!(fits, "{name} is not {kind}: {line}");
+            seen.insert(name.clone());
+        }
+        for always in ["v", "time", "level", "event", "outcome", "reason", "http_status", "ms"] {
+            assert!(line.get(always).is_some(), "{always} is missing: {line}");
+        }
+    }
+    let names: BTreeSet<_> = documented.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(seen, names, "each documented field occurs");
+}
+
+#[tokio::test]
+async fn a_sent_message_is_told_with_all_that_helps_to_find_it() {
+    let hook = Hook::start().await;
+    let payload = envelope("+15550100123");
+    hook.post(payload.to_string()).await;
+    let line = hook.log.hooks(1).await.remove(0);
+    for (name, value) in [
+        ("v", json!(1)),
+        ("level", json!("info")),
+        ("event", json!("hook")),
+        ("outcome", json!("accepted")),
+        ("reason", json!("accepted")),
+        ("http_status", json!(200)),
+        ("event_id", payload["eventId"].clone()),
+        ("request_type", json!("com.okta.user.telephony.mfa-verification")),
+        ("preview", json!(false)),
+        ("number", json!("+1********23")),
+        ("sender_type", json!("shortcode")),
+        ("acs_status", json!(202)),
+        ("message_id", json!(hook.acs.messages()[0].id)),
+        ("attempts", json!(1)),
+    ] {
+        assert_eq!(line[name], value, "{name}: {line}");
+    }
+    assert!(line["ms"].as_f64() >= line["acs_ms"].as_f64(), "{line}");
+}

@@ -1,0 +1,10 @@
+//! The compiled component, in a real WASI host, against the ACS emulator, over real sockets.
+//!
+//! One binary, so that the component is compiled once for all of them.
+
+mod answers;
+mod contract;
+mod faults;
+mod harness;
+mod log;
+mod outside;
