@@ -57,7 +57,7 @@ fn outgoing_response(response: &Response) -> Option<OutgoingResponse> {
     let length = response.body.len().to_string();
     let headers = Fields::new();
     for (name, value) in response.headers.iter().chain(&[("content-length", length.as_str())]) {
-        headers.append(&(*name).to_owned(), &value.as_bytes().to_vec()).ok()?;
+        headers.append(name, value.as_bytes()).ok()?;
     }
     let outgoing = OutgoingResponse::new(headers);
     outgoing.set_status_code(response.status).ok()?;

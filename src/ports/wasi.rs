@@ -162,7 +162,7 @@ impl InboundRequest for Inbound {
     }
 
     fn header(&self, name: &'static str) -> Vec<Vec<u8>> {
-        self.0.headers().get(&name.to_owned())
+        self.0.headers().get(name)
     }
 
     fn body(&mut self) -> &mut dyn Body {
@@ -217,11 +217,9 @@ impl HttpClient for Host {
 fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
     let headers = Fields::new();
     for (name, value) in request.headers {
-        headers.append(&(*name).to_owned(), &value.as_bytes().to_vec()).ok()?;
+        headers.append(name, value.as_bytes()).ok()?;
     }
-    headers
-        .append(&"content-length".to_owned(), &request.body.len().to_string().into_bytes())
-        .ok()?;
+    headers.append("content-length", &request.body.len().to_string().into_bytes()).ok()?;
     let outgoing = OutgoingRequest::new(headers);
     outgoing.set_method(&Method::Post).ok()?;
     let scheme = if request.tls { Scheme::Https } else { Scheme::Http };
@@ -263,7 +261,7 @@ impl Answer for Response {
     }
 
     fn header(&self, name: &'static str) -> Option<String> {
-        let values = self.0.headers().get(&name.to_owned());
+        let values = self.0.headers().get(name);
         String::from_utf8(values.into_iter().next()?).ok()
     }
 }

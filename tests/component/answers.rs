@@ -72,7 +72,12 @@ async fn what_is_refused_unread_is_answered_documented_or_as_forced() {
     let rows: [(&str, Change, u16, &str); 9] = [
         ("no credentials", |r| drop(r.headers_mut().remove(AUTHORIZATION)), 401, "unauthorized"),
         ("wrong secret", |r| authorize(r, &basic("okta", "guess")), 401, "unauthorized"),
-        ("wrong user", |r| authorize(r, &basic("root", crate::harness::SECRET)), 401, "unauthorized"),
+        (
+            "wrong user",
+            |r| authorize(r, &basic("root", crate::harness::SECRET)),
+            401,
+            "unauthorized",
+        ),
         ("bare secret", |r| authorize(r, crate::harness::SECRET), 401, "unauthorized"),
         (
             "credentials twice",
@@ -129,15 +134,30 @@ fn authorize(request: &mut Request<Full<Bytes>>, value: &str) {
 async fn what_is_refused_for_a_field_is_answered_in_the_callers_dialect() {
     type Change = fn(&mut Value);
     let rows: [(&str, Change, u16, &str); 9] = [
-        ("no number", |p| drop(p.as_object_mut().unwrap().remove("phoneNumber")), 400, "missing_phone_number"),
-        ("no passcode", |p| drop(p.as_object_mut().unwrap().remove("otpCode")), 400, "missing_otp_code"),
+        (
+            "no number",
+            |p| drop(p.as_object_mut().unwrap().remove("phoneNumber")),
+            400,
+            "missing_phone_number",
+        ),
+        (
+            "no passcode",
+            |p| drop(p.as_object_mut().unwrap().remove("otpCode")),
+            400,
+            "missing_otp_code",
+        ),
         ("passcode of the wrong type", |p| p["otpCode"] = json!(["1"]), 400, "invalid_otp_code"),
         ("expiry that is no date", |p| p["otpExpires"] = json!("soon"), 400, "invalid_otp_expires"),
         ("voice", |p| p["deliveryChannel"] = json!("voice call"), 200, "unsupported_channel"),
         ("expired", |p| p["otpExpires"] = json!(from_now(-1)), 200, "otp_expired"),
         ("no plus", |p| p["phoneNumber"] = json!("15550100123"), 200, "invalid_phone_number"),
         ("JSON number", |p| p["phoneNumber"] = json!(15550100123_u64), 200, "invalid_phone_number"),
-        ("control character", |p| p["phoneNumber"] = json!("+1555010\n0123"), 200, "invalid_phone_number"),
+        (
+            "control character",
+            |p| p["phoneNumber"] = json!("+1555010\n0123"),
+            200,
+            "invalid_phone_number",
+        ),
     ];
     let hook = Hook::start().await;
     for form in [Form::Documented, Form::Classic] {
@@ -193,8 +213,7 @@ async fn without_a_secret_nothing_is_sent_and_nobody_but_the_log_is_told_which_v
     for (format, form) in [("auto", Form::Documented), ("classic", Form::Classic)] {
         let hook = Hook::with(&[("okta_basic_secret", ""), ("okta_response_format", format)]).await;
         for secret in ["", crate::harness::SECRET] {
-            let mut request =
-                hook.request().body(Full::new(payload(form, |_| ()).into())).unwrap();
+            let mut request = hook.request().body(Full::new(payload(form, |_| ()).into())).unwrap();
             authorize(&mut request, &basic("okta", secret));
             let answer: Answer = hook.send(request).await;
             answer.failed(form, 200, "misconfigured");

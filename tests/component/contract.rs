@@ -16,7 +16,10 @@ fn interfaces<'a>(
 ) -> BTreeSet<String> {
     items
         .map(|(key, item)| {
-            assert!(matches!(item, WorldItem::Interface { .. }), "only interfaces cross the border");
+            assert!(
+                matches!(item, WorldItem::Interface { .. }),
+                "only interfaces cross the border"
+            );
             let name = resolve.name_world_key(key);
             match name.rsplit_once('.') {
                 Some((track, _)) if name.contains('@') => track.to_owned(),

@@ -102,9 +102,8 @@ impl Hook {
         change: impl FnOnce(Settings) -> Settings,
     ) -> Self {
         let loopback = "127.0.0.1:0".parse().unwrap();
-        let acs = AcsEmulator::start(acs_emulator::Settings::new(loopback, ACCESS_KEY))
-            .await
-            .unwrap();
+        let acs =
+            AcsEmulator::start(acs_emulator::Settings::new(loopback, ACCESS_KEY)).await.unwrap();
         let log = Log::default();
         let mut settings = Settings::new(manifest())
             .variable("okta_basic_secret", SECRET)

@@ -29,11 +29,30 @@ fn personal(number: &str) -> Value {
 /// Every way that a hook can go, with all that is secret in it.
 async fn run_all_cases(hook: &Hook) -> Vec<String> {
     let mut bodies: Vec<String> = [
-        "+15550142123", "+15550100400", "+15550100401", "+15550100403", "+15550100404",
-        "+15550100429", "+15550101429", "+15550102429", "+15550100500", "+15550102500",
-        "+15550101400", "+15550101503", "+15550103001", "+15550103003", "+15550103004",
-        "+15550103005", "+15550103006", "+15550103007", "+15550103008", "+15550103009",
-        "15550142123", "+1555014212x", "0015550142123", "9876543210",
+        "+15550142123",
+        "+15550100400",
+        "+15550100401",
+        "+15550100403",
+        "+15550100404",
+        "+15550100429",
+        "+15550101429",
+        "+15550102429",
+        "+15550100500",
+        "+15550102500",
+        "+15550101400",
+        "+15550101503",
+        "+15550103001",
+        "+15550103003",
+        "+15550103004",
+        "+15550103005",
+        "+15550103006",
+        "+15550103007",
+        "+15550103008",
+        "+15550103009",
+        "15550142123",
+        "+1555014212x",
+        "0015550142123",
+        "9876543210",
     ]
     .iter()
     .map(|number| personal(number).to_string())
@@ -81,15 +100,26 @@ async fn no_secret_and_nothing_personal_reaches_the_log_or_an_answer() {
     let basic_credentials = basic("okta", SECRET);
     let guess = basic("okta", "guess-5ecret");
     let mut forbidden = vec![
-        PASSCODE, "5550142", "5550100", "9876543210", SECRET, "guess-5ecret", ACCESS_KEY,
-        &basic_credentials[6..], &guess[6..], "Signature=",
+        PASSCODE,
+        "5550142",
+        "5550100",
+        "9876543210",
+        SECRET,
+        "guess-5ecret",
+        ACCESS_KEY,
+        &basic_credentials[6..],
+        &guess[6..],
+        "Signature=",
     ];
     forbidden.extend(NAMES);
 
     for variables in [
         &[][..],
         &[("extra_outbound_host", "https://*.communication.azure.com")],
-        &[("acs_connection_string", "endpoint=https://u:hook-secret-c0ffee@contoso.example/;accesskey=YWNjZXNzLWtleS1vZi10aGUtZW11bGF0b3I=")],
+        &[(
+            "acs_connection_string",
+            "endpoint=https://u:hook-secret-c0ffee@contoso.example/;accesskey=YWNjZXNzLWtleS1vZi10aGUtZW11bGF0b3I=",
+        )],
         &[("acs_from_shortcode", "hook-secret-c0ffee")],
         &[("okta_user", "hook-secret-c0ffee:")],
         &[("acs_api_version", "hook-secret-c0ffee/")],
@@ -129,7 +159,8 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     for line in &lines {
         for (name, value) in line.as_object().unwrap() {
             let documented = documented.iter().find(|(n, _)| n == name);
-            let (_, kind) = documented.unwrap_or_else(|| panic!("{name} is not documented: {line}"));
+            let (_, kind) =
+                documented.unwrap_or_else(|| panic!("{name} is not documented: {line}"));
             let fits = match kind.as_str() {
                 "text" => value.is_string(),
                 "integer" => value.is_u64(),
