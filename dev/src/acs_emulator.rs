@@ -1,1 +1,565 @@
+//! An emulator of Azure Communication Services' SMS REST API, for development and tests.
 //!
+//! It checks a request as the service does (signature, version, schema, repeatability), answers in
+//! the service's words, keeps what arrived, and shows it on a page with a drawn phone. Sending to
+//! one of [`FAULTS`] makes it misbehave in a chosen way. No message leaves the machine: it listens on
+//! loopback addresses only and calls nobody.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use okta_telephony_dev::acs_emulator::{AcsEmulator, DEVELOPMENT_ACCESS_KEY, Settings};
+//!
+//! let listen = "127.0.0.1:0".parse()?;
+//! let emulator = AcsEmulator::start(Settings::new(listen, DEVELOPMENT_ACCESS_KEY)).await?;
+//! println!("{}", emulator.connection_string());
+//! // … send something …
+//! assert_eq!(emulator.messages()[0].to, "+15550109999");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - `signature` decides whether a request is authentic,
+//! - `send` what it is answered, with `repeatability` and `fault`,
+//! - `journal` keeps what happened,
+//! - `page` shows it;
+//!
+//! this file has the sockets and the routes.
+
+mod fault;
+mod imf_fixdate;
+mod journal;
+mod page;
+mod repeatability;
+mod send;
+mod signature;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::stream;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use fault::{FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, TRICKLE_PAUSE, Times};
+use journal::Journal;
+pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
+use repeatability::Record;
+use send::{Reply, ReplyBody, Verdict};
+
+/// An access key for who needs no other: the same on every machine and no secret.
+pub const DEVELOPMENT_ACCESS_KEY: &str =
+    "VGhpcyBrZXkgb3BlbnMgbm90aGluZy4gSXQgaXMgZm9yIHRoZSBlbXVsYXRvciBvbmx5Lg==";
+
+/// The longest body of a request in bytes. The longest one that the schema allows, with 100
+/// recipients, stays below 64 KiB.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// Where the emulator gets the time from.
+pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// How to run an emulator.
+pub struct Settings {
+    /// A loopback address; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// As in a connection string: base64, not empty.
+    pub access_key: String,
+    pub now: Clock,
+}
+
+impl Settings {
+    /// With the machine's clock.
+    pub fn new(listen: SocketAddr, access_key: impl Into<String>) -> Settings {
+        Settings {
+            listen,
+            access_key: access_key.into(),
+            now: Arc::new(OffsetDateTime::now_utc),
+        }
+    }
+}
+
+/// A running emulator. It stops when this is dropped.
+pub struct AcsEmulator {
+    address: SocketAddr,
+    access_key: String,
+    state: Arc<Emulator>,
+    /// Dropping it is what tells the server to stop.
+    stop: oneshot::Sender<Infallible>,
+    server: JoinHandle<()>,
+}
+
+impl AcsEmulator {
+    /// Listens, and serves on the current Tokio runtime.
+    pub async fn start(settings: Settings) -> anyhow::Result<AcsEmulator> {
+        let Settings {
+            listen,
+            access_key,
+            now,
+        } = settings;
+        anyhow::ensure!(
+            listen.ip().is_loopback(),
+            "the ACS emulator listens on this machine only and {listen} can be reached from \
+             others; pass an address such as 127.0.0.1:{}",
+            listen.port()
+        );
+        let key = BASE64
+            .decode(&access_key)
+            .context("the ACS emulator's access key is not base64; pass one that is")?;
+        anyhow::ensure!(
+            !key.is_empty(),
+            "the ACS emulator's access key is empty; pass some bytes in base64"
+        );
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            if error.kind() == io::ErrorKind::AddrInUse {
+                anyhow::anyhow!(
+                    "the ACS emulator can't listen on {listen}, which is already in use; stop \
+                     what listens there, or pass another port (0 takes any free one)"
+                )
+            } else {
+                anyhow::Error::new(error)
+                    .context(format!("the ACS emulator can't listen on {listen}"))
+            }
+        })?;
+        let address = listener.local_addr()?;
+
+        let state = Arc::new(Emulator {
+            address,
+            key,
+            now,
+            inner: Mutex::new(Inner {
+                record: Record::default(),
+                journal: Journal::new(),
+            }),
+            newest: watch::Sender::new(0),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, router(state.clone()), stopped));
+        Ok(AcsEmulator {
+            address,
+            access_key,
+            state,
+            stop,
+            server,
+        })
+    }
+
+    /// Where it listens, with the port that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// In the form of the Azure portal: `endpoint=http://127.0.0.1:…/;accesskey=…`.
+    pub fn connection_string(&self) -> String {
+        format!(
+            "endpoint=http://{}/;accesskey={}",
+            self.address, self.access_key
+        )
+    }
+
+    /// The newest accepted messages, oldest first: 20,000, or fewer if they are long.
+    pub fn messages(&self) -> Vec<Message> {
+        self.state.lock().journal.messages().cloned().collect()
+    }
+
+    /// The newest `POST /sms`, whether accepted or not, oldest first: 20,000, or fewer if they are
+    /// long. A request is in here before it is answered.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.state.lock().journal.requests().cloned().collect()
+    }
+
+    /// Changes whenever something arrives. The value is the `number` of the newest [`Message`] or
+    /// [`ReceivedRequest`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.state.newest.subscribe()
+    }
+
+    /// Closes all connections, whatever they are at, and frees the port.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // It can't have panicked, and if it did it has stopped all the same.
+        let _ = self.server.await;
+    }
+}
+
+/// What the routes share.
+struct Emulator {
+    address: SocketAddr,
+    key: Vec<u8>,
+    now: Clock,
+    inner: Mutex<Inner>,
+    newest: watch::Sender<u64>,
+}
+
+struct Inner {
+    record: Record,
+    journal: Journal,
+}
+
+impl Emulator {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it holds the lock; were it so, all that is in there are whole entries.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides what becomes of a request and writes it down, all before the answer starts: who has
+    /// an answer finds its message in the journal.
+    fn decide(
+        &self,
+        head: &Parts,
+        body: &[u8],
+        verdict: impl FnOnce(&mut Record, OffsetDateTime) -> Verdict,
+    ) -> Reply {
+        let now = (self.now)();
+        let request = Arc::new(RawRequest::new(head, body));
+        let mut inner = self.lock();
+        let Verdict {
+            reply,
+            accepted,
+            reasons,
+        } = verdict(&mut inner.record, now);
+        for message in accepted {
+            inner.journal.add_message(Message {
+                number: 0,
+                id: message.message_id,
+                received: now,
+                from: message.from,
+                to: message.to,
+                text: message.text,
+                tag: message.tag,
+                repeatability_request_id: message.repeatability_request_id,
+                repeatability_first_sent: message.repeatability_first_sent,
+                delivery_report: message.delivery_report,
+                request: request.clone(),
+            });
+        }
+        inner.journal.add_request(ReceivedRequest {
+            number: 0,
+            received: now,
+            framing: Framing::of(&head.headers),
+            status: reply.status(),
+            reasons,
+            request,
+        });
+        self.newest.send_replace(inner.journal.last());
+        reply
+    }
+}
+
+// ── Sockets ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Serves until `stopped` resolves, and does not wait for anybody then: some connections are never
+/// done.
+async fn serve(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<Infallible>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve_connection(stream, router.clone()));
+                }
+                // Out of file descriptors, mostly: better when some connections are done.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// In the extensions of a response: close the connection instead.
+#[derive(Clone)]
+struct CutConnection;
+
+// `axum::serve` has no way to close a connection without an answer; hyper closes it when its
+// service fails.
+async fn serve_connection(stream: TcpStream, router: Router) {
+    // Without it, answers may be late by the other side's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        let answer = routes.call(request);
+        async {
+            let response = answer
+                .await
+                .unwrap_or_else(|never: Infallible| match never {});
+            match response.extensions().get::<CutConnection>() {
+                Some(CutConnection) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+                None => Ok(response),
+            }
+        }
+    });
+    // Whatever ends a connection, the other side knows.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+// ── Routes ──────────────────────────────────────────────────────────────────────────────────────
+
+fn router(state: Arc<Emulator>) -> Router {
+    Router::new()
+        .route("/", get(phone))
+        .route("/phone.css", get(page::css))
+        .route("/phone.js", get(page::script))
+        .route("/events", get(events))
+        .route("/messages", get(list_messages).delete(clear_messages))
+        .route("/messages/{id}/raw", get(raw_message))
+        .route("/requests/{number}/raw", get(raw_request))
+        .layer(middleware::map_response(page::harden))
+        .route("/health", get(async || "ok\n"))
+        .route("/sms", post(send_sms))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            loopback_names_only,
+        ))
+        .with_state(state)
+}
+
+/// A page on the internet can give its own name this machine's address (DNS rebinding), and would
+/// then be of one origin with the emulator in a browser's eyes. The name gives it away.
+async fn loopback_names_only(
+    State(emulator): State<Arc<Emulator>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if names_loopback(request.headers(), emulator.address.port()) {
+        return next.run(request).await;
+    }
+    let status = StatusCode::MISDIRECTED_REQUEST;
+    if request.method() == Method::POST && request.uri().path() == "/sms" {
+        let (head, _) = request.into_parts();
+        emulator.decide(&head, b"", |_, _| {
+            Verdict::refused(status, "the Host header is not a name of this machine")
+        });
+    }
+    let text = format!(
+        "The Host header is not a name of this machine, and the emulator serves no other. \
+         Use http://{}/ instead.\n",
+        emulator.address
+    );
+    (status, text).into_response()
+}
+
+fn names_loopback(headers: &HeaderMap, port: u16) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Ok(host) = host.to_str() else {
+        return false;
+    };
+    let name = host.strip_suffix(&format!(":{port}")).unwrap_or(host);
+    let address = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            let (status, reason) = if error.is::<LengthLimitError>() {
+                let reason = format!("the body is longer than {BODY_LIMIT} bytes");
+                (StatusCode::PAYLOAD_TOO_LARGE, reason)
+            } else {
+                let reason = format!("the body broke off: {error}");
+                (StatusCode::BAD_REQUEST, reason)
+            };
+            let reply = emulator.decide(&head, b"", |_, _| Verdict::refused(status, reason));
+            return respond(reply).await;
+        }
+    };
+    let request = send::check(&head, &body, &emulator.key, (emulator.now)());
+    let reply = emulator.decide(&head, &body, |record, now| match request {
+        Ok(request) => request.execute(record, now),
+        Err(refusal) => refusal,
+    });
+    respond(reply).await
+}
+
+async fn respond(reply: Reply) -> Response {
+    let (status, retry_after, body, delay) = match reply {
+        Reply::Silence => std::future::pending().await,
+        Reply::Cut => {
+            let mut response = Response::default();
+            response.extensions_mut().insert(CutConnection);
+            return response;
+        }
+        Reply::Answer {
+            status,
+            retry_after,
+            body,
+            delay,
+        } => (status, retry_after, body, delay),
+    };
+    tokio::time::sleep(delay).await;
+    let body = match body {
+        ReplyBody::Json(value) => Body::from(value.to_string()),
+        ReplyBody::NotJson => Body::from("<!doctype html><title>Accepted</title>"),
+        ReplyBody::Huge => huge(),
+        ReplyBody::Trickle => trickle(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, json);
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// JSON that is right but for its length, so that only a limit protects the reader.
+fn huge() -> Body {
+    const CHUNK: usize = 64 * 1024;
+    let padding = Bytes::from(vec![b'x'; CHUNK]);
+    let chunks = [Bytes::from_static(br#"{"value":[],"padding":""#)]
+        .into_iter()
+        .chain(std::iter::repeat_n(padding, fault::HUGE_BODY / CHUNK))
+        .chain([Bytes::from_static(br#""}"#)]);
+    Body::from_stream(stream::iter(chunks.map(Ok::<_, Infallible>)))
+}
+
+/// White space, which any JSON may begin with, so that only a time limit protects the reader.
+fn trickle() -> Body {
+    Body::from_stream(stream::unfold((), async |()| {
+        tokio::time::sleep(fault::TRICKLE_PAUSE).await;
+        Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
+    }))
+}
+
+async fn phone(State(emulator): State<Arc<Emulator>>) -> Response {
+    let (entries, last) = {
+        let inner = emulator.lock();
+        let entries = inner.journal.entries_after(0, page::ENTRIES_MAX);
+        (entries, inner.journal.last())
+    };
+    page::render(&entries, last, emulator.address)
+}
+
+#[derive(Deserialize)]
+struct After {
+    /// Only what has a greater number.
+    #[serde(default)]
+    after: u64,
+}
+
+/// Server-sent events. A browser that was away names the last one that it has seen and gets the
+/// rest.
+async fn events(
+    State(emulator): State<Arc<Emulator>>,
+    Query(After { after }): Query<After>,
+    headers: HeaderMap,
+) -> Response {
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok())
+        .unwrap_or(after);
+    // A greater number than there is comes from an emulator that ran here before: all is new then.
+    let seen = if seen > emulator.lock().journal.last() {
+        0
+    } else {
+        seen
+    };
+    let mut newest = emulator.newest.subscribe();
+    newest.mark_changed();
+    let batches = stream::unfold(
+        (emulator, newest, seen),
+        async |(emulator, mut newest, seen)| {
+            // The sender is part of the emulator, which is right here.
+            newest.changed().await.ok()?;
+            let last = *newest.borrow_and_update();
+            let entries = emulator
+                .lock()
+                .journal
+                .entries_after(seen, page::ENTRIES_MAX);
+            let last = entries
+                .last()
+                .map_or(last, journal::Entry::number)
+                .max(last);
+            Some((entries, (emulator, newest, last)))
+        },
+    );
+    page::event_stream(batches)
+}
+
+async fn list_messages(
+    State(emulator): State<Arc<Emulator>>,
+    Query(After { after }): Query<After>,
+) -> Response {
+    let inner = emulator.lock();
+    let messages = inner.journal.messages();
+    let messages = messages.filter(|message| message.number > after);
+    Json(messages.map(page::message_json).collect::<Vec<_>>()).into_response()
+}
+
+/// Clears the messages and the requests, not the record of what may be repeated: that one is the
+/// service's, not the developer's.
+async fn clear_messages(State(emulator): State<Arc<Emulator>>) -> StatusCode {
+    let mut inner = emulator.lock();
+    inner.journal.clear();
+    emulator.newest.send_replace(inner.journal.last());
+    StatusCode::NO_CONTENT
+}
+
+async fn raw_message(State(emulator): State<Arc<Emulator>>, Path(id): Path<String>) -> Response {
+    let inner = emulator.lock();
+    let found = inner
+        .journal
+        .messages()
+        .rev()
+        .find(|message| message.id == id);
+    raw(found.map(|message| &*message.request))
+}
+
+async fn raw_request(State(emulator): State<Arc<Emulator>>, Path(number): Path<u64>) -> Response {
+    let inner = emulator.lock();
+    let mut requests = inner.journal.requests().rev();
+    let found = requests.find(|request| request.number == number);
+    raw(found.map(|request| &*request.request))
+}
+
+fn raw(request: Option<&RawRequest>) -> Response {
+    match request {
+        Some(request) => request.to_string().into_response(),
+        None => {
+            let text = "There is no such request, or no more.\n";
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Faults that a developer asks for by sending to a number.
+//!
+//! None of the numbers can be anybody's: in the North American Numbering Plan 555 is no area code and
+//! no exchange begins with 0.
+
+use std::time::Duration;
+
+/// A number and what happens to a message to it.
+#[derive(Debug)]
+pub struct FaultNumber {
+    /// In E.164 form.
+    pub number: &'static str,
+    pub fault: Fault,
+    /// For people, in one line.
+    pub meaning: &'static str,
+}
+
+impl FaultNumber {
+    pub(super) fn odd_answer(&self) -> Option<OddAnswer> {
+        match self.fault {
+            Fault::Accept(odd) => Some(odd),
+            _ => None,
+        }
+    }
+}
+
+/// What goes wrong. Faults come after the checks: a request with a wrong signature is a 401 whatever
+/// the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The whole request gets this HTTP status and nothing of it is accepted.
+    RefuseRequest {
+        status: u16,
+        /// The `Retry-After` header, in seconds.
+        retry_after: Option<u32>,
+        times: Times,
+    },
+    /// The request is answered with 202 but this recipient's item has another status.
+    FailRecipient { status: u16, times: Times },
+    /// No answer, and the connection stays open until the sender closes it.
+    NeverAnswer,
+    /// The connection is closed without an answer, and nothing is accepted.
+    Cut,
+    /// The message is accepted, but the answer is not what it should be.
+    Accept(OddAnswer),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    Always,
+    /// Only the first time that a `repeatabilityRequestId` is seen. A message without one is always
+    /// seen for the first time.
+    First,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OddAnswer {
+    /// Right, but late.
+    Late(Duration),
+    /// The connection is closed without an answer. A repeat with the same `repeatabilityRequestId`
+    /// is answered.
+    CutFirstTime,
+    NotJson,
+    /// Right, but [`HUGE_BODY`] bytes long.
+    Huge,
+    /// The head comes at once, then a byte every [`TRICKLE_PAUSE`] without end.
+    Trickle,
+    /// `{"value":[]}`.
+    NoItems,
+    /// The item says `successful` but has no `messageId`.
+    NoMessageId,
+}
+
+/// The length of a [`OddAnswer::Huge`] answer's padding in bytes.
+pub const HUGE_BODY: usize = 10 * 1024 * 1024;
+/// The time between two bytes of an [`OddAnswer::Trickle`] answer.
+pub const TRICKLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Every number that has a fault.
+#[rustfmt::skip]
+pub const FAULTS: &[FaultNumber] = &[
+    number("+15550100400", refuse(400), "400 for the whole request, in the form of a validation error"),
+    number("+15550100401", refuse(401), "401 for the whole request"),
+    number("+15550100403", refuse(403), "403 for the whole request"),
+    number("+15550100404", refuse(404), "404 for the whole request"),
+    number("+15550100429", throttle(Some(1), Times::First), "429 with Retry-After: 1 the first time, then accepted"),
+    number("+15550101429", throttle(Some(60), Times::Always), "429 with Retry-After: 60, always"),
+    number("+15550102429", throttle(None, Times::Always), "429 without Retry-After, always"),
+    number("+15550100500", refuse(500), "500, always"),
+    number("+15550100502", refuse(502), "502, always"),
+    number("+15550100503", refuse(503), "503, always"),
+    number("+15550100504", refuse(504), "504, always"),
+    number("+15550102500", Fault::RefuseRequest { status: 500, retry_after: None, times: Times::First }, "500 the first time, then accepted"),
+    number("+15550101400", Fault::FailRecipient { status: 400, times: Times::Always }, "400 for this recipient inside a 202"),
+    number("+15550101503", Fault::FailRecipient { status: 503, times: Times::Always }, "503 for this recipient inside a 202, always"),
+    number("+15550102503", Fault::FailRecipient { status: 503, times: Times::First }, "503 for this recipient inside a 202 the first time, then accepted"),
+    number("+15550103001", Fault::NeverAnswer, "never answered; the connection stays open"),
+    number("+15550103002", Fault::Accept(OddAnswer::Late(Duration::from_secs(2))), "accepted, answered 2 seconds late"),
+    number("+15550103003", Fault::Cut, "the connection is closed without an answer, nothing is accepted"),
+    number("+15550103004", Fault::Accept(OddAnswer::CutFirstTime), "accepted, then the connection is closed without an answer; a repeat is answered"),
+    number("+15550103005", Fault::Accept(OddAnswer::NotJson), "accepted, but the answer's body is not JSON"),
+    number("+15550103006", Fault::Accept(OddAnswer::Huge), "accepted, with an answer of 10 MiB"),
+    number("+15550103007", Fault::Accept(OddAnswer::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
+    number("+15550103008", Fault::Accept(OddAnswer::NoItems), "accepted, but the answer is {\"value\":[]}"),
+    number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
+];
+
+/// The fault of a number, if it has one.
+pub(super) fn lookup(number: &str) -> Option<&'static FaultNumber> {
+    FAULTS.iter().find(|fault| fault.number == number)
+}
+
+const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> FaultNumber {
+    FaultNumber {
+        number,
+        fault,
+        meaning,
+    }
+}
+
+const fn refuse(status: u16) -> Fault {
+    Fault::RefuseRequest {
+        status,
+        retry_after: None,
+        times: Times::Always,
+    }
+}
+
+const fn throttle(retry_after: Option<u32>, times: Times) -> Fault {
+    Fault::RefuseRequest {
+        status: 429,
+        retry_after,
+        times,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_listed_once_and_is_a_fictional_one() {
+        for (index, fault) in FAULTS.iter().enumerate() {
+            assert!(fault.number.starts_with("+1555010"), "{}", fault.number);
+            assert_eq!(fault.number.len(), 12, "{}", fault.number);
+            let first = FAULTS.iter().position(|other| other.number == fault.number);
+            assert_eq!(first, Some(index), "{}", fault.number);
+        }
+    }
+}

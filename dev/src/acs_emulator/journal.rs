@@ -1,0 +1,280 @@
+//! What the emulator remembers for people and tests: accepted messages and received requests.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header;
+use http::request::Parts;
+use time::OffsetDateTime;
+
+/// A message that the emulator accepted for one recipient.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its place among everything that the emulator recorded. Ascending, starts at 1.
+    pub number: u64,
+    /// The `messageId` of the answer.
+    pub id: String,
+    pub received: OffsetDateTime,
+    /// As sent: a number in E.164 form, a short code, or an alphanumeric sender.
+    pub from: String,
+    /// In E.164 form.
+    pub to: String,
+    pub text: String,
+    pub tag: Option<String>,
+    /// As sent.
+    pub repeatability_request_id: Option<String>,
+    /// As sent.
+    pub repeatability_first_sent: Option<String>,
+    /// Whether `enableDeliveryReport` asked for a delivery report. The emulator sends none.
+    pub delivery_report: bool,
+    /// The request that it came in, shared with the other recipients'.
+    pub request: Arc<RawRequest>,
+}
+
+/// A `POST /sms` that arrived, whatever became of it.
+#[derive(Clone, Debug)]
+pub struct ReceivedRequest {
+    /// Its place among everything that the emulator recorded. Ascending, starts at 1.
+    pub number: u64,
+    pub received: OffsetDateTime,
+    pub framing: Framing,
+    /// The HTTP status of the answer, or `None` if the emulator was asked not to answer.
+    pub status: Option<u16>,
+    /// Why not every recipient of the request got a new, well-answered message; empty otherwise.
+    /// `Refused: …` for a flaw of the request, `Fault: …` for a fault that its recipient's number
+    /// asked for, `Repeated: …` for a message that was there already.
+    pub reasons: Vec<String>,
+    pub request: Arc<RawRequest>,
+}
+
+/// How a request said where its body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// By a `Content-Length` in bytes.
+    ContentLength(u64),
+    /// By `Transfer-Encoding: chunked`.
+    Chunked,
+    /// There was no body.
+    NoBody,
+}
+
+impl Framing {
+    pub(super) fn of(headers: &HeaderMap) -> Framing {
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            return Framing::Chunked;
+        }
+        headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            .map_or(Framing::NoBody, Framing::ContentLength)
+    }
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+pub struct RawRequest {
+    /// Such as `POST /sms?api-version=2021-03-07 HTTP/1.1`.
+    pub request_line: String,
+    /// In the order of their first appearance; the names are in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Without chunk framing. Empty if the request was refused before its body was read.
+    pub body: Vec<u8>,
+}
+
+impl RawRequest {
+    // Everything is copied: the parts of an HTTP request are slices of a connection's whole read
+    // buffer, and thousands of these kept would keep all those buffers.
+    pub(super) fn new(head: &Parts, body: &[u8]) -> RawRequest {
+        RawRequest {
+            request_line: format!("{} {} {:?}", head.method, head.uri, head.version),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                    (name.as_str().to_owned(), value)
+                })
+                .collect(),
+            body: body.to_vec(),
+        }
+    }
+
+    /// Roughly what it takes in memory, in bytes.
+    fn size(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>());
+        self.request_line.len() + self.body.len() + headers.sum::<usize>()
+    }
+}
+
+/// For reading: line ends as on the wire, the body as text.
+impl fmt::Display for RawRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\r\n", self.request_line)?;
+        for (name, value) in &self.headers {
+            write!(f, "{name}: {value}\r\n")?;
+        }
+        f.write_str("\r\n")?;
+        f.write_str(&String::from_utf8_lossy(&self.body))?;
+        f.write_char('\n')
+    }
+}
+
+/// Something to show to who is watching.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    Message(Message),
+    /// A request with reasons.
+    Request(ReceivedRequest),
+    /// Everything before it was cleared away.
+    Cleared(u64),
+}
+
+impl Entry {
+    pub fn number(&self) -> u64 {
+        match self {
+            Entry::Message(message) => message.number,
+            Entry::Request(request) => request.number,
+            Entry::Cleared(number) => *number,
+        }
+    }
+}
+
+/// The newest messages and requests. Bounded, so that a load test does not fill the memory.
+pub(super) struct Journal {
+    messages: Newest<Message>,
+    requests: Newest<ReceivedRequest>,
+    last: u64,
+    cleared: u64,
+}
+
+impl Journal {
+    pub fn new() -> Journal {
+        Journal {
+            messages: Newest::new(),
+            requests: Newest::new(),
+            last: 0,
+            cleared: 0,
+        }
+    }
+
+    /// Sets the message's number.
+    pub fn add_message(&mut self, mut message: Message) {
+        self.last += 1;
+        message.number = self.last;
+        let size = message.request.size() + message.text.len();
+        self.messages.push(message, size);
+    }
+
+    /// Sets the request's number.
+    pub fn add_request(&mut self, mut request: ReceivedRequest) {
+        self.last += 1;
+        request.number = self.last;
+        let size = request.request.size();
+        self.requests.push(request, size);
+    }
+
+    pub fn clear(&mut self) {
+        self.last += 1;
+        self.cleared = self.last;
+        self.messages = Newest::new();
+        self.requests = Newest::new();
+    }
+
+    /// The number of the newest entry.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Oldest first.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.messages.items.iter().map(|(message, _)| message)
+    }
+
+    /// Oldest first.
+    pub fn requests(&self) -> impl DoubleEndedIterator<Item = &ReceivedRequest> {
+        self.requests.items.iter().map(|(request, _)| request)
+    }
+
+    /// The newest `limit` entries after the one with the number `after`, oldest first.
+    pub fn entries_after(&self, after: u64, limit: usize) -> Vec<Entry> {
+        let messages = self
+            .messages()
+            .rev()
+            .take_while(|message| message.number > after)
+            .take(limit)
+            .map(|message| Entry::Message(message.clone()));
+        let requests = self
+            .requests()
+            .rev()
+            .take_while(|request| request.number > after)
+            .filter(|request| !request.reasons.is_empty())
+            .take(limit)
+            .map(|request| Entry::Request(request.clone()));
+        let mut entries: Vec<Entry> = messages.chain(requests).collect();
+        entries.sort_by_key(Entry::number);
+        entries.drain(..entries.len().saturating_sub(limit));
+        if self.cleared > after {
+            entries.insert(0, Entry::Cleared(self.cleared));
+        }
+        entries
+    }
+}
+
+/// A queue that lets go of its oldest items when there are too many, or when they take too much.
+struct Newest<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+}
+
+impl<T> Newest<T> {
+    const ITEMS: usize = 20_000;
+    const BYTES: usize = 64 * 1024 * 1024;
+
+    fn new() -> Newest<T> {
+        Newest {
+            items: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    fn push(&mut self, item: T, size: usize) {
+        self.items.push_back((item, size));
+        self.bytes += size;
+        while self.items.len() > Self::ITEMS || self.bytes > Self::BYTES {
+            let Some((_, size)) = self.items.pop_front() else {
+                return;
+            };
+            self.bytes -= size;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many() {
+        let mut newest = Newest::new();
+        for item in 0..Newest::<usize>::ITEMS + 5 {
+            newest.push(item, 1);
+        }
+        assert_eq!(newest.items.len(), Newest::<usize>::ITEMS);
+        assert_eq!(newest.items.front(), Some(&(5, 1)));
+    }
+
+    #[test]
+    fn the_oldest_go_when_they_take_too_much() {
+        let mut newest = Newest::new();
+        for item in 0..10 {
+            newest.push(item, Newest::<i32>::BYTES / 4);
+        }
+        let kept: Vec<i32> = newest.items.iter().map(|(item, _)| *item).collect();
+        assert_eq!(kept, [6, 7, 8, 9]);
+    }
+}

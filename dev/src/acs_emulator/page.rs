@@ -1,0 +1,214 @@
+//! The page with the phone, and the events that keep it up to date.
+//!
+//! What comes from a request is untrusted: it is escaped here, and set as text in `phone.js`. The
+//! script clones the very elements that are made here (see [`render`]), so there is one place that
+//! knows what a bubble looks like.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use futures_util::{Stream, StreamExt as _, stream};
+use http::{HeaderName, HeaderValue, header};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::fault::FAULTS;
+use super::journal::{Entry, Message, ReceivedRequest};
+
+/// How many entries the page shows. The script gets the number in `data-max`.
+pub(super) const ENTRIES_MAX: usize = 200;
+
+const TEMPLATE: &str = include_str!("phone.html");
+
+pub(super) async fn css() -> impl IntoResponse {
+    let css = include_str!("phone.css");
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css)
+}
+
+pub(super) async fn script() -> impl IntoResponse {
+    let script = include_str!("phone.js");
+    let content_type = "text/javascript; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], script)
+}
+
+/// Headers for everything that a browser may show: nothing but the emulator's own files is loaded,
+/// no other site reads or frames them, and no content is taken for another type than it says.
+pub(super) async fn harden(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// `entries` come oldest first and are shown newest first, so that the newest is in sight without
+/// scrolling and without a script. `last` is where the events go on.
+pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Response {
+    let mut list = String::new();
+    for entry in entries.iter().rev() {
+        match entry {
+            Entry::Message(message) => list += &message_item(&message_view(message)),
+            Entry::Request(request) => list += &request_item(&request_view(request)),
+            Entry::Cleared(_) => {}
+        }
+    }
+    let mut faults = String::new();
+    for fault in FAULTS {
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            faults,
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>",
+            escape(fault.number),
+            escape(fault.meaning)
+        );
+    }
+    // The marks are comments, and escaped text has none, so no message can hold a mark.
+    let html = TEMPLATE
+        .replace("<!--message-->", &message_item(&Value::Null))
+        .replace("<!--request-->", &request_item(&Value::Null))
+        .replace("<!--faults-->", &faults)
+        .replace("<!--address-->", &address.to_string())
+        .replace("<!--last-->", &last.to_string())
+        .replace("<!--max-->", &ENTRIES_MAX.to_string())
+        .replace("<!--entries-->", &list);
+    Html(html).into_response()
+}
+
+/// The batches' entries as server-sent events: `sms`, `request` and `cleared`. Each has its number
+/// as its id, and the values that the page shows as its data.
+pub(super) fn event_stream(batches: impl Stream<Item = Vec<Entry>> + Send + 'static) -> Response {
+    let events = batches.flat_map(|entries| stream::iter(entries).map(event));
+    Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
+fn event(entry: Entry) -> Result<Event, Infallible> {
+    let event = Event::default().id(entry.number().to_string());
+    Ok(match entry {
+        Entry::Message(message) => event.event("sms").data(message_view(&message).to_string()),
+        Entry::Request(request) => event
+            .event("request")
+            .data(request_view(&request).to_string()),
+        Entry::Cleared(_) => event.event("cleared").data("{}"),
+    })
+}
+
+/// What `GET /messages` says about a message.
+pub(super) fn message_json(message: &Message) -> Value {
+    json!({
+        "number": message.number,
+        "id": message.id,
+        "time": rfc3339(message.received),
+        "from": message.from,
+        "to": message.to,
+        "message": message.text,
+        "tag": message.tag,
+        "repeatabilityRequestId": message.repeatability_request_id,
+        "repeatabilityFirstSent": message.repeatability_first_sent,
+        "enableDeliveryReport": message.delivery_report,
+        "raw": format!("/messages/{}/raw", message.id),
+    })
+}
+
+fn message_view(message: &Message) -> Value {
+    let mut view = message_json(message);
+    view["clock"] = json!(clock(message.received));
+    view
+}
+
+fn request_view(request: &ReceivedRequest) -> Value {
+    json!({
+        "number": request.number,
+        "time": rfc3339(request.received),
+        "clock": clock(request.received),
+        "status": match request.status {
+            Some(status) => format!("Answered {status}."),
+            None => "Not answered.".to_owned(),
+        },
+        "reasons": request.reasons.join("\n"),
+        "raw": format!("/requests/{}/raw", request.number),
+    })
+}
+
+/// Without values this is the template that the script fills: a `data-text` names the value that an
+/// element has as its text.
+fn message_item(json: &Value) -> String {
+    let text = |key: &str| escape(json[key].as_str().unwrap_or_default());
+    format!(
+        r#"<li class="message">
+<p class="meta"><span>From <b data-text="from">{from}</b></span> <span>to <b data-text="to">{to}</b></span></p>
+<p class="bubble" data-text="message" dir="auto">{message}</p>
+<p class="meta"><time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
+</li>
+"#,
+        from = text("from"),
+        to = text("to"),
+        message = text("message"),
+        time = text("time"),
+        clock = text("clock"),
+        raw = text("raw"),
+    )
+}
+
+fn request_item(json: &Value) -> String {
+    let text = |key: &str| escape(json[key].as_str().unwrap_or_default());
+    format!(
+        r#"<li class="request">
+<p class="reasons" data-text="reasons">{reasons}</p>
+<p class="meta"><span data-text="status">{status}</span> <time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
+</li>
+"#,
+        reasons = text("reasons"),
+        status = text("status"),
+        time = text("time"),
+        clock = text("clock"),
+        raw = text("raw"),
+    )
+}
+
+fn rfc3339(moment: OffsetDateTime) -> String {
+    // Fails for years beyond 9999 only, which are not "now".
+    moment.format(&Rfc3339).unwrap_or_default()
+}
+
+fn clock(moment: OffsetDateTime) -> String {
+    let form = format_description!("[hour]:[minute]:[second] UTC");
+    moment.format(form).unwrap_or_default()
+}
+
+/// For text and for attributes in double quotes.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,976 @@
+//! `POST /sms`: what the service checks, and what it answers.
+//!
+//! The sources are the specification in Azure/azure-rest-api-specs
+//! (`specification/communication/data-plane/Sms`), its example `SmsSend.json`, and the pages "SMS
+//! FAQ" and "Repeatability of requests". Nothing here knows sockets: a request goes in, a
+//! [`Verdict`] comes out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, Uri, header};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use uuid::Uuid;
+
+use super::fault::{self, Fault, FaultNumber, OddAnswer, Times};
+use super::repeatability::{Fingerprint, Record, Rejection, Repeatable, Seen};
+use super::signature;
+
+/// The versions in the specification's `stable` and `preview` folders.
+const API_VERSIONS: &[&str] = &[
+    "2020-07-20-preview1",
+    "2021-01-29",
+    "2021-03-07",
+    "2022-07-07",
+    "2024-01-02",
+    "2024-01-14-preview",
+    "2024-01-21-preview",
+    "2024-02-05",
+    "2024-02-05-preview",
+    "2024-12-10-preview",
+    "2025-05-29-preview",
+    "2025-08-01-preview",
+    "2025-09-17",
+    "2026-01-23",
+];
+
+/// "A minimum of 1 and upto 100."
+const RECIPIENTS_MAX: usize = 100;
+/// `maxLength` of `message`; the service counts UTF-16 units, as .NET does.
+const TEXT_MAX: usize = 2048;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub reply: Reply,
+    /// The messages that are new.
+    pub accepted: Vec<Accepted>,
+    /// See [`super::ReceivedRequest::reasons`].
+    pub reasons: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Reply {
+    Answer {
+        status: StatusCode,
+        /// In seconds.
+        retry_after: Option<u32>,
+        body: ReplyBody,
+        delay: Duration,
+    },
+    /// No answer; the connection stays open.
+    Silence,
+    /// No answer; the connection is closed.
+    Cut,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum ReplyBody {
+    Json(Value),
+    NotJson,
+    /// See [`fault::HUGE_BODY`].
+    Huge,
+    /// See [`fault::TRICKLE_PAUSE`].
+    Trickle,
+}
+
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub message_id: String,
+    pub from: String,
+    pub to: String,
+    pub text: String,
+    pub tag: Option<String>,
+    pub repeatability_request_id: Option<String>,
+    pub repeatability_first_sent: Option<String>,
+    pub delivery_report: bool,
+}
+
+impl Reply {
+    fn json(status: StatusCode, body: Value) -> Reply {
+        Reply::Answer {
+            status,
+            retry_after: None,
+            body: ReplyBody::Json(body),
+            delay: Duration::ZERO,
+        }
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Reply::Answer { status, .. } => Some(status.as_u16()),
+            Reply::Silence | Reply::Cut => None,
+        }
+    }
+}
+
+impl Verdict {
+    /// The whole request is refused. `reason` is for the developer; the sender gets what the
+    /// service would say.
+    pub fn refused(status: StatusCode, reason: impl Into<String>) -> Verdict {
+        let reason = reason.into();
+        // The service says nothing to who is not authentic.
+        let message = if status == StatusCode::UNAUTHORIZED {
+            ""
+        } else {
+            &reason
+        };
+        Verdict {
+            reply: Reply::json(status, error(status, message)),
+            accepted: Vec::new(),
+            reasons: vec![format!("Refused: {reason}")],
+        }
+    }
+}
+
+/// A request that passed every check that concerns it as a whole.
+#[derive(Debug)]
+pub(super) struct SendRequest {
+    from: String,
+    recipients: Vec<Recipient>,
+    text: String,
+    tag: Option<String>,
+    delivery_report: bool,
+}
+
+#[derive(Debug)]
+struct Recipient {
+    to: String,
+    repeatability_request_id: Option<String>,
+    repeatability_first_sent: Option<String>,
+}
+
+/// The checks in the order in which a front end would do them: version, caller, type, content. `key` is
+/// the decoded access key.
+pub(super) fn check(
+    head: &Parts,
+    body: &[u8],
+    key: &[u8],
+    now: OffsetDateTime,
+) -> Result<SendRequest, Verdict> {
+    check_api_version(&head.uri)
+        .map_err(|reason| Verdict::refused(StatusCode::BAD_REQUEST, reason))?;
+    signature::verify(key, now, &head.method, &head.uri, &head.headers, body)
+        .map_err(|flaw| Verdict::refused(StatusCode::UNAUTHORIZED, flaw.to_string()))?;
+    check_content_type(&head.headers)
+        .map_err(|reason| Verdict::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
+    SendRequest::parse(body).map_err(|violations| {
+        let mut reason = String::from("Refused:");
+        for (field, messages) in &violations.0 {
+            // Writing to a String does not fail.
+            let _ = write!(reason, " {field}: {}", messages.join(" "));
+        }
+        Verdict {
+            reply: Reply::json(StatusCode::BAD_REQUEST, validation_error(violations)),
+            accepted: Vec::new(),
+            reasons: vec![reason],
+        }
+    })
+}
+
+fn check_api_version(uri: &Uri) -> Result<(), String> {
+    let mut versions = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("api-version="));
+    match (versions.next(), versions.next()) {
+        (None, _) => Err("the api-version query parameter is missing".into()),
+        (Some(_), Some(_)) => Err("the api-version query parameter is repeated".into()),
+        (Some(version), None) if !API_VERSIONS.contains(&version) => Err(format!(
+            "the api-version {version:?} is not one of {}",
+            API_VERSIONS.join(", ")
+        )),
+        (Some(_), None) => Ok(()),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), String> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(format!(
+            "the content type is {content_type:?}, not application/json"
+        ))
+    }
+}
+
+/// What is wrong with which field.
+#[derive(Debug, Default)]
+struct Violations(BTreeMap<String, Vec<String>>);
+
+impl Violations {
+    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.entry(field.into()).or_default().push(message.into());
+    }
+}
+
+impl SendRequest {
+    /// Fields that the emulator does not know are ignored, as newer versions of the API have more.
+    fn parse(body: &[u8]) -> Result<SendRequest, Violations> {
+        let mut violations = Violations::default();
+        let root: Map<String, Value> = match serde_json::from_slice(body) {
+            Ok(root) => root,
+            Err(error) => {
+                violations.add("$", format!("The body is not a JSON object: {error}."));
+                return Err(violations);
+            }
+        };
+
+        let from = required_text(&root, "from", "From", &mut violations);
+        if from.is_some_and(|from| !is_sender(from)) {
+            violations.add("From", "Invalid sender phone number format.");
+        }
+
+        let text = required_text(&root, "message", "Message", &mut violations);
+        if text.is_some_and(|text| text.encode_utf16().count() > TEXT_MAX) {
+            violations.add("Message", format!("Max of {TEXT_MAX} characters."));
+        }
+
+        let mut recipients = Vec::new();
+        match root.get("smsRecipients") {
+            Some(Value::Array(items)) if items.is_empty() => {
+                violations.add("SmsRecipients", "Min of 1 phone number.");
+            }
+            Some(Value::Array(items)) if items.len() > RECIPIENTS_MAX => {
+                let message = format!("Max of {RECIPIENTS_MAX} phone numbers.");
+                violations.add("SmsRecipients", message);
+            }
+            Some(Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    let name = format!("SmsRecipients[{index}]");
+                    recipients.extend(Recipient::parse(item, &name, &mut violations));
+                }
+            }
+            Some(_) => violations.add("SmsRecipients", "An array is expected."),
+            None => violations.add("SmsRecipients", "The field is required."),
+        }
+
+        let mut tag = None;
+        let mut delivery_report = false;
+        match root.get("smsSendOptions") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(options)) => {
+                match options.get("enableDeliveryReport") {
+                    Some(Value::Bool(enabled)) => delivery_report = *enabled,
+                    _ => violations.add(
+                        "SmsSendOptions.EnableDeliveryReport",
+                        "A boolean is required.",
+                    ),
+                }
+                tag = optional_text(options, "tag", "SmsSendOptions.Tag", &mut violations);
+            }
+            Some(_) => violations.add("SmsSendOptions", "An object is expected."),
+        }
+
+        match (from, text) {
+            (Some(from), Some(text)) if violations.0.is_empty() => Ok(SendRequest {
+                from: from.to_owned(),
+                recipients,
+                text: text.to_owned(),
+                tag,
+                delivery_report,
+            }),
+            _ => Err(violations),
+        }
+    }
+}
+
+impl Recipient {
+    fn parse(item: &Value, name: &str, violations: &mut Violations) -> Option<Recipient> {
+        let Value::Object(item) = item else {
+            violations.add(name, "An object is expected.");
+            return None;
+        };
+        let mut optional = |key, field| {
+            let field = format!("{name}.{field}");
+            optional_text(item, key, &field, violations)
+        };
+        let repeatability_request_id = optional("repeatabilityRequestId", "RepeatabilityRequestId");
+        let repeatability_first_sent = optional("repeatabilityFirstSent", "RepeatabilityFirstSent");
+        let to = required_text(item, "to", &format!("{name}.To"), violations)?;
+        Some(Recipient {
+            to: to.to_owned(),
+            repeatability_request_id,
+            repeatability_first_sent,
+        })
+    }
+}
+
+fn required_text<'a>(
+    object: &'a Map<String, Value>,
+    key: &str,
+    field: &str,
+    violations: &mut Violations,
+) -> Option<&'a str> {
+    match object.get(key) {
+        Some(Value::String(text)) => return Some(text),
+        Some(Value::Null) | None => violations.add(field, "The field is required."),
+        Some(_) => violations.add(field, "A string is expected."),
+    }
+    None
+}
+
+fn optional_text(
+    object: &Map<String, Value>,
+    key: &str,
+    field: &str,
+    violations: &mut Violations,
+) -> Option<String> {
+    match object.get(key) {
+        Some(Value::String(text)) => return Some(text.clone()),
+        Some(Value::Null) | None => {}
+        Some(_) => violations.add(field, "A string is expected."),
+    }
+    None
+}
+
+/// A plus, a country code (none begins with 0) and at most 15 digits in all; the lower bound is the
+/// emulator's.
+fn is_e164(number: &str) -> bool {
+    number.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0')
+    })
+}
+
+/// The three kinds of sender of the page "SMS FAQ": a number, a short code of 5 or 6 digits without
+/// a plus, or an alphanumeric sender of up to 11 characters with at least one letter.
+fn is_sender(from: &str) -> bool {
+    let is_short_code = matches!(from.len(), 5 | 6) && from.bytes().all(|b| b.is_ascii_digit());
+    let is_alphanumeric = from.len() <= 11
+        && from.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && from
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
+    is_e164(from) || is_short_code || is_alphanumeric
+}
+
+/// What is to be done about one recipient, before faults.
+enum Standing {
+    Rejected(Rejection),
+    InvalidTo,
+    Repeat { message_id: String },
+    Execute(Execution),
+}
+
+struct Execution {
+    /// Whether this id was not seen before; see [`Times::First`].
+    first: bool,
+    /// What to put down in the record, if the sender may repeat the message.
+    repeatable: Option<(Repeatable, Fingerprint)>,
+    fault: Option<&'static FaultNumber>,
+}
+
+impl Execution {
+    fn happens(&self, times: Times) -> bool {
+        times == Times::Always || self.first
+    }
+
+    fn record(&self, record: &mut Record, message_id: Option<&str>, now: OffsetDateTime) {
+        if let Some((repeatable, fingerprint)) = &self.repeatable {
+            let message_id = message_id.map(str::to_owned);
+            record.put(repeatable, *fingerprint, message_id, now);
+        }
+    }
+}
+
+impl SendRequest {
+    /// Accepts the messages, but for what the record and the faults have against it.
+    pub fn execute(&self, record: &mut Record, now: OffsetDateTime) -> Verdict {
+        if let Some(verdict) = self.fault_of_whole_request(record, now) {
+            return verdict;
+        }
+
+        let mut items = Vec::new();
+        let mut accepted = Vec::new();
+        let mut reasons = Vec::new();
+        let mut odd_answer = None;
+        for recipient in &self.recipients {
+            let to = &recipient.to;
+            let execution = match self.standing(recipient, record, now) {
+                Standing::Rejected(rejection) => {
+                    reasons.push(format!("Refused: {to}: {}", rejection.message));
+                    items.push(rejected_item(recipient, &rejection));
+                    continue;
+                }
+                Standing::InvalidTo => {
+                    reasons.push(format!("Refused: {to:?} is no number in E.164 form"));
+                    items.push(failed_item(recipient, 400));
+                    continue;
+                }
+                Standing::Repeat { message_id } => {
+                    reasons.push(format!("Repeated: {to}: this is {message_id} again"));
+                    items.push(accepted_item(recipient, &message_id));
+                    let odd = fault::lookup(to).and_then(FaultNumber::odd_answer);
+                    let odd = odd.filter(|odd| *odd != OddAnswer::CutFirstTime);
+                    odd_answer = odd_answer.or(odd);
+                    continue;
+                }
+                Standing::Execute(execution) => execution,
+            };
+            if let Some(fault) = execution.fault {
+                match fault.fault {
+                    Fault::FailRecipient { status, times } if execution.happens(times) => {
+                        execution.record(record, None, now);
+                        reasons.push(fault_reason(fault));
+                        items.push(failed_item(recipient, status));
+                        continue;
+                    }
+                    Fault::Accept(odd) => {
+                        reasons.push(fault_reason(fault));
+                        odd_answer = odd_answer.or(Some(odd));
+                    }
+                    _ => {}
+                }
+            }
+            let message_id = new_message_id(now);
+            execution.record(record, Some(&message_id), now);
+            items.push(accepted_item(recipient, &message_id));
+            accepted.push(Accepted {
+                message_id,
+                from: self.from.clone(),
+                to: to.clone(),
+                text: self.text.clone(),
+                tag: self.tag.clone(),
+                repeatability_request_id: recipient.repeatability_request_id.clone(),
+                repeatability_first_sent: recipient.repeatability_first_sent.clone(),
+                delivery_report: self.delivery_report,
+            });
+        }
+        Verdict {
+            reply: answer(items, odd_answer),
+            accepted,
+            reasons,
+        }
+    }
+
+    /// The first recipient whose number has a fault of that kind decides.
+    fn fault_of_whole_request(&self, record: &mut Record, now: OffsetDateTime) -> Option<Verdict> {
+        for recipient in &self.recipients {
+            let Standing::Execute(execution) = self.standing(recipient, record, now) else {
+                continue;
+            };
+            let Some(fault) = execution.fault else {
+                continue;
+            };
+            let reply = match fault.fault {
+                Fault::RefuseRequest {
+                    status,
+                    retry_after,
+                    times,
+                } if execution.happens(times) => {
+                    execution.record(record, None, now);
+                    refusal(status, retry_after, fault)
+                }
+                Fault::NeverAnswer => Reply::Silence,
+                Fault::Cut => Reply::Cut,
+                _ => continue,
+            };
+            return Some(Verdict {
+                reply,
+                accepted: Vec::new(),
+                reasons: vec![fault_reason(fault)],
+            });
+        }
+        None
+    }
+
+    fn standing(&self, recipient: &Recipient, record: &Record, now: OffsetDateTime) -> Standing {
+        let fault = fault::lookup(&recipient.to);
+        let repeatable = Repeatable::parse(
+            recipient.repeatability_request_id.as_deref(),
+            recipient.repeatability_first_sent.as_deref(),
+            now,
+        );
+        let repeatable = match repeatable {
+            Err(rejection) => return Standing::Rejected(rejection),
+            Ok(_) if !is_e164(&recipient.to) => return Standing::InvalidTo,
+            Ok(None) => {
+                return Standing::Execute(Execution {
+                    first: true,
+                    repeatable: None,
+                    fault,
+                });
+            }
+            Ok(Some(repeatable)) => repeatable,
+        };
+        let fingerprint = self.fingerprint(recipient);
+        let first = match record.look_up(&repeatable, &fingerprint) {
+            Seen::Accepted { message_id } => return Standing::Repeat { message_id },
+            Seen::Different => {
+                return Standing::Rejected(Rejection {
+                    status: 400,
+                    message: "repeatability-request-id was used before, for another message.",
+                });
+            }
+            Seen::Failed => false,
+            Seen::Never => true,
+        };
+        Standing::Execute(Execution {
+            first,
+            repeatable: Some((repeatable, fingerprint)),
+            fault,
+        })
+    }
+
+    fn fingerprint(&self, recipient: &Recipient) -> Fingerprint {
+        // As JSON, since that tells where each part ends.
+        let message = json!([
+            self.from,
+            recipient.to,
+            self.text,
+            self.tag,
+            self.delivery_report,
+        ]);
+        Sha256::digest(message.to_string()).into()
+    }
+}
+
+fn fault_reason(fault: &FaultNumber) -> String {
+    format!("Fault: {}: {}", fault.number, fault.meaning)
+}
+
+fn refusal(status: u16, retry_after: Option<u32>, fault: &FaultNumber) -> Reply {
+    // The table of faults has valid ones only.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = match status {
+        StatusCode::BAD_REQUEST => {
+            let mut violations = Violations::default();
+            violations.add("SmsRecipients", "Invalid recipient phone number format.");
+            validation_error(violations)
+        }
+        StatusCode::UNAUTHORIZED => error(status, ""),
+        _ => error(status, &fault_reason(fault)),
+    };
+    Reply::Answer {
+        status,
+        retry_after,
+        body: ReplyBody::Json(body),
+        delay: Duration::ZERO,
+    }
+}
+
+fn answer(items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> Reply {
+    let value = |items: Vec<Map<String, Value>>| ReplyBody::Json(json!({ "value": items }));
+    let mut delay = Duration::ZERO;
+    let body = match odd_answer {
+        None => value(items),
+        Some(OddAnswer::Late(late)) => {
+            delay = late;
+            value(items)
+        }
+        Some(OddAnswer::CutFirstTime) => return Reply::Cut,
+        Some(OddAnswer::NotJson) => ReplyBody::NotJson,
+        Some(OddAnswer::Huge) => ReplyBody::Huge,
+        Some(OddAnswer::Trickle) => ReplyBody::Trickle,
+        Some(OddAnswer::NoItems) => value(Vec::new()),
+        Some(OddAnswer::NoMessageId) => value(
+            items
+                .into_iter()
+                .map(|mut item| {
+                    item.remove("messageId");
+                    item
+                })
+                .collect(),
+        ),
+    };
+    Reply::Answer {
+        status: StatusCode::ACCEPTED,
+        retry_after: None,
+        body,
+        delay,
+    }
+}
+
+fn item(recipient: &Recipient, status: u16) -> Map<String, Value> {
+    Map::from_iter([
+        ("to".to_owned(), json!(recipient.to)),
+        ("httpStatusCode".to_owned(), json!(status)),
+        ("successful".to_owned(), json!(status == 202)),
+    ])
+}
+
+fn accepted_item(recipient: &Recipient, message_id: &str) -> Map<String, Value> {
+    let mut item = item(recipient, 202);
+    item.insert("messageId".to_owned(), json!(message_id));
+    with_repeatability(item, recipient, "accepted")
+}
+
+/// Its repeatability was in order, so that is not what is rejected.
+fn failed_item(recipient: &Recipient, status: u16) -> Map<String, Value> {
+    let message = match status {
+        400 => "Invalid To phone number format.",
+        _ => "ServiceUnavailable",
+    };
+    let mut item = item(recipient, status);
+    item.insert("errorMessage".to_owned(), json!(message));
+    with_repeatability(item, recipient, "accepted")
+}
+
+fn rejected_item(recipient: &Recipient, rejection: &Rejection) -> Map<String, Value> {
+    let mut item = item(recipient, rejection.status);
+    item.insert("errorMessage".to_owned(), json!(rejection.message));
+    with_repeatability(item, recipient, "rejected")
+}
+
+/// The service leaves the result out where the sender said nothing about repeating.
+fn with_repeatability(
+    mut item: Map<String, Value>,
+    recipient: &Recipient,
+    result: &str,
+) -> Map<String, Value> {
+    if recipient.repeatability_request_id.is_some() || recipient.repeatability_first_sent.is_some()
+    {
+        item.insert("repeatabilityResult".to_owned(), json!(result));
+    }
+    item
+}
+
+/// `Outgoing_`, as in the delivery reports of the page "Azure Communication Services as an Event
+/// Grid source"; the specification's examples of an answer lack it.
+fn new_message_id(now: OffsetDateTime) -> String {
+    let seconds = now
+        .format(format_description!(
+            "[year][month][day][hour][minute][second]"
+        ))
+        // Formatting fails only for what a moment lacks, and this one has a date and a time.
+        .unwrap_or_default();
+    format!("Outgoing_{seconds}{}", Uuid::new_v4())
+}
+
+fn error(status: StatusCode, message: &str) -> Value {
+    let code: String = status
+        .canonical_reason()
+        .unwrap_or_default()
+        .split(' ')
+        .collect();
+    json!({ "error": { "code": code, "message": message } })
+}
+
+/// The form of version 2026-01-23.
+fn validation_error(violations: Violations) -> Value {
+    let trace = Uuid::new_v4().simple().to_string();
+    json!({
+        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+        "errors": violations.0,
+        // W3C Trace Context: version, trace, span, flags.
+        "traceId": format!("00-{trace}-{}-00", &trace[..16]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-03-26 16:06:51 UTC);
+    const NOW_TEXT: &str = "Thu, 26 Mar 2026 16:06:51 GMT";
+    const ID: &str = "fda6d242-46aa-4247-8bf6-619a1206f9c3";
+
+    fn message() -> Value {
+        json!({
+            "from": "+18001110000",
+            "smsRecipients": [{
+                "to": "+15550109999",
+                "repeatabilityRequestId": ID,
+                "repeatabilityFirstSent": NOW_TEXT,
+            }],
+            "message": "Hello",
+        })
+    }
+
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut message = message();
+        *message.pointer_mut(pointer).unwrap() = value;
+        message
+    }
+
+    fn execute(record: &mut Record, body: &Value) -> (Vec<Value>, usize) {
+        let request = SendRequest::parse(body.to_string().as_bytes()).unwrap();
+        let verdict = request.execute(record, NOW);
+        let Reply::Answer {
+            body: ReplyBody::Json(body),
+            ..
+        } = verdict.reply
+        else {
+            panic!("{verdict:?}");
+        };
+        let items = body["value"].as_array().expect("items").clone();
+        (items, verdict.accepted.len())
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        let long = "a".repeat(TEXT_MAX + 1);
+        let options = |value| {
+            let mut message = message();
+            message["smsSendOptions"] = value;
+            message
+        };
+        let recipients = |count| with("/smsRecipients", json!(vec![json!({"to": "+1"}); count]));
+        for (body, field) in [
+            (json!({}), "From"),
+            (json!({}), "SmsRecipients"),
+            (json!({}), "Message"),
+            (with("/from", json!(5)), "From"),
+            (with("/from", Value::Null), "From"),
+            (with("/message", json!(["Hello"])), "Message"),
+            (with("/message", json!(long)), "Message"),
+            // One character, two UTF-16 units.
+            (
+                with("/message", json!("😀".repeat(TEXT_MAX / 2 + 1))),
+                "Message",
+            ),
+            (recipients(0), "SmsRecipients"),
+            (recipients(RECIPIENTS_MAX + 1), "SmsRecipients"),
+            (with("/smsRecipients", json!({})), "SmsRecipients"),
+            (
+                with("/smsRecipients/0", json!("+15550109999")),
+                "SmsRecipients[0]",
+            ),
+            (with("/smsRecipients/0", json!({})), "SmsRecipients[0].To"),
+            (
+                with("/smsRecipients/0/to", json!(15550109999_u64)),
+                "SmsRecipients[0].To",
+            ),
+            (
+                with("/smsRecipients/0/repeatabilityRequestId", json!(1)),
+                "SmsRecipients[0].RepeatabilityRequestId",
+            ),
+            (options(json!(true)), "SmsSendOptions"),
+            (options(json!({})), "SmsSendOptions.EnableDeliveryReport"),
+            (
+                options(json!({ "enableDeliveryReport": "true" })),
+                "SmsSendOptions.EnableDeliveryReport",
+            ),
+            (
+                options(json!({ "enableDeliveryReport": true, "tag": 1 })),
+                "SmsSendOptions.Tag",
+            ),
+        ] {
+            let violations = SendRequest::parse(body.to_string().as_bytes()).unwrap_err();
+            assert!(violations.0.contains_key(field), "{field}: {violations:?}");
+            let answer = validation_error(violations);
+            assert_eq!(answer["status"], 400);
+            assert!(answer["errors"][field][0].is_string());
+        }
+    }
+
+    #[test]
+    fn what_the_limits_allow_is_allowed() {
+        for body in [
+            message(),
+            with("/message", json!("")),
+            with("/message", json!("😀".repeat(TEXT_MAX / 2))),
+            with(
+                "/smsRecipients",
+                json!(vec![json!({"to": "+15550109999"}); RECIPIENTS_MAX]),
+            ),
+            json!({
+                "from": "12345",
+                "smsRecipients": [{ "to": "+15550109999", "repeatabilityRequestId": null }],
+                "message": "Hello",
+                "smsSendOptions": null,
+                "deliveryReportTimeoutInSeconds": 60,
+            }),
+        ] {
+            assert!(
+                SendRequest::parse(body.to_string().as_bytes()).is_ok(),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sender_is_a_number_a_short_code_or_a_name() {
+        for right in [
+            "+18001110000",
+            "12345",
+            "123456",
+            "Contoso",
+            "A",
+            "a b+c-d_e&f",
+            "+1a",
+        ] {
+            assert!(is_sender(right), "{right}");
+        }
+        for wrong in [
+            "",
+            "+",
+            "1234",
+            "1234567",
+            "18001110000",
+            "+123456",
+            "+1234567890123456",
+            "+0123456789",
+            "+1 800 111",
+            "abcdefghijkl",
+            "Contoso!",
+            "Ünder",
+            "  ",
+        ] {
+            assert!(!is_sender(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_recipient_may_fail_inside_of_a_202() {
+        for to in [
+            "",
+            "15550109999",
+            "+155501",
+            "+1555010999912345",
+            "+1555010999x",
+            "+０１２３４５６",
+        ] {
+            let (items, accepted) = execute(
+                &mut Record::default(),
+                &with(
+                    "/smsRecipients",
+                    json!([{ "to": to }, { "to": "+15550109999" }]),
+                ),
+            );
+            let expected = json!({
+                "to": to,
+                "httpStatusCode": 400,
+                "errorMessage": "Invalid To phone number format.",
+                "successful": false,
+            });
+            assert_eq!(items[0], expected);
+            assert_eq!(items[1]["successful"], true);
+            assert_eq!(items[1].get("repeatabilityResult"), None);
+            assert_eq!(accepted, 1);
+        }
+    }
+
+    #[test]
+    fn repeatability_that_is_out_of_order_is_rejected_for_that_recipient() {
+        for (recipient, status) in [
+            (json!({ "repeatabilityRequestId": ID }), 400),
+            (json!({ "repeatabilityFirstSent": NOW_TEXT }), 400),
+            (
+                json!({ "repeatabilityRequestId": "1", "repeatabilityFirstSent": NOW_TEXT }),
+                400,
+            ),
+            (
+                json!({ "repeatabilityRequestId": ID, "repeatabilityFirstSent": "today" }),
+                400,
+            ),
+            (
+                json!({
+                    "repeatabilityRequestId": ID,
+                    "repeatabilityFirstSent": "Thu, 26 Mar 2026 16:01:50 GMT",
+                }),
+                412,
+            ),
+        ] {
+            let mut recipient = recipient;
+            recipient["to"] = json!("+15550109999");
+            let body = with("/smsRecipients/0", recipient);
+            let (items, accepted) = execute(&mut Record::default(), &body);
+            assert_eq!(items[0]["httpStatusCode"], status, "{body}");
+            assert_eq!(items[0]["repeatabilityResult"], "rejected");
+            assert_eq!(items[0]["successful"], false);
+            assert!(items[0]["errorMessage"].is_string());
+            assert_eq!(accepted, 0);
+        }
+    }
+
+    #[test]
+    fn a_repeat_that_does_not_match_the_original_is_rejected() {
+        for (pointer, value) in [
+            ("/message", json!("Other")),
+            ("/from", json!("Contoso")),
+            ("/smsRecipients/0/to", json!("+15550109998")),
+            (
+                "/smsRecipients/0/repeatabilityFirstSent",
+                json!("Thu, 26 Mar 2026 16:06:50 GMT"),
+            ),
+        ] {
+            let mut record = Record::default();
+            let (original, _) = execute(&mut record, &message());
+            let (items, accepted) = execute(&mut record, &with(pointer, value));
+            assert_eq!(items[0]["httpStatusCode"], 400, "{pointer}");
+            assert_eq!(items[0]["repeatabilityResult"], "rejected");
+            assert_eq!(accepted, 0);
+
+            // The original is still what the record knows.
+            let (items, accepted) = execute(&mut record, &message());
+            assert_eq!(items, original);
+            assert_eq!(accepted, 0);
+        }
+    }
+
+    #[test]
+    fn an_id_is_the_same_in_either_case() {
+        let mut record = Record::default();
+        let (original, _) = execute(&mut record, &message());
+        let upper = json!(ID.to_uppercase());
+        let (repeat, accepted) = execute(
+            &mut record,
+            &with("/smsRecipients/0/repeatabilityRequestId", upper),
+        );
+        assert_eq!(repeat, original);
+        assert_eq!(accepted, 0);
+    }
+
+    #[test]
+    fn without_repeatability_every_message_is_a_new_one() {
+        let mut record = Record::default();
+        let body = with("/smsRecipients/0", json!({ "to": "+15550109999" }));
+        let (first, _) = execute(&mut record, &body);
+        let (second, accepted) = execute(&mut record, &body);
+        assert_ne!(first[0]["messageId"], second[0]["messageId"]);
+        assert_eq!(accepted, 1);
+    }
+
+    #[test]
+    fn a_recipient_that_fails_the_first_time_is_accepted_the_second() {
+        let mut record = Record::default();
+        let body = with("/smsRecipients/0/to", json!("+15550102503"));
+        let (items, accepted) = execute(&mut record, &body);
+        assert_eq!(items[0]["httpStatusCode"], 503);
+        assert_eq!(items[0]["errorMessage"], "ServiceUnavailable");
+        assert_eq!(accepted, 0);
+        let (items, accepted) = execute(&mut record, &body);
+        assert_eq!(items[0]["httpStatusCode"], 202);
+        assert_eq!(accepted, 1);
+    }
+
+    #[test]
+    fn a_recipient_that_always_fails_fails_again() {
+        for (number, status) in [("+15550101400", 400), ("+15550101503", 503)] {
+            let mut record = Record::default();
+            for _ in 0..2 {
+                let body = with("/smsRecipients/0/to", json!(number));
+                let (items, accepted) = execute(&mut record, &body);
+                assert_eq!(items[0]["httpStatusCode"], status);
+                assert_eq!(accepted, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_whole_request_takes_the_other_recipients_with_it() {
+        let recipients = json!([{ "to": "+15550109999" }, { "to": "+15550100500" }]);
+        let body = with("/smsRecipients", recipients).to_string();
+        let request = SendRequest::parse(body.as_bytes()).unwrap();
+        let verdict = request.execute(&mut Record::default(), NOW);
+        assert_eq!(verdict.reply.status(), Some(500));
+        assert!(verdict.accepted.is_empty());
+    }
+}
