@@ -1,1 +1,225 @@
-fn main() {}
+//! `cargo run`: the hook, built and served here, with an ACS emulator beside it.
+
+mod cli;
+mod plan;
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
+use okta_telephony_dev::component::{self, Built};
+use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
+use uuid::Uuid;
+
+use crate::cli::{Cli, Command, From, Serve};
+use crate::plan::{Acs, Plan};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Some(Command::Build(from)) => {
+            let built = component::build(&manifest(&from)?)?;
+            print_sizes(&built);
+            Ok(())
+        }
+        Some(Command::Emulator { listen }) => runtime()?.block_on(emulate(listen)),
+        None => {
+            let manifest = manifest(&cli.serve.from)?;
+            // First what can be wrong at once, then what takes its time.
+            let plan = plan(&cli.serve, &manifest)?;
+            let built = component::build(&manifest)?;
+            print_sizes(&built);
+            runtime()?.block_on(serve(plan, &manifest, &built.component))
+        }
+    }
+}
+
+fn manifest(said: &From) -> Result<Manifest> {
+    let current = env::current_dir().context("the current folder is gone: change to another")?;
+    // Set where cargo runs this program.
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let path = plan::manifest_path(said.from.as_deref(), &current, package.as_deref())?;
+    // Below the current folder paths are shorter to read, in messages too.
+    Manifest::read(path.strip_prefix(&current).unwrap_or(&path))
+}
+
+fn plan(said: &Serve, manifest: &Manifest) -> Result<Plan> {
+    // Spin reads .env in the current folder; beside the manifest is where it is when that is another.
+    let current = Path::new(".env");
+    let dot_env = if current.exists() {
+        current.to_path_buf()
+    } else {
+        manifest.folder().join(".env")
+    };
+    let mut variables = local_host::from_environment(manifest, local_host::read_dot_env(&dot_env)?);
+    // Not `vars()`, which panics on a value that is no text; none of ours is that.
+    let environment = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables.extend(local_host::from_environment(manifest, environment));
+    Plan::new(said, manifest, variables, random_secret)
+}
+
+/// 122 random bits from the operating system, as 32 hexadecimal digits.
+fn random_secret() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime could be started")
+}
+
+async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<()> {
+    let compiled = Compiled::new(component)?;
+    let emulator = match plan.acs {
+        Acs::Given { .. } => None,
+        Acs::Emulator { listen } => {
+            let emulator = start_emulator(listen)
+                .await
+                .context("--emulator-listen gives the emulator another address")?;
+            plan.send_to_emulator(&emulator_url(&emulator), emulator.connection_string());
+            Some(emulator)
+        }
+    };
+    let host = LocalHost::start(
+        &compiled,
+        local_host::Settings {
+            listen: plan.listen,
+            tls: plan.tls.clone(),
+            variables: std::mem::take(&mut plan.variables),
+            state_dir: Some(plan.state_dir.clone()),
+            ..local_host::Settings::new(&manifest.path)
+        },
+    )
+    .await?;
+    print!("{}", greeting(manifest, &plan, &host, emulator.as_ref()));
+    stop_requested().await;
+    eprintln!("Stopping; once more to stop at once");
+    tokio::select! {
+        () = host.shutdown() => {}
+        () = stop_requested() => {}
+    }
+    Ok(())
+}
+
+async fn emulate(listen: SocketAddr) -> Result<()> {
+    let emulator = start_emulator(listen)
+        .await
+        .context("--listen gives the emulator another address")?;
+    println!(
+        "Emulator of Azure Communication Services SMS, for development. No message is sent.\n"
+    );
+    println!("  Phone page  {}/", emulator_url(&emulator));
+    println!("  acs_connection_string  {}", emulator.connection_string());
+    println!("  extra_outbound_host    {}\n", emulator_url(&emulator));
+    println!("Stop with Ctrl-C.");
+    stop_requested().await;
+    Ok(())
+}
+
+async fn start_emulator(listen: SocketAddr) -> Result<AcsEmulator> {
+    let settings = acs_emulator::Settings::new(listen, acs_emulator::DEVELOPMENT_ACCESS_KEY);
+    AcsEmulator::start(settings).await
+}
+
+fn emulator_url(emulator: &AcsEmulator) -> String {
+    format!("http://{}", emulator.address())
+}
+
+fn print_sizes(built: &Built) {
+    println!(
+        "{:>9} bytes  {}  (module)",
+        built.core_bytes,
+        built.core_path.display()
+    );
+    println!(
+        "{:>9} bytes  {}  (component)",
+        built.component.len(),
+        built.component_path.display()
+    );
+}
+
+/// What there is, where, and how to try it.
+fn greeting(
+    manifest: &Manifest,
+    plan: &Plan,
+    host: &LocalHost,
+    emulator: Option<&AcsEmulator>,
+) -> String {
+    let mut text = format!(
+        "\n{} is served, for development; production is Spin.\n\n",
+        manifest.name
+    );
+    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<14} {value}\n"));
+    // The manifest's first route is the hook.
+    let hook = format!("{}{}", host.url(), host.routes()[0]);
+    line("Okta hook", &hook);
+    for route in &host.routes()[1..] {
+        line("Route", &format!("{}{route}", host.url()));
+    }
+    match (&plan.acs, emulator) {
+        (Acs::Given { host }, _) => line(
+            "ACS",
+            &format!("{host} (real messages, if it is a real one)"),
+        ),
+        (Acs::Emulator { .. }, None) => {}
+        (Acs::Emulator { .. }, Some(emulator)) => {
+            line("ACS", "the emulator: no message is sent");
+            line("Phone page", &format!("{}/", emulator_url(emulator)));
+        }
+    }
+    let authorization = match &plan.authorization {
+        Some(authorization) => {
+            line("Authorization", authorization);
+            authorization.as_str()
+        }
+        None => {
+            line(
+                "Authorization",
+                "Basic, with your okta_user and okta_basic_secret",
+            );
+            "Basic …"
+        }
+    };
+    let trust = match &plan.tls {
+        Some(tls) => format!(" --cacert {}", tls.certificate.display()),
+        None => String::new(),
+    };
+    let request = manifest.folder().join("sample/request.json");
+    let request = request.strip_prefix(".").unwrap_or(&request).display();
+    text.push_str(&format!(
+        "\nTry it:\n\n  curl -i{trust} {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
+         -H 'content-type: application/json' \\\n    --data @{request}\n\nStop with Ctrl-C.\n"
+    ));
+    text
+}
+
+/// Waits for Ctrl-C, or for the signal that service managers send.
+async fn stop_requested() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => return,
+                _ = terminate.recv() => return,
+            }
+        }
+    }
+    _ = tokio::signal::ctrl_c().await;
+}

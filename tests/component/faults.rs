@@ -65,7 +65,7 @@ const FAULTS: [Row; 26] = [
 async fn every_fault_has_its_answer_in_time_and_sends_no_message_twice() {
     for form in [Form::Documented, Form::Classic] {
         let hook = Hook::start().await;
-        let answers = join_all(FAULTS.iter().map(|row| async {
+        let answers = join_all(FAULTS.iter().map(async |row| {
             let payload = match form {
                 Form::Documented => envelope(row.number),
                 Form::Classic => bare(row.number),

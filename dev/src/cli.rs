@@ -1,0 +1,110 @@
+//! What was said on the command line. What it means is [`crate::plan`]'s.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Build the hook and serve it here, with an emulator of Azure Communication Services beside it.
+///
+/// For development: production is Spin. Without arguments everything is set: post to the hook with
+/// the curl line that is printed, and read the message on the phone page.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo run --",
+    bin_name = "cargo run --",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the component and print what came out, with sizes in bytes
+    Build(From),
+    /// Run only the emulator of Azure Communication Services, and print its connection string
+    Emulator {
+        /// Where to listen; port 0 takes a free one
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
+        listen: SocketAddr,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct From {
+    /// The spin.toml, or the folder it is in [default: the nearest one, from the current folder
+    /// upwards]
+    #[arg(short, long, value_name = "PATH")]
+    pub from: Option<PathBuf>,
+}
+
+/// The names are `spin up`'s where it has the same.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub from: From,
+    /// Where the hook listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// Give an application variable a value; `NAME=@FILE` takes it from a file, without one
+    /// trailing line break. Goes over SPIN_VARIABLE_NAME in the environment, which goes over .env,
+    /// which goes over spin.toml
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub variable: Vec<(String, String)>,
+    /// The folder that keeps the key-value stores [default: .spin beside the spin.toml]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Serve HTTPS with this certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Where the emulator listens. It runs unless acs_connection_string is given
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
+    pub emulator_listen: SocketAddr,
+}
+
+fn variable(said: &str) -> Result<(String, String), String> {
+    let (name, value) = said
+        .split_once('=')
+        .ok_or("write it as NAME=VALUE or NAME=@FILE")?;
+    Ok((name.to_string(), value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_variables_value_may_contain_equals_signs() {
+        let cli = Cli::parse_from(["cargo run --", "--variable", "a=b=c", "--variable", "d="]);
+        let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+        assert_eq!(cli.serve.variable, [pair("a", "b=c"), pair("d", "")]);
+    }
+
+    #[test]
+    fn half_a_tls_server_and_a_variable_without_a_value_are_refused() {
+        for said in [
+            &["--tls-cert", "c.pem"][..],
+            &["--tls-key", "k.pem"],
+            &["--variable", "a"],
+        ] {
+            assert!(
+                Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(),
+                "{said:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! What the command line means, together with the environment and the manifest.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use okta_telephony_dev::local_host::{Manifest, Tls};
+
+use crate::cli::Serve;
+
+/// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
+/// message costs anything.
+const BUILT_IN_SECRET: &str = "supersecret";
+
+/// What to serve, and with what.
+#[derive(Debug)]
+pub struct Plan {
+    pub listen: SocketAddr,
+    pub tls: Option<Tls>,
+    pub state_dir: PathBuf,
+    /// Values for the manifest's variables; the emulator's are added when it runs.
+    pub variables: BTreeMap<String, String>,
+    pub acs: Acs,
+    /// The value of the Authorization header to call the hook with, where it is ours to show: a
+    /// secret that the user chose is not printed.
+    pub authorization: Option<String>,
+}
+
+/// Who sends the messages.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Acs {
+    /// Nobody: the emulator takes them.
+    Emulator { listen: SocketAddr },
+    /// The resource in `acs_connection_string`, at this host.
+    Given { host: String },
+}
+
+impl Plan {
+    /// `environment` holds variables given there and in `.env`, by their names in the manifest.
+    /// `random` makes a secret.
+    ///
+    /// # Errors
+    ///
+    /// Settings that contradict each other or that would be unsafe; the message says which and what
+    /// to set instead.
+    pub fn new(
+        said: &Serve,
+        manifest: &Manifest,
+        environment: BTreeMap<String, String>,
+        random: impl FnOnce() -> String,
+    ) -> Result<Self> {
+        let mut variables = environment;
+        for (name, value) in &said.variable {
+            variables.insert(name.clone(), contents(name, value)?);
+        }
+        // An empty value means "not set", as everywhere in this application.
+        let given = |variables: &BTreeMap<String, String>, name: &str| {
+            let default = manifest
+                .variables
+                .get(name)
+                .and_then(|variable| variable.default.as_ref());
+            variables
+                .get(name)
+                .or(default)
+                .filter(|value| !value.is_empty())
+                .cloned()
+        };
+
+        let acs = match given(&variables, "acs_connection_string") {
+            Some(connection_string) => Acs::Given {
+                host: endpoint_host(&connection_string),
+            },
+            None => {
+                if variables
+                    .get("extra_outbound_host")
+                    .is_some_and(|value| !value.is_empty())
+                {
+                    bail!(
+                        "extra_outbound_host is set and acs_connection_string is not: the emulator that then runs \
+                         needs the former for itself, so set both or neither"
+                    );
+                }
+                if given(&variables, "acs_from_shortcode").is_none() {
+                    variables.insert("acs_from_shortcode".into(), "12345".into());
+                }
+                Acs::Emulator {
+                    listen: said.emulator_listen,
+                }
+            }
+        };
+
+        let harmless = matches!(acs, Acs::Emulator { .. }) && said.listen.ip().is_loopback();
+        let secret = match given(&variables, "okta_basic_secret") {
+            Some(secret) if secret == BUILT_IN_SECRET && !harmless => bail!(
+                "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {}: set another, or none to \
+                 have a random one made",
+                match acs {
+                    Acs::Given { .. } =>
+                        "messages would be paid for by the ACS resource that is set",
+                    Acs::Emulator { .. } => "the hook would be reachable from other machines",
+                },
+            ),
+            // Only the secret that is no secret is shown again.
+            Some(secret) => (secret == BUILT_IN_SECRET).then_some(secret),
+            None => {
+                let secret = if harmless {
+                    BUILT_IN_SECRET.to_string()
+                } else {
+                    random()
+                };
+                variables.insert("okta_basic_secret".into(), secret.clone());
+                Some(secret)
+            }
+        };
+        let authorization = secret.map(|secret| {
+            let user = given(&variables, "okta_user").unwrap_or_else(|| {
+                variables.insert("okta_user".into(), "okta".into());
+                "okta".into()
+            });
+            format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))
+        });
+
+        let tls = said.tls_cert.clone().zip(said.tls_key.clone());
+        Ok(Self {
+            listen: said.listen,
+            tls: tls.map(|(certificate, key)| Tls { certificate, key }),
+            state_dir: said
+                .state_dir
+                .clone()
+                .unwrap_or_else(|| manifest.folder().join(".spin")),
+            variables,
+            acs,
+            authorization,
+        })
+    }
+
+    /// Has the hook send to an emulator that listens at `url`.
+    pub fn send_to_emulator(&mut self, url: &str, connection_string: String) {
+        self.variables
+            .insert("acs_connection_string".into(), connection_string);
+        self.variables
+            .insert("extra_outbound_host".into(), url.into());
+    }
+}
+
+/// The manifest that `from` names, or the nearest one from `current` upwards, or the one of the
+/// package that cargo runs.
+pub fn manifest_path(
+    from: Option<&Path>,
+    current: &Path,
+    package: Option<&Path>,
+) -> Result<PathBuf> {
+    const NAME: &str = "spin.toml";
+    if let Some(from) = from {
+        return Ok(if from.is_dir() {
+            from.join(NAME)
+        } else {
+            from.to_path_buf()
+        });
+    }
+    let folders = current
+        .ancestors()
+        .chain(package.into_iter().flat_map(Path::ancestors));
+    let mut paths = folders.map(|folder| folder.join(NAME));
+    paths.find(|path| path.is_file()).with_context(|| {
+        format!(
+            "there is no {NAME} in {} nor above it: give its path with --from",
+            current.display()
+        )
+    })
+}
+
+/// The value of `NAME=VALUE`, or of `NAME=@FILE`.
+fn contents(name: &str, value: &str) -> Result<String> {
+    let Some(path) = value.strip_prefix('@') else {
+        return Ok(value.to_string());
+    };
+    let mut text = std::fs::read_to_string(path).with_context(|| {
+        format!("--variable {name}=@{path}: give the path of a text file after the @")
+    })?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+/// The host in a connection string's endpoint: all of it that may be printed.
+fn endpoint_host(connection_string: &str) -> String {
+    let endpoint = connection_string.split(';').find_map(|field| {
+        let (key, value) = field.split_once('=')?;
+        key.trim()
+            .eq_ignore_ascii_case("endpoint")
+            .then(|| value.trim().parse::<http::Uri>().ok())?
+    });
+    match endpoint.as_ref().and_then(http::Uri::host) {
+        Some(host) => host.to_string(),
+        None => "an endpoint that can't be read: write acs_connection_string as endpoint=https://…/;accesskey=…".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    const REAL: &str =
+        "acs_connection_string=endpoint=https://name.communication.azure.com/;accesskey=c2VjcmV0";
+
+    fn plan_in(environment: &[(&str, &str)], said: &[&str]) -> Result<Plan> {
+        let manifest = Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml"))?;
+        let cli = Cli::parse_from([&["cargo run --"], said].concat());
+        let environment = environment
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        Plan::new(&cli.serve, &manifest, environment, || "random".into())
+    }
+
+    fn plan(said: &[&str]) -> Result<Plan> {
+        plan_in(&[], said)
+    }
+
+    fn basic(credentials: &str) -> Option<String> {
+        Some(format!("Basic {}", BASE64.encode(credentials)))
+    }
+
+    #[test]
+    fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!(
+            plan.acs,
+            Acs::Emulator {
+                listen: "127.0.0.1:3001".parse().unwrap()
+            }
+        );
+        assert_eq!(plan.variables["okta_basic_secret"], "supersecret");
+        assert_eq!(plan.variables["acs_from_shortcode"], "12345");
+        assert_eq!(plan.authorization, basic("okta:supersecret"));
+        assert!(plan.state_dir.ends_with(".spin"));
+    }
+
+    #[test]
+    fn the_emulators_address_is_the_one_more_host_that_may_be_called() {
+        let mut plan = plan(&["--variable", "acs_from_shortcode=CONTOSO"]).unwrap();
+        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into());
+        assert_eq!(
+            plan.variables["extra_outbound_host"],
+            "http://127.0.0.1:4000"
+        );
+        assert_eq!(plan.variables["acs_connection_string"], "endpoint=…");
+        assert_eq!(plan.variables["acs_from_shortcode"], "CONTOSO");
+    }
+
+    #[test]
+    fn a_connection_string_from_any_source_switches_the_emulator_off() {
+        let (name, value) = REAL.split_once('=').unwrap();
+        for plan in [plan(&["--variable", REAL]), plan_in(&[(name, value)], &[])] {
+            let plan = plan.unwrap();
+            assert_eq!(
+                plan.acs,
+                Acs::Given {
+                    host: "name.communication.azure.com".into()
+                }
+            );
+            assert!(!plan.variables.contains_key("acs_from_shortcode"));
+            assert!(!plan.variables.contains_key("extra_outbound_host"));
+        }
+        let emptied = plan_in(&[(name, value)], &["--variable", "acs_connection_string="]).unwrap();
+        assert!(matches!(emptied.acs, Acs::Emulator { .. }));
+    }
+
+    #[test]
+    fn another_stand_in_can_take_the_emulators_place() {
+        let plan = plan(&[
+            "--variable",
+            "extra_outbound_host=http://127.0.0.1:9000",
+            "--variable",
+            "acs_connection_string=endpoint=http://127.0.0.1:9000/;accesskey=c2VjcmV0",
+        ])
+        .unwrap();
+        assert_eq!(
+            plan.acs,
+            Acs::Given {
+                host: "127.0.0.1".into()
+            }
+        );
+        assert_eq!(
+            plan.variables["extra_outbound_host"],
+            "http://127.0.0.1:9000"
+        );
+    }
+
+    #[test]
+    fn where_it_matters_the_secret_is_random_unless_set() {
+        for said in [
+            &["--variable", REAL][..],
+            &["--listen", "0.0.0.0:3000"],
+            &["--listen", "[::]:3000"],
+        ] {
+            let made = plan(said).unwrap();
+            assert_eq!(made.variables["okta_basic_secret"], "random", "{said:?}");
+            assert_eq!(made.authorization, basic("okta:random"), "{said:?}");
+
+            let mine = plan(&[said, &["--variable", "okta_basic_secret=mine"]].concat()).unwrap();
+            assert_eq!(mine.variables["okta_basic_secret"], "mine", "{said:?}");
+            assert_eq!(mine.authorization, None, "{said:?}");
+
+            let known = plan(&[said, &["--variable", "okta_basic_secret=supersecret"]].concat());
+            let error = known.unwrap_err().to_string();
+            assert!(
+                error.contains("everybody knows") && error.contains("set another"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_of_ones_own_is_not_shown_and_the_built_in_one_may_be_said_aloud() {
+        assert_eq!(
+            plan(&["--variable", "okta_basic_secret=mine"])
+                .unwrap()
+                .authorization,
+            None
+        );
+        let said = plan(&[
+            "--variable",
+            "okta_basic_secret=supersecret",
+            "--variable",
+            "okta_user=me",
+        ])
+        .unwrap();
+        assert_eq!(said.authorization, basic("me:supersecret"));
+    }
+
+    #[test]
+    fn the_command_line_goes_over_the_environment() {
+        let plan = plan_in(
+            &[("okta_user", "environment")],
+            &["--variable", "okta_user=said"],
+        )
+        .unwrap();
+        assert_eq!(plan.variables["okta_user"], "said");
+        assert_eq!(
+            plan_in(&[("okta_user", "environment")], &[])
+                .unwrap()
+                .variables["okta_user"],
+            "environment"
+        );
+    }
+
+    #[test]
+    fn an_extra_host_without_a_connection_string_is_refused() {
+        let error = plan(&["--variable", "extra_outbound_host=http://127.0.0.1:9"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("set both or neither"), "{error}");
+    }
+
+    #[test]
+    fn a_file_gives_a_value_without_its_last_line_break() {
+        let path = std::env::temp_dir().join(format!("variable-{}", std::process::id()));
+        for (text, value) in [
+            ("a\n", "a"),
+            ("a\n\n", "a\n"),
+            ("a\r\n", "a"),
+            ("a", "a"),
+            ("", ""),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(
+                contents("n", &format!("@{}", path.display())).unwrap(),
+                value
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
+        let error = contents("n", "@/no/such/file").unwrap_err().to_string();
+        assert!(error.contains("--variable n=@/no/such/file"), "{error}");
+    }
+
+    #[test]
+    fn an_endpoint_is_named_without_its_key() {
+        for (connection_string, host) in [
+            ("endpoint=https://a.b/;accesskey=k", "a.b"),
+            ("accesskey=k;Endpoint=https://a.b:8443", "a.b"),
+        ] {
+            assert_eq!(endpoint_host(connection_string), host);
+        }
+        assert!(endpoint_host("accesskey=k").contains("can't be read"));
+    }
+
+    #[test]
+    fn the_nearest_manifest_is_taken() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let expected = package.parent().unwrap().join("spin.toml");
+        let nowhere = std::env::temp_dir();
+        assert_eq!(
+            manifest_path(None, &package.join("src"), None).unwrap(),
+            expected
+        );
+        assert_eq!(
+            manifest_path(None, &nowhere, Some(package)).unwrap(),
+            expected
+        );
+        assert_eq!(
+            manifest_path(Some(package.parent().unwrap()), &nowhere, None).unwrap(),
+            expected
+        );
+        assert_eq!(
+            manifest_path(Some(Path::new("x.toml")), &nowhere, None).unwrap(),
+            Path::new("x.toml")
+        );
+        let error = manifest_path(None, &nowhere, None).unwrap_err().to_string();
+        assert!(error.contains("--from"), "{error}");
+    }
+}
