@@ -29,11 +29,11 @@ pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber,
         ),
         NotANumber::JsonNumber => Refusal::new(
             Reason::InvalidPhoneNumber,
-            "phoneNumber is a number in JSON and so lacks its +: it must be text such as \"+15550100123\".",
+            "phoneNumber is a number in JSON and so lacks its +: it must be text, with + and the country code.",
         ),
         NotANumber::Invalid(cause) => Refusal::new(
             Reason::InvalidPhoneNumber,
-            format!("phoneNumber is not E.164, such as +15550100123: {cause}."),
+            format!("phoneNumber is not E.164 (+, country code, number): {cause}."),
         ),
     })
 }

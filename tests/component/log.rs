@@ -126,7 +126,7 @@ async fn no_secret_and_nothing_personal_reaches_the_log_or_an_answer() {
         &[("hook_deadline_ms", "hook-secret-c0ffee")],
         &[("okta_response_format", "hook-secret-c0ffee")],
     ] {
-        let hook = Hook::with(variables).await;
+        let hook = Hook::with(&[&[("hook_deadline_ms", "500")], variables].concat()).await;
         let answers = run_all_cases(&hook).await;
         hook.log.hooks(answers.len()).await;
         for text in hook.log.lines().iter().chain(&answers) {

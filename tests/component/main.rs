@@ -3,8 +3,11 @@
 //! One binary, so that the component is compiled once for all of them.
 
 mod answers;
+mod browser;
 mod contract;
+mod documents;
 mod faults;
 mod harness;
 mod log;
 mod outside;
+mod scripts;

@@ -1,0 +1,133 @@
+//! The phone page in a real browser, over the DevTools protocol. Skipped where no Chromium is
+//! installed.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{Message, WebSocket};
+
+use crate::harness::{Form, Hook, envelope};
+
+struct Browser {
+    process: Child,
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    session: Option<String>,
+    next_id: u64,
+}
+
+impl Browser {
+    /// Starts Chromium if there is one.
+    fn start() -> Option<Self> {
+        let profile = format!("{}/chromium-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        let start = |name: &&str| {
+            Command::new(name)
+                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+                .args(["--no-first-run", "--disable-background-networking"])
+                .args(["--disable-component-update", "--disable-sync"])
+                .args(["--remote-debugging-port=0", &format!("--user-data-dir={profile}")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .ok()
+        };
+        let mut process =
+            ["chromium", "chromium-browser", "google-chrome"].iter().find_map(start)?;
+        let stderr = process.stderr.take().expect("stderr is piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        let url =
+            lines.find_map(|line| line.strip_prefix("DevTools listening on ").map(String::from));
+        // Chromium must not come to a halt because nobody reads what it says.
+        std::thread::spawn(move || lines.for_each(drop));
+        let (socket, _) = tungstenite::connect(url.expect("Chromium listens")).unwrap();
+        Some(Self { process, socket, session: None, next_id: 0 })
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        let mut call = json!({ "id": self.next_id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            call["sessionId"] = session.as_str().into();
+        }
+        self.socket.send(Message::text(call.to_string())).unwrap();
+        loop {
+            let Message::Text(text) = self.socket.read().unwrap() else { continue };
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            if answer["id"] == self.next_id {
+                assert!(answer.get("error").is_none(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn open(&mut self, url: &str) {
+        let target = self.call("Target.createTarget", json!({ "url": url }))["targetId"].clone();
+        let attach = json!({ "targetId": target, "flatten": true });
+        let session = self.call("Target.attachToTarget", attach)["sessionId"].clone();
+        self.session = Some(session.as_str().unwrap().to_owned());
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Value {
+        let result = self.call("Runtime.evaluate", json!({ "expression": expression }));
+        result["result"]["value"].clone()
+    }
+
+    fn wait_until(&mut self, expression: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.evaluate(expression) != true {
+            assert!(
+                Instant::now() < end,
+                "{expression}: {}",
+                self.evaluate("document.body.innerText")
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_is_posted_appears_on_the_phone_page_while_one_looks() {
+    let hook = Hook::start().await;
+    let url = format!("http://{}/", hook.acs.address());
+    let browser = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::start()?;
+        browser.open(&url);
+        browser.wait_until("document.querySelector('#state')?.textContent === 'Live'");
+        assert_eq!(browser.evaluate("document.querySelectorAll('#entries > li').length"), 0);
+        Some(browser)
+    });
+    let Some(mut browser) = browser.await.unwrap() else {
+        eprintln!("SKIPPED: the phone page was not looked at, since Chromium is not installed");
+        return;
+    };
+
+    let mut payload = envelope("+15550100123");
+    payload["data"]["messageProfile"]["msgTemplate"] = "<b>246810</b> & more".into();
+    hook.post(payload.to_string()).await.accepted(Form::Documented);
+
+    tokio::task::spawn_blocking(move || {
+        browser.wait_until("document.querySelectorAll('#entries > li').length === 1");
+        // As text, never as markup.
+        browser.wait_until(
+            "document.querySelector('#entries').innerText.includes('<b>246810</b> & more')",
+        );
+        browser.wait_until("document.querySelector('#entries').innerText.includes('+15550100123')");
+        // The raw request is one click away.
+        browser.evaluate("document.querySelector('#entries a').click()");
+        browser.wait_until("document.body.innerText.includes('POST /sms?api-version=2021-03-07')");
+        browser.wait_until("/authorization: hmac-sha256/i.test(document.body.innerText)");
+    })
+    .await
+    .unwrap();
+}

@@ -1,0 +1,71 @@
+//! scripts/curl-test.sh against the hook. Skipped where there is no bash or no curl.
+
+use std::path::Path;
+use std::process::Output;
+
+use tokio::process::Command;
+
+use crate::harness::{Hook, SECRET};
+
+/// Runs the script; `None` where it can't.
+async fn curl_test(url: &str, environment: &[(&str, &str)]) -> Option<Output> {
+    for tool in ["bash", "curl"] {
+        if Command::new(tool).arg("--version").output().await.is_err() {
+            eprintln!("SKIPPED: scripts/curl-test.sh was not run, since {tool} is not installed");
+            return None;
+        }
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/curl-test.sh");
+    let mut command = Command::new("bash");
+    command.arg(script).arg(url).env_remove("TO").env_remove("OKTA_USER");
+    command.env("OKTA_BASIC_SECRET", "").envs(environment.iter().copied());
+    Some(command.output().await.unwrap())
+}
+
+#[tokio::test]
+async fn both_samples_are_accepted_and_two_runs_make_four_messages() {
+    let hook = Hook::start().await;
+    for run in 1..=2 {
+        let Some(output) = curl_test(&hook.host.url(), &[("OKTA_BASIC_SECRET", SECRET)]).await
+        else {
+            return;
+        };
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(stdout.lines().filter(|line| *line == "accepted").count(), 2, "{stdout}");
+        assert_eq!(hook.acs.messages().len(), 2 * run);
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_of_ones_own_is_written_into_both_samples() {
+    let hook = Hook::start().await;
+    let own = [("OKTA_BASIC_SECRET", SECRET), ("TO", "+447700900123")];
+    let Some(output) = curl_test(&hook.host.url(), &own).await else { return };
+    assert!(output.status.success(), "{output:?}");
+    let messages = hook.acs.messages();
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|message| message.to == "+447700900123"));
+}
+
+#[tokio::test]
+async fn it_fails_unless_both_are_accepted() {
+    let hook = Hook::start().await;
+    let Some(output) = curl_test(&hook.host.url(), &[]).await else { return };
+    assert_eq!(output.status.code(), Some(1), "supersecret is not this hook's: {output:?}");
+    let throttled = [("OKTA_BASIC_SECRET", SECRET), ("TO", "+15550101429")];
+    let output = curl_test(&hook.host.url(), &throttled).await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[tokio::test]
+async fn beyond_loopback_it_demands_a_secret_and_a_recipient_and_sends_nothing() {
+    for url in ["https://hook.example", "http://127.0.0.1.example", "http://localhost.example:80"] {
+        let Some(output) = curl_test(url, &[]).await else { return };
+        assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("set OKTA_BASIC_SECRET"));
+        let output = curl_test(url, &[("OKTA_BASIC_SECRET", SECRET)]).await.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("set TO"));
+    }
+}
