@@ -11,7 +11,7 @@ use crate::okta::response::{self, Outcome, ResponseFormat};
 use crate::policy;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
-use crate::telemetry::{HookLine, Identifier};
+use crate::telemetry::{HookLine, Identifier, Milliseconds};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
@@ -81,7 +81,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         body: response::body(outcome, hook.format.dialect(hook.dialect)),
     };
     let elapsed = ports.clock.instant().since(hook.arrived);
-    let log_line = hook.line.finish(ports.clock.now(), elapsed, refusal.as_ref());
+    let log_line = hook.line.finish(ports.clock.now(), elapsed, refusal);
     Handled { response, log_line: Some(log_line) }
 }
 
@@ -137,7 +137,7 @@ impl Hook {
         self.line.attempts = delivery.attempts;
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
-        self.line.acs_ms = Some(delivery.elapsed);
+        self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
         self.line.message_id = delivery.result?.as_deref().map(Identifier::new);
         Ok(())
     }

@@ -44,6 +44,15 @@ impl Identifier {
 /// out.
 #[derive(Debug, Default, Serialize)]
 pub struct HookLine {
+    v: u32,
+    time: String,
+    level: &'static str,
+    event: &'static str,
+    outcome: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+    http_status: u16,
     /// Okta's id of the hook call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Identifier>,
@@ -69,68 +78,48 @@ pub struct HookLine {
     pub message_id: Option<Identifier>,
     /// How often the message was tried.
     pub attempts: u32,
-    /// Milliseconds from the first attempt to the end of the last.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "milliseconds_or_none")]
-    pub acs_ms: Option<Duration>,
+    /// From the first attempt to the end of the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acs_ms: Option<Milliseconds>,
+    ms: Milliseconds,
 }
 
 impl HookLine {
     /// The finished line, with its line feed.
     pub fn finish(
-        &self,
+        mut self,
         now: OffsetDateTime,
         elapsed: Duration,
-        refusal: Option<&Refusal>,
+        refusal: Option<Refusal>,
     ) -> String {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            v: u32,
-            time: String,
-            level: &'static str,
-            event: &'static str,
-            outcome: &'static str,
-            reason: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            fix: Option<&'a str>,
-            http_status: u16,
-            #[serde(flatten)]
-            hook: &'a HookLine,
-            #[serde(serialize_with = "milliseconds")]
-            ms: Duration,
-        }
-        let (level, outcome) = match refusal.map(|refusal| refusal.reason.fault()) {
+        self.v = SCHEMA_VERSION;
+        // Fails only for years that a clock within 0 to 9999 does not have.
+        self.time = now.format(&Rfc3339).unwrap_or_default();
+        self.event = "hook";
+        self.ms = Milliseconds(elapsed);
+        (self.level, self.outcome) = match refusal.as_ref().map(|refusal| refusal.reason.fault()) {
             None => ("info", "accepted"),
             Some(Fault::Request) => ("warn", "refused"),
             Some(Fault::Service) => ("error", "failed"),
         };
-        let line = Line {
-            v: SCHEMA_VERSION,
-            // Fails only for years that a clock within 0 to 9999 does not have.
-            time: now.format(&Rfc3339).unwrap_or_default(),
-            level,
-            event: "hook",
-            outcome,
-            reason: refusal.map_or("accepted", |refusal| refusal.reason.code()),
-            fix: refusal.map(|refusal| refusal.log_fix.as_ref().unwrap_or(&refusal.fix).as_ref()),
-            http_status: refusal.map_or(200, |refusal| refusal.reason.http_status()),
-            hook: self,
-            ms: elapsed,
+        (self.reason, self.http_status) = match &refusal {
+            None => ("accepted", 200),
+            Some(refusal) => (refusal.reason.code(), refusal.reason.http_status()),
         };
+        self.fix = refusal.map(|refusal| refusal.log_fix.unwrap_or(refusal.fix).into_owned());
         // Strings, numbers and structs only: nothing in them can fail to serialize.
-        serde_json::to_string(&line).unwrap_or_default() + "\n"
+        serde_json::to_string(&self).unwrap_or_default() + "\n"
     }
 }
 
-/// Milliseconds with three places.
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_micros() as f64 / 1000.0)
-}
+/// A duration as the log has it: milliseconds with three places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Milliseconds(pub Duration);
 
-fn milliseconds_or_none<S: Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    milliseconds(&duration.unwrap_or_default(), serializer)
+impl Serialize for Milliseconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0.as_micros() as f64 / 1000.0)
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +135,7 @@ mod tests {
         let line = HookLine::default().finish(
             datetime!(2026-01-31 12:00:00.5 UTC),
             Duration::from_micros(1234),
-            Some(&refusal),
+            Some(refusal),
         );
         assert_eq!(
             line,

@@ -6,8 +6,6 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
 
 use crate::secret::Secret;
 
@@ -52,11 +50,8 @@ fn hmac_sha256(key: &Secret, message: &[u8]) -> [u8; 32] {
 
 /// A date as HTTP has it, always two digits for the day (RFC 9110, section 5.6.7).
 pub fn imf_fixdate(date: OffsetDateTime) -> String {
-    const FORMAT: StaticFormatDescription = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    // Fails only where a part is missing from the value, and this one has date and time.
-    date.to_offset(time::UtcOffset::UTC).format(FORMAT).expect("a date and time has all parts")
+    // The crate panics at dates before 1970; the type holds none after 9999, which is its other end.
+    httpdate::fmt_http_date(date.max(OffsetDateTime::UNIX_EPOCH).into())
 }
 
 #[cfg(test)]
