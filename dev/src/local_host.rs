@@ -48,7 +48,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::guest::Compiled;
@@ -246,6 +246,10 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
         |path: &Path, what: &str| format!("{}: give a PEM file with {what}", path.display());
     let certificates = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .and_then(|certificates| match certificates.is_empty() {
+            true => Err(pem::Error::NoItemsFound),
+            false => Ok(certificates),
+        })
         .with_context(|| fault(&tls.certificate, "the certificate (--tls-cert)"))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key)
         .with_context(|| fault(&tls.key, "the certificate's private key (--tls-key)"))?;

@@ -91,9 +91,7 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
     let emulator = match plan.acs {
         Acs::Given { .. } => None,
         Acs::Emulator { listen } => {
-            let emulator = start_emulator(listen)
-                .await
-                .context("--emulator-listen gives the emulator another address")?;
+            let emulator = start_emulator(listen, "--emulator-listen").await?;
             plan.send_to_emulator(&emulator_url(&emulator), emulator.connection_string());
             Some(emulator)
         }
@@ -120,9 +118,7 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
 }
 
 async fn emulate(listen: SocketAddr) -> Result<()> {
-    let emulator = start_emulator(listen)
-        .await
-        .context("--listen gives the emulator another address")?;
+    let emulator = start_emulator(listen, "--listen").await?;
     println!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n"
     );
@@ -134,11 +130,15 @@ async fn emulate(listen: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn start_emulator(listen: SocketAddr) -> Result<AcsEmulator> {
+async fn start_emulator(listen: SocketAddr, flag: &str) -> Result<AcsEmulator> {
     // It is no secret from the hook's developer; random all the same, so that none is in the source.
     let access_key =
         BASE64.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
-    AcsEmulator::start(acs_emulator::Settings { listen, access_key }).await
+    AcsEmulator::start(acs_emulator::Settings { listen, access_key })
+        .await
+        .with_context(|| {
+            format!("the emulator can't listen on {listen}: give another address with {flag}")
+        })
 }
 
 fn emulator_url(emulator: &AcsEmulator) -> String {

@@ -133,6 +133,8 @@ impl Compiled {
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // A release module is stripped: its functions have no names that a list of them could tell.
+    config.wasm_backtrace_max_frames(None);
     // A component is several core instances: the module, the preview 1 adapter and the shims
     // between them. Only the module brings a memory.
     let mut pool = PoolingAllocationConfig::default();

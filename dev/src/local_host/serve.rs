@@ -73,18 +73,20 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         client: SocketAddr,
-        phase: watch::Receiver<Phase>,
+        mut phase: watch::Receiver<Phase>,
     ) {
         // Without it a small answer waits for the client's delayed acknowledgement.
         _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => self.http(stream, Scheme::HTTP, client, phase).await,
-            Some(tls) => {
-                // A failed handshake is the client's: it has been told.
-                if let Ok(stream) = tls.accept(stream).await {
-                    self.http(stream, Scheme::HTTPS, client, phase).await;
-                }
-            }
+        let Some(tls) = &self.tls else {
+            return self.http(stream, Scheme::HTTP, client, phase).await;
+        };
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream) => accepted,
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+        };
+        // A failed handshake is the client's: it has been told.
+        if let Ok(stream) = accepted {
+            self.http(stream, Scheme::HTTPS, client, phase).await;
         }
     }
 
