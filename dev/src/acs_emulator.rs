@@ -93,11 +93,7 @@ pub struct Settings {
 impl Settings {
     /// With the machine's clock.
     pub fn new(listen: SocketAddr, access_key: impl Into<String>) -> Settings {
-        Settings {
-            listen,
-            access_key: access_key.into(),
-            now: Arc::new(OffsetDateTime::now_utc),
-        }
+        Settings { listen, access_key: access_key.into(), now: Arc::new(OffsetDateTime::now_utc) }
     }
 }
 
@@ -114,11 +110,7 @@ pub struct AcsEmulator {
 impl AcsEmulator {
     /// Listens, and serves on the current Tokio runtime.
     pub async fn start(settings: Settings) -> anyhow::Result<AcsEmulator> {
-        let Settings {
-            listen,
-            access_key,
-            now,
-        } = settings;
+        let Settings { listen, access_key, now } = settings;
         anyhow::ensure!(
             listen.ip().is_loopback(),
             "the ACS emulator listens on this machine only and {listen} can be reached from \
@@ -149,21 +141,12 @@ impl AcsEmulator {
             address,
             key,
             now,
-            inner: Mutex::new(Inner {
-                record: Record::default(),
-                journal: Journal::new(),
-            }),
+            inner: Mutex::new(Inner { record: Record::default(), journal: Journal::new() }),
             newest: watch::Sender::new(0),
         });
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router(state.clone()), stopped));
-        Ok(AcsEmulator {
-            address,
-            access_key,
-            state,
-            stop,
-            server,
-        })
+        Ok(AcsEmulator { address, access_key, state, stop, server })
     }
 
     /// Where it listens, with the port that it got.
@@ -173,10 +156,7 @@ impl AcsEmulator {
 
     /// In the form of the Azure portal: `endpoint=http://127.0.0.1:…/;accesskey=…`.
     pub fn connection_string(&self) -> String {
-        format!(
-            "endpoint=http://{}/;accesskey={}",
-            self.address, self.access_key
-        )
+        format!("endpoint=http://{}/;accesskey={}", self.address, self.access_key)
     }
 
     /// The newest accepted messages, oldest first: 20,000, or fewer if they are long.
@@ -235,11 +215,7 @@ impl Emulator {
         let now = (self.now)();
         let request = Arc::new(RawRequest::new(head, body));
         let mut inner = self.lock();
-        let Verdict {
-            reply,
-            accepted,
-            reasons,
-        } = verdict(&mut inner.record, now);
+        let Verdict { reply, accepted, reasons } = verdict(&mut inner.record, now);
         for message in accepted {
             inner.journal.add_message(Message {
                 number: 0,
@@ -304,9 +280,7 @@ async fn serve_connection(stream: TcpStream, router: Router) {
     let service = service_fn(|request| {
         let answer = routes.call(request);
         async {
-            let response = answer
-                .await
-                .unwrap_or_else(|never: Infallible| match never {});
+            let response = answer.await.unwrap_or_else(|never: Infallible| match never {});
             match response.extensions().get::<CutConnection>() {
                 Some(CutConnection) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
                 None => Ok(response),
@@ -314,9 +288,7 @@ async fn serve_connection(stream: TcpStream, router: Router) {
         }
     });
     // Whatever ends a connection, the other side knows.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 // ── Routes ──────────────────────────────────────────────────────────────────────────────────────
@@ -333,10 +305,7 @@ fn router(state: Arc<Emulator>) -> Router {
         .layer(middleware::map_response(page::harden))
         .route("/health", get(async || "ok\n"))
         .route("/sms", post(send_sms))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            loopback_names_only,
-        ))
+        .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
         .with_state(state)
 }
 
@@ -374,14 +343,9 @@ fn names_loopback(headers: &HeaderMap, port: u16) -> bool {
         return false;
     };
     let name = host.strip_suffix(&format!(":{port}")).unwrap_or(host);
-    let address = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'))
-        .unwrap_or(name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
+        || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
@@ -416,12 +380,7 @@ async fn respond(reply: Reply) -> Response {
             response.extensions_mut().insert(CutConnection);
             return response;
         }
-        Reply::Answer {
-            status,
-            retry_after,
-            body,
-            delay,
-        } => (status, retry_after, body, delay),
+        Reply::Answer { status, retry_after, body, delay } => (status, retry_after, body, delay),
     };
     tokio::time::sleep(delay).await;
     let body = match body {
@@ -483,35 +442,20 @@ async fn events(
     Query(After { after }): Query<After>,
     headers: HeaderMap,
 ) -> Response {
-    let seen = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok())
-        .unwrap_or(after);
+    let seen =
+        headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(after);
     // A greater number than there is comes from an emulator that ran here before: all is new then.
-    let seen = if seen > emulator.lock().journal.last() {
-        0
-    } else {
-        seen
-    };
+    let seen = if seen > emulator.lock().journal.last() { 0 } else { seen };
     let mut newest = emulator.newest.subscribe();
     newest.mark_changed();
-    let batches = stream::unfold(
-        (emulator, newest, seen),
-        async |(emulator, mut newest, seen)| {
-            // The sender is part of the emulator, which is right here.
-            newest.changed().await.ok()?;
-            let last = *newest.borrow_and_update();
-            let entries = emulator
-                .lock()
-                .journal
-                .entries_after(seen, page::ENTRIES_MAX);
-            let last = entries
-                .last()
-                .map_or(last, journal::Entry::number)
-                .max(last);
-            Some((entries, (emulator, newest, last)))
-        },
-    );
+    let batches = stream::unfold((emulator, newest, seen), async |(emulator, mut newest, seen)| {
+        // The sender is part of the emulator, which is right here.
+        newest.changed().await.ok()?;
+        let last = *newest.borrow_and_update();
+        let entries = emulator.lock().journal.entries_after(seen, page::ENTRIES_MAX);
+        let last = entries.last().map_or(last, journal::Entry::number).max(last);
+        Some((entries, (emulator, newest, last)))
+    });
     page::event_stream(batches)
 }
 
@@ -536,11 +480,7 @@ async fn clear_messages(State(emulator): State<Arc<Emulator>>) -> StatusCode {
 
 async fn raw_message(State(emulator): State<Arc<Emulator>>, Path(id): Path<String>) -> Response {
     let inner = emulator.lock();
-    let found = inner
-        .journal
-        .messages()
-        .rev()
-        .find(|message| message.id == id);
+    let found = inner.journal.messages().rev().find(|message| message.id == id);
     raw(found.map(|message| &*message.request))
 }
 

@@ -71,9 +71,7 @@ pub struct Serve {
 }
 
 fn variable(said: &str) -> Result<(String, String), String> {
-    let (name, value) = said
-        .split_once('=')
-        .ok_or("write it as NAME=VALUE or NAME=@FILE")?;
+    let (name, value) = said.split_once('=').ok_or("write it as NAME=VALUE or NAME=@FILE")?;
     Ok((name.to_string(), value.to_string()))
 }
 
@@ -96,15 +94,8 @@ mod tests {
 
     #[test]
     fn half_a_tls_server_and_a_variable_without_a_value_are_refused() {
-        for said in [
-            &["--tls-cert", "c.pem"][..],
-            &["--tls-key", "k.pem"],
-            &["--variable", "a"],
-        ] {
-            assert!(
-                Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(),
-                "{said:?}"
-            );
+        for said in [&["--tls-cert", "c.pem"][..], &["--tls-key", "k.pem"], &["--variable", "a"]] {
+            assert!(Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(), "{said:?}");
         }
     }
 }

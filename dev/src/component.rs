@@ -58,10 +58,7 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
 
     ensure_target(&folder)?;
     let mut command = Command::new(&words[0]);
-    command
-        .args(&words[1..])
-        .current_dir(&folder)
-        .stdin(Stdio::null());
+    command.args(&words[1..]).current_dir(&folder).stdin(Stdio::null());
     // Standard output is for what is asked for; cargo's progress is on standard error already.
     command.stdout(std::io::stderr());
     if let Some(folder) = &target_folder {
@@ -70,10 +67,7 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
         command.env("CARGO_TARGET_DIR", std::path::absolute(folder)?);
     }
     let status = command.status().with_context(|| {
-        format!(
-            "`{}` (from {file}) can't be run: install {}",
-            step.command, words[0]
-        )
+        format!("`{}` (from {file}) can't be run: install {}", step.command, words[0])
     })?;
     ensure!(
         status.success(),
@@ -93,12 +87,7 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
         .unwrap_or(manifest.folder())
         .join(format!("{}.component.wasm", manifest.name));
     write_whole(&component_path, &component)?;
-    Ok(Built {
-        core_path,
-        core_bytes: core.len(),
-        component,
-        component_path,
-    })
+    Ok(Built { core_path, core_bytes: core.len(), component, component_path })
 }
 
 /// The component of a core module; a component comes back as it is.
@@ -149,10 +138,7 @@ fn ensure_target(folder: &Path) -> Result<()> {
         return Ok(());
     }
     eprintln!("The Rust target {TARGET} is missing: running `rustup target add {TARGET}`");
-    let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .current_dir(folder)
-        .status();
+    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status();
     match added {
         Ok(status) if status.success() => Ok(()),
         other => {
@@ -169,14 +155,9 @@ fn ensure_target(folder: &Path) -> Result<()> {
 /// Writes beside the file and renames, so that nobody reads half of it.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    fs::write(&partial, bytes)
-        .and_then(|()| fs::rename(&partial, path))
-        .with_context(|| {
-            format!(
-                "{} can't be written: free the place or its rights",
-                path.display()
-            )
-        })
+    fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path)).with_context(|| {
+        format!("{} can't be written: free the place or its rights", path.display())
+    })
 }
 
 #[cfg(test)]
@@ -188,12 +169,7 @@ mod tests {
         let component = b"\0asm\x0d\0\x01\0";
         assert_eq!(encode(component).unwrap(), component);
         for other in [&b""[..], b"\0asm", b"#!/bin/sh\n"] {
-            assert!(
-                encode(other)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("no WebAssembly")
-            );
+            assert!(encode(other).unwrap_err().to_string().contains("no WebAssembly"));
         }
     }
 
@@ -206,10 +182,7 @@ mod tests {
     #[test]
     fn the_target_folder_is_read_off_the_modules_path() {
         let folder = |path: &str| target_folder(Path::new(path));
-        assert_eq!(
-            folder("app/target/wasm32-wasip1/release/a.wasm"),
-            Some("app/target".into())
-        );
+        assert_eq!(folder("app/target/wasm32-wasip1/release/a.wasm"), Some("app/target".into()));
         assert_eq!(folder("app/a.wasm"), None);
     }
 }

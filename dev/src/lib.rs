@@ -1,4 +1,7 @@
 //! Stand-ins for development and tests, never shipped.
+
+#![deny(unsafe_code)]
+
 pub mod acs_emulator;
 pub mod component;
 pub mod local_host;

@@ -48,7 +48,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::guest::Compiled;
@@ -160,30 +160,25 @@ impl LocalHost {
             if entry.is_empty() && !template.is_empty() {
                 continue;
             }
-            allowed_hosts
-                .add(&entry)
-                .with_context(|| match *template == entry {
-                    true => format!("{file}: {key}"),
-                    false => format!("{file}: {key}: `{template}` stands for `{entry}`"),
-                })?;
+            allowed_hosts.add(&entry).with_context(|| match *template == entry {
+                true => format!("{file}: {key}"),
+                false => format!("{file}: {key}: `{template}` stands for `{entry}`"),
+            })?;
         }
         let routes = Routes::new(manifest.routes.iter().map(String::as_str))
             .with_context(|| file.to_string())?;
         let stores = Stores::open(&component.key_value_stores, settings.state_dir.as_deref())?;
         let tls = settings.tls.as_ref().map(acceptor).transpose()?;
         let listener =
-            TcpListener::bind(settings.listen)
-                .await
-                .map_err(|error| match error.kind() {
-                    ErrorKind::AddrInUse => anyhow!(
-                        "{} is already in use: give another with --listen",
-                        settings.listen
-                    ),
-                    _ => anyhow!(
-                        "can't listen on {} ({error}): give another address with --listen",
-                        settings.listen
-                    ),
-                })?;
+            TcpListener::bind(settings.listen).await.map_err(|error| match error.kind() {
+                ErrorKind::AddrInUse => {
+                    anyhow!("{} is already in use: give another with --listen", settings.listen)
+                }
+                _ => anyhow!(
+                    "can't listen on {} ({error}): give another address with --listen",
+                    settings.listen
+                ),
+            })?;
         let address = listener.local_addr()?;
 
         let (phase, receiver) = watch::channel(Phase::Serving);
@@ -204,18 +199,9 @@ impl LocalHost {
             info: info.to_string().into(),
             tls,
         };
-        let scheme = if server.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
         tokio::spawn(Arc::new(server).accept(listener, receiver));
-        Ok(Self {
-            address,
-            scheme,
-            routes: manifest.routes,
-            phase,
-        })
+        Ok(Self { address, scheme, routes: manifest.routes, phase })
     }
 
     /// Where it listens.
@@ -246,6 +232,10 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
         |path: &Path, what: &str| format!("{}: give a PEM file with {what}", path.display());
     let certificates = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .and_then(|certificates| match certificates.is_empty() {
+            true => Err(pem::Error::NoItemsFound),
+            false => Ok(certificates),
+        })
         .with_context(|| fault(&tls.certificate, "the certificate (--tls-cert)"))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key)
         .with_context(|| fault(&tls.key, "the certificate's private key (--tls-key)"))?;

@@ -59,11 +59,8 @@ fn manifest(said: &From) -> Result<Manifest> {
 fn plan(said: &Serve, manifest: &Manifest) -> Result<Plan> {
     // Spin reads .env in the current folder; beside the manifest is where it is when that is another.
     let current = Path::new(".env");
-    let dot_env = if current.exists() {
-        current.to_path_buf()
-    } else {
-        manifest.folder().join(".env")
-    };
+    let dot_env =
+        if current.exists() { current.to_path_buf() } else { manifest.folder().join(".env") };
     let mut variables = local_host::from_environment(manifest, local_host::read_dot_env(&dot_env)?);
     // Not `vars()`, which panics on a value that is no text; none of ours is that.
     let environment = env::vars_os()
@@ -89,9 +86,7 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
     let emulator = match plan.acs {
         Acs::Given { .. } => None,
         Acs::Emulator { listen } => {
-            let emulator = start_emulator(listen)
-                .await
-                .context("--emulator-listen gives the emulator another address")?;
+            let emulator = start_emulator(listen, "--emulator-listen").await?;
             plan.send_to_emulator(&emulator_url(&emulator), emulator.connection_string());
             Some(emulator)
         }
@@ -118,9 +113,7 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
 }
 
 async fn emulate(listen: SocketAddr) -> Result<()> {
-    let emulator = start_emulator(listen)
-        .await
-        .context("--listen gives the emulator another address")?;
+    let emulator = start_emulator(listen, "--listen").await?;
     println!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n"
     );
@@ -132,9 +125,11 @@ async fn emulate(listen: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn start_emulator(listen: SocketAddr) -> Result<AcsEmulator> {
+async fn start_emulator(listen: SocketAddr, flag: &str) -> Result<AcsEmulator> {
     let settings = acs_emulator::Settings::new(listen, acs_emulator::DEVELOPMENT_ACCESS_KEY);
-    AcsEmulator::start(settings).await
+    AcsEmulator::start(settings).await.with_context(|| {
+        format!("the emulator can't listen on {listen}: give another address with {flag}")
+    })
 }
 
 fn emulator_url(emulator: &AcsEmulator) -> String {
@@ -142,16 +137,8 @@ fn emulator_url(emulator: &AcsEmulator) -> String {
 }
 
 fn print_sizes(built: &Built) {
-    println!(
-        "{:>9} bytes  {}  (module)",
-        built.core_bytes,
-        built.core_path.display()
-    );
-    println!(
-        "{:>9} bytes  {}  (component)",
-        built.component.len(),
-        built.component_path.display()
-    );
+    println!("{:>9} bytes  {}  (module)", built.core_bytes, built.core_path.display());
+    println!("{:>9} bytes  {}  (component)", built.component.len(), built.component_path.display());
 }
 
 /// What there is, where, and how to try it.
@@ -161,10 +148,8 @@ fn greeting(
     host: &LocalHost,
     emulator: Option<&AcsEmulator>,
 ) -> String {
-    let mut text = format!(
-        "\n{} is served, for development; production is Spin.\n\n",
-        manifest.name
-    );
+    let mut text =
+        format!("\n{} is served, for development; production is Spin.\n\n", manifest.name);
     let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<14} {value}\n"));
     // The manifest's first route is the hook.
     let hook = format!("{}{}", host.url(), host.routes()[0]);
@@ -173,10 +158,9 @@ fn greeting(
         line("Route", &format!("{}{route}", host.url()));
     }
     match (&plan.acs, emulator) {
-        (Acs::Given { host }, _) => line(
-            "ACS",
-            &format!("{host} (real messages, if it is a real one)"),
-        ),
+        (Acs::Given { host }, _) => {
+            line("ACS", &format!("{host} (real messages, if it is a real one)"))
+        }
         (Acs::Emulator { .. }, None) => {}
         (Acs::Emulator { .. }, Some(emulator)) => {
             line("ACS", "the emulator: no message is sent");
@@ -189,10 +173,7 @@ fn greeting(
             authorization.as_str()
         }
         None => {
-            line(
-                "Authorization",
-                "Basic, with your okta_user and okta_basic_secret",
-            );
+            line("Authorization", "Basic, with your okta_user and okta_basic_secret");
             "Basic …"
         }
     };

@@ -58,26 +58,15 @@ impl Plan {
         }
         // An empty value means "not set", as everywhere in this application.
         let given = |variables: &BTreeMap<String, String>, name: &str| {
-            let default = manifest
-                .variables
-                .get(name)
-                .and_then(|variable| variable.default.as_ref());
-            variables
-                .get(name)
-                .or(default)
-                .filter(|value| !value.is_empty())
-                .cloned()
+            let default =
+                manifest.variables.get(name).and_then(|variable| variable.default.as_ref());
+            variables.get(name).or(default).filter(|value| !value.is_empty()).cloned()
         };
 
         let acs = match given(&variables, "acs_connection_string") {
-            Some(connection_string) => Acs::Given {
-                host: endpoint_host(&connection_string),
-            },
+            Some(connection_string) => Acs::Given { host: endpoint_host(&connection_string) },
             None => {
-                if variables
-                    .get("extra_outbound_host")
-                    .is_some_and(|value| !value.is_empty())
-                {
+                if variables.get("extra_outbound_host").is_some_and(|value| !value.is_empty()) {
                     bail!(
                         "extra_outbound_host is set and acs_connection_string is not: the emulator that then runs \
                          needs the former for itself, so set both or neither"
@@ -86,9 +75,7 @@ impl Plan {
                 if given(&variables, "acs_from_shortcode").is_none() {
                     variables.insert("acs_from_shortcode".into(), "12345".into());
                 }
-                Acs::Emulator {
-                    listen: said.emulator_listen,
-                }
+                Acs::Emulator { listen: said.emulator_listen }
             }
         };
 
@@ -106,11 +93,7 @@ impl Plan {
             // Only the secret that is no secret is shown again.
             Some(secret) => (secret == BUILT_IN_SECRET).then_some(secret),
             None => {
-                let secret = if harmless {
-                    BUILT_IN_SECRET.to_string()
-                } else {
-                    random()
-                };
+                let secret = if harmless { BUILT_IN_SECRET.to_string() } else { random() };
                 variables.insert("okta_basic_secret".into(), secret.clone());
                 Some(secret)
             }
@@ -127,10 +110,7 @@ impl Plan {
         Ok(Self {
             listen: said.listen,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }),
-            state_dir: said
-                .state_dir
-                .clone()
-                .unwrap_or_else(|| manifest.folder().join(".spin")),
+            state_dir: said.state_dir.clone().unwrap_or_else(|| manifest.folder().join(".spin")),
             variables,
             acs,
             authorization,
@@ -139,10 +119,8 @@ impl Plan {
 
     /// Has the hook send to an emulator that listens at `url`.
     pub fn send_to_emulator(&mut self, url: &str, connection_string: String) {
-        self.variables
-            .insert("acs_connection_string".into(), connection_string);
-        self.variables
-            .insert("extra_outbound_host".into(), url.into());
+        self.variables.insert("acs_connection_string".into(), connection_string);
+        self.variables.insert("extra_outbound_host".into(), url.into());
     }
 }
 
@@ -155,15 +133,9 @@ pub fn manifest_path(
 ) -> Result<PathBuf> {
     const NAME: &str = "spin.toml";
     if let Some(from) = from {
-        return Ok(if from.is_dir() {
-            from.join(NAME)
-        } else {
-            from.to_path_buf()
-        });
+        return Ok(if from.is_dir() { from.join(NAME) } else { from.to_path_buf() });
     }
-    let folders = current
-        .ancestors()
-        .chain(package.into_iter().flat_map(Path::ancestors));
+    let folders = current.ancestors().chain(package.into_iter().flat_map(Path::ancestors));
     let mut paths = folders.map(|folder| folder.join(NAME));
     paths.find(|path| path.is_file()).with_context(|| {
         format!(
@@ -216,10 +188,7 @@ mod tests {
     fn plan_in(environment: &[(&str, &str)], said: &[&str]) -> Result<Plan> {
         let manifest = Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml"))?;
         let cli = Cli::parse_from([&["cargo run --"], said].concat());
-        let environment = environment
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
+        let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         Plan::new(&cli.serve, &manifest, environment, || "random".into())
     }
 
@@ -234,12 +203,7 @@ mod tests {
     #[test]
     fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
         let plan = plan(&[]).unwrap();
-        assert_eq!(
-            plan.acs,
-            Acs::Emulator {
-                listen: "127.0.0.1:3001".parse().unwrap()
-            }
-        );
+        assert_eq!(plan.acs, Acs::Emulator { listen: "127.0.0.1:3001".parse().unwrap() });
         assert_eq!(plan.variables["okta_basic_secret"], "supersecret");
         assert_eq!(plan.variables["acs_from_shortcode"], "12345");
         assert_eq!(plan.authorization, basic("okta:supersecret"));
@@ -250,10 +214,7 @@ mod tests {
     fn the_emulators_address_is_the_one_more_host_that_may_be_called() {
         let mut plan = plan(&["--variable", "acs_from_shortcode=CONTOSO"]).unwrap();
         plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into());
-        assert_eq!(
-            plan.variables["extra_outbound_host"],
-            "http://127.0.0.1:4000"
-        );
+        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
         assert_eq!(plan.variables["acs_connection_string"], "endpoint=…");
         assert_eq!(plan.variables["acs_from_shortcode"], "CONTOSO");
     }
@@ -263,12 +224,7 @@ mod tests {
         let (name, value) = REAL.split_once('=').unwrap();
         for plan in [plan(&["--variable", REAL]), plan_in(&[(name, value)], &[])] {
             let plan = plan.unwrap();
-            assert_eq!(
-                plan.acs,
-                Acs::Given {
-                    host: "name.communication.azure.com".into()
-                }
-            );
+            assert_eq!(plan.acs, Acs::Given { host: "name.communication.azure.com".into() });
             assert!(!plan.variables.contains_key("acs_from_shortcode"));
             assert!(!plan.variables.contains_key("extra_outbound_host"));
         }
@@ -285,25 +241,15 @@ mod tests {
             "acs_connection_string=endpoint=http://127.0.0.1:9000/;accesskey=c2VjcmV0",
         ])
         .unwrap();
-        assert_eq!(
-            plan.acs,
-            Acs::Given {
-                host: "127.0.0.1".into()
-            }
-        );
-        assert_eq!(
-            plan.variables["extra_outbound_host"],
-            "http://127.0.0.1:9000"
-        );
+        assert_eq!(plan.acs, Acs::Given { host: "127.0.0.1".into() });
+        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:9000");
     }
 
     #[test]
     fn where_it_matters_the_secret_is_random_unless_set() {
-        for said in [
-            &["--variable", REAL][..],
-            &["--listen", "0.0.0.0:3000"],
-            &["--listen", "[::]:3000"],
-        ] {
+        for said in
+            [&["--variable", REAL][..], &["--listen", "0.0.0.0:3000"], &["--listen", "[::]:3000"]]
+        {
             let made = plan(said).unwrap();
             assert_eq!(made.variables["okta_basic_secret"], "random", "{said:?}");
             assert_eq!(made.authorization, basic("okta:random"), "{said:?}");
@@ -314,43 +260,26 @@ mod tests {
 
             let known = plan(&[said, &["--variable", "okta_basic_secret=supersecret"]].concat());
             let error = known.unwrap_err().to_string();
-            assert!(
-                error.contains("everybody knows") && error.contains("set another"),
-                "{error}"
-            );
+            assert!(error.contains("everybody knows") && error.contains("set another"), "{error}");
         }
     }
 
     #[test]
     fn a_secret_of_ones_own_is_not_shown_and_the_built_in_one_may_be_said_aloud() {
-        assert_eq!(
-            plan(&["--variable", "okta_basic_secret=mine"])
-                .unwrap()
-                .authorization,
-            None
-        );
-        let said = plan(&[
-            "--variable",
-            "okta_basic_secret=supersecret",
-            "--variable",
-            "okta_user=me",
-        ])
-        .unwrap();
+        assert_eq!(plan(&["--variable", "okta_basic_secret=mine"]).unwrap().authorization, None);
+        let said =
+            plan(&["--variable", "okta_basic_secret=supersecret", "--variable", "okta_user=me"])
+                .unwrap();
         assert_eq!(said.authorization, basic("me:supersecret"));
     }
 
     #[test]
     fn the_command_line_goes_over_the_environment() {
-        let plan = plan_in(
-            &[("okta_user", "environment")],
-            &["--variable", "okta_user=said"],
-        )
-        .unwrap();
+        let plan =
+            plan_in(&[("okta_user", "environment")], &["--variable", "okta_user=said"]).unwrap();
         assert_eq!(plan.variables["okta_user"], "said");
         assert_eq!(
-            plan_in(&[("okta_user", "environment")], &[])
-                .unwrap()
-                .variables["okta_user"],
+            plan_in(&[("okta_user", "environment")], &[]).unwrap().variables["okta_user"],
             "environment"
         );
     }
@@ -366,18 +295,10 @@ mod tests {
     #[test]
     fn a_file_gives_a_value_without_its_last_line_break() {
         let path = std::env::temp_dir().join(format!("variable-{}", std::process::id()));
-        for (text, value) in [
-            ("a\n", "a"),
-            ("a\n\n", "a\n"),
-            ("a\r\n", "a"),
-            ("a", "a"),
-            ("", ""),
-        ] {
+        for (text, value) in [("a\n", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), ("a", "a"), ("", "")]
+        {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(
-                contents("n", &format!("@{}", path.display())).unwrap(),
-                value
-            );
+            assert_eq!(contents("n", &format!("@{}", path.display())).unwrap(), value);
         }
         std::fs::remove_file(&path).unwrap();
         let error = contents("n", "@/no/such/file").unwrap_err().to_string();
@@ -400,14 +321,8 @@ mod tests {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let expected = package.parent().unwrap().join("spin.toml");
         let nowhere = std::env::temp_dir();
-        assert_eq!(
-            manifest_path(None, &package.join("src"), None).unwrap(),
-            expected
-        );
-        assert_eq!(
-            manifest_path(None, &nowhere, Some(package)).unwrap(),
-            expected
-        );
+        assert_eq!(manifest_path(None, &package.join("src"), None).unwrap(), expected);
+        assert_eq!(manifest_path(None, &nowhere, Some(package)).unwrap(), expected);
         assert_eq!(
             manifest_path(Some(package.parent().unwrap()), &nowhere, None).unwrap(),
             expected

@@ -111,27 +111,15 @@ pub(super) fn lookup(number: &str) -> Option<&'static FaultNumber> {
 }
 
 const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> FaultNumber {
-    FaultNumber {
-        number,
-        fault,
-        meaning,
-    }
+    FaultNumber { number, fault, meaning }
 }
 
 const fn refuse(status: u16) -> Fault {
-    Fault::RefuseRequest {
-        status,
-        retry_after: None,
-        times: Times::Always,
-    }
+    Fault::RefuseRequest { status, retry_after: None, times: Times::Always }
 }
 
 const fn throttle(retry_after: Option<u32>, times: Times) -> Fault {
-    Fault::RefuseRequest {
-        status: 429,
-        retry_after,
-        times,
-    }
+    Fault::RefuseRequest { status: 429, retry_after, times }
 }
 
 #[cfg(test)]

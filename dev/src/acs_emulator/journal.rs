@@ -154,12 +154,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub fn new() -> Journal {
-        Journal {
-            messages: Newest::new(),
-            requests: Newest::new(),
-            last: 0,
-            cleared: 0,
-        }
+        Journal { messages: Newest::new(), requests: Newest::new(), last: 0, cleared: 0 }
     }
 
     /// Sets the message's number.
@@ -236,10 +231,7 @@ impl<T> Newest<T> {
     const BYTES: usize = 64 * 1024 * 1024;
 
     fn new() -> Newest<T> {
-        Newest {
-            items: VecDeque::new(),
-            bytes: 0,
-        }
+        Newest { items: VecDeque::new(), bytes: 0 }
     }
 
     fn push(&mut self, item: T, size: usize) {

@@ -48,10 +48,7 @@ pub(super) async fn harden(mut response: Response) -> Response {
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     let headers = response.headers_mut();
@@ -98,18 +95,14 @@ pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Respo
 /// as its id, and the values that the page shows as its data.
 pub(super) fn event_stream(batches: impl Stream<Item = Vec<Entry>> + Send + 'static) -> Response {
     let events = batches.flat_map(|entries| stream::iter(entries).map(event));
-    Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response()
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
 fn event(entry: Entry) -> Result<Event, Infallible> {
     let event = Event::default().id(entry.number().to_string());
     Ok(match entry {
         Entry::Message(message) => event.event("sms").data(message_view(&message).to_string()),
-        Entry::Request(request) => event
-            .event("request")
-            .data(request_view(&request).to_string()),
+        Entry::Request(request) => event.event("request").data(request_view(&request).to_string()),
         Entry::Cleared(_) => event.event("cleared").data("{}"),
     })
 }

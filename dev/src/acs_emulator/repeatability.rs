@@ -59,10 +59,7 @@ impl Repeatable {
             );
         };
         if (first_sent - now).abs() > TRACKED {
-            return rejection(
-                412,
-                "repeatability-first-sent is not in the 5 minutes window.",
-            );
+            return rejection(412, "repeatability-first-sent is not in the 5 minutes window.");
         }
         Ok(Some(Repeatable { id, first_sent }))
     }
@@ -71,9 +68,7 @@ impl Repeatable {
 /// "36-character hexadecimal case-insensitive encoding of a UUID"; the parser alone would also take
 /// braces, a `urn:` and no hyphens.
 fn hyphenated_uuid(text: &str) -> Option<Uuid> {
-    (text.len() == 36)
-        .then(|| Uuid::try_parse(text).ok())
-        .flatten()
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 /// A digest of everything that a repeat has to have in common with the original.
@@ -115,15 +110,10 @@ impl Record {
             {
                 Seen::Different
             }
-            Some(Entry {
-                message_id: None, ..
-            }) => Seen::Failed,
-            Some(Entry {
-                message_id: Some(message_id),
-                ..
-            }) => Seen::Accepted {
-                message_id: message_id.clone(),
-            },
+            Some(Entry { message_id: None, .. }) => Seen::Failed,
+            Some(Entry { message_id: Some(message_id), .. }) => {
+                Seen::Accepted { message_id: message_id.clone() }
+            }
         }
     }
 
@@ -135,19 +125,14 @@ impl Record {
         now: OffsetDateTime,
     ) {
         self.sweep(now);
-        let entry = Entry {
-            first_sent: message.first_sent,
-            fingerprint,
-            message_id,
-        };
+        let entry = Entry { first_sent: message.first_sent, fingerprint, message_id };
         self.entries.insert(message.id, entry);
     }
 
     /// An entry past the tracked duration is of no more use: a repeat of it is a 412 by its date.
     fn sweep(&mut self, now: OffsetDateTime) {
         if self.next_sweep.is_none_or(|next| next <= now) {
-            self.entries
-                .retain(|_, entry| now - entry.first_sent <= TRACKED);
+            self.entries.retain(|_, entry| now - entry.first_sent <= TRACKED);
             self.next_sweep = Some(now + SWEEP);
         }
     }
@@ -163,9 +148,7 @@ mod tests {
     const ID: &str = "fda6d242-46aa-4247-8bf6-619a1206f9c3";
 
     fn status(id: Option<&str>, first_sent: Option<&str>) -> Option<u16> {
-        Repeatable::parse(id, first_sent, NOW)
-            .err()
-            .map(|rejection| rejection.status)
+        Repeatable::parse(id, first_sent, NOW).err().map(|rejection| rejection.status)
     }
 
     #[test]
@@ -179,13 +162,7 @@ mod tests {
     #[test]
     fn a_badly_formed_value_is_rejected() {
         assert_eq!(status(Some(ID), Some("2026-03-26T16:06:51Z")), Some(400));
-        for id in [
-            "",
-            "x",
-            &ID[1..],
-            &ID.replace('-', ""),
-            &format!("{{{ID}}}"),
-        ] {
+        for id in ["", "x", &ID[1..], &ID.replace('-', ""), &format!("{{{ID}}}")] {
             assert_eq!(status(Some(id), Some(NOW_TEXT)), Some(400), "{id}");
         }
         assert_eq!(status(Some(&ID.to_uppercase()), Some(NOW_TEXT)), None);
@@ -208,22 +185,14 @@ mod tests {
         let mut record = Record::default();
         let mut now = NOW;
         for number in 0..1_000 {
-            let message = Repeatable {
-                id: Uuid::from_u128(number),
-                first_sent: now,
-            };
+            let message = Repeatable { id: Uuid::from_u128(number), first_sent: now };
             record.put(&message, [0; 32], Some(number.to_string()), now);
             now += Duration::seconds(1);
         }
         let most = (TRACKED + SWEEP).whole_seconds() as usize + 1;
         assert!(record.entries.len() <= most, "{}", record.entries.len());
-        let newest = Repeatable {
-            id: Uuid::from_u128(999),
-            first_sent: now - Duration::seconds(1),
-        };
-        assert!(matches!(
-            record.look_up(&newest, &[0; 32]),
-            Seen::Accepted { .. }
-        ));
+        let newest =
+            Repeatable { id: Uuid::from_u128(999), first_sent: now - Duration::seconds(1) };
+        assert!(matches!(record.look_up(&newest, &[0; 32]), Seen::Accepted { .. }));
     }
 }

@@ -115,11 +115,7 @@ impl Verdict {
     pub fn refused(status: StatusCode, reason: impl Into<String>) -> Verdict {
         let reason = reason.into();
         // The service says nothing to who is not authentic.
-        let message = if status == StatusCode::UNAUTHORIZED {
-            ""
-        } else {
-            &reason
-        };
+        let message = if status == StatusCode::UNAUTHORIZED { "" } else { &reason };
         Verdict {
             reply: Reply::json(status, error(status, message)),
             accepted: Vec::new(),
@@ -182,10 +178,9 @@ fn check_api_version(uri: &Uri) -> Result<(), String> {
     match (versions.next(), versions.next()) {
         (None, _) => Err("the api-version query parameter is missing".into()),
         (Some(_), Some(_)) => Err("the api-version query parameter is repeated".into()),
-        (Some(version), None) if !API_VERSIONS.contains(&version) => Err(format!(
-            "the api-version {version:?} is not one of {}",
-            API_VERSIONS.join(", ")
-        )),
+        (Some(version), None) if !API_VERSIONS.contains(&version) => {
+            Err(format!("the api-version {version:?} is not one of {}", API_VERSIONS.join(", ")))
+        }
         (Some(_), None) => Ok(()),
     }
 }
@@ -199,9 +194,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), String> {
     if essence.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(format!(
-            "the content type is {content_type:?}, not application/json"
-        ))
+        Err(format!("the content type is {content_type:?}, not application/json"))
     }
 }
 
@@ -263,10 +256,8 @@ impl SendRequest {
             Some(Value::Object(options)) => {
                 match options.get("enableDeliveryReport") {
                     Some(Value::Bool(enabled)) => delivery_report = *enabled,
-                    _ => violations.add(
-                        "SmsSendOptions.EnableDeliveryReport",
-                        "A boolean is required.",
-                    ),
+                    _ => violations
+                        .add("SmsSendOptions.EnableDeliveryReport", "A boolean is required."),
                 }
                 tag = optional_text(options, "tag", "SmsSendOptions.Tag", &mut violations);
             }
@@ -299,11 +290,7 @@ impl Recipient {
         let repeatability_request_id = optional("repeatabilityRequestId", "RepeatabilityRequestId");
         let repeatability_first_sent = optional("repeatabilityFirstSent", "RepeatabilityFirstSent");
         let to = required_text(item, "to", &format!("{name}.To"), violations)?;
-        Some(Recipient {
-            to: to.to_owned(),
-            repeatability_request_id,
-            repeatability_first_sent,
-        })
+        Some(Recipient { to: to.to_owned(), repeatability_request_id, repeatability_first_sent })
     }
 }
 
@@ -351,9 +338,7 @@ fn is_sender(from: &str) -> bool {
     let is_short_code = matches!(from.len(), 5 | 6) && from.bytes().all(|b| b.is_ascii_digit());
     let is_alphanumeric = from.len() <= 11
         && from.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && from
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
+        && from.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" +-_&".contains(&byte));
     is_e164(from) || is_short_code || is_alphanumeric
 }
 
@@ -449,11 +434,7 @@ impl SendRequest {
                 delivery_report: self.delivery_report,
             });
         }
-        Verdict {
-            reply: answer(items, odd_answer),
-            accepted,
-            reasons,
-        }
+        Verdict { reply: answer(items, odd_answer), accepted, reasons }
     }
 
     /// The first recipient whose number has a fault of that kind decides.
@@ -466,11 +447,7 @@ impl SendRequest {
                 continue;
             };
             let reply = match fault.fault {
-                Fault::RefuseRequest {
-                    status,
-                    retry_after,
-                    times,
-                } if execution.happens(times) => {
+                Fault::RefuseRequest { status, retry_after, times } if execution.happens(times) => {
                     execution.record(record, None, now);
                     refusal(status, retry_after, fault)
                 }
@@ -498,11 +475,7 @@ impl SendRequest {
             Err(rejection) => return Standing::Rejected(rejection),
             Ok(_) if !is_e164(&recipient.to) => return Standing::InvalidTo,
             Ok(None) => {
-                return Standing::Execute(Execution {
-                    first: true,
-                    repeatable: None,
-                    fault,
-                });
+                return Standing::Execute(Execution { first: true, repeatable: None, fault });
             }
             Ok(Some(repeatable)) => repeatable,
         };
@@ -518,22 +491,12 @@ impl SendRequest {
             Seen::Failed => false,
             Seen::Never => true,
         };
-        Standing::Execute(Execution {
-            first,
-            repeatable: Some((repeatable, fingerprint)),
-            fault,
-        })
+        Standing::Execute(Execution { first, repeatable: Some((repeatable, fingerprint)), fault })
     }
 
     fn fingerprint(&self, recipient: &Recipient) -> Fingerprint {
         // As JSON, since that tells where each part ends.
-        let message = json!([
-            self.from,
-            recipient.to,
-            self.text,
-            self.tag,
-            self.delivery_report,
-        ]);
+        let message = json!([self.from, recipient.to, self.text, self.tag, self.delivery_report,]);
         Sha256::digest(message.to_string()).into()
     }
 }
@@ -554,12 +517,7 @@ fn refusal(status: u16, retry_after: Option<u32>, fault: &FaultNumber) -> Reply 
         StatusCode::UNAUTHORIZED => error(status, ""),
         _ => error(status, &fault_reason(fault)),
     };
-    Reply::Answer {
-        status,
-        retry_after,
-        body: ReplyBody::Json(body),
-        delay: Duration::ZERO,
-    }
+    Reply::Answer { status, retry_after, body: ReplyBody::Json(body), delay: Duration::ZERO }
 }
 
 fn answer(items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> Reply {
@@ -586,12 +544,7 @@ fn answer(items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> Repl
                 .collect(),
         ),
     };
-    Reply::Answer {
-        status: StatusCode::ACCEPTED,
-        retry_after: None,
-        body,
-        delay,
-    }
+    Reply::Answer { status: StatusCode::ACCEPTED, retry_after: None, body, delay }
 }
 
 fn item(recipient: &Recipient, status: u16) -> Map<String, Value> {
@@ -642,20 +595,14 @@ fn with_repeatability(
 /// Grid source"; the specification's examples of an answer lack it.
 fn new_message_id(now: OffsetDateTime) -> String {
     let seconds = now
-        .format(format_description!(
-            "[year][month][day][hour][minute][second]"
-        ))
+        .format(format_description!("[year][month][day][hour][minute][second]"))
         // Formatting fails only for what a moment lacks, and this one has a date and a time.
         .unwrap_or_default();
     format!("Outgoing_{seconds}{}", Uuid::new_v4())
 }
 
 fn error(status: StatusCode, message: &str) -> Value {
-    let code: String = status
-        .canonical_reason()
-        .unwrap_or_default()
-        .split(' ')
-        .collect();
+    let code: String = status.canonical_reason().unwrap_or_default().split(' ').collect();
     json!({ "error": { "code": code, "message": message } })
 }
 
@@ -702,11 +649,7 @@ mod tests {
     fn execute(record: &mut Record, body: &Value) -> (Vec<Value>, usize) {
         let request = SendRequest::parse(body.to_string().as_bytes()).unwrap();
         let verdict = request.execute(record, NOW);
-        let Reply::Answer {
-            body: ReplyBody::Json(body),
-            ..
-        } = verdict.reply
-        else {
+        let Reply::Answer { body: ReplyBody::Json(body), .. } = verdict.reply else {
             panic!("{verdict:?}");
         };
         let items = body["value"].as_array().expect("items").clone();
@@ -731,22 +674,13 @@ mod tests {
             (with("/message", json!(["Hello"])), "Message"),
             (with("/message", json!(long)), "Message"),
             // One character, two UTF-16 units.
-            (
-                with("/message", json!("😀".repeat(TEXT_MAX / 2 + 1))),
-                "Message",
-            ),
+            (with("/message", json!("😀".repeat(TEXT_MAX / 2 + 1))), "Message"),
             (recipients(0), "SmsRecipients"),
             (recipients(RECIPIENTS_MAX + 1), "SmsRecipients"),
             (with("/smsRecipients", json!({})), "SmsRecipients"),
-            (
-                with("/smsRecipients/0", json!("+15550109999")),
-                "SmsRecipients[0]",
-            ),
+            (with("/smsRecipients/0", json!("+15550109999")), "SmsRecipients[0]"),
             (with("/smsRecipients/0", json!({})), "SmsRecipients[0].To"),
-            (
-                with("/smsRecipients/0/to", json!(15550109999_u64)),
-                "SmsRecipients[0].To",
-            ),
+            (with("/smsRecipients/0/to", json!(15550109999_u64)), "SmsRecipients[0].To"),
             (
                 with("/smsRecipients/0/repeatabilityRequestId", json!(1)),
                 "SmsRecipients[0].RepeatabilityRequestId",
@@ -757,10 +691,7 @@ mod tests {
                 options(json!({ "enableDeliveryReport": "true" })),
                 "SmsSendOptions.EnableDeliveryReport",
             ),
-            (
-                options(json!({ "enableDeliveryReport": true, "tag": 1 })),
-                "SmsSendOptions.Tag",
-            ),
+            (options(json!({ "enableDeliveryReport": true, "tag": 1 })), "SmsSendOptions.Tag"),
         ] {
             let violations = SendRequest::parse(body.to_string().as_bytes()).unwrap_err();
             assert!(violations.0.contains_key(field), "{field}: {violations:?}");
@@ -776,10 +707,7 @@ mod tests {
             message(),
             with("/message", json!("")),
             with("/message", json!("😀".repeat(TEXT_MAX / 2))),
-            with(
-                "/smsRecipients",
-                json!(vec![json!({"to": "+15550109999"}); RECIPIENTS_MAX]),
-            ),
+            with("/smsRecipients", json!(vec![json!({"to": "+15550109999"}); RECIPIENTS_MAX])),
             json!({
                 "from": "12345",
                 "smsRecipients": [{ "to": "+15550109999", "repeatabilityRequestId": null }],
@@ -788,24 +716,13 @@ mod tests {
                 "deliveryReportTimeoutInSeconds": 60,
             }),
         ] {
-            assert!(
-                SendRequest::parse(body.to_string().as_bytes()).is_ok(),
-                "{body}"
-            );
+            assert!(SendRequest::parse(body.to_string().as_bytes()).is_ok(), "{body}");
         }
     }
 
     #[test]
     fn a_sender_is_a_number_a_short_code_or_a_name() {
-        for right in [
-            "+18001110000",
-            "12345",
-            "123456",
-            "Contoso",
-            "A",
-            "a b+c-d_e&f",
-            "+1a",
-        ] {
+        for right in ["+18001110000", "12345", "123456", "Contoso", "A", "a b+c-d_e&f", "+1a"] {
             assert!(is_sender(right), "{right}");
         }
         for wrong in [
@@ -829,20 +746,12 @@ mod tests {
 
     #[test]
     fn a_recipient_may_fail_inside_of_a_202() {
-        for to in [
-            "",
-            "15550109999",
-            "+155501",
-            "+1555010999912345",
-            "+1555010999x",
-            "+０１２３４５６",
-        ] {
+        for to in
+            ["", "15550109999", "+155501", "+1555010999912345", "+1555010999x", "+０１２３４５６"]
+        {
             let (items, accepted) = execute(
                 &mut Record::default(),
-                &with(
-                    "/smsRecipients",
-                    json!([{ "to": to }, { "to": "+15550109999" }]),
-                ),
+                &with("/smsRecipients", json!([{ "to": to }, { "to": "+15550109999" }])),
             );
             let expected = json!({
                 "to": to,
@@ -862,14 +771,8 @@ mod tests {
         for (recipient, status) in [
             (json!({ "repeatabilityRequestId": ID }), 400),
             (json!({ "repeatabilityFirstSent": NOW_TEXT }), 400),
-            (
-                json!({ "repeatabilityRequestId": "1", "repeatabilityFirstSent": NOW_TEXT }),
-                400,
-            ),
-            (
-                json!({ "repeatabilityRequestId": ID, "repeatabilityFirstSent": "today" }),
-                400,
-            ),
+            (json!({ "repeatabilityRequestId": "1", "repeatabilityFirstSent": NOW_TEXT }), 400),
+            (json!({ "repeatabilityRequestId": ID, "repeatabilityFirstSent": "today" }), 400),
             (
                 json!({
                     "repeatabilityRequestId": ID,
@@ -896,10 +799,7 @@ mod tests {
             ("/message", json!("Other")),
             ("/from", json!("Contoso")),
             ("/smsRecipients/0/to", json!("+15550109998")),
-            (
-                "/smsRecipients/0/repeatabilityFirstSent",
-                json!("Thu, 26 Mar 2026 16:06:50 GMT"),
-            ),
+            ("/smsRecipients/0/repeatabilityFirstSent", json!("Thu, 26 Mar 2026 16:06:50 GMT")),
         ] {
             let mut record = Record::default();
             let (original, _) = execute(&mut record, &message());
@@ -920,10 +820,8 @@ mod tests {
         let mut record = Record::default();
         let (original, _) = execute(&mut record, &message());
         let upper = json!(ID.to_uppercase());
-        let (repeat, accepted) = execute(
-            &mut record,
-            &with("/smsRecipients/0/repeatabilityRequestId", upper),
-        );
+        let (repeat, accepted) =
+            execute(&mut record, &with("/smsRecipients/0/repeatabilityRequestId", upper));
         assert_eq!(repeat, original);
         assert_eq!(accepted, 0);
     }

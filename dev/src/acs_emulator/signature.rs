@@ -54,10 +54,9 @@ impl fmt::Display for Flaw {
                 write!(f, "the {name} header is there {count} times")
             }
             Flaw::NotText(name) => write!(f, "the {name} header is not visible ASCII"),
-            Flaw::DateForm(date) => write!(
-                f,
-                "x-ms-date {date:?} has not the form \"Wed, 13 Apr 2022 18:09:12 GMT\""
-            ),
+            Flaw::DateForm(date) => {
+                write!(f, "x-ms-date {date:?} has not the form \"Wed, 13 Apr 2022 18:09:12 GMT\"")
+            }
             Flaw::Clock { date, now } => write!(
                 f,
                 "x-ms-date {date:?} is more than {} minutes from this machine's clock ({now})",
@@ -67,10 +66,9 @@ impl fmt::Display for Flaw {
                 f,
                 "x-ms-content-sha256 is {said:?} but the body that arrived hashes to {is:?}"
             ),
-            Flaw::AuthorizationForm => write!(
-                f,
-                "the authorization header does not start with \"{AUTHORIZATION_START}\""
-            ),
+            Flaw::AuthorizationForm => {
+                write!(f, "the authorization header does not start with \"{AUTHORIZATION_START}\"")
+            }
             Flaw::SignatureNotBase64 => {
                 write!(f, "the Signature in the authorization header is not base64")
             }
@@ -95,27 +93,19 @@ pub(super) fn verify(
     let date = only(headers, DATE)?;
     let moment = imf_fixdate::parse(date).ok_or_else(|| Flaw::DateForm(date.to_owned()))?;
     if (moment - now).abs() > CLOCK_SKEW {
-        return Err(Flaw::Clock {
-            date: date.to_owned(),
-            now,
-        });
+        return Err(Flaw::Clock { date: date.to_owned(), now });
     }
 
     let said = only(headers, CONTENT_HASH)?;
     let is = BASE64.encode(Sha256::digest(body));
     if said != is {
-        return Err(Flaw::ContentHash {
-            said: said.to_owned(),
-            is,
-        });
+        return Err(Flaw::ContentHash { said: said.to_owned(), is });
     }
 
     let signature = only(headers, header::AUTHORIZATION)?
         .strip_prefix(AUTHORIZATION_START)
         .ok_or(Flaw::AuthorizationForm)?;
-    let signature = BASE64
-        .decode(signature)
-        .map_err(|_| Flaw::SignatureNotBase64)?;
+    let signature = BASE64.decode(signature).map_err(|_| Flaw::SignatureNotBase64)?;
 
     // As the sender wrote it, not as some parser would write it again.
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -173,16 +163,8 @@ mod tests {
         HeaderMap::from_iter([
             (header::HOST, "example.com".parse().unwrap()),
             (DATE, "Wed, 13 Apr 2022 18:09:12 GMT".parse().unwrap()),
-            (
-                CONTENT_HASH,
-                "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-                    .parse()
-                    .unwrap(),
-            ),
-            (
-                header::AUTHORIZATION,
-                format!("{AUTHORIZATION_START}{signature}").parse().unwrap(),
-            ),
+            (CONTENT_HASH, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap()),
+            (header::AUTHORIZATION, format!("{AUTHORIZATION_START}{signature}").parse().unwrap()),
         ])
     }
 
@@ -222,27 +204,16 @@ mod tests {
         let uri = "/testPath?testQuery=test".parse().unwrap();
         let headers = published(SIGNATURE);
         let with = |key, method, body| verify(key, NOW, method, &uri, &headers, body);
-        assert!(matches!(
-            with(b"other", &Method::GET, b""),
-            Err(Flaw::Signature(_))
-        ));
-        assert!(matches!(
-            with(KEY, &Method::POST, b""),
-            Err(Flaw::Signature(_))
-        ));
-        assert!(matches!(
-            with(KEY, &Method::GET, b"x"),
-            Err(Flaw::ContentHash { .. })
-        ));
+        assert!(matches!(with(b"other", &Method::GET, b""), Err(Flaw::Signature(_))));
+        assert!(matches!(with(KEY, &Method::POST, b""), Err(Flaw::Signature(_))));
+        assert!(matches!(with(KEY, &Method::GET, b"x"), Err(Flaw::ContentHash { .. })));
     }
 
     #[test]
     fn the_host_may_have_been_signed_without_its_port() {
-        for (host, right) in [
-            ("example.com", true),
-            ("example.com:8080", true),
-            ("example.org:8080", false),
-        ] {
+        for (host, right) in
+            [("example.com", true), ("example.com:8080", true), ("example.org:8080", false)]
+        {
             let mut headers = published(SIGNATURE);
             headers.insert(header::HOST, host.parse().unwrap());
             let verified = verify_get("/testPath?testQuery=test", &headers);
@@ -288,10 +259,7 @@ mod tests {
             headers.insert(name, value.parse().unwrap());
             verify_get("/testPath?testQuery=test", &headers).unwrap_err()
         };
-        assert!(matches!(
-            with(DATE, "Wed, 13 Apr 2022 18:09:12 UTC"),
-            Flaw::DateForm(_)
-        ));
+        assert!(matches!(with(DATE, "Wed, 13 Apr 2022 18:09:12 UTC"), Flaw::DateForm(_)));
         for authorization in [
             "Bearer abc",
             &format!(
@@ -301,10 +269,7 @@ mod tests {
                 "HMAC-SHA256 SignedHeaders=host;x-ms-date;x-ms-content-sha256&Signature={SIGNATURE}"
             ),
         ] {
-            assert_eq!(
-                with(header::AUTHORIZATION, authorization),
-                Flaw::AuthorizationForm
-            );
+            assert_eq!(with(header::AUTHORIZATION, authorization), Flaw::AuthorizationForm);
         }
         assert_eq!(
             with(header::AUTHORIZATION, &format!("{AUTHORIZATION_START}###")),

@@ -21,10 +21,8 @@ async fn start() -> AcsEmulator {
 }
 
 async fn start_at(now: Clock) -> AcsEmulator {
-    let settings = Settings {
-        now,
-        ..Settings::new(([127, 0, 0, 1], 0).into(), DEVELOPMENT_ACCESS_KEY)
-    };
+    let settings =
+        Settings { now, ..Settings::new(([127, 0, 0, 1], 0).into(), DEVELOPMENT_ACCESS_KEY) };
     AcsEmulator::start(settings).await.unwrap()
 }
 
@@ -89,9 +87,7 @@ impl Draft {
 
     fn head(&self) -> String {
         let headers = self.headers.iter();
-        let headers: String = headers
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
+        let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{} {} HTTP/1.1\r\n{headers}\r\n", self.method, self.target)
     }
 
@@ -117,10 +113,7 @@ impl Draft {
 async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
-    tokio::time::timeout(BOUND, read)
-        .await
-        .expect("an end")
-        .unwrap();
+    tokio::time::timeout(BOUND, read).await.expect("an end").unwrap();
     bytes
 }
 
@@ -129,11 +122,7 @@ async fn read_until(stream: &mut TcpStream, mark: &str) -> String {
     let mut bytes = Vec::new();
     let reading = async {
         while !String::from_utf8_lossy(&bytes).contains(mark) {
-            assert_ne!(
-                stream.read_buf(&mut bytes).await.unwrap(),
-                0,
-                "ended before {mark}"
-            );
+            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "ended before {mark}");
         }
     };
     if tokio::time::timeout(BOUND, reading).await.is_err() {
@@ -184,9 +173,7 @@ fn message_to(to: &str) -> Value {
 }
 
 async fn send(emulator: &AcsEmulator, body: &Value) -> Answer {
-    Draft::post(emulator, TARGET, body.to_string())
-        .send(emulator)
-        .await
+    Draft::post(emulator, TARGET, body.to_string()).send(emulator).await
 }
 
 fn last_request(emulator: &AcsEmulator) -> ReceivedRequest {
@@ -224,10 +211,7 @@ async fn a_signed_message_is_accepted_and_kept() {
     assert_eq!(message.repeatability_request_id.as_deref(), Some(ID));
     assert_eq!(message.repeatability_first_sent.as_deref(), Some(NOW_TEXT));
     assert!(message.delivery_report);
-    assert_eq!(
-        message.request.request_line,
-        format!("POST {TARGET} HTTP/1.1")
-    );
+    assert_eq!(message.request.request_line, format!("POST {TARGET} HTTP/1.1"));
     assert_eq!(message.request.body, body.to_string().into_bytes());
 
     let request = last_request(&emulator);
@@ -259,14 +243,8 @@ async fn who_is_not_authentic_gets_an_empty_message_and_the_developer_the_reason
     let mut other_body = post();
     other_body.body[10] ^= 1;
     for (draft, reason) in [
-        (
-            post().without("authorization"),
-            "the authorization header is missing",
-        ),
-        (
-            post().without("x-ms-date"),
-            "the x-ms-date header is missing",
-        ),
+        (post().without("authorization"), "the authorization header is missing"),
+        (post().without("x-ms-date"), "the x-ms-date header is missing"),
         (
             post().with("host", format!("localhost:{}", emulator.address.port())),
             "signature does not match",
@@ -279,10 +257,7 @@ async fn who_is_not_authentic_gets_an_empty_message_and_the_developer_the_reason
         assert_eq!(answer.json(), expected);
         let request = last_request(&emulator);
         assert_eq!(request.status, Some(401));
-        assert!(
-            request.reasons[0].starts_with(&format!("Refused: {reason}")),
-            "{request:?}"
-        );
+        assert!(request.reasons[0].starts_with(&format!("Refused: {reason}")), "{request:?}");
     }
     assert!(emulator.messages().is_empty());
 }
@@ -294,31 +269,15 @@ async fn what_is_no_request_to_send_is_refused_by_its_status() {
     let post = |target| Draft::post(&emulator, target, body.clone());
     let long = vec![b' '; BODY_LIMIT + 1];
     for (draft, status, reason) in [
-        (
-            post("/sms"),
-            400,
-            "Refused: the api-version query parameter is missing",
-        ),
-        (
-            post("/sms?api-version=2021-03-08"),
-            400,
-            "Refused: the api-version \"2021-03-08\"",
-        ),
+        (post("/sms"), 400, "Refused: the api-version query parameter is missing"),
+        (post("/sms?api-version=2021-03-08"), 400, "Refused: the api-version \"2021-03-08\""),
         (
             post("/sms?api-version=2021-03-07&api-version=2021-03-07"),
             400,
             "Refused: the api-version query parameter is repeated",
         ),
-        (
-            post(TARGET).with("content-type", "text/plain"),
-            415,
-            "Refused: the content type",
-        ),
-        (
-            Draft::post(&emulator, TARGET, long),
-            413,
-            "Refused: the body is longer",
-        ),
+        (post(TARGET).with("content-type", "text/plain"), 415, "Refused: the content type"),
+        (Draft::post(&emulator, TARGET, long), 413, "Refused: the body is longer"),
     ] {
         let answer = draft.send(&emulator).await;
         assert_eq!(answer.status, status);
@@ -348,12 +307,7 @@ async fn a_repeat_is_answered_as_before_and_is_no_second_message() {
 #[tokio::test]
 async fn bytes_that_make_no_sense_leave_the_emulator_running() {
     let emulator = start().await;
-    for bytes in [
-        &b"\0\0\0\0"[..],
-        b"GET",
-        b"POST /sms HTTP/1.1\r\n\r\n",
-        b"\xff\xfe /\r\n\r\n",
-    ] {
+    for bytes in [&b"\0\0\0\0"[..], b"GET", b"POST /sms HTTP/1.1\r\n\r\n", b"\xff\xfe /\r\n\r\n"] {
         let mut stream = TcpStream::connect(emulator.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
@@ -364,13 +318,7 @@ async fn bytes_that_make_no_sense_leave_the_emulator_running() {
         assert_eq!(answer.status, 400);
         assert!(answer.json()["errors"]["$"].is_array());
     }
-    assert_eq!(
-        Draft::get(&emulator, "/health")
-            .send(&emulator)
-            .await
-            .status,
-        200
-    );
+    assert_eq!(Draft::get(&emulator, "/health").send(&emulator).await.status, 200);
 }
 
 // ── Faults ──────────────────────────────────────────────────────────────────────────────────────
@@ -393,10 +341,7 @@ async fn a_fault_of_the_whole_request_has_its_status_and_accepts_nothing() {
         for _ in 0..2 {
             let answer = send(&emulator, &message_to(number)).await;
             assert_eq!(answer.status, status);
-            let said = answer
-                .head
-                .lines()
-                .find_map(|line| line.strip_prefix("retry-after: "));
+            let said = answer.head.lines().find_map(|line| line.strip_prefix("retry-after: "));
             assert_eq!(said, retry_after, "{number}");
             let key = if status == 400 { "errors" } else { "error" };
             assert!(answer.json()[key].is_object(), "{answer:?}");
@@ -424,9 +369,7 @@ async fn a_connection_is_cut_without_an_answer() {
     let emulator = start().await;
     for _ in 0..2 {
         let body = message_to("+15550103003").to_string();
-        let cut = Draft::post(&emulator, TARGET, body)
-            .exchange(&emulator)
-            .await;
+        let cut = Draft::post(&emulator, TARGET, body).exchange(&emulator).await;
         assert_eq!(cut, b"");
     }
     assert!(emulator.messages().is_empty());
@@ -437,9 +380,7 @@ async fn a_connection_is_cut_without_an_answer() {
 async fn a_message_is_accepted_and_the_connection_cut_but_a_repeat_is_answered() {
     let emulator = start().await;
     let body = message_to("+15550103004");
-    let cut = Draft::post(&emulator, TARGET, body.to_string())
-        .exchange(&emulator)
-        .await;
+    let cut = Draft::post(&emulator, TARGET, body.to_string()).exchange(&emulator).await;
     assert_eq!(cut, b"");
     let [message] = emulator.messages().try_into().unwrap();
     assert_eq!(send(&emulator, &body).await.item()["messageId"], message.id);
@@ -451,9 +392,7 @@ async fn who_is_never_answered_does_not_hold_up_the_shutdown() {
     let emulator = start().await;
     let mut newest = emulator.subscribe();
     let body = message_to("+15550103001").to_string();
-    let mut stream = Draft::post(&emulator, TARGET, body)
-        .connect(&emulator)
-        .await;
+    let mut stream = Draft::post(&emulator, TARGET, body).connect(&emulator).await;
     newest.changed().await.unwrap();
     assert_eq!(last_request(&emulator).status, None);
     assert!(emulator.messages().is_empty());
@@ -469,9 +408,7 @@ async fn who_is_never_answered_does_not_hold_up_the_shutdown() {
 async fn dropping_the_emulator_stops_it() {
     let emulator = start().await;
     let body = message_to("+15550103001").to_string();
-    let mut stream = Draft::post(&emulator, TARGET, body)
-        .connect(&emulator)
-        .await;
+    let mut stream = Draft::post(&emulator, TARGET, body).connect(&emulator).await;
     drop(emulator);
     // Closed or reset, depending on whether the request had been read; not held open.
     let mut bytes = Vec::new();
@@ -491,9 +428,7 @@ async fn odd_answers_are_odd_in_their_own_way() {
     assert_eq!(no_items.status, 202);
     assert_eq!(no_items.json(), json!({ "value": [] }));
 
-    let no_id = send(&emulator, &json_without_repeatability("+15550103009"))
-        .await
-        .item();
+    let no_id = send(&emulator, &json_without_repeatability("+15550103009")).await.item();
     assert_eq!(no_id["successful"], true);
     assert_eq!(no_id.get("messageId"), None);
 
@@ -517,9 +452,7 @@ async fn a_late_answer_is_late_but_right() {
 async fn a_trickling_answer_has_its_head_at_once_and_goes_on() {
     let emulator = start().await;
     let body = message_to("+15550103007").to_string();
-    let mut stream = Draft::post(&emulator, TARGET, body)
-        .connect(&emulator)
-        .await;
+    let mut stream = Draft::post(&emulator, TARGET, body).connect(&emulator).await;
     let head = read_until(&mut stream, "\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 202 "), "{head}");
     for _ in 0..3 {
@@ -542,11 +475,7 @@ async fn only_names_of_this_machine_are_served() {
     let get = || Draft::get(&emulator, "/health");
     for host in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
-            assert_eq!(
-                get().with("host", &*host).send(&emulator).await.status,
-                200,
-                "{host}"
-            );
+            assert_eq!(get().with("host", &*host).send(&emulator).await.status, 200, "{host}");
         }
     }
     for host in [
@@ -597,10 +526,7 @@ async fn messages_can_be_listed_by_scripts() {
     send(&emulator, &message_to("+15550109999")).await;
     let [first, second] = emulator.messages().try_into().unwrap();
 
-    let all = Draft::get(&emulator, "/messages")
-        .send(&emulator)
-        .await
-        .json();
+    let all = Draft::get(&emulator, "/messages").send(&emulator).await.json();
     assert_eq!(all.as_array().unwrap().len(), 2);
     let rest = format!("/messages?after={}", first.number);
     let rest = Draft::get(&emulator, &rest).send(&emulator).await.json();
@@ -626,17 +552,11 @@ async fn the_page_shows_messages_refusals_and_faults_without_a_script() {
     let page = Draft::get(&emulator, "/").send(&emulator).await;
     assert_eq!(page.status, 200);
     assert!(page.head.contains("content-type: text/html; charset=utf-8"));
-    assert!(
-        page.head
-            .contains("content-security-policy: default-src 'none';")
-    );
+    assert!(page.head.contains("content-security-policy: default-src 'none';"));
     let escaped = "&lt;img src=x onerror=alert(1)&gt; &amp; &lt;!--faults--&gt;";
     assert!(page.body.contains(escaped), "{}", page.body);
     assert!(!page.body.contains("<img"));
-    assert!(
-        page.body
-            .contains("Refused: the authorization header is missing")
-    );
+    assert!(page.body.contains("Refused: the authorization header is missing"));
     for fault in FAULTS {
         assert!(page.body.contains(fault.number));
     }
@@ -644,11 +564,7 @@ async fn the_page_shows_messages_refusals_and_faults_without_a_script() {
     for (file, content_type) in [("/phone.css", "text/css"), ("/phone.js", "text/javascript")] {
         assert!(page.body.contains(&format!("\"{file}\"")));
         let answer = Draft::get(&emulator, file).send(&emulator).await;
-        assert!(
-            answer
-                .head
-                .contains(&format!("content-type: {content_type}"))
-        );
+        assert!(answer.head.contains(&format!("content-type: {content_type}")));
     }
 }
 
@@ -656,31 +572,22 @@ async fn the_page_shows_messages_refusals_and_faults_without_a_script() {
 async fn the_raw_request_is_one_click_away_and_plain_text() {
     let emulator = start().await;
     let body = message_to("+15550109999").to_string();
-    Draft::post(&emulator, TARGET, body.clone())
-        .send(&emulator)
-        .await;
+    Draft::post(&emulator, TARGET, body.clone()).send(&emulator).await;
     let message = &emulator.messages()[0];
     let request = last_request(&emulator);
-    for path in [
-        format!("/messages/{}/raw", message.id),
-        format!("/requests/{}/raw", request.number),
-    ] {
+    for path in
+        [format!("/messages/{}/raw", message.id), format!("/requests/{}/raw", request.number)]
+    {
         let raw = Draft::get(&emulator, &path).send(&emulator).await;
         assert_eq!(raw.status, 200);
         assert!(raw.head.contains("content-type: text/plain; charset=utf-8"));
         assert!(raw.head.contains("x-content-type-options: nosniff"));
-        assert!(
-            raw.body
-                .starts_with(&format!("POST {TARGET} HTTP/1.1\r\nhost: "))
-        );
+        assert!(raw.body.starts_with(&format!("POST {TARGET} HTTP/1.1\r\nhost: ")));
         assert!(raw.body.contains("&Signature="));
         assert!(raw.body.contains(&body));
     }
     for path in ["/messages/none/raw", "/requests/0/raw"] {
-        assert_eq!(
-            Draft::get(&emulator, path).send(&emulator).await.status,
-            404
-        );
+        assert_eq!(Draft::get(&emulator, path).send(&emulator).await.status, 404);
     }
 }
 
@@ -689,28 +596,18 @@ async fn events_come_as_they_happen() {
     let emulator = start().await;
     let mut events = Draft::get(&emulator, "/events").connect(&emulator).await;
     let head = read_until(&mut events, "\r\n\r\n").await;
-    assert!(
-        head.to_ascii_lowercase()
-            .contains("content-type: text/event-stream"),
-        "{head}"
-    );
+    assert!(head.to_ascii_lowercase().contains("content-type: text/event-stream"), "{head}");
 
     send(&emulator, &message_to("+15550109999")).await;
     let event = read_until(&mut events, "\n\n").await;
     assert!(event.contains("event: sms\n"), "{event}");
-    assert!(
-        event.contains(r#""message":"Your code is 123456""#),
-        "{event}"
-    );
+    assert!(event.contains(r#""message":"Your code is 123456""#), "{event}");
 
     let unsigned = Draft::post(&emulator, TARGET, "{}").without("authorization");
     unsigned.send(&emulator).await;
     let event = read_until(&mut events, "\n\n").await;
     assert!(event.contains("event: request\n"), "{event}");
-    assert!(
-        event.contains("the authorization header is missing"),
-        "{event}"
-    );
+    assert!(event.contains("the authorization header is missing"), "{event}");
 
     let mut delete = Draft::get(&emulator, "/messages");
     delete.method = "DELETE";

@@ -47,10 +47,7 @@ impl AllowedHosts {
         let host = host.to_ascii_lowercase();
         let port = uri.port_u16().or_else(|| default_port(scheme));
         self.0.iter().any(|entry| {
-            entry
-                .scheme
-                .as_deref()
-                .is_none_or(|allowed| allowed == scheme)
+            entry.scheme.as_deref().is_none_or(|allowed| allowed == scheme)
                 && entry.port.is_none_or(|allowed| Some(allowed) == port)
                 && match &entry.host {
                     Host::Any => true,
@@ -161,21 +158,9 @@ mod tests {
                 &["http://127.0.0.1:3001/x"],
                 &["http://127.0.0.1", "http://127.0.0.2:3001"],
             ),
-            (
-                "http://127.0.0.1:3001/",
-                &["http://127.0.0.1:3001/x"],
-                &["https://127.0.0.1:3001"],
-            ),
-            (
-                "http://[::1]:8080",
-                &["http://[::1]:8080"],
-                &["http://[::1]", "http://[::2]:8080"],
-            ),
-            (
-                "http://[::1]",
-                &["http://[::1]", "http://[::1]:80"],
-                &["http://[::1]:81"],
-            ),
+            ("http://127.0.0.1:3001/", &["http://127.0.0.1:3001/x"], &["https://127.0.0.1:3001"]),
+            ("http://[::1]:8080", &["http://[::1]:8080"], &["http://[::1]", "http://[::2]:8080"]),
+            ("http://[::1]", &["http://[::1]", "http://[::1]:80"], &["http://[::1]:81"]),
             (
                 "*://a.example:*",
                 &["http://a.example", "https://a.example:1"],
@@ -188,16 +173,10 @@ mod tests {
             let mut hosts = AllowedHosts::default();
             hosts.add(entry).unwrap();
             for uri in *allowed {
-                assert!(
-                    hosts.allow(&uri.parse().unwrap()),
-                    "{entry} should allow {uri}"
-                );
+                assert!(hosts.allow(&uri.parse().unwrap()), "{entry} should allow {uri}");
             }
             for uri in *refused {
-                assert!(
-                    !hosts.allow(&uri.parse().unwrap()),
-                    "{entry} should refuse {uri}"
-                );
+                assert!(!hosts.allow(&uri.parse().unwrap()), "{entry} should refuse {uri}");
             }
         }
     }
@@ -225,10 +204,7 @@ mod tests {
             ("http://self", "spin up"),
         ] {
             let error = AllowedHosts::default().add(entry).unwrap_err().to_string();
-            assert!(
-                error.contains(reason) && error.contains(entry),
-                "{entry}: {error}"
-            );
+            assert!(error.contains(reason) && error.contains(entry), "{entry}: {error}");
         }
     }
 }

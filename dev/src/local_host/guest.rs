@@ -116,23 +116,19 @@ impl Compiled {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         bindings::Spin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-        let proxy = linker
-            .instantiate_pre(&component)
-            .and_then(ProxyPre::new)
-            .context(
-                "the component doesn't fit this host, which offers WASI 0.2, wasi:http 0.2 and \
+        let proxy = linker.instantiate_pre(&component).and_then(ProxyPre::new).context(
+            "the component doesn't fit this host, which offers WASI 0.2, wasi:http 0.2 and \
              fermyon:spin/{variables, key-value}@2.0.0 and needs wasi:http/incoming-handler@0.2",
-            )?;
-        Ok(Self {
-            proxy,
-            places: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
-        })
+        )?;
+        Ok(Self { proxy, places: Arc::new(Semaphore::new(MAX_INSTANCES as usize)) })
     }
 }
 
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // A release module is stripped: its functions have no names that a list of them could tell.
+    config.wasm_backtrace_max_frames(None);
     // A component is several core instances: the module, the preview 1 adapter and the shims
     // between them. Only the module brings a memory.
     let mut pool = PoolingAllocationConfig::default();
@@ -149,15 +145,13 @@ fn engine() -> Result<Engine> {
         Engine::new(&config)
     })?;
     let weak = engine.weak();
-    std::thread::Builder::new()
-        .name("epoch".into())
-        .spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        })?;
+    std::thread::Builder::new().name("epoch".into()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
     Ok(engine)
 }
 
@@ -190,9 +184,7 @@ impl Guest {
             http: WasiHttpCtx::new(),
             outbound: Outbound(application.clone()),
             table: ResourceTable::new(),
-            limits: StoreLimitsBuilder::new()
-                .memory_size(application.memory_limit)
-                .build(),
+            limits: StoreLimitsBuilder::new().memory_size(application.memory_limit).build(),
             application,
         };
         let mut store = wasmtime::Store::new(engine, guest);
@@ -205,30 +197,18 @@ impl Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.outbound,
-        }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
     }
 }
 
-type Sent = Result<
-    (
-        http::Response<WasiBody>,
-        Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ),
-    Error,
->;
+type Sent =
+    Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 impl WasiHttpHooks for Outbound {
     fn send_request(

@@ -62,18 +62,12 @@ impl Stores {
         let mut by_label = BTreeMap::new();
         for label in labels {
             let contents = match folder {
-                None => Contents {
-                    entries: BTreeMap::new(),
-                    log: None,
-                },
+                None => Contents { entries: BTreeMap::new(), log: None },
                 Some(folder) => Contents::load(folder.join(format!("local-host-{label}.jsonl")))?,
             };
             by_label.insert(label.clone(), Arc::new(Store(Mutex::new(contents))));
         }
-        Ok(Self {
-            by_label,
-            _lock: lock,
-        })
+        Ok(Self { by_label, _lock: lock })
     }
 
     pub fn get(&self, label: &str) -> Option<&Arc<Store>> {
@@ -86,11 +80,7 @@ fn lock(folder: &Path) -> Result<File> {
     let other = "give another folder with --state-dir";
     fs::create_dir_all(folder)
         .with_context(|| format!("{}: can't be made: {other}", folder.display()))?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.with_context(|| format!("{}: can't be written: {other}", path.display()))?;
     file.try_lock().with_context(|| {
         format!(
@@ -161,10 +151,7 @@ impl Contents {
             }
         }
         let log = Log::rewrite(path, &entries)?;
-        Ok(Self {
-            entries,
-            log: Some(log),
-        })
+        Ok(Self { entries, log: Some(log) })
     }
 
     fn record(&mut self, key: &str, value: Option<&[u8]>) -> Result<()> {
@@ -174,9 +161,7 @@ impl Contents {
         if log.lines > 2 * self.entries.len() + HISTORY {
             *log = Log::rewrite(log.path.clone(), &self.entries)?;
         }
-        log.file
-            .write_all(&line(key, value))
-            .with_context(|| log.path.display().to_string())?;
+        log.file.write_all(&line(key, value)).with_context(|| log.path.display().to_string())?;
         log.lines += 1;
         Ok(())
     }
@@ -186,27 +171,18 @@ impl Log {
     /// Replaces the file at `path` by one that holds `entries`, and keeps it open for more.
     fn rewrite(path: PathBuf, entries: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
         let new = path.with_extension("new");
-        let text: Vec<u8> = entries
-            .iter()
-            .flat_map(|(key, value)| line(key, Some(value)))
-            .collect();
+        let text: Vec<u8> =
+            entries.iter().flat_map(|(key, value)| line(key, Some(value))).collect();
         let file = File::create(&new)
             .and_then(|mut file| file.write_all(&text).map(|()| file))
             .and_then(|file| fs::rename(&new, &path).map(|()| file))
             .with_context(|| path.display().to_string())?;
-        Ok(Self {
-            path,
-            file,
-            lines: entries.len(),
-        })
+        Ok(Self { path, file, lines: entries.len() })
     }
 }
 
 fn line(key: &str, value: Option<&[u8]>) -> Vec<u8> {
-    let line = Line {
-        key: key.into(),
-        value: value.map(|value| BASE64.encode(value)),
-    };
+    let line = Line { key: key.into(), value: value.map(|value| BASE64.encode(value)) };
     // Two strings always serialise.
     let mut bytes = serde_json::to_vec(&line).expect("a line is two strings");
     bytes.push(b'\n');
@@ -215,11 +191,8 @@ fn line(key: &str, value: Option<&[u8]>) -> Vec<u8> {
 
 fn parse(line: &[u8]) -> Result<(String, Option<Vec<u8>>)> {
     let line: Line = serde_json::from_slice(line)?;
-    let value = line
-        .value
-        .map(|value| BASE64.decode(value))
-        .transpose()
-        .map_err(|error| anyhow!(error))?;
+    let value =
+        line.value.map(|value| BASE64.decode(value)).transpose().map_err(|error| anyhow!(error))?;
     Ok((line.key.into_owned(), value))
 }
 
@@ -277,13 +250,7 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_dropped_and_a_bad_line_is_an_error() {
         let folder = Folder::new("torn");
-        folder
-            .open()
-            .unwrap()
-            .get("default")
-            .unwrap()
-            .set("a".into(), b"1".to_vec())
-            .unwrap();
+        folder.open().unwrap().get("default").unwrap().set("a".into(), b"1".to_vec()).unwrap();
         let good = fs::read_to_string(folder.log()).unwrap();
 
         fs::write(folder.log(), format!("{good}{{\"key\":\"b\",\"va")).unwrap();
@@ -292,10 +259,7 @@ mod tests {
 
         fs::write(folder.log(), format!("{good}nonsense\n")).unwrap();
         let error = format!("{:#}", folder.open().unwrap_err());
-        assert!(
-            error.contains("jsonl:2") && error.contains("delete the file"),
-            "{error}"
-        );
+        assert!(error.contains("jsonl:2") && error.contains("delete the file"), "{error}");
     }
 
     #[test]

@@ -80,10 +80,7 @@ impl Manifest {
     /// do. Each names the file, the key and the fix.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "{}: give the path of a spin.toml with --from",
-                path.display()
-            )
+            format!("{}: give the path of a spin.toml with --from", path.display())
         })?;
         Self::parse(path.to_path_buf(), &text)
     }
@@ -93,8 +90,7 @@ impl Manifest {
         let file: File = toml::from_str(text).with_context(|| {
             format!("{}: this host can't read it, `spin up` may", path.display())
         })?;
-        file.check(path.clone())
-            .with_context(|| path.display().to_string())
+        file.check(path.clone()).with_context(|| path.display().to_string())
     }
 
     /// The folder that the manifest's paths are relative to.
@@ -205,9 +201,7 @@ impl File {
             // A label becomes a file's name.
             ensure!(
                 !label.is_empty()
-                    && label
-                        .chars()
-                        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'),
+                    && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'),
                 "component.{id}.key_value_stores: `{label}` has a character that is no letter, digit, - or _: rename the store",
             );
         }
@@ -228,12 +222,7 @@ impl File {
             name: self.application.name,
             version: self.application.version,
             variables: self.variables,
-            routes: self
-                .trigger
-                .http
-                .into_iter()
-                .map(|trigger| trigger.route)
-                .collect(),
+            routes: self.trigger.http.into_iter().map(|trigger| trigger.route).collect(),
             component: Component {
                 id,
                 source: raw.source,
@@ -278,10 +267,7 @@ watch = ["src/**/*.rs"]
     #[test]
     fn a_manifest_is_read() {
         let manifest = Manifest::parse("app/spin.toml".into(), GOOD).unwrap();
-        assert_eq!(
-            (manifest.name.as_str(), manifest.version.as_str()),
-            ("app", "1.2.3")
-        );
+        assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("app", "1.2.3"));
         assert_eq!(manifest.routes, ["/a", "/b/..."]);
         assert_eq!(manifest.variables["user"].default.as_deref(), Some("okta"));
         assert_eq!(manifest.variables["key"].default, None);
@@ -297,47 +283,24 @@ watch = ["src/**/*.rs"]
 
     #[test]
     fn a_bare_file_name_is_in_the_current_folder() {
-        assert_eq!(
-            Manifest::parse("spin.toml".into(), GOOD).unwrap().folder(),
-            Path::new(".")
-        );
+        assert_eq!(Manifest::parse("spin.toml".into(), GOOD).unwrap().folder(), Path::new("."));
     }
 
     #[test]
     fn what_this_host_does_not_do_is_an_error_with_its_key() {
         for (from, to, reason) in [
-            (
-                "spin_manifest_version = 2",
-                "spin_manifest_version = 1",
-                "reads version 2",
-            ),
+            ("spin_manifest_version = 2", "spin_manifest_version = 1", "reads version 2"),
             ("default = \"okta\", ", "", "variables.user: give it either"),
-            (
-                "required = true",
-                "required = true, default = \"\"",
-                "variables.key: give it either",
-            ),
+            ("required = true", "required = true, default = \"\"", "variables.key: give it either"),
             ("key = {", "Key = {", "variables.Key: rename it"),
             (
                 "[component.c.build]",
                 "[component.d]\nsource = \"d.wasm\"\n[component.c.build]",
                 "one component and there are 2 (c, d)",
             ),
-            (
-                "component = \"c\"",
-                "component = \"d\"",
-                "names the component `d`",
-            ),
-            (
-                "component = \"c\"",
-                "static_response = { body = \"x\" }",
-                "static_response",
-            ),
-            (
-                "route = \"/a\"",
-                "route = { private = true }",
-                "expected a string",
-            ),
+            ("component = \"c\"", "component = \"d\"", "names the component `d`"),
+            ("component = \"c\"", "static_response = { body = \"x\" }", "static_response"),
+            ("route = \"/a\"", "route = { private = true }", "expected a string"),
             (
                 "[component.c.variables]",
                 "environment = { A = \"b\" }\n[component.c.variables]",
@@ -352,14 +315,9 @@ watch = ["src/**/*.rs"]
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from} is in the text");
-            let error = format!(
-                "{:#}",
-                Manifest::parse("app/spin.toml".into(), &text).unwrap_err()
-            );
-            assert!(
-                error.contains(reason) && error.contains("app/spin.toml"),
-                "{to}: {error}"
-            );
+            let error =
+                format!("{:#}", Manifest::parse("app/spin.toml".into(), &text).unwrap_err());
+            assert!(error.contains(reason) && error.contains("app/spin.toml"), "{to}: {error}");
         }
     }
 }

@@ -53,10 +53,7 @@ pub(super) fn observe(
             Poll::Pending => break false,
         }
     };
-    observer(HandOver {
-        direction,
-        body_finished,
-    });
+    observer(HandOver { direction, body_finished });
     Replay { frames, rest: body }.boxed_unsync()
 }
 
@@ -86,11 +83,7 @@ impl Body for Replay {
 
     fn size_hint(&self) -> SizeHint {
         // A written body never knows its size, taken or not; only an absent one (exactly 0) does.
-        if self.frames.is_empty() {
-            self.rest.size_hint()
-        } else {
-            SizeHint::default()
-        }
+        if self.frames.is_empty() { self.rest.size_hint() } else { SizeHint::default() }
     }
 }
 
@@ -113,9 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_finished_body_is_seen_as_such_and_arrives_whole() {
-        let body = Full::new(Bytes::from("whole"))
-            .map_err(|never| match never {})
-            .boxed_unsync();
+        let body = Full::new(Bytes::from("whole")).map_err(|never| match never {}).boxed_unsync();
         let (finished, body) = observed(body);
         assert!(finished);
         assert_eq!(body.collect().await.unwrap().to_bytes(), "whole");

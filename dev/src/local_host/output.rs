@@ -25,19 +25,12 @@ struct Buffer {
 
 impl Output {
     pub fn new(lines: Lines) -> Self {
-        Self(Arc::new(Buffer {
-            lines,
-            partial: Mutex::default(),
-        }))
+        Self(Arc::new(Buffer { lines, partial: Mutex::default() }))
     }
 
     fn push(&self, bytes: &[u8]) {
         // A sink that panicked leaves bytes that are still only bytes.
-        let mut partial = self
-            .0
-            .partial
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut partial = self.0.partial.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             partial.extend_from_slice(piece);
             if let Some(line) = partial.strip_suffix(b"\n") {
@@ -50,10 +43,7 @@ impl Output {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let partial = self
-            .partial
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let partial = self.partial.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !partial.is_empty() {
             (self.lines)(&String::from_utf8_lossy(partial));
         }
@@ -123,9 +113,7 @@ mod tests {
     fn lines_come_whole_and_the_last_one_comes_at_the_end() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = seen.clone();
-        let output = Output::new(Arc::new(move |line| {
-            log.lock().unwrap().push(line.to_string())
-        }));
+        let output = Output::new(Arc::new(move |line| log.lock().unwrap().push(line.to_string())));
         output.push(b"on");
         output.push(b"e\ntwo\n\nthr");
         assert_eq!(*seen.lock().unwrap(), ["one", "two", ""]);

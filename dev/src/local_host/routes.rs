@@ -39,9 +39,7 @@ impl Routes {
             let pattern = match route.strip_suffix("/...") {
                 Some(prefix) => format!("{prefix}/*"),
                 None if route.contains(['*']) || route.contains("...") => {
-                    return Err(fault(
-                        "has a wildcard in a place where this host takes none",
-                    ));
+                    return Err(fault("has a wildcard in a place where this host takes none"));
                 }
                 None => route.to_string(),
             };
@@ -65,16 +63,9 @@ impl Routes {
             Some("") => Cow::Borrowed(slash),
             Some(rest) => Cow::Owned(format!("/{rest}{slash}")),
         };
-        let named = captures
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
-        Some(Match {
-            route,
-            prefix: route.strip_suffix("/...").unwrap_or(route),
-            path_info,
-            named,
-        })
+        let named =
+            captures.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Some(Match { route, prefix: route.strip_suffix("/...").unwrap_or(route), path_info, named })
     }
 }
 
@@ -100,11 +91,7 @@ mod tests {
         ] {
             let found = routes.find(path);
             assert_eq!(found.as_ref().map(|m| m.route), route, "{path}");
-            assert_eq!(
-                found.as_ref().map_or("", |m| &m.path_info),
-                path_info,
-                "{path}"
-            );
+            assert_eq!(found.as_ref().map_or("", |m| &m.path_info), path_info, "{path}");
         }
         let user = routes.find("/users/7").unwrap();
         assert_eq!(
@@ -117,10 +104,7 @@ mod tests {
     fn another_form_of_route_is_refused() {
         for route in ["api", "/a/.../b", "/a/*", "/a..."] {
             let error = Routes::new([route]).unwrap_err().to_string();
-            assert!(
-                error.contains(route) && error.contains("exact path"),
-                "{error}"
-            );
+            assert!(error.contains(route) && error.contains("exact path"), "{error}");
         }
     }
 }

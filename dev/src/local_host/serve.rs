@@ -73,18 +73,20 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         client: SocketAddr,
-        phase: watch::Receiver<Phase>,
+        mut phase: watch::Receiver<Phase>,
     ) {
         // Without it a small answer waits for the client's delayed acknowledgement.
         _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => self.http(stream, Scheme::HTTP, client, phase).await,
-            Some(tls) => {
-                // A failed handshake is the client's: it has been told.
-                if let Ok(stream) = tls.accept(stream).await {
-                    self.http(stream, Scheme::HTTPS, client, phase).await;
-                }
-            }
+        let Some(tls) = &self.tls else {
+            return self.http(stream, Scheme::HTTP, client, phase).await;
+        };
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream) => accepted,
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+        };
+        // A failed handshake is the client's: it has been told.
+        if let Ok(stream) = accepted {
+            self.http(stream, Scheme::HTTPS, client, phase).await;
         }
     }
 
@@ -98,10 +100,8 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let guests = phase.clone();
-        let service = service_fn(|request| {
-            self.clone()
-                .answer(request, &scheme, client, guests.clone())
-        });
+        let service =
+            service_fn(|request| self.clone().answer(request, &scheme, client, guests.clone()));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -164,21 +164,13 @@ impl Server {
             anyhow!("{MAX_INSTANCES} instances are running, which is the limit; those waiting for something after their answer count too")
         })?;
         let mut store = Guest::store(self.compiled.proxy.engine(), self.application.clone());
-        let scheme = if *scheme == Scheme::HTTPS {
-            types::Scheme::Https
-        } else {
-            types::Scheme::Http
-        };
-        let request = store
-            .data_mut()
-            .http()
-            .new_incoming_request(scheme, request)?;
+        let scheme =
+            if *scheme == Scheme::HTTPS { types::Scheme::Https } else { types::Scheme::Http };
+        let request = store.data_mut().http().new_incoming_request(scheme, request)?;
         let (sender, receiver) = oneshot::channel();
         let hand_over = self.application.hand_over.clone();
-        let outparam = store
-            .data_mut()
-            .http()
-            .new_response_outparam_from_callback(move |answer| {
+        let outparam =
+            store.data_mut().http().new_response_outparam_from_callback(move |answer| {
                 let answer = match hand_over {
                     Some(observer) => answer.map(|answer| {
                         answer.map(|body| observe(&observer, Direction::Answer, body))
@@ -194,20 +186,15 @@ impl Server {
             let _place = place;
             let handle = async {
                 let proxy = server.compiled.proxy.instantiate_async(&mut store).await?;
-                proxy
-                    .wasi_http_incoming_handler()
-                    .call_handle(&mut store, request, outparam)
-                    .await
+                proxy.wasi_http_incoming_handler().call_handle(&mut store, request, outparam).await
             };
             let handled = tokio::select! {
                 handled = handle => handled.map_err(anyhow::Error::from),
                 () = ended(&mut phase) => Err(anyhow!("the host ended while it ran")),
             };
             if let Err(error) = &handled {
-                server.note(&format!(
-                    "The component `{}` failed: {error:#}",
-                    server.application.id
-                ));
+                server
+                    .note(&format!("The component `{}` failed: {error:#}", server.application.id));
             }
             handled.is_ok()
         });
@@ -244,20 +231,15 @@ fn prepare(
     let headers = request.headers_mut();
     // It is about this connection only.
     headers.remove(CONNECTION);
-    let forged: Vec<_> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("spin-"))
-        .cloned()
-        .collect();
+    let forged: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
     for name in forged {
         headers.remove(name);
     }
     let uri = absolute(&request, scheme)?;
     let mut set = |name: &str, value: &str| -> Result<()> {
         let name = HeaderName::try_from(name)?;
-        request
-            .headers_mut()
-            .insert(name, HeaderValue::from_bytes(value.as_bytes())?);
+        request.headers_mut().insert(name, HeaderValue::from_bytes(value.as_bytes())?);
         Ok(())
     };
     set("spin-full-url", &uri.to_string())?;
@@ -268,10 +250,7 @@ fn prepare(
     set("spin-base-path", "/")?;
     set("spin-client-addr", &client.to_string())?;
     for (name, value) in &found.named {
-        set(
-            &format!("spin-path-match-{}", name.to_ascii_lowercase()),
-            value,
-        )?;
+        set(&format!("spin-path-match-{}", name.to_ascii_lowercase()), value)?;
     }
     *request.uri_mut() = uri;
     Ok(request)
@@ -291,10 +270,7 @@ fn absolute(request: &Request<Incoming>, scheme: &Scheme) -> Result<Uri> {
             "the Host header `{host}` and the request's URI `{authority}` differ"
         );
     }
-    parts.authority = Some(
-        host.or(parts.authority)
-            .context("the request has no Host header")?,
-    );
+    parts.authority = Some(host.or(parts.authority).context("the request has no Host header")?);
     parts.scheme = Some(scheme.clone());
     Ok(Uri::from_parts(parts)?)
 }
@@ -306,7 +282,5 @@ fn empty(status: StatusCode) -> Response<WasiBody> {
 }
 
 fn full(bytes: Bytes) -> WasiBody {
-    Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }

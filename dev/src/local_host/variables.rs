@@ -48,12 +48,7 @@ pub fn read_dot_env(path: &Path) -> Result<Vec<(String, String)>> {
     }
     dotenvy::from_path_iter(path)
         .and_then(Iterator::collect)
-        .with_context(|| {
-            format!(
-                "{}: write each line as SPIN_VARIABLE_NAME=value",
-                path.display()
-            )
-        })
+        .with_context(|| format!("{}: write each line as SPIN_VARIABLE_NAME=value", path.display()))
 }
 
 /// A variable's name is lower-case words joined by single underscores.
@@ -89,12 +84,7 @@ impl<'a> Values<'a> {
             if !manifest.variables.contains_key(name) {
                 bail!(
                     "there is no variable `{name}`: declare it under [variables] in {file}, or set one of {}",
-                    manifest
-                        .variables
-                        .keys()
-                        .cloned()
-                        .collect::<Vec<_>>()
-                        .join(", "),
+                    manifest.variables.keys().cloned().collect::<Vec<_>>().join(", "),
                 );
             }
         }
@@ -150,10 +140,7 @@ mod tests {
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect()
+        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
     }
 
     #[test]
@@ -168,10 +155,7 @@ mod tests {
                 ("OKTA_USER", "y"),
             ]),
         );
-        assert_eq!(
-            values.into_iter().collect::<Vec<_>>(),
-            pairs(&[("okta_user", "me")])
-        );
+        assert_eq!(values.into_iter().collect::<Vec<_>>(), pairs(&[("okta_user", "me")]));
     }
 
     #[test]
@@ -186,11 +170,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(
             read.unwrap(),
-            pairs(&[
-                ("SPIN_VARIABLE_A", "x y"),
-                ("SPIN_VARIABLE_B", "z"),
-                ("C", "")
-            ])
+            pairs(&[("SPIN_VARIABLE_A", "x y"), ("SPIN_VARIABLE_B", "z"), ("C", "")])
         );
         assert!(read_dot_env(Path::new("/no/such/.env")).unwrap().is_empty());
     }
@@ -206,9 +186,7 @@ mod tests {
     #[test]
     fn mistakes_name_the_variable_and_the_fix() {
         let manifest = manifest("needed = { required = true }");
-        let missing = Values::new(&manifest, &BTreeMap::new())
-            .unwrap_err()
-            .to_string();
+        let missing = Values::new(&manifest, &BTreeMap::new()).unwrap_err().to_string();
         assert!(
             missing.contains("--variable needed=VALUE") && missing.contains("SPIN_VARIABLE_NEEDED"),
             "{missing}"
@@ -223,18 +201,11 @@ mod tests {
 
         let said = BTreeMap::from([("needed".to_string(), "v".to_string())]);
         let values = Values::new(&manifest, &said).unwrap();
-        for (template, part) in [
-            ("{{ needed", "doesn't close"),
-            ("{{ other }}", "names no variable"),
-        ] {
-            let error = values
-                .expand("component.c.variables.x", template)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains(part) && error.contains("component.c.variables.x"),
-                "{error}"
-            );
+        for (template, part) in
+            [("{{ needed", "doesn't close"), ("{{ other }}", "names no variable")]
+        {
+            let error = values.expand("component.c.variables.x", template).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("component.c.variables.x"), "{error}");
         }
     }
 
