@@ -92,12 +92,16 @@ credentials() {
   printf 'user = "%s"\n' "${credential//\"/\\\"}"
 }
 
+# A proxy has no business between this machine and itself.
+direct=()
+[ -z "$loopback" ] || direct=(--noproxy '*')
+
 failed=0
 for sample in request.json okta-envelope.json; do
   echo "POST $url  sample/$sample"
   body="$(fill_in "$samples/$sample")"
   if ! answer="$(credentials | curl --config - --silent --show-error --max-time 10 \
-    --basic --header 'Content-Type: application/json' --data-binary "$body" \
+    ${direct[@]+"${direct[@]}"} --basic --header 'Content-Type: application/json' --data-binary "$body" \
     --write-out '\n%{http_code}' "$url")"; then
     echo "  no answer. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000." >&2
     failed=1

@@ -41,7 +41,9 @@ pub struct Handled {
 
 /// Handles any request.
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
-    if request.path() == HOOK_PATH {
+    // A slash too many at the end of the URL in Okta is no reason to send nothing.
+    let path = request.path();
+    if path.strip_suffix('/').unwrap_or(&path) == HOOK_PATH {
         return handle_hook(request, ports);
     }
     let response = Response {
@@ -315,9 +317,17 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_there_is_nothing() {
+    fn a_slash_at_the_end_makes_no_difference() {
         let mut request = FakeRequest::hook(BARE);
         request.path = "/api/okta-telephony/";
+        let handled = handle(&mut request, FakeHost::default().ports());
+        assert_eq!(handled.response.status, 200);
+    }
+
+    #[test]
+    fn elsewhere_there_is_nothing() {
+        let mut request = FakeRequest::hook(BARE);
+        request.path = "/api/okta-telephony/x";
         let handled = handle(&mut request, FakeHost::default().ports());
         assert_eq!(handled.response.status, 404);
         assert!(handled.log_line.is_none());

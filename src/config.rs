@@ -84,6 +84,10 @@ fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Refusal> {
                 "is not set: set it to the secret of the Basic credentials in Okta's hook",
             );
         }
+        // As from a file with a line feed at its end; it would match nothing that Okta sends.
+        if secret.trim() != secret {
+            problems.add("okta_basic_secret", "begins or ends with white space");
+        }
         if user.contains(':') {
             problems
                 .add("okta_user", "must not contain a colon, at which Basic credentials are split");
@@ -250,6 +254,13 @@ mod tests {
         assert!(acs(&host).unwrap_err().fix.contains("acs_connection_string could not be read"));
         let host = FakeHost::default().with("okta_basic_secret", "<unavailable>");
         assert!(Gate::read(&host).credentials.is_err());
+    }
+
+    #[test]
+    fn a_secret_with_white_space_around_it_is_named() {
+        let host = FakeHost::default().with("okta_basic_secret", "supersecret\n");
+        let refusal = Gate::read(&host).credentials.unwrap_err();
+        assert!(refusal.log_fix.unwrap().contains("okta_basic_secret begins or ends with white"));
     }
 
     #[test]

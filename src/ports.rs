@@ -137,6 +137,9 @@ pub enum SendError {
     NotAllowed,
     /// No connection came about, so that nothing was sent.
     NotConnected,
+    /// The other side's certificate is not trusted, or TLS failed otherwise, so that nothing was
+    /// sent.
+    Untrusted,
     /// The connection broke after the request may have been sent.
     Broken,
     /// No answer came in time; the request may have been sent.

@@ -17,7 +17,8 @@ use crate::refusal::{Fault, Refusal};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// An identifier that came from outside, fit for a log: at most 64 characters of letters, digits,
-/// `.`, `_`, `:` and `-`, any other replaced by `_`.
+/// `.`, `_`, `:` and `-`, any other replaced by `_`. Without a letter it could be a number or a
+/// passcode, and all of it is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identifier(String);
 
@@ -28,9 +29,11 @@ impl Identifier {
     /// use okta_telephony_acs::telemetry::Identifier;
     ///
     /// assert_eq!(Identifier::new("uS58 \n71kJ").as_str(), "uS58__71kJ");
+    /// assert_eq!(Identifier::new("+1555010").as_str(), "________");
     /// ```
     pub fn new(text: &str) -> Self {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        let lettered = text.chars().take(64).any(|c| c.is_ascii_alphabetic());
+        let fits = |c: char| lettered && (c.is_ascii_alphanumeric() || "._:-".contains(c));
         Self(text.chars().take(64).map(|c| if fits(c) { c } else { '_' }).collect())
     }
 

@@ -21,7 +21,7 @@ pub struct Signature {
 }
 
 /// Signs a request. `authority` must be the `Host` header to the letter, `path_and_query` the
-/// request target, and `date` within the minutes of skew that ACS tolerates.
+/// request target, and `date` near ACS's own clock: how far it may be off is not documented.
 pub fn sign(
     access_key: &Secret,
     method: &str,

@@ -23,6 +23,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// The least time that an attempt is worth starting with.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 
+/// The time to wait for the body of a refusal, of which only the error code is of use.
+const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+
 /// Where and as whom messages are sent.
 #[derive(Clone, Debug)]
 pub struct Acs {
@@ -45,9 +48,12 @@ pub struct Message<'a> {
     pub repeatability: Repeatability,
 }
 
-/// The pair by which ACS knows a repeated request and sends its message once ("Repeatability of
-/// requests", ACS REST API). It tracks requests for 5 minutes from `first_sent` on, and refuses a
-/// request that is older, or whose `first_sent` is not the one of its `id`.
+/// The pair by which ACS knows a repeated request and sends its message once.
+///
+/// Both are in the SMS API's request; how they work is Microsoft's page "Repeatability of requests",
+/// which names Email and Rooms only and is taken to hold for SMS: requests are tracked for 5 minutes
+/// from `first_sent` on; an older one is refused, and so is one whose `first_sent` is not that of its
+/// `id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeatability {
     /// `repeatabilityRequestId`.
@@ -58,8 +64,12 @@ pub struct Repeatability {
 
 impl Repeatability {
     /// Up to this age the time of the event is still within ACS's 5 minutes when the request
-    /// arrives, skewed clocks included.
+    /// arrives.
     const EVENT_AGE_LIMIT: time::Duration = time::Duration::minutes(4);
+
+    /// A clock that is behind Okta's by no more than this makes no difference: the event that comes
+    /// again must have the same pair.
+    const CLOCK_SKEW: time::Duration = time::Duration::minutes(1);
 
     /// Namespace of the ids that are made from events (RFC 9562, section 5.5): a random one.
     const NAMESPACE: Uuid = Uuid::from_u128(0x6f0d1f3e_0f0a_4c5e_9b59_3c3f0f4d8a21);
@@ -77,7 +87,7 @@ impl Repeatability {
             None => uuid::Builder::from_random_bytes(random.bytes()).into_uuid(),
         };
         let recent = |time: &OffsetDateTime| {
-            (time::Duration::ZERO..Self::EVENT_AGE_LIMIT).contains(&(now - *time))
+            (-Self::CLOCK_SKEW..Self::EVENT_AGE_LIMIT).contains(&(now - *time))
         };
         Self { id, first_sent: event_time.filter(recent).unwrap_or(now) }
     }
@@ -122,26 +132,35 @@ pub fn send(acs: &Acs, message: &Message<'_>, ports: Ports<'_>, until: Instant) 
 
     let started = ports.clock.instant();
     let mut backoff = FIRST_BACKOFF;
-    let mut attempts = 1;
-    loop {
-        let attempt = try_once(&request, ports, until);
-        let now = ports.clock.instant();
-        // The longer of both: a `Retry-After: 0` is no invitation to hammer.
-        let again = attempt.again_after.map(|wait| now.plus(wait.max(backoff)));
-        match again.filter(|again| again.plus(SHORTEST_ATTEMPT) <= until) {
-            Some(again) => ports.clock.sleep(again),
-            None => {
-                return Delivery {
-                    attempts,
-                    status: attempt.status,
-                    error_code: attempt.error_code,
-                    elapsed: now.since(started),
-                    result: attempt.result,
-                };
-            }
+    let mut attempts = 0;
+    let mut may_be_sent = false;
+    let mut attempt = Attempt::refused(None, no_time_left());
+    let mut next = started;
+    // An attempt without the time to hear of it would send a message and deny it.
+    while next.plus(SHORTEST_ATTEMPT) <= until {
+        if attempts > 0 {
+            ports.clock.sleep(next);
         }
-        backoff *= 2;
         attempts += 1;
+        attempt = try_once(&request, ports, until);
+        may_be_sent |= attempt.may_be_sent;
+        let Some(wait) = attempt.again_after else { break };
+        // The longer of both: a `Retry-After: 0` is no invitation to hammer.
+        next = ports.clock.instant().plus(wait.max(backoff));
+        backoff *= 2;
+    }
+    Delivery {
+        attempts,
+        status: attempt.status,
+        error_code: attempt.error_code,
+        elapsed: ports.clock.instant().since(started),
+        result: attempt.result.map_err(|refusal| match may_be_sent {
+            true => Refusal {
+                fix: format!("{} The message may have been sent.", refusal.fix).into(),
+                ..refusal
+            },
+            false => refusal,
+        }),
     }
 }
 
@@ -150,13 +169,25 @@ struct Attempt {
     status: Option<u16>,
     error_code: Option<String>,
     result: Result<Option<String>, Refusal>,
+    /// Although it failed, ACS may have taken the message.
+    may_be_sent: bool,
     /// Another attempt can help, but not before this.
     again_after: Option<Duration>,
 }
 
 impl Attempt {
     fn refused(status: Option<u16>, refusal: Refusal) -> Self {
-        Self { status, error_code: None, result: Err(refusal), again_after: None }
+        Self {
+            status,
+            error_code: None,
+            result: Err(refusal),
+            may_be_sent: false,
+            again_after: None,
+        }
+    }
+
+    fn may_be_sent(self) -> Self {
+        Self { may_be_sent: true, ..self }
     }
 
     fn or_again(self, after: Duration) -> Self {
@@ -166,15 +197,21 @@ impl Attempt {
 
 fn try_once(request: &OutboundRequest<'_>, ports: Ports<'_>, until: Instant) -> Attempt {
     match ports.http.send(request, until) {
-        Ok(answer) => understand(answer, until),
+        Ok(answer) => understand(answer, ports, until),
         Err(SendError::NotAllowed) => Attempt::refused(None, not_allowed(request)),
+        Err(SendError::Untrusted) => {
+            let fix = "The hook's host does not trust the certificate of the ACS endpoint: give the host current CA \
+                       certificates (on SpinKube, the executor's installDefaultCACerts).";
+            Attempt::refused(None, Refusal::new(Reason::AcsUnavailable, fix))
+        }
         Err(SendError::NotConnected) => {
-            let fix = "No connection to ACS came about: look at the endpoint in acs_connection_string, and at Azure's status.";
+            let fix = "No connection to ACS came about: look at the endpoint in acs_connection_string, and at Azure's \
+                       status.";
             Attempt::refused(None, Refusal::new(Reason::AcsUnavailable, fix))
                 .or_again(Duration::ZERO)
         }
-        Err(SendError::Broken) => Attempt::refused(None, broken()).or_again(Duration::ZERO),
-        Err(SendError::Late) => Attempt::refused(None, late()),
+        Err(SendError::Broken) => broken(None),
+        Err(SendError::Late) => late(None),
     }
 }
 
@@ -182,36 +219,44 @@ fn not_allowed(request: &OutboundRequest<'_>) -> Refusal {
     let scheme = if request.tls { "https" } else { "http" };
     Refusal::new(Reason::Misconfigured, "The hook may not call its ACS endpoint: see the hook's log.")
         .with_log_fix(format!(
-            "allowed_outbound_hosts does not cover the endpoint in acs_connection_string: set extra_outbound_host \
-             to {scheme}://{}",
+            "the host does not let the hook call the endpoint in acs_connection_string: set extra_outbound_host to \
+             {scheme}://{}, and look at the networks that the host blocks",
             request.authority
         ))
 }
 
-fn broken() -> Refusal {
+fn no_time_left() -> Refusal {
     Refusal::new(
-        Reason::AcsUnavailable,
-        "The connection to ACS broke before it answered. The message may have been sent.",
+        Reason::DeadlineExceeded,
+        "The request took so long to arrive that no time was left to ask ACS. Nothing was sent.",
     )
 }
 
-fn late() -> Refusal {
-    Refusal::new(
-        Reason::DeadlineExceeded,
-        "ACS had not answered when the deadline came. The message may have been sent.",
-    )
+fn broken(status: Option<u16>) -> Attempt {
+    let fix = "The connection to ACS broke before it had answered.";
+    Attempt::refused(status, Refusal::new(Reason::AcsUnavailable, fix))
+        .may_be_sent()
+        .or_again(Duration::ZERO)
+}
+
+fn late(status: Option<u16>) -> Attempt {
+    let fix = "ACS had not answered when the deadline came.";
+    Attempt::refused(status, Refusal::new(Reason::DeadlineExceeded, fix)).may_be_sent()
+}
+
+fn unexpected(status: u16) -> Attempt {
+    let fix = "ACS gave an answer that its documentation does not know.";
+    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix)).may_be_sent()
 }
 
 /// What an answer means.
-fn understand(mut answer: Box<dyn Answer>, until: Instant) -> Attempt {
+fn understand(mut answer: Box<dyn Answer>, ports: Ports<'_>, until: Instant) -> Attempt {
     let status = answer.status();
     match status {
         202 => match answer.read(ANSWER_LIMIT, until) {
             Ok(body) => understand_accepted(&body),
-            Err(BodyError::Late) => Attempt::refused(Some(status), late()),
-            Err(BodyError::Broken) => {
-                Attempt::refused(Some(status), broken()).or_again(Duration::ZERO)
-            }
+            Err(BodyError::Late) => late(Some(status)),
+            Err(BodyError::Broken) => broken(Some(status)),
             Err(BodyError::TooLarge) => unexpected(status),
         },
         429 => {
@@ -224,12 +269,16 @@ fn understand(mut answer: Box<dyn Answer>, until: Instant) -> Attempt {
             }
         }
         400..=499 if !is_transient(status) => {
+            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
             Attempt {
                 error_code: error_code(&body),
                 ..Attempt::refused(Some(status), refusal_of(status))
             }
         }
+        // What stands before ACS may have lost its answer; ACS itself sends 503 before it takes a
+        // message, and 409 while an earlier attempt is in progress.
+        409 | 500 | 502 | 504 => by_status(status).may_be_sent(),
         400..=599 => by_status(status),
         _ => unexpected(status),
     }
@@ -241,15 +290,15 @@ fn understand_accepted(body: &[u8]) -> Attempt {
         return unexpected(202);
     };
     let status = recipient.http_status_code;
-    if recipient.successful && (200..300).contains(&status) {
-        Attempt {
-            status: Some(status),
-            error_code: None,
-            result: Ok(recipient.message_id),
-            again_after: None,
-        }
-    } else {
-        by_status(status)
+    if !recipient.successful || !(200..300).contains(&status) {
+        return by_status(status);
+    }
+    Attempt {
+        status: Some(status),
+        error_code: None,
+        result: Ok(recipient.message_id),
+        may_be_sent: true,
+        again_after: None,
     }
 }
 
@@ -259,7 +308,7 @@ fn by_status(status: u16) -> Attempt {
 }
 
 /// Statuses after which the same request may succeed. 409: an earlier attempt, whose answer got
-/// lost, is still in progress ("Repeatability of requests").
+/// lost, is still in progress ("Repeatability of requests", which says so of Email).
 fn is_transient(status: u16) -> bool {
     matches!(status, 409 | 500 | 502 | 503 | 504)
 }
@@ -298,12 +347,6 @@ fn refusal_of(status: u16) -> Refusal {
         ),
     };
     Refusal::new(reason, fix)
-}
-
-fn unexpected(status: u16) -> Attempt {
-    let fix =
-        "ACS gave an answer that its documentation does not know. The message may have been sent.";
-    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix))
 }
 
 /// The body, per the REST API's `Sms - Send`.
@@ -406,10 +449,14 @@ mod tests {
 
     /// Sends one message with 2,450 ms to go.
     fn send_one(host: &FakeHost) -> Delivery {
+        send_within(host, Duration::from_millis(2450))
+    }
+
+    fn send_within(host: &FakeHost, time: Duration) -> Delivery {
         let to = PhoneNumber::parse("+15550100123").unwrap();
         let repeatability = Repeatability::of(Some("event"), None, host.now, host);
         let message = Message { to: &to, text: "Your code is \"1\" – ok", repeatability };
-        let until = host.instant.get().plus(Duration::from_millis(2450));
+        let until = host.instant.get().plus(time);
         send(&acs(), &message, host.ports(), until)
     }
 
@@ -454,7 +501,8 @@ mod tests {
         for (time, first_sent) in [
             (datetime!(2026-01-31 11:56:00.001 UTC), datetime!(2026-01-31 11:56:00.001 UTC)),
             (datetime!(2026-01-31 11:56:00 UTC), host.now),
-            (datetime!(2026-01-31 12:00:00.001 UTC), host.now),
+            (datetime!(2026-01-31 12:01:00 UTC), datetime!(2026-01-31 12:01:00 UTC)),
+            (datetime!(2026-01-31 12:01:00.001 UTC), host.now),
         ] {
             assert_eq!(Repeatability::of(None, Some(time), host.now, &host).first_sent, first_sent);
         }
@@ -540,13 +588,45 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_may_have_been_sent_is_said_to() {
+    fn a_message_that_may_have_been_sent_is_said_to_whatever_came_after() {
+        let broken = (Duration::from_millis(1), Err(SendError::Broken));
+        let broken_at_the_end = (Duration::from_millis(2400), Err(SendError::Broken));
         let late = (Duration::from_secs(9), Err(SendError::Broken));
-        let broken = (Duration::from_millis(2400), Err(SendError::Broken));
-        for answer in [late, broken, FakeAnswer::of(202, "?")] {
-            let refusal = send_one(&FakeHost::default().answering([answer])).result.unwrap_err();
-            assert!(refusal.fix.contains("may have been sent"), "{refusal:?}");
+        for (answers, may_be_sent) in [
+            (vec![late.clone()], true),
+            (vec![broken_at_the_end], true),
+            (vec![FakeAnswer::of(202, "?")], true),
+            (vec![FakeAnswer::of(504, ""); 9], true),
+            (vec![broken.clone(), FakeAnswer::throttled(None)], true),
+            (vec![broken, FakeAnswer::of(401, "")], true),
+            (vec![GONE, late], true),
+            (vec![GONE; 9], false),
+            (vec![FakeAnswer::of(503, ""); 9], false),
+            (vec![FakeAnswer::of(400, "")], false),
+            (vec![FakeAnswer::throttled(None)], false),
+        ] {
+            let label = format!("{answers:?}");
+            let refusal = send_one(&FakeHost::default().answering(answers)).result.unwrap_err();
+            assert_eq!(refusal.fix.contains("may have been sent"), may_be_sent, "{label}");
         }
+    }
+
+    #[test]
+    fn without_the_time_to_hear_of_it_nothing_is_sent() {
+        let host = FakeHost::default();
+        let delivery = send_within(&host, Duration::from_millis(99));
+        assert_eq!((reason(&delivery), delivery.attempts), (Reason::DeadlineExceeded, 0));
+        assert!(delivery.result.unwrap_err().fix.contains("Nothing was sent."));
+        assert!(host.sent.borrow().is_empty());
+        assert!(send_within(&host, Duration::from_millis(100)).result.is_ok());
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_not_asked_for_again() {
+        let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::Untrusted))]);
+        let delivery = send_one(&host);
+        assert_eq!((reason(&delivery), delivery.attempts), (Reason::AcsUnavailable, 1));
+        assert!(delivery.result.unwrap_err().fix.contains("CA certificates"));
     }
 
     #[test]
@@ -593,6 +673,13 @@ mod tests {
             let host = FakeHost::default().answering(vec![FakeAnswer::of(status, &body); 9]);
             prop_assert!(send_one(&host).result.is_err());
             let _ = error_code(body.as_bytes());
+        }
+
+        #[test]
+        fn only_a_successful_recipient_with_a_2xx_is_accepted(status in -1i32..70000, successful: bool) {
+            let body = format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":{successful}}}]}}"#);
+            let host = FakeHost::default().answering(vec![FakeAnswer::of(202, &body); 9]);
+            prop_assert_eq!(send_one(&host).result.is_ok(), successful && (200..300).contains(&status));
         }
     }
 }

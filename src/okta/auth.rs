@@ -148,7 +148,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_but_the_right_ones_pass(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn no_bytes_pass(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert!(check(&[value], &credentials()).is_err());
+        }
+
+        #[test]
+        fn no_other_user_and_secret_pass(user in "[okta]{3,5}|\\PC*", secret in "[super]{4,6}[secret]{5,6}|\\PC*") {
+            prop_assume!((user.as_str(), secret.as_str()) != ("okta", "supersecret"));
+            let value = basic(&format!("{user}:{secret}"));
             prop_assert!(check(&[value], &credentials()).is_err());
         }
     }

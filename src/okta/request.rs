@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -46,7 +48,7 @@ pub struct HookRequest {
     pub request_type: Option<String>,
     /// The request is the preview of Okta's Admin Console.
     pub preview: bool,
-    /// The channel, trimmed, as Okta wrote it; absent means SMS.
+    /// The channel, trimmed, as Okta wrote it; absent or empty means SMS.
     pub delivery_channel: Option<String>,
     /// The recipient, or what keeps it from being one.
     pub phone_number: Result<PhoneNumber, NotANumber>,
@@ -152,8 +154,9 @@ impl Body<'_> {
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
         let url = || {
-            let request = self.0.data.as_ref()?.context.as_ref()?.request.as_ref()?;
-            request.url.as_ref()?.value.as_ref()?.as_text()
+            let context = self.0.data.as_ref()?.context.as_ref()?.0.as_ref()?;
+            let request = context.request.as_ref()?.0.as_ref()?;
+            request.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text()
         };
         url().is_some_and(|url| url.ends_with("/generatePreview"))
     }
@@ -182,18 +185,17 @@ impl Body<'_> {
             None => return Err(missing(Reason::MissingOtpCode, "data.messageProfile.otpCode")),
             Some(value) => otp_code(value)?,
         };
-        let event_time = date(envelope.event_time, Reason::InvalidEventTime, "eventTime")?;
+        let event_time = date(envelope.event_time, Reason::InvalidEventTime, "eventTime");
         let otp_expires = date(profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
-        let otp_expires = match (otp_expires, event_time) {
-            (Some(expires), _) => Some(expires),
-            (None, Some(time)) if documented => Some(time.saturating_add(DEFAULT_LIFETIME)),
-            (None, None) if documented => {
-                return Err(missing(
-                    Reason::MissingOtpExpires,
-                    "otpExpires, and eventTime to infer it from,",
-                ));
-            }
-            (None, _) => None,
+        let otp_expires = match otp_expires {
+            None if documented => match event_time.clone()? {
+                Some(time) => Some(time.saturating_add(DEFAULT_LIFETIME)),
+                None => {
+                    let name = "otpExpires, and eventTime to infer it from,";
+                    return Err(missing(Reason::MissingOtpExpires, name));
+                }
+            },
+            expires => expires,
         };
         let msg_template = match profile.msg_template {
             None => None,
@@ -205,13 +207,15 @@ impl Body<'_> {
                 ));
             }
         };
-        let delivery_channel = profile.delivery_channel.map(|channel| match channel {
-            Value::Text(text) => text.trim().to_owned(),
-            Value::Integer(_) | Value::Other => "?".to_owned(),
-        });
+        let delivery_channel = match profile.delivery_channel {
+            None => None,
+            Some(Value::Text(text)) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Some(_) => Some("?".to_owned()),
+        };
         Ok(HookRequest {
             event_id: envelope.event_id.and_then(Value::into_identifier),
-            event_time,
+            // What is not needed does not refuse a sign-in.
+            event_time: event_time.unwrap_or_default(),
             request_type: envelope.request_type.and_then(Value::into_identifier),
             preview,
             delivery_channel,
@@ -334,11 +338,14 @@ object!(Envelope {
     data: Data = "data",
 });
 
-object!(Data { context: Context = "context", message_profile: MessageProfile = "messageProfile" });
+object!(Data {
+    context: LenientContext = "context",
+    message_profile: MessageProfile = "messageProfile"
+});
 
-object!(Context { request: OktaRequest = "request" });
+object!(Context { request: LenientOktaRequest = "request" });
 
-object!(OktaRequest { url: Url = "url" });
+object!(OktaRequest { url: LenientUrl = "url" });
 
 object!(Url { value: Value = "value" });
 
@@ -349,6 +356,58 @@ object!(MessageProfile {
     delivery_channel: Value = "deliveryChannel",
     otp_code: Value = "otpCode",
 });
+
+type LenientContext<'a> = Lenient<Context<'a>>;
+type LenientOktaRequest<'a> = Lenient<OktaRequest<'a>>;
+type LenientUrl<'a> = Lenient<Url<'a>>;
+
+/// An object, or nothing where another type stands: for what the hook can do without.
+struct Lenient<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LenientVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for LenientVisitor<T> {
+            type Value = Lenient<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|object| Lenient(Some(object)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Lenient(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(Lenient(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(Lenient(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Lenient(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(Lenient(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Lenient(None))
+            }
+        }
+
+        deserializer.deserialize_any(LenientVisitor(PhantomData))
+    }
+}
 
 /// A field's value. Never fails to read, so that a wrong type is refused by the field's name.
 enum Value<'a> {
@@ -553,7 +612,20 @@ mod tests {
         ] {
             assert_eq!(reason(body), expected, "{body}");
         }
-        assert_eq!(reason(&PREVIEW.replace("2022-01-28T21:43:40.000Z", "today")), InvalidEventTime);
+        let timed = envelope(&format!(r#"{number},"otpCode":"1""#));
+        assert_eq!(reason(&timed.replace("2026-01-31T12:00:00.000Z", "noon")), InvalidEventTime);
+    }
+
+    #[test]
+    fn what_the_hook_can_do_without_refuses_no_sign_in() {
+        let url = r#"{"value":"/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview"}"#;
+        assert!(PREVIEW.contains(url));
+        for other in ["\"/x\"", "7", "-7", "0.5", "true", "null", "[{}]", "{}", "{\"value\":[]}"] {
+            let request = read(&PREVIEW.replace(url, other)).expect(other);
+            assert!(!request.preview, "{other}");
+        }
+        let untimed = PREVIEW.replace("2022-01-28T21:43:40.000Z", "2022-01-28T21:43:40+0000");
+        assert_eq!(read(&untimed).unwrap().event_time, None);
     }
 
     #[test]

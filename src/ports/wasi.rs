@@ -233,20 +233,21 @@ fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
 /// What a host's error says about whether the request may have been sent.
 fn cause(error: &ErrorCode) -> SendError {
     match error {
-        ErrorCode::HttpRequestDenied => SendError::NotAllowed,
+        // The latter is Spin's for networks that its operator blocks.
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => SendError::NotAllowed,
+        // Spin reports an untrusted certificate as a protocol error.
+        ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => SendError::Untrusted,
         ErrorCode::DnsTimeout
         | ErrorCode::DnsError(_)
         | ErrorCode::DestinationNotFound
         | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpProhibited
         | ErrorCode::DestinationIpUnroutable
         | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_) => SendError::NotConnected,
-        ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionLimitReached => SendError::NotConnected,
+        ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => SendError::Late,
         _ => SendError::Broken,

@@ -58,6 +58,24 @@ fn the_table_of_variables_is_the_one_in_the_manifest() {
 }
 
 #[test]
+fn the_answers_in_the_readme_are_reasons_with_their_status() {
+    let readme = read("README.md");
+    let section = readme.split("## What the hook answers").nth(1).unwrap();
+    let table = section.lines().filter(|line| line.contains("| `FAILED` |"));
+    let mut named = 0;
+    for row in table {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for code in cells[3].split('`').skip(1).step_by(2) {
+            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
+            let status = reason.unwrap_or_else(|| panic!("{code}")).http_status().to_string();
+            assert!(cells[1].contains(&status), "{code}: {status} in {}", cells[1]);
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named}");
+}
+
+#[test]
 fn no_variable_is_required_and_secrets_are_marked() {
     let text = read("spin.toml");
     assert!(!text.contains("required ="));

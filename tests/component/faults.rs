@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt;
 
 use crate::harness::{Answer, Form, Hook, bare, envelope};
 
@@ -117,6 +118,27 @@ async fn an_acs_that_is_not_there_is_told_within_the_deadline() {
     answer.failed(Form::Documented, 200, "acs_unavailable");
     assert!(answer.elapsed < OKTA_WAITS, "{:?}", answer.elapsed);
     assert!(hook.log.hooks(1).await[0]["attempts"].as_u64().unwrap() > 1);
+}
+
+#[tokio::test]
+async fn an_acs_whose_tls_fails_is_asked_once() {
+    // A server that speaks no TLS: it answers the hello with plain text.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let hook = Hook::with(&[
+        ("acs_connection_string", &format!("endpoint=https://{address};accesskey=a2V5")),
+        ("extra_outbound_host", &format!("https://{address}")),
+    ])
+    .await;
+    let answer = hook.post(envelope("+15550100123").to_string()).await;
+    answer.failed(Form::Documented, 200, "acs_unavailable");
+    assert!(answer.text.contains("CA certificates"), "{}", answer.text);
+    assert_eq!(hook.log.hooks(1).await[0]["attempts"], 1);
 }
 
 #[tokio::test]

@@ -57,7 +57,9 @@ async fn run_all_cases(hook: &Hook) -> Vec<String> {
     .iter()
     .map(|number| personal(number).to_string())
     .collect();
-    let changes: [fn(&mut Value); 10] = [
+    let changes: [fn(&mut Value); 12] = [
+        |p| p["eventId"] = json!("+15550142123"),
+        |p| p["requestType"] = json!(PASSCODE),
         |p| p["data"]["messageProfile"]["phoneNumber"] = json!(15550142123_u64),
         |p| p["data"]["messageProfile"]["deliveryChannel"] = json!("call +15550142123"),
         |p| p["data"]["messageProfile"]["otpExpires"] = json!(from_now(-9)),

@@ -46,10 +46,20 @@ async fn any_credentials_but_the_right_ones_are_401() {
         request.headers_mut().insert(AUTHORIZATION, value.as_slice().try_into().unwrap());
         hook.send(request).await.failed(Form::Documented, 401, "unauthorized");
     }
-    let value = [b"Basic ", [0xff; 16].as_slice()].concat();
-    let mut request = hook.request().body(Full::new("{}".into())).unwrap();
-    request.headers_mut().insert(AUTHORIZATION, value.as_slice().try_into().unwrap());
-    hook.send(request).await.failed(Form::Documented, 401, "unauthorized");
+    let near_misses = [
+        [b"Basic ", [0xff; 16].as_slice()].concat(),
+        basic("okta", &SECRET[1..]).into_bytes(),
+        basic("okta", &SECRET.to_uppercase()).into_bytes(),
+        basic("okt", &format!("a{SECRET}")).into_bytes(),
+        basic("okta", &format!("{SECRET}\n")).into_bytes(),
+        basic("", SECRET).into_bytes(),
+        basic("okta", "").into_bytes(),
+    ];
+    for value in near_misses {
+        let mut request = hook.request().body(Full::new("{}".into())).unwrap();
+        request.headers_mut().insert(AUTHORIZATION, value.as_slice().try_into().unwrap());
+        hook.send(request).await.failed(Form::Documented, 401, "unauthorized");
+    }
 }
 
 #[tokio::test]
@@ -93,6 +103,29 @@ async fn a_body_that_never_ends_is_answered_when_the_deadline_comes() {
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         assert!(answer.contains("request_timeout"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_answered_when_the_deadline_comes() {
+    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let mut stream = TcpStream::connect(hook.host.address()).await.unwrap();
+    let head = format!(
+        "POST {HOOK_PATH} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n",
+        hook.host.address(),
+        basic("okta", SECRET)
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let trickle = tokio::spawn(async move {
+        while writer.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(10), reader.read_exact(&mut answer));
+    read.await.expect("an answer comes although the body does not end").unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    trickle.abort();
 }
 
 #[tokio::test]
