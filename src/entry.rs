@@ -1,38 +1,14 @@
 //! The component's door: wasi:http in and out. Nothing else knows its types for inbound requests.
-#![allow(unsafe_code)] // The generated bindings.
+#![allow(unsafe_code)] // The generated export.
 
 use crate::app::{self, Response};
-use crate::ports::Ports;
-use crate::ports::wasi::{Host, Inbound, print, write_whole};
-
-/// The world in wit/, bound to the types of the `wasi` crate where both have them.
-#[allow(missing_docs)]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "wit",
-        world: "hook",
-        with: {
-            "wasi:io/error@0.2.0": ::wasi::io::error,
-            "wasi:io/poll@0.2.0": ::wasi::io::poll,
-            "wasi:io/streams@0.2.0": ::wasi::io::streams,
-            "wasi:clocks/monotonic-clock@0.2.0": ::wasi::clocks::monotonic_clock,
-            "wasi:clocks/wall-clock@0.2.0": ::wasi::clocks::wall_clock,
-            "wasi:random/random@0.2.0": ::wasi::random::random,
-            "wasi:cli/stdin@0.2.0": ::wasi::cli::stdin,
-            "wasi:cli/stdout@0.2.0": ::wasi::cli::stdout,
-            "wasi:cli/stderr@0.2.0": ::wasi::cli::stderr,
-            "fermyon:spin/variables@2.0.0": ::spin_sdk::variables,
-            "wasi:http/types@0.2.0": generate,
-            "wasi:http/outgoing-handler@0.2.0": generate,
-            "wasi:http/incoming-handler@0.2.0": generate,
-        },
-    });
-}
-
-use bindings::exports::wasi::http::incoming_handler::Guest;
-use bindings::wasi::http::types::{
+use crate::bindings;
+use crate::bindings::exports::wasi::http::incoming_handler::Guest;
+use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
+use crate::ports::Ports;
+use crate::ports::wasi::{Host, Inbound, print, write_whole};
 
 struct Component;
 
@@ -45,7 +21,7 @@ impl Guest for Component {
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
-        // The answer has left: a log that is slow to take the line delays nobody's sign-in.
+        // The answer is the host's now: a log that is slow to take the line delays nobody's sign-in.
         if let Some(line) = handled.log_line {
             print(&line);
         }

@@ -6,13 +6,15 @@
 //! writes the text, [`acs`] sends it, [`okta`] answers, [`telemetry`] tells. [`config`] is read on
 //! the way, as late as it can be. Whoever refuses makes a [`refusal::Refusal`].
 //!
-//! Nothing here touches the outside but [`ports`], and the entry module, which exists on wasm32
-//! only; so all else compiles, and is tested, natively.
+//! Nothing here touches the outside but [`ports`], and the entry module with its bindings, which exist
+//! on wasm32 only; so all else compiles, and is tested, natively.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod acs;
 pub mod app;
+#[cfg(target_arch = "wasm32")]
+mod bindings;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;

@@ -109,7 +109,8 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
 
 #[test]
 fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_the_hooks() {
-    let acs = "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+    let acs =
+        "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
     let mut running = Running::start(&["--variable", acs]);
     let hook = running.line("Okta hook");
     let named = running.line("ACS");

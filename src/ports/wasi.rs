@@ -11,8 +11,8 @@ use super::{
     Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Random,
     SendError, VariableUnavailable, Variables,
 };
-use crate::entry::bindings::wasi::http::outgoing_handler;
-use crate::entry::bindings::wasi::http::types::{
+use crate::bindings::wasi::http::outgoing_handler;
+use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
     OutgoingRequest, RequestOptions, Scheme,
 };

@@ -22,9 +22,9 @@ use wasmtime_wasi_http::{
 use self::bindings::fermyon::spin::{key_value, variables};
 use super::allowed_hosts::AllowedHosts;
 use super::key_value::{Store, Stores};
+use super::manifest::check_name;
 use super::order::{Direction, HandOverObserver, observe};
 use super::output::{Lines, Output};
-use super::variables::check_name;
 
 /// Instances that may exist at once, as many as Spin's default. A request beyond gets a 500.
 pub(super) const MAX_INSTANCES: u32 = 1000;

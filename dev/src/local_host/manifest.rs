@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::variables::check_name;
-
 /// An application of one component.
 #[derive(Debug)]
 pub struct Manifest {
@@ -235,6 +233,20 @@ impl File {
     }
 }
 
+/// A variable's name is lower-case words joined by single underscores.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Err("it must start with a lower-case letter")
+    } else if !name.chars().all(allowed) {
+        Err("it may contain only lower-case letters, digits and underscores")
+    } else if name.ends_with('_') || name.contains("__") {
+        Err("underscores stand singly between other characters")
+    } else {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +330,16 @@ watch = ["src/**/*.rs"]
             let error =
                 format!("{:#}", Manifest::parse("app/spin.toml".into(), &text).unwrap_err());
             assert!(error.contains(reason) && error.contains("app/spin.toml"), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_are_lower_case_words_joined_by_single_underscores() {
+        for good in ["a", "okta_user", "a1_b2"] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "_a", "1a", "a_", "a__b", "A", "a-b", "ä"] {
+            assert!(check_name(bad).is_err(), "{bad}");
         }
     }
 }

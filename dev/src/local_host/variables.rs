@@ -51,20 +51,6 @@ pub fn read_dot_env(path: &Path) -> Result<Vec<(String, String)>> {
         .with_context(|| format!("{}: write each line as SPIN_VARIABLE_NAME=value", path.display()))
 }
 
-/// A variable's name is lower-case words joined by single underscores.
-pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        Err("it must start with a lower-case letter")
-    } else if !name.chars().all(allowed) {
-        Err("it may contain only lower-case letters, digits and underscores")
-    } else if name.ends_with('_') || name.contains("__") {
-        Err("underscores stand singly between other characters")
-    } else {
-        Ok(())
-    }
-}
-
 /// The application's variables, each with its value.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
@@ -206,16 +192,6 @@ mod tests {
         {
             let error = values.expand("component.c.variables.x", template).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("component.c.variables.x"), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_are_lower_case_words_joined_by_single_underscores() {
-        for good in ["a", "okta_user", "a1_b2"] {
-            assert_eq!(check_name(good), Ok(()), "{good}");
-        }
-        for bad in ["", "_a", "1a", "a_", "a__b", "A", "a-b", "ä"] {
-            assert!(check_name(bad).is_err(), "{bad}");
         }
     }
 }
