@@ -11,10 +11,10 @@ use crate::harness::{Answer, Form, Hook, bare, envelope};
 const OKTA_WAITS: Duration = Duration::from_secs(3);
 
 /// What becomes of a message to one of the emulator's magic numbers.
-struct Row {
-    number: &'static str,
+pub struct Row {
+    pub number: &'static str,
     /// `None`: accepted.
-    reason: Option<&'static str>,
+    pub reason: Option<&'static str>,
     /// Requests that arrive, and messages that are sent.
     requests: std::ops::RangeInclusive<usize>,
     messages: usize,
@@ -29,7 +29,7 @@ const fn row(
     Row { number, reason, requests, messages }
 }
 
-const FAULTS: [Row; 26] = [
+pub const FAULTS: [Row; 26] = [
     // The whole request.
     row("+15550100400", Some("acs_rejected"), 1..=1, 0),
     row("+15550100401", Some("acs_unauthorized"), 1..=1, 0),
