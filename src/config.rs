@@ -86,7 +86,7 @@ fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Refusal> {
         }
         // As from a file with a line feed at its end; it would match nothing that Okta sends.
         if secret.trim() != secret {
-            problems.add("okta_basic_secret", "begins or ends with white space");
+            problems.add("okta_basic_secret", "begins or ends with white space: remove it");
         }
         if user.contains(':') {
             problems
