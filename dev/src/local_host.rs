@@ -36,8 +36,8 @@ mod serve;
 mod variables;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,8 +111,9 @@ impl Settings {
             tls: None,
             variables: BTreeMap::new(),
             state_dir: None,
-            stdout: Arc::new(|line| println!("{line}")),
-            stderr: Arc::new(|line| eprintln!("{line}")),
+            // Who has stopped reading, as `| head` does, is no reason to stop serving.
+            stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
+            stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
             hand_over: None,
             memory_limit: 64 << 20,
         }
@@ -126,27 +127,22 @@ impl Settings {
     }
 }
 
-/// A running host. Dropping it ends it at once.
-pub struct LocalHost {
-    address: SocketAddr,
-    scheme: &'static str,
-    routes: Vec<String>,
-    phase: watch::Sender<Phase>,
+/// What settings mean, together with the manifest.
+struct Meaning {
+    manifest: Manifest,
+    variables: BTreeMap<String, String>,
+    allowed_hosts: AllowedHosts,
+    routes: Routes,
+    tls: Option<TlsAcceptor>,
 }
 
-impl LocalHost {
-    /// Starts to serve, on the current tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// A manifest, variable, host, certificate or address that can't be used; the message names it
-    /// and the fix.
-    pub async fn start(compiled: &Compiled, settings: Settings) -> Result<Self> {
-        let manifest = Manifest::read(&settings.manifest)?;
+impl Settings {
+    fn meaning(&self) -> Result<Meaning> {
+        let manifest = Manifest::read(&self.manifest)?;
         let Manifest { component, .. } = &manifest;
         let file = manifest.path.display();
 
-        let values = Values::new(&manifest, &settings.variables)?;
+        let values = Values::new(&manifest, &self.variables)?;
         let mut variables = BTreeMap::new();
         for (name, template) in &component.variables {
             let key = format!("component.{}.variables.{name}", component.id);
@@ -156,10 +152,6 @@ impl LocalHost {
         for template in &component.allowed_outbound_hosts {
             let key = format!("component.{}.allowed_outbound_hosts", component.id);
             let entry = values.expand(&key, template)?;
-            // As Spin: an empty variable is a host that isn't there.
-            if entry.is_empty() && !template.is_empty() {
-                continue;
-            }
             allowed_hosts.add(&entry).with_context(|| match *template == entry {
                 true => format!("{file}: {key}"),
                 false => format!("{file}: {key}: `{template}` stands for `{entry}`"),
@@ -167,25 +159,60 @@ impl LocalHost {
         }
         let routes = Routes::new(manifest.routes.iter().map(String::as_str))
             .with_context(|| file.to_string())?;
-        let stores = Stores::open(&component.key_value_stores, settings.state_dir.as_deref())?;
-        let tls = settings.tls.as_ref().map(acceptor).transpose()?;
-        let listener =
-            TcpListener::bind(settings.listen).await.map_err(|error| match error.kind() {
-                ErrorKind::AddrInUse => {
-                    anyhow!("{} is already in use: give another with --listen", settings.listen)
-                }
-                _ => anyhow!(
-                    "can't listen on {} ({error}): give another address with --listen",
-                    settings.listen
-                ),
-            })?;
+        let tls = self.tls.as_ref().map(acceptor).transpose()?;
+        Ok(Meaning { manifest, variables, allowed_hosts, routes, tls })
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::AddrInUse => anyhow!("{address} is already in use: give another with --listen"),
+        _ => anyhow!("can't listen on {address} ({error}): give another address with --listen"),
+    }
+}
+
+/// A running host. Dropping it ends it at once.
+pub struct LocalHost {
+    address: SocketAddr,
+    scheme: &'static str,
+    routes: Vec<String>,
+    phase: watch::Sender<Phase>,
+}
+
+impl LocalHost {
+    /// Finds what [`LocalHost::start`] would find wrong with the settings, without a component: for
+    /// who has to build one first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalHost::start`].
+    pub fn check(settings: &Settings) -> Result<()> {
+        settings.meaning()?;
+        std::net::TcpListener::bind(settings.listen)
+            .map(drop)
+            .map_err(|error| cannot_listen(settings.listen, &error))
+    }
+
+    /// Starts to serve, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A manifest, variable, host, certificate or address that can't be used; the message names it
+    /// and the fix.
+    pub async fn start(compiled: &Compiled, settings: Settings) -> Result<Self> {
+        let Meaning { manifest, variables, allowed_hosts, routes, tls } = settings.meaning()?;
+        let stores =
+            Stores::open(&manifest.component.key_value_stores, settings.state_dir.as_deref())?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|error| cannot_listen(settings.listen, &error))?;
         let address = listener.local_addr()?;
 
         let (phase, receiver) = watch::channel(Phase::Serving);
         let info = serde_json::json!({ "name": manifest.name, "version": manifest.version });
         let server = Server {
             application: Arc::new(Application {
-                id: component.id.clone(),
+                id: manifest.component.id.clone(),
                 variables,
                 allowed_hosts,
                 stores,
@@ -209,9 +236,15 @@ impl LocalHost {
         self.address
     }
 
-    /// Its address as a URL without a path: `http://127.0.0.1:3000`.
+    /// Its address, as this machine reaches it, as a URL without a path: `http://127.0.0.1:3000`.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("{}://{address}", self.scheme)
     }
 
     /// The routes it serves, as the manifest has them.

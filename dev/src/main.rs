@@ -4,6 +4,7 @@ mod cli;
 mod plan;
 
 use std::env;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> Result<()> {
             let manifest = manifest(&cli.serve.from)?;
             // First what can be wrong at once, then what takes its time.
             let plan = plan(&cli.serve, &manifest)?;
+            LocalHost::check(&settings(&plan, &manifest))?;
             let built = component::build(&manifest)?;
             print_sizes(&built);
             runtime()?.block_on(serve(plan, &manifest, &built.component))
@@ -91,18 +93,8 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
             Some(emulator)
         }
     };
-    let host = LocalHost::start(
-        &compiled,
-        local_host::Settings {
-            listen: plan.listen,
-            tls: plan.tls.clone(),
-            variables: std::mem::take(&mut plan.variables),
-            state_dir: Some(plan.state_dir.clone()),
-            ..local_host::Settings::new(&manifest.path)
-        },
-    )
-    .await?;
-    print!("{}", greeting(manifest, &plan, &host, emulator.as_ref()));
+    let host = LocalHost::start(&compiled, settings(&plan, manifest)).await?;
+    print(&greeting(manifest, &plan, &host, emulator.as_ref()));
     stop_requested().await;
     eprintln!("Stopping; once more to stop at once");
     tokio::select! {
@@ -112,15 +104,25 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
     Ok(())
 }
 
+fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
+    local_host::Settings {
+        listen: plan.listen,
+        tls: plan.tls.clone(),
+        variables: plan.variables.clone(),
+        state_dir: Some(plan.state_dir.clone()),
+        ..local_host::Settings::new(&manifest.path)
+    }
+}
+
 async fn emulate(listen: SocketAddr) -> Result<()> {
     let emulator = start_emulator(listen, "--listen").await?;
-    println!(
-        "Emulator of Azure Communication Services SMS, for development. No message is sent.\n"
-    );
-    println!("  Phone page  {}/", emulator_url(&emulator));
-    println!("  acs_connection_string  {}", emulator.connection_string());
-    println!("  extra_outbound_host    {}\n", emulator_url(&emulator));
-    println!("Stop with Ctrl-C.");
+    let url = emulator_url(&emulator);
+    print(&format!(
+        "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
+         Phone page  {url}/\n  acs_connection_string  {}\n  extra_outbound_host    {url}\n\nStop with \
+         Ctrl-C.\n",
+        emulator.connection_string()
+    ));
     stop_requested().await;
     Ok(())
 }
@@ -137,8 +139,18 @@ fn emulator_url(emulator: &AcsEmulator) -> String {
 }
 
 fn print_sizes(built: &Built) {
-    println!("{:>9} bytes  {}  (module)", built.core_bytes, built.core_path.display());
-    println!("{:>9} bytes  {}  (component)", built.component.len(), built.component_path.display());
+    print(&format!(
+        "{:>9} bytes  {}  (module)\n{:>9} bytes  {}  (component)\n",
+        built.core_bytes,
+        built.core_path.display(),
+        built.component.len(),
+        built.component_path.display()
+    ));
+}
+
+/// Prints to whoever still reads.
+fn print(text: &str) {
+    _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// What there is, where, and how to try it.
@@ -177,10 +189,8 @@ fn greeting(
             "Basic …"
         }
     };
-    let trust = match &plan.tls {
-        Some(tls) => format!(" --cacert {}", tls.certificate.display()),
-        None => String::new(),
-    };
+    // The certificate is for another name than the address that this machine calls.
+    let trust = if plan.tls.is_some() { " --insecure" } else { "" };
     let request = manifest.folder().join("sample/request.json");
     let request = request.strip_prefix(".").unwrap_or(&request).display();
     text.push_str(&format!(

@@ -66,10 +66,11 @@ impl Plan {
         let acs = match given(&variables, "acs_connection_string") {
             Some(connection_string) => Acs::Given { host: endpoint_host(&connection_string) },
             None => {
-                if variables.get("extra_outbound_host").is_some_and(|value| !value.is_empty()) {
+                // What .env has for a real ACS gives way; what is asked for now must not.
+                if said.variable.iter().any(|(name, _)| name == "extra_outbound_host") {
                     bail!(
-                        "extra_outbound_host is set and acs_connection_string is not: the emulator that then runs \
-                         needs the former for itself, so set both or neither"
+                        "extra_outbound_host is given and acs_connection_string is not: the emulator that then runs \
+                         needs the former for itself, so give both or neither"
                     );
                 }
                 if given(&variables, "acs_from_shortcode").is_none() {
@@ -285,11 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn an_extra_host_without_a_connection_string_is_refused() {
+    fn an_extra_host_without_a_connection_string_is_refused_where_it_was_asked_for() {
         let error = plan(&["--variable", "extra_outbound_host=http://127.0.0.1:9"])
             .unwrap_err()
             .to_string();
-        assert!(error.contains("set both or neither"), "{error}");
+        assert!(error.contains("give both or neither"), "{error}");
+        let for_a_real_acs = [("extra_outbound_host", "https://*.communication.azure.us")];
+        let mut plan = plan_in(&for_a_real_acs, &[]).unwrap();
+        plan.send_to_emulator("http://127.0.0.1:4000", String::new());
+        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `cargo run`, as a person sees it: the process, its output, and how it ends.
 #![cfg(unix)]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -15,10 +17,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let state = format!("{}/state-{}", env!("CARGO_TARGET_TMPDIR"), arguments.len());
-        let mut process = command()
-            .args(["--listen", "127.0.0.1:0", "--state-dir", &state])
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        let folder = folder(name);
+        let mut process = command(&folder)
+            .args(["--from", MANIFEST, "--listen", "127.0.0.1:0", "--state-dir"])
+            .arg(folder.join("state"))
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -61,10 +64,22 @@ impl Drop for Running {
     }
 }
 
-/// The program, in the repository's folder and with nothing set.
-fn command() -> Command {
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
+
+/// An empty folder for a test, with a `.env` of its own: what the repository's holds is not meant
+/// here.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(".env"), "").unwrap();
+    folder
+}
+
+/// The program, with nothing set.
+fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_okta-telephony-dev"));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SPIN_VARIABLE_") {
             command.env_remove(name);
@@ -93,7 +108,7 @@ fn post(hook: &str, authorization: &str) -> String {
 
 #[test]
 fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
-    let mut running = Running::start(&["--emulator-listen", "127.0.0.1:0"]);
+    let mut running = Running::start("emulator", &["--emulator-listen", "127.0.0.1:0"]);
     let hook = running.line("Okta hook");
     running.line("Phone page");
     let authorization = running.line("Authorization");
@@ -111,12 +126,14 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
 fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_the_hooks() {
     let acs =
         "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
-    let mut running = Running::start(&["--variable", acs]);
+    let mut running = Running::start("acs", &["--variable", acs]);
     let hook = running.line("Okta hook");
     let named = running.line("ACS");
     assert!(named.contains("contoso.communication.azure.com"), "{named}");
     let authorization = running.line("Authorization");
-    assert!(authorization.len() > 40 && authorization != "Basic b2t0YTpzdXBlcnNlY3JldA==");
+    // `okta:` and 32 hexadecimal digits.
+    assert_eq!(authorization.len(), "Basic ".len() + 52, "{authorization}");
+    assert!(authorization.starts_with("Basic b2t0YT"), "{authorization}");
     running.line("Stop with Ctrl-C.");
     assert!(!running.seen.iter().any(|line| line.contains("Phone page") || line.contains("a2V5")));
     let answer = post(&hook, "Basic b2t0YTpzdXBlcnNlY3JldA==");
@@ -126,15 +143,53 @@ fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_t
 
 #[test]
 fn what_can_not_work_is_said_with_its_fix_before_anything_is_built() {
+    let folder = folder("unbuilt");
+    let manifest = fs::read_to_string(MANIFEST).unwrap();
+    let command_line = manifest.lines().find(|line| line.starts_with("command = ")).unwrap();
+    let manifest = manifest.replace(command_line, "command = \"touch built\"");
+    fs::write(folder.join("spin.toml"), manifest).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     for (arguments, fix) in [
         (&["--variable", "acs_conection_string=x"][..], "acs_conection_string"),
+        (&["--variable", "extra_outbound_host=http://127.0.0.1:9"], "acs_connection_string"),
         (&["--listen", "0.0.0.0:0", "--variable", "okta_basic_secret=supersecret"], "supersecret"),
+        (&["--listen", "192.0.2.1:1"], "--listen"),
+        (&["--listen", &address], "already in use"),
         (&["--from", "/nowhere/spin.toml"], "/nowhere/spin.toml"),
         (&["--tls-cert", "x.pem"], "--tls-key"),
+        (&["--tls-cert", "x.pem", "--tls-key", "y.pem"], "x.pem"),
     ] {
-        let output = command().args(arguments).output().unwrap();
+        let output = command(&folder).args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{arguments:?}");
         assert!(error.contains(fix), "{arguments:?}: {error}");
+        assert!(!folder.join("built").exists(), "{arguments:?}");
     }
+    command(&folder).args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    assert!(folder.join("built").exists(), "what can work is built");
+}
+
+#[test]
+fn a_line_of_dot_env_that_is_none_is_told_without_its_text() {
+    let folder = folder("dot-env");
+    fs::write(folder.join(".env"), "SPIN_VARIABLE_OKTA_BASIC_SECRET=top secret\n").unwrap();
+    let output = command(&folder).args(["--from", MANIFEST]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains(".env") && !error.contains("top"), "{error}");
+}
+
+#[test]
+fn who_stops_reading_does_not_stop_the_hook() {
+    let mut running = Running::start("unread", &["--emulator-listen", "127.0.0.1:0"]);
+    let hook = running.line("Okta hook");
+    let authorization = running.line("Authorization");
+    running.line("Stop with Ctrl-C.");
+    // Drops the receiver: the thread that reads ends at the next line, and closes the pipe.
+    running.lines = channel().1;
+    for _ in 0..4 {
+        assert!(post(&hook, &authorization).contains(r#""status":"SUCCESS""#));
+    }
+    assert!(running.interrupt());
 }

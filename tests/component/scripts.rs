@@ -5,13 +5,13 @@ use std::process::Output;
 
 use tokio::process::Command;
 
-use crate::harness::{Hook, SECRET};
+use crate::harness::{Hook, SECRET, skipped};
 
 /// Runs the script; `None` where it can't.
 async fn curl_test(url: &str, environment: &[(&str, &str)]) -> Option<Output> {
     for tool in ["bash", "curl"] {
         if Command::new(tool).arg("--version").output().await.is_err() {
-            eprintln!("SKIPPED: scripts/curl-test.sh was not run, since {tool} is not installed");
+            skipped(&format!("scripts/curl-test.sh was not run, since {tool} is not installed"));
             return None;
         }
     }

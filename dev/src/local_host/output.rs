@@ -33,9 +33,10 @@ impl Output {
         let mut partial = self.0.partial.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             partial.extend_from_slice(piece);
-            if let Some(line) = partial.strip_suffix(b"\n") {
-                (self.0.lines)(&String::from_utf8_lossy(line));
-                partial.clear();
+            if partial.ends_with(b"\n") {
+                // Taken first: a sink that panics must not get the same line again.
+                let line = std::mem::take(&mut *partial);
+                (self.0.lines)(&String::from_utf8_lossy(&line[..line.len() - 1]));
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::manifest::Manifest;
 
@@ -46,9 +46,14 @@ pub fn read_dot_env(path: &Path) -> Result<Vec<(String, String)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    dotenvy::from_path_iter(path)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("{}: write each line as SPIN_VARIABLE_NAME=value", path.display()))
+    let file = path.display();
+    dotenvy::from_path_iter(path).and_then(Iterator::collect).map_err(|error| match error {
+        // Not the error's own text: it quotes the line, which may hold a secret.
+        dotenvy::Error::LineParse(..) => anyhow!(
+            "{file}: write each line as SPIN_VARIABLE_NAME=value, and a value with spaces or a $ in single quotes"
+        ),
+        error => anyhow!("{file} can't be read: {error}"),
+    })
 }
 
 /// The application's variables, each with its value.
