@@ -303,7 +303,6 @@ fn router(state: Arc<Emulator>) -> Router {
         .route("/messages/{id}/raw", get(raw_message))
         .route("/requests/{number}/raw", get(raw_request))
         .layer(middleware::map_response(page::harden))
-        .route("/health", get(async || "ok\n"))
         .route("/sms", post(send_sms))
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
         .with_state(state)

@@ -318,7 +318,7 @@ async fn bytes_that_make_no_sense_leave_the_emulator_running() {
         assert_eq!(answer.status, 400);
         assert!(answer.json()["errors"]["$"].is_array());
     }
-    assert_eq!(Draft::get(&emulator, "/health").send(&emulator).await.status, 200);
+    assert_eq!(Draft::get(&emulator, "/messages").send(&emulator).await.status, 200);
 }
 
 // ── Faults ──────────────────────────────────────────────────────────────────────────────────────
@@ -472,7 +472,7 @@ fn json_without_repeatability(to: &str) -> Value {
 async fn only_names_of_this_machine_are_served() {
     let emulator = start().await;
     let port = emulator.address.port();
-    let get = || Draft::get(&emulator, "/health");
+    let get = || Draft::get(&emulator, "/messages");
     for host in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
             assert_eq!(get().with("host", &*host).send(&emulator).await.status, 200, "{host}");
