@@ -156,10 +156,6 @@ impl LocalHost {
         for template in &component.allowed_outbound_hosts {
             let key = format!("component.{}.allowed_outbound_hosts", component.id);
             let entry = values.expand(&key, template)?;
-            // As Spin: an empty variable is a host that isn't there.
-            if entry.is_empty() && !template.is_empty() {
-                continue;
-            }
             allowed_hosts.add(&entry).with_context(|| match *template == entry {
                 true => format!("{file}: {key}"),
                 false => format!("{file}: {key}: `{template}` stands for `{entry}`"),
