@@ -2,7 +2,8 @@
 //!
 //! An entry is `scheme://host[:port]`. The scheme may be `*`; the host may be `*`, or start with
 //! `*.` for any number of labels; the port may be `*`, and is the scheme's own where none is given.
-//! Spin's address ranges, port ranges and service chaining (`self`, `*.spin.internal`) are refused.
+//! It is compared as written, with a request's host in lower case: as under Spin, an upper-case letter
+//! never fits. Spin's address ranges, port ranges and service chaining (`self`, `*.spin.internal`) are refused.
 
 use anyhow::{Result, bail};
 use http::Uri;
@@ -62,6 +63,9 @@ impl Entry {
     fn parse(entry: &str) -> Result<Self> {
         const FORM: &str =
             "write it as scheme://host or scheme://host:port, for instance https://api.example.com";
+        if entry.is_empty() {
+            bail!("an entry may not be empty, Spin refuses it too: {FORM}, or remove it");
+        }
         let Some((scheme, rest)) = entry.split_once("://") else {
             bail!("`{entry}` has no scheme: {FORM}");
         };
@@ -95,7 +99,6 @@ impl Entry {
                 ),
             },
         };
-        let host = host.to_ascii_lowercase();
         let host = match host.strip_prefix('*') {
             Some("") => Host::Any,
             Some(suffix)
@@ -114,7 +117,7 @@ impl Entry {
                     "`{entry}` calls back into the application, which this host doesn't do: run it under `spin up`"
                 )
             }
-            None => Host::Exactly(host),
+            None => Host::Exactly(host.to_string()),
         };
         let scheme = (scheme != "*").then(|| scheme.to_string());
         Ok(Self { scheme, host, port })
@@ -168,6 +171,8 @@ mod tests {
             ),
             ("*://*:*", &["http://a", "https://b.c:9"], &["/no/host"]),
             ("https://*", &["https://a"], &["https://a:444", "http://a"]),
+            ("https://A.example", &[], &["https://a.example", "https://A.example"]),
+            (" https://a.example ", &["https://A.example"], &["https://b.example"]),
         ];
         for (entry, allowed, refused) in table {
             let mut hosts = AllowedHosts::default();
@@ -189,6 +194,7 @@ mod tests {
     #[test]
     fn an_entry_of_another_form_is_refused_with_what_is_wrong_with_it() {
         for (entry, reason) in [
+            ("", "may not be empty"),
             ("a.example", "no scheme"),
             ("*", "no scheme"),
             ("://a", "no usable scheme"),

@@ -3,8 +3,8 @@
 //! A store's file is a log of JSON lines, `{"key":"k","value":"base64"}` for a set and
 //! `{"key":"k"}` for a delete. A write appends one line with one system call, so that a process
 //! killed in the middle leaves at most a torn last line, which the next start drops. The log is
-//! rewritten to one line a key, and renamed into place, at the start and whenever most of it is
-//! history.
+//! rewritten to one line a key, and renamed into place, at the start, whenever most of it is
+//! history, and before the next line where a write has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -43,6 +43,8 @@ struct Log {
     path: PathBuf,
     file: File,
     lines: usize,
+    /// A write failed, and may have left part of its line.
+    torn: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,12 +160,13 @@ impl Contents {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
-        if log.lines > 2 * self.entries.len() + HISTORY {
+        if log.torn || log.lines > 2 * self.entries.len() + HISTORY {
             *log = Log::rewrite(log.path.clone(), &self.entries)?;
         }
-        log.file.write_all(&line(key, value)).with_context(|| log.path.display().to_string())?;
+        let written = log.file.write_all(&line(key, value));
+        log.torn = written.is_err();
         log.lines += 1;
-        Ok(())
+        written.with_context(|| log.path.display().to_string())
     }
 }
 
@@ -177,7 +180,7 @@ impl Log {
             .and_then(|mut file| file.write_all(&text).map(|()| file))
             .and_then(|file| fs::rename(&new, &path).map(|()| file))
             .with_context(|| path.display().to_string())?;
-        Ok(Self { path, file, lines: entries.len() })
+        Ok(Self { path, file, lines: entries.len(), torn: false })
     }
 }
 
@@ -260,6 +263,24 @@ mod tests {
         fs::write(folder.log(), format!("{good}nonsense\n")).unwrap();
         let error = format!("{:#}", folder.open().unwrap_err());
         assert!(error.contains("jsonl:2") && error.contains("delete the file"), "{error}");
+    }
+
+    #[test]
+    fn what_a_failed_write_left_does_not_spoil_the_next_one() {
+        let folder = Folder::new("failed");
+        {
+            let stores = folder.open().unwrap();
+            let store = stores.get("default").unwrap();
+            store.set("a".into(), b"1".to_vec()).unwrap();
+            // As where the disk is full: part of the line is written, then the write fails.
+            let mut log = OpenOptions::new().append(true).open(folder.log()).unwrap();
+            log.write_all(b"{\"key\":\"b\",\"va").unwrap();
+            store.contents().log.as_mut().unwrap().file = File::open(folder.log()).unwrap();
+            store.set("b".into(), b"2".to_vec()).unwrap_err();
+            assert!(!store.exists("b"));
+            store.set("c".into(), b"3".to_vec()).unwrap();
+        }
+        assert_eq!(folder.open().unwrap().get("default").unwrap().keys(), ["a", "c"]);
     }
 
     #[test]

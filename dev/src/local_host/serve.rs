@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -100,8 +101,11 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let guests = phase.clone();
-        let service =
-            service_fn(|request| self.clone().answer(request, &scheme, client, guests.clone()));
+        let asked = AtomicBool::new(false);
+        let service = service_fn(|request| {
+            asked.store(true, Ordering::Relaxed);
+            self.clone().answer(request, &scheme, client, guests.clone())
+        });
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -111,6 +115,11 @@ impl Server {
         tokio::select! {
             _ = connection.as_mut() => return,
             reached = phase.wait_for(|phase| *phase >= Phase::Draining) => if reached.is_err() { return },
+        }
+        // Hyper closes a connection that waits for its next request, but not one on which half of
+        // the first one's head has arrived: that one it would wait for.
+        if !asked.load(Ordering::Relaxed) {
+            return;
         }
         connection.as_mut().graceful_shutdown();
         tokio::select! {
@@ -183,7 +192,9 @@ impl Server {
 
         let server = self.clone();
         let instance = tokio::spawn(async move {
+            // Locals end in reverse: the place is free only after what takes it in the pool.
             let _place = place;
+            let mut store = store;
             let handle = async {
                 let proxy = server.compiled.proxy.instantiate_async(&mut store).await?;
                 proxy.wasi_http_incoming_handler().call_handle(&mut store, request, outparam).await
@@ -283,4 +294,41 @@ fn empty(status: StatusCode) -> Response<WasiBody> {
 
 fn full(bytes: Bytes) -> WasiBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::component;
+    use crate::local_host::{LocalHost, Manifest, Settings};
+
+    #[tokio::test]
+    async fn an_instances_place_is_free_only_after_the_instance_is_gone() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest/spin.toml");
+        let built = component::build(&Manifest::read(&path).unwrap()).unwrap();
+        let compiled = Compiled::new(&built.component).unwrap();
+        // This guest's line has no end: it comes while the instance is taken down.
+        let seen = Arc::new(Mutex::new(None));
+        let mut settings = Settings::new(path);
+        settings.stderr = Arc::new({
+            let (seen, places) = (seen.clone(), compiled.places.clone());
+            move |line| *seen.lock().unwrap() = Some((line.to_string(), places.available_permits()))
+        });
+        let host = LocalHost::start(&compiled, settings).await.unwrap();
+
+        let mut stream = TcpStream::connect(host.address()).await.unwrap();
+        let request = b"GET /do/unended HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        host.shutdown().await;
+
+        let seen = seen.lock().unwrap().take();
+        assert_eq!(seen, Some(("no line break".to_string(), MAX_INSTANCES as usize - 1)));
+        assert_eq!(compiled.places.available_permits(), MAX_INSTANCES as usize);
+    }
 }
