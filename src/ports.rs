@@ -1,7 +1,8 @@
 //! The outside, as traits: all that the rooms may ask of the host.
 //!
-//! [`wasi`] implements them with WASI 0.2 in the component; tests implement them with values. Every
-//! wait takes the [`Instant`] at which it must end, since Okta waits 3 seconds and no longer.
+//! `ports::wasi`, on wasm32 only, implements them with WASI 0.2 in the component; tests implement them
+//! with values. Every wait takes the [`Instant`] at which it must end, since Okta waits 3 seconds and
+//! no longer.
 
 use std::time::Duration;
 
