@@ -44,10 +44,6 @@ pub struct HookRequest {
     pub event_id: Option<String>,
     /// When Okta made the call, where it says so.
     pub event_time: Option<OffsetDateTime>,
-    /// Which step asks, such as `com.okta.user.telephony.pre-enrollment`: an open set.
-    pub request_type: Option<String>,
-    /// The request is the preview of Okta's Admin Console.
-    pub preview: bool,
     /// The channel, trimmed, as Okta wrote it; absent or empty means SMS.
     pub delivery_channel: Option<String>,
     /// The recipient, or what keeps it from being one.
@@ -75,8 +71,6 @@ impl fmt::Debug for HookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HookRequest")
             .field("event_id", &self.event_id)
-            .field("request_type", &self.request_type)
-            .field("preview", &self.preview)
             .field("phone_number", &self.phone_number)
             .finish_non_exhaustive()
     }
@@ -145,7 +139,7 @@ impl Body<'_> {
         self.0.event_id.as_ref()?.as_text()
     }
 
-    /// Which step asks.
+    /// Which step asks, such as `com.okta.user.telephony.pre-enrollment`: an open set.
     pub fn request_type(&self) -> Option<&str> {
         self.0.request_type.as_ref()?.as_text()
     }
@@ -216,8 +210,6 @@ impl Body<'_> {
             event_id: envelope.event_id.and_then(Value::into_identifier),
             // What is not needed does not refuse a sign-in.
             event_time: event_time.unwrap_or_default(),
-            request_type: envelope.request_type.and_then(Value::into_identifier),
-            preview,
             delivery_channel,
             phone_number,
             otp_code,
@@ -515,14 +507,14 @@ mod tests {
     fn oktas_own_payload_is_read() {
         let body = parse(PREVIEW.as_bytes()).unwrap();
         assert_eq!(body.dialect(), Dialect::Documented);
+        assert_eq!(body.request_type(), Some("com.okta.user.telephony.pre-enrollment"));
+        assert!(body.is_preview());
         let request = body.into_request().unwrap();
         assert_eq!(
             request,
             HookRequest {
                 event_id: Some("uS5871kJThSsU8qlA1LTcg".into()),
                 event_time: Some(datetime!(2022-01-28 21:43:40 UTC)),
-                request_type: Some("com.okta.user.telephony.pre-enrollment".into()),
-                preview: true,
                 delivery_channel: Some("SMS".into()),
                 phone_number: Err(NotANumber::Placeholder),
                 otp_code: "11111".into(),
@@ -621,8 +613,10 @@ mod tests {
         let url = r#"{"value":"/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview"}"#;
         assert!(PREVIEW.contains(url));
         for other in ["\"/x\"", "7", "-7", "0.5", "true", "null", "[{}]", "{}", "{\"value\":[]}"] {
-            let request = read(&PREVIEW.replace(url, other)).expect(other);
-            assert!(!request.preview, "{other}");
+            let payload = PREVIEW.replace(url, other);
+            let body = parse(payload.as_bytes()).unwrap_or_else(|e| panic!("{other}: {e:?}"));
+            assert!(!body.is_preview(), "{other}");
+            body.into_request().expect(other);
         }
         let untimed = PREVIEW.replace("2022-01-28T21:43:40.000Z", "2022-01-28T21:43:40+0000");
         assert_eq!(read(&untimed).unwrap().event_time, None);

@@ -70,15 +70,22 @@ async fn nesting_to_the_size_limit_is_a_clear_400() {
     }
 }
 
-/// Writes `head` and `body`, and gives what comes back once the hook has had its say.
-async fn raw(hook: &Hook, head: &str, body: &[u8]) -> String {
-    let mut stream = TcpStream::connect(hook.host.address()).await.unwrap();
+/// A connection on which the head of a hook's request has been written, with one header more.
+async fn connect(hook: &Hook, header: &str) -> TcpStream {
+    let address = hook.host.address();
     let authorization = basic("okta", SECRET);
-    let request = format!(
-        "POST {HOOK_PATH} HTTP/1.1\r\nHost: {}\r\nAuthorization: {authorization}\r\nContent-Type: application/json\r\n{head}\r\n\r\n",
-        hook.host.address()
+    let head = format!(
+        "POST {HOOK_PATH} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {authorization}\r\n\
+         Content-Type: application/json\r\n{header}\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Writes a body after such a head, and gives what comes back once the hook has had its say.
+async fn raw(hook: &Hook, header: &str, body: &[u8]) -> String {
+    let mut stream = connect(hook, header).await;
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -108,13 +115,7 @@ async fn a_body_that_never_ends_is_answered_when_the_deadline_comes() {
 #[tokio::test]
 async fn a_body_that_trickles_is_answered_when_the_deadline_comes() {
     let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
-    let mut stream = TcpStream::connect(hook.host.address()).await.unwrap();
-    let head = format!(
-        "POST {HOOK_PATH} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n",
-        hook.host.address(),
-        basic("okta", SECRET)
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let stream = connect(&hook, "Content-Length: 60000").await;
     let (mut reader, mut writer) = stream.into_split();
     let trickle = tokio::spawn(async move {
         while writer.write_all(b" ").await.is_ok() {
