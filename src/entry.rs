@@ -16,7 +16,8 @@ bindings::export!(Component with_types_in bindings);
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
-        let ports = Ports { variables: &Host, clock: &Host, random: &Host, http: &Host };
+        let ports =
+            Ports { variables: &Host, clock: &Host, random: &Host, http: &Host, store: &Host };
         let handled = app::handle(&mut Inbound(request), ports);
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));

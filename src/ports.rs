@@ -40,6 +40,8 @@ pub struct Ports<'a> {
     pub random: &'a dyn Random,
     /// HTTP requests to elsewhere.
     pub http: &'a dyn HttpClient,
+    /// The key-value store `default`.
+    pub store: &'a dyn Store,
 }
 
 /// The application's variables, as its manifest declares them.
@@ -68,6 +70,22 @@ pub trait Random {
     /// Sixteen random bytes.
     fn bytes(&self) -> [u8; 16];
 }
+
+/// A key-value store that is local to the host: nothing can end a wait for it, so it must be one
+/// that does not make a hook wait.
+///
+/// It knows no expiry and no atomic change: of two hooks that read, then write the same key at the
+/// same moment, one write is lost.
+pub trait Store {
+    /// The value of a key, `None` where it has none.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable>;
+    /// Gives a key a value.
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable>;
+}
+
+/// The host could not read or write its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreUnavailable;
 
 /// The request that came in.
 pub trait InboundRequest {

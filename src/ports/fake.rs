@@ -9,7 +9,7 @@ use time::macros::datetime;
 
 use super::{
     Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Ports,
-    Random, SendError, VariableUnavailable, Variables,
+    Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 
 /// A host whose clock stands still but for sleeps and for what its answers take.
@@ -23,6 +23,10 @@ pub struct FakeHost {
     pub answers: RefCell<VecDeque<(Duration, Result<FakeAnswer, SendError>)>>,
     /// The requests that left: target, headers, body.
     pub sent: RefCell<Vec<Sent>>,
+    /// The store; `None` for one that fails.
+    pub stored: RefCell<Option<BTreeMap<String, Vec<u8>>>>,
+    /// The calls of the store, in order: `get KEY`, `set KEY`.
+    pub store_calls: RefCell<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +55,15 @@ impl Default for FakeHost {
             instant: Cell::new(Instant(Duration::from_secs(1000))),
             answers: RefCell::new(VecDeque::from([FakeAnswer::accepted("id-1")])),
             sent: RefCell::default(),
+            stored: RefCell::new(Some(BTreeMap::new())),
+            store_calls: RefCell::default(),
         }
     }
 }
 
 impl FakeHost {
     pub fn ports(&self) -> Ports<'_> {
-        Ports { variables: self, clock: self, random: self, http: self }
+        Ports { variables: self, clock: self, random: self, http: self, store: self }
     }
 
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
@@ -85,6 +91,21 @@ impl Variables for FakeHost {
             Some(&"<unavailable>") => Err(VariableUnavailable),
             value => Ok(value.copied().unwrap_or_default().to_owned()),
         }
+    }
+}
+
+impl Store for FakeHost {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        self.store_calls.borrow_mut().push(format!("get {key}"));
+        let stored = self.stored.borrow();
+        Ok(stored.as_ref().ok_or(StoreUnavailable)?.get(key).cloned())
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        self.store_calls.borrow_mut().push(format!("set {key}"));
+        let mut stored = self.stored.borrow_mut();
+        stored.as_mut().ok_or(StoreUnavailable)?.insert(key.into(), value.into());
+        Ok(())
     }
 }
 

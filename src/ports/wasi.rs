@@ -9,7 +9,7 @@ use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::{
     Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Random,
-    SendError, VariableUnavailable, Variables,
+    SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
@@ -55,6 +55,27 @@ impl Random for Host {
             (::wasi::random::random::get_random_u64(), ::wasi::random::random::get_random_u64());
         (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
     }
+}
+
+impl Store for Host {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        with_store(|store| store.get(key))
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        with_store(|store| store.set(key, value))
+    }
+}
+
+/// Opens the store `default` when it is first needed, and once.
+fn with_store<T>(
+    call: impl FnOnce(&spin_sdk::key_value::Store) -> Result<T, spin_sdk::key_value::Error>,
+) -> Result<T, StoreUnavailable> {
+    thread_local! {
+        static STORE: Option<spin_sdk::key_value::Store> =
+            spin_sdk::key_value::Store::open_default().ok();
+    }
+    STORE.with(|store| call(store.as_ref().ok_or(StoreUnavailable)?).map_err(|_| StoreUnavailable))
 }
 
 /// A pollable that is ready at `until`.
