@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Posts both samples to the hook and shows both answers. See --help.
 set -euo pipefail
+# shellcheck source=scripts/http.sh
+. "$(dirname "${BASH_SOURCE[0]}")/http.sh"
 
 usage() {
   cat <<'EOF'
@@ -25,11 +27,6 @@ Needs curl; shows the answers more readably with jq.
 EOF
 }
 
-fail() {
-  echo "curl-test.sh: $1" >&2
-  exit 2
-}
-
 case "${1-}" in
   -h | --help) usage; exit 0 ;;
   -*) usage >&2; exit 2 ;;
@@ -40,23 +37,8 @@ command -v curl >/dev/null || fail "curl is not installed."
 samples="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)"
 
 url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
-case "$url" in
-  http://* | https://*) ;;
-  *) fail "the URL must begin with http:// or https://: $url" ;;
-esac
-host="${url#*://}"
-host="${host%%/*}"
+read_url "$url"
 [ "${url#*://*/}" != "$url" ] && [ -n "${url#*://*/}" ] || url="${url%/}/api/okta-telephony"
-
-case "$host" in
-  *@*) fail "give the credentials in OKTA_USER and OKTA_BASIC_SECRET, not in the URL." ;;
-  localhost | localhost:* | 127.* | '[::1]' | '[::1]:'*) loopback=yes ;;
-  *) loopback= ;;
-esac
-# 127.0.0.1.example.com is no loopback host.
-if [[ $host == 127.* && ! $host =~ ^127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(:[0-9]+)?$ ]]; then
-  loopback=
-fi
 
 user="${OKTA_USER:-okta}"
 secret="${OKTA_BASIC_SECRET-}"
@@ -84,25 +66,11 @@ fill_in() {
     -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
 }
 
-# The credential goes to curl on standard input: arguments show in the list of processes. curl's
-# configuration takes \ and " with a backslash before them.
-credentials() {
-  local credential="$user:$secret"
-  credential="${credential//\\/\\\\}"
-  printf 'user = "%s"\n' "${credential//\"/\\\"}"
-}
-
-# A proxy has no business between this machine and itself.
-direct=()
-[ -z "$loopback" ] || direct=(--noproxy '*')
-
 failed=0
 for sample in request.json okta-envelope.json; do
   echo "POST $url  sample/$sample"
   body="$(fill_in "$samples/$sample")"
-  if ! answer="$(credentials | curl --config - --silent --show-error --max-time 10 \
-    ${direct[@]+"${direct[@]}"} --basic --header 'Content-Type: application/json' --data-binary "$body" \
-    --write-out '\n%{http_code}' "$url")"; then
+  if ! answer="$(call "$user" "$secret" "$url" --header 'Content-Type: application/json' --data-binary "$body")"; then
     echo "  no answer. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000." >&2
     failed=1
     continue
@@ -111,7 +79,8 @@ for sample in request.json okta-envelope.json; do
   answer="${answer%$'\n'*}"
   echo "HTTP $status"
   if command -v jq >/dev/null; then jq . <<<"$answer" 2>/dev/null || echo "$answer"; else echo "$answer"; fi
-  if [ "$status" = 200 ] && [[ $answer =~ \"status\":\"SUCCESS(FUL)?\" ]]; then
+  # A refusal that is told as successful has its reason beside it.
+  if [ "$status" = 200 ] && [[ $answer =~ \"status\":\"SUCCESS(FUL)?\" && ! $answer =~ \"debugContext\":\{\"reason\" ]]; then
     echo "accepted"
   else
     echo "NOT accepted"

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use crate::acs::sms::{self, Message, Repeatability};
+use crate::acs::roads::{self, Roads};
+use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate};
-use crate::message;
+use crate::message::{self, Passcode, Segments};
+use crate::numbering;
 use crate::okta::auth;
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
-use crate::policy;
+use crate::operator;
+use crate::policy::{self, limits, limits::Counted};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
 use crate::telemetry::{HookLine, Identifier, Milliseconds};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
+
+/// The warning of a hook that could not count its message, or not know which road is down.
+const STORE_UNAVAILABLE: &str = "store_unavailable";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
@@ -43,9 +49,13 @@ pub struct Handled {
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     // A slash too many at the end of the URL in Okta is no reason to send nothing.
     let path = request.path();
-    if path.strip_suffix('/').unwrap_or(&path) == HOOK_PATH {
-        return handle_hook(request, ports);
+    match path.strip_suffix('/').unwrap_or(&path) {
+        HOOK_PATH => handle_hook(request, ports),
+        path => operator::handle(path, request, ports).unwrap_or_else(not_found),
     }
+}
+
+fn not_found() -> Handled {
     let response = Response {
         status: 404,
         headers: vec![("content-type", "text/plain; charset=utf-8")],
@@ -59,16 +69,19 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         arrived: ports.clock.instant(),
         format: ResponseFormat::Auto,
         dialect: None,
+        segments: None,
+        as_successful: false,
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
 
     let refusal = result.err();
     let outcome = match &refusal {
-        Some(refusal) => Outcome::Refused(refusal),
+        Some(refusal) => Outcome::Refused { refusal, as_successful: hook.as_successful },
         None => Outcome::Accepted {
             message_id: hook.line.message_id.as_ref().map(Identifier::as_str),
             sender_type: hook.line.sender_type.unwrap_or_default(),
+            segments: hook.segments,
         },
     };
     let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
@@ -92,6 +105,9 @@ struct Hook {
     arrived: Instant,
     format: ResponseFormat,
     dialect: Option<Dialect>,
+    segments: Option<Segments>,
+    /// Okta is told of a refusal as of a success.
+    as_successful: bool,
     line: HookLine,
 }
 
@@ -122,26 +138,69 @@ impl Hook {
         let hook_request = body.into_request()?;
         self.line.number = hook_request.phone_number.as_ref().ok().map(|number| number.masked());
 
-        let acs = config::read_acs(ports.variables, gate)?;
+        let misconfigured = |problems: config::Problems| problems.into_refusal(ports.variables);
+        gate.finish().map_err(misconfigured)?;
         let now = ports.clock.now();
         let to = policy::admit(&hook_request, now)?;
-        let text = message::text(hook_request.msg_template.as_deref(), &hook_request.otp_code);
+        let plan = numbering::look_up(to);
+        self.line.country = plan.region;
+        let canonical = to.canonical();
+        let rules = config::read_rules(ports.variables, &hook_request).map_err(misconfigured)?;
+        if let Err(refusal) = policy::check(&rules, &canonical, plan) {
+            self.refuse(refusal, ports)?;
+        }
+
+        let sending = config::read_sending(ports.variables, plan.region).map_err(misconfigured)?;
+        let wording = config::read_wording(ports.variables).map_err(misconfigured)?;
+        let text = wording.text(&Passcode::of(&hook_request, now));
+        let segments = message::segments(&text);
+        self.segments = Some(segments);
+        (self.line.segments, self.line.encoding) =
+            (Some(segments.count), Some(segments.encoding.name()));
+
+        let counted = policy::limits(&rules, &hook_request, &canonical);
+        // What would have been refused by now would not have been counted either.
+        if !counted.is_empty() && self.line.would_refuse.is_none() {
+            let key = config::read_store_key(ports.variables, &sending.primary)
+                .map_err(misconfigured)?;
+            match limits::count(&counted, &key, ports.store, now) {
+                Counted::Admitted => {}
+                Counted::StoreFailed => self.line.warnings.push(STORE_UNAVAILABLE),
+                Counted::Reached { scope, rate } => {
+                    self.refuse(policy::limit_reached(scope, rate), ports)?;
+                }
+            }
+        }
+
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
             hook_request.event_time,
             now,
             ports.random,
         );
-
-        self.line.sender_type = Some(acs.sender.kind.name());
         let message = Message { to, text: &text, repeatability };
-        let delivery = sms::send(&acs, &message, ports, until);
+        let roads = Roads { primary: &sending.primary, secondary: sending.secondary.as_ref() };
+        let delivery = roads::send(&roads, &message, ports, until);
+        self.line.road = Some(delivery.road.name());
         self.line.attempts = delivery.attempts;
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
         self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
         self.line.message_id = delivery.result?.as_deref().map(Identifier::new);
         Ok(())
+    }
+
+    /// What the policy refuses is refused, unless the policy is only observed. Okta sends itself
+    /// what it is told has failed, so the owner may have it told something else.
+    fn refuse(&mut self, refusal: Refusal, ports: Ports<'_>) -> Result<(), Refusal> {
+        let on_refusal = config::read_on_refusal(ports.variables)
+            .map_err(|problems| problems.into_refusal(ports.variables))?;
+        if on_refusal.lets_pass(refusal.reason) {
+            self.line.would_refuse = Some(refusal.reason.code());
+            return Ok(());
+        }
+        self.as_successful = !on_refusal.as_failed;
+        Err(refusal)
     }
 }
 

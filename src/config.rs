@@ -1,18 +1,29 @@
 //! The configuration, in two steps: what was said (Spin's variables, as text) and what it means
-//! (types). What is missing or wrong is collected, so that the log names all of it at once.
+//! (types).
 //!
 //! Read as late as can be, and only what the request needs: a variable costs a host call of about
-//! 4 microseconds.
+//! 4 microseconds. So a hook meets a wrong variable only where it needs it; then, and when the
+//! operator asks, [`check()`] reads all of them and names everything that is wrong at once.
+
+mod check;
 
 use std::time::Duration;
 
+pub use self::check::{Check, Finding, VARIABLES, check};
+
 use crate::acs::connection_string::ConnectionString;
-use crate::acs::sender::Sender;
+use crate::acs::sender::{SENDER_FORM, Sender, Senders};
 use crate::acs::sms::Acs;
+use crate::message::{Domain, Template, Templates, Wording};
+use crate::numbering::Region;
 use crate::okta::auth::Credentials;
+use crate::okta::request::HookRequest;
 use crate::okta::response::ResponseFormat;
+use crate::policy::limits::{Rate, Scope};
+use crate::policy::{Countries, OnRefusal, Rules};
 use crate::ports::Variables;
 use crate::refusal::{Reason, Refusal};
+use crate::store_key::StoreKey;
 
 /// What the hook must know before it reads a body.
 #[derive(Debug)]
@@ -61,22 +72,28 @@ impl Gate {
             },
         };
         Self {
-            credentials: read_credentials(variables),
+            credentials: read_credentials(variables).map_err(|problems| {
+                // Whoever asks has shown no credentials, so is not told what the log is told.
+                let told = "The hook has no valid credentials configured and sends nothing: see the hook's log.";
+                Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.text())
+            }),
             deadline: Duration::from_millis(deadline_ms),
             response_format,
             problems,
         }
     }
+
+    /// Whether all of it was in order.
+    pub fn finish(self) -> Result<(), Problems> {
+        self.problems.or(())
+    }
 }
 
 /// Nothing configured matches nothing.
-fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Refusal> {
+fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Problems> {
     let mut problems = Problems::default();
     let secret = problems.read(variables, "okta_basic_secret");
-    let mut user = problems.read(variables, "okta_user");
-    if user.is_empty() {
-        user = "okta".into();
-    }
+    let user = or_default(problems.read(variables, "okta_user"), "okta");
     if problems.is_empty() {
         if secret.is_empty() {
             problems.add(
@@ -86,73 +103,312 @@ fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Refusal> {
         }
         // As from a file with a line feed at its end; it would match nothing that Okta sends.
         if secret.trim() != secret {
-            problems.add("okta_basic_secret", "begins or ends with white space: remove it");
+            problems.add("okta_basic_secret", WHITE_SPACE);
         }
         if user.contains(':') {
-            problems
-                .add("okta_user", "must not contain a colon, at which Basic credentials are split");
+            problems.add("okta_user", COLON);
         }
     }
-    if problems.is_empty() {
-        return Ok(Credentials { user, secret: secret.as_str().into() });
-    }
-    // Whoever asks has shown no credentials, so is not told what the log is told.
-    let Refusal { reason, fix, .. } = problems.into_refusal();
-    let told =
-        "The hook has no valid credentials configured and sends nothing: see the hook's log.";
-    Err(Refusal::new(reason, told).with_log_fix(fix))
+    problems.or(Credentials { user, secret: secret.as_str().into() })
 }
 
-/// Reads what the hook must know to send, for a caller that has shown its credentials. The refusal
-/// names everything that is wrong, in the gate's variables too.
-pub fn read_acs(variables: &dyn Variables, gate: Gate) -> Result<Acs, Refusal> {
-    let mut problems = gate.problems;
-    let said = problems.read(variables, "acs_connection_string");
-    let resource = match ConnectionString::parse(&said) {
-        Ok(resource) => Some(resource),
-        Err(_) if said.is_empty() => {
-            problems.add(
-                "acs_connection_string",
-                "is not set: copy it from the resource's page Keys in the Azure portal",
-            );
-            None
+const NO_CONNECTION_STRING: &str =
+    "is not set: copy it from the resource's page Keys in the Azure portal";
+const WHITE_SPACE: &str = "begins or ends with white space: remove it";
+const COLON: &str = "must not contain a colon, at which Basic credentials are split";
+
+/// Reads who may see the operator's pages: nobody where `operator_secret` is not set.
+pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, Problems> {
+    let mut problems = Problems::default();
+    let secret = problems.read(variables, "operator_secret");
+    if secret.is_empty() {
+        return problems.or(None);
+    }
+    let user = or_default(problems.read(variables, "operator_user"), "operator");
+    if secret.trim() != secret {
+        problems.add("operator_secret", WHITE_SPACE);
+    }
+    if user.contains(':') {
+        problems.add("operator_user", COLON);
+    }
+    // Who reads pages must not be able to send, and Okta needs no pages.
+    if secret == problems.read(variables, "okta_basic_secret") {
+        problems.add("operator_secret", "must not be the same as okta_basic_secret");
+    }
+    problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
+}
+
+/// Reads the rules that a request is held to, less the rates that it can't reach: who does not say
+/// from which address a person asks can't be counted by it.
+pub fn read_rules(variables: &dyn Variables, request: &HookRequest) -> Result<Rules, Problems> {
+    let mut problems = Problems::default();
+    let rules = Rules {
+        sending: switch(&mut problems, variables, "sending", ["on", "off"]),
+        blocked_prefixes: prefixes(&mut problems, variables),
+        blocked: blocked_countries(&mut problems, variables),
+        allowed: countries(&mut problems, variables, "allowed_countries").unwrap_or(Countries::All),
+        enrollment_allowed: match request.enrollment {
+            true => countries(&mut problems, variables, "enrollment_allowed_countries")
+                .unwrap_or(Countries::All),
+            false => Countries::All,
+        },
+        rates: [
+            (Scope::Number, true),
+            (Scope::User, request.user_id.is_some()),
+            (Scope::Ip, request.ip_address.is_some()),
+            (Scope::Prefix, request.enrollment),
+            (Scope::Total, true),
+        ]
+        .into_iter()
+        .filter(|(_, applies)| *applies)
+        .filter_map(|(scope, _)| Some((scope, rate(&mut problems, variables, scope)?)))
+        .collect(),
+    };
+    problems.or(rules)
+}
+
+/// Reads what becomes of a request that the policy refuses.
+pub fn read_on_refusal(variables: &dyn Variables) -> Result<OnRefusal, Problems> {
+    let mut problems = Problems::default();
+    let on_refusal = OnRefusal {
+        enforce: switch(&mut problems, variables, "policy_mode", ["enforce", "observe"]),
+        as_failed: switch(
+            &mut problems,
+            variables,
+            "policy_refusal_status",
+            ["failed", "successful"],
+        ),
+    };
+    problems.or(on_refusal)
+}
+
+/// Whether a variable that has two values has the first, which is its default.
+fn switch(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+    [first, second]: [&str; 2],
+) -> bool {
+    let said = problems.read(variables, name);
+    if !said.is_empty() && said != first && said != second {
+        problems.add(name, format!("must be {first} or {second}"));
+    }
+    said != second
+}
+
+/// Regions between commas, or `*` for all.
+fn countries(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+) -> Option<Countries> {
+    let said = problems.read(variables, name);
+    if said.is_empty() {
+        return None;
+    }
+    if said.trim() == "*" {
+        return Some(Countries::All);
+    }
+    let regions: Option<_> = said.split(',').map(|code| Region::parse(code.trim())).collect();
+    if regions.is_none() {
+        let fix = "must be regions of two letters between commas, such as US,CA (GB, not UK), or *";
+        problems.add(name, fix);
+    }
+    Some(Countries::Only(regions.unwrap_or_default()))
+}
+
+fn blocked_countries(problems: &mut Problems, variables: &dyn Variables) -> Vec<Region> {
+    match countries(problems, variables, "blocked_countries") {
+        Some(Countries::Only(regions)) => regions,
+        Some(Countries::All) => {
+            problems.add("blocked_countries", "must not be *: to send nothing, set sending to off");
+            Vec::new()
         }
-        Err(error) => {
-            problems.add("acs_connection_string", &error.to_string());
-            None
+        None => Vec::new(),
+    }
+}
+
+fn prefixes(problems: &mut Problems, variables: &dyn Variables) -> Vec<String> {
+    const NAME: &str = "blocked_prefixes";
+    let said = problems.read(variables, NAME);
+    if said.trim().is_empty() {
+        return Vec::new();
+    }
+    let is_prefix = |text: &str| {
+        let digits = text.strip_prefix('+').unwrap_or_default();
+        (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let prefixes: Vec<_> = said.split(',').map(|prefix| prefix.trim().to_owned()).collect();
+    if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
+        problems.add(NAME, "must be beginnings of numbers between commas, such as +881,+44900");
+    }
+    prefixes
+}
+
+fn rate(problems: &mut Problems, variables: &dyn Variables, scope: Scope) -> Option<Rate> {
+    let said = problems.read(variables, scope.name());
+    if said.is_empty() {
+        return None;
+    }
+    Rate::parse(&said).map_err(|error| problems.add(scope.name(), error.to_string())).ok()
+}
+
+/// Who messages leave through, and from whom.
+#[derive(Debug)]
+pub struct Sending {
+    /// The ACS resource that is asked first, with the sender for this recipient.
+    pub primary: Acs,
+    /// The one that is asked when the first can't.
+    pub secondary: Option<Acs>,
+}
+
+/// Reads how a message to a region leaves.
+pub fn read_sending(
+    variables: &dyn Variables,
+    region: Option<Region>,
+) -> Result<Sending, Problems> {
+    let mut problems = Problems::default();
+    let resource = read_resource(&mut problems, variables, "acs_connection_string");
+    let senders = read_senders(&mut problems, variables, "acs_senders");
+    let sender = match senders.to(region) {
+        Some(sender) => Some(sender.clone()),
+        None => {
+            let fallback = read_from(&mut problems, variables);
+            if fallback.is_none() && problems.is_empty() {
+                no_sender(&mut problems, &senders, region);
+            }
+            fallback
         }
     };
-    let said = problems.read(variables, "acs_from_shortcode");
-    let sender = Sender::parse(&said).ok();
-    if sender.is_none() {
-        let fix = if said.is_empty() {
-            "is not set: set it to the short code, number or alphanumeric sender ID that messages come from"
-        } else {
-            "must be a short code of 5 or 6 digits, a number with +, or an alphanumeric sender ID of at most 11 characters"
-        };
-        problems.add("acs_from_shortcode", fix);
-    }
-    let mut api_version = problems.read(variables, "acs_api_version");
-    if api_version.is_empty() {
-        api_version = DEFAULT_ACS_API_VERSION.into();
-    }
-    // It goes into the request's target, which is signed to the letter.
-    if api_version.len() > 32
-        || !api_version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    {
-        problems.add("acs_api_version", "must be a version such as 2021-03-07");
+    let api_version = read_api_version(&mut problems, variables);
+
+    let secondary = read_resource(&mut problems, variables, "acs_secondary_connection_string");
+    let secondary = secondary.and_then(|resource| {
+        let senders = read_senders(&mut problems, variables, "acs_secondary_senders");
+        // Its own senders, or the same ones where it is the same resource with its other key.
+        let sender = if senders.is_empty() { sender.as_ref() } else { senders.to(region) };
+        Some(Acs { resource, api_version: api_version.clone(), sender: sender?.clone() })
+    });
+    if resource.is_none() && problems.is_empty() {
+        problems.add("acs_connection_string", NO_CONNECTION_STRING);
     }
     match (resource, sender) {
         (Some(resource), Some(sender)) if problems.is_empty() => {
-            Ok(Acs { resource, api_version, sender })
+            Ok(Sending { primary: Acs { resource, api_version, sender }, secondary })
         }
-        _ => Err(problems.into_refusal()),
+        _ => Err(problems),
     }
+}
+
+fn no_sender(problems: &mut Problems, senders: &Senders, region: Option<Region>) {
+    if senders.is_empty() {
+        problems.add(
+            "acs_from_shortcode",
+            "is not set: set it to the short code, number or alphanumeric sender ID that messages come from",
+        );
+    } else {
+        let region = region.map_or("a number of no known region".to_owned(), |r| r.to_string());
+        problems.add(
+            "acs_senders",
+            format!("has no sender for {region}: add one, or one for *, or set acs_from_shortcode"),
+        );
+    }
+}
+
+/// A resource; `None` where it is not set.
+fn read_resource(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+) -> Option<ConnectionString> {
+    let said = problems.read(variables, name);
+    if said.is_empty() {
+        return None;
+    }
+    ConnectionString::parse(&said).map_err(|error| problems.add(name, error.to_string())).ok()
+}
+
+fn read_senders(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+) -> Senders {
+    let said = problems.read(variables, name);
+    Senders::parse(&said).unwrap_or_else(|error| {
+        problems.add(name, format!("is no map of senders: {error}"));
+        Senders::default()
+    })
+}
+
+/// The sender for every region that has none of its own; `None` where it is not set.
+fn read_from(problems: &mut Problems, variables: &dyn Variables) -> Option<Sender> {
+    let said = problems.read(variables, "acs_from_shortcode");
+    if said.is_empty() {
+        return None;
+    }
+    Sender::parse(&said).map_err(|_| problems.add("acs_from_shortcode", SENDER_FORM)).ok()
+}
+
+fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> String {
+    let version = or_default(problems.read(variables, "acs_api_version"), DEFAULT_ACS_API_VERSION);
+    // It goes into the request's target, which is signed to the letter.
+    if version.len() > 32 || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        problems.add("acs_api_version", "must be a version such as 2021-03-07");
+    }
+    version
+}
+
+/// Reads the key under which the store keeps what may not be read: made from `store_secret`, or
+/// from the resource's access key where that is not set.
+pub fn read_store_key(variables: &dyn Variables, acs: &Acs) -> Result<StoreKey, Problems> {
+    let mut problems = Problems::default();
+    let secret = problems.read(variables, "store_secret");
+    problems.or(match secret.as_bytes() {
+        [] => StoreKey::derive(acs.resource.access_key.reveal()),
+        secret => StoreKey::derive(secret),
+    })
+}
+
+/// Reads how messages are worded.
+pub fn read_wording(variables: &dyn Variables) -> Result<Wording, Problems> {
+    let mut problems = Problems::default();
+    let said = problems.read(variables, "message_template");
+    let template = match said.as_str() {
+        "" => None,
+        said => Template::parse(said)
+            .map_err(|error| problems.add("message_template", error.to_string()))
+            .ok(),
+    };
+    let said = problems.read(variables, "message_templates");
+    let templates = match said.as_str() {
+        "" => Templates::default(),
+        said => Templates::parse(said).unwrap_or_else(|error| {
+            problems.add("message_templates", error.to_string());
+            Templates::default()
+        }),
+    };
+    let uses_org = template.as_ref().is_some_and(Template::uses_org) || templates.uses_org();
+    let org_name = if uses_org { problems.read(variables, "org_name") } else { String::new() };
+    if uses_org && org_name.is_empty() {
+        problems.add("org_name", "is not set, and a template has ${org}");
+    }
+    let said = problems.read(variables, "web_otp_domain");
+    let web_otp_domain = match said.as_str() {
+        "" => None,
+        said => Domain::parse(said)
+            .map_err(|error| problems.add("web_otp_domain", error.to_string()))
+            .ok(),
+    };
+    problems.or(Wording { template, templates, org_name, web_otp_domain })
+}
+
+fn or_default(said: String, default: &str) -> String {
+    if said.is_empty() { default.into() } else { said }
 }
 
 /// What is wrong, variable by variable.
 #[derive(Debug, Default)]
-struct Problems(Vec<String>);
+pub struct Problems(Vec<Finding>);
 
 impl Problems {
     /// The value of a variable; a host that can't tell is a problem of that variable.
@@ -164,108 +420,33 @@ impl Problems {
     }
 
     /// Adds a problem. `fix` must not hold the value.
-    fn add(&mut self, name: &'static str, fix: &str) {
-        self.0.push(format!("{name} {fix}"));
+    fn add(&mut self, variable: &'static str, fix: impl Into<String>) {
+        self.0.push(Finding { variable, fix: fix.into() });
     }
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn into_refusal(self) -> Refusal {
-        Refusal::new(Reason::Misconfigured, self.0.join("; ") + ".")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ports::fake::FakeHost;
-
-    fn acs(host: &FakeHost) -> Result<Acs, Refusal> {
-        read_acs(host, Gate::read(host))
+    /// The value, if there is no problem.
+    fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    #[test]
-    fn unset_variables_have_their_defaults() {
-        let host = FakeHost::default();
-        let gate = Gate::read(&host);
-        assert_eq!(gate.deadline, Duration::from_millis(2500));
-        assert_eq!(gate.response_format, ResponseFormat::Auto);
-        let credentials = gate.credentials.as_ref().unwrap();
-        assert_eq!(credentials.user, "okta");
-        assert_eq!(credentials.secret, "supersecret".into());
-        assert_eq!(read_acs(&host, gate).unwrap().api_version, "2021-03-07");
-    }
-
-    #[test]
-    fn an_empty_secret_is_no_secret_and_only_the_log_is_told_so() {
-        let host = FakeHost::default().with("okta_basic_secret", "");
-        let refusal = Gate::read(&host).credentials.unwrap_err();
-        assert_eq!(refusal.reason, Reason::Misconfigured);
-        assert!(!refusal.fix.contains("okta_basic_secret"));
-        assert!(refusal.log_fix.unwrap().starts_with("okta_basic_secret is not set"));
-    }
-
-    #[test]
-    fn deadlines_that_okta_would_not_wait_for_are_refused() {
-        for (said, good) in [
-            ("500", true),
-            ("2800", true),
-            ("2801", false),
-            ("499", false),
-            ("0", false),
-            ("-1", false),
-            ("2.5", false),
-            ("2500ms", false),
-            ("99999999999999999999", false),
-        ] {
-            let host = FakeHost::default().with("hook_deadline_ms", said);
-            let acs = acs(&host);
-            assert_eq!(acs.is_ok(), good, "{said}: {acs:?}");
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for Finding { variable, fix } in &self.0 {
+            let separator = if text.is_empty() { "" } else { "; " };
+            text.extend([separator, variable, " ", fix]);
         }
+        text + "."
     }
 
-    #[test]
-    fn everything_that_is_wrong_is_named_at_once_with_its_fix_and_without_its_value() {
-        let host = FakeHost::default()
-            .with("okta_response_format", "xml-secret")
-            .with("hook_deadline_ms", "soon-secret")
-            .with("acs_connection_string", "endpoint=https://contoso.example/;accesskey=*secret*")
-            .with("acs_from_shortcode", "not-a-sender-secret")
-            .with("acs_api_version", "2021/secret");
-        let refusal = acs(&host).unwrap_err();
-        assert_eq!(refusal.reason, Reason::Misconfigured);
-        for name in [
-            "okta_response_format must be",
-            "hook_deadline_ms must be",
-            "acs_connection_string the access key is not base64",
-            "acs_from_shortcode must be",
-            "acs_api_version must be",
-        ] {
-            assert!(refusal.fix.contains(name), "{name}: {}", refusal.fix);
-        }
-        assert!(!refusal.fix.contains("secret"), "{}", refusal.fix);
-    }
-
-    #[test]
-    fn a_variable_that_the_host_cannot_tell_is_a_problem_of_its_own() {
-        let host = FakeHost::default().with("acs_connection_string", "<unavailable>");
-        assert!(acs(&host).unwrap_err().fix.contains("acs_connection_string could not be read"));
-        let host = FakeHost::default().with("okta_basic_secret", "<unavailable>");
-        assert!(Gate::read(&host).credentials.is_err());
-    }
-
-    #[test]
-    fn a_secret_with_white_space_around_it_is_named() {
-        let host = FakeHost::default().with("okta_basic_secret", "supersecret\n");
-        let refusal = Gate::read(&host).credentials.unwrap_err();
-        assert!(refusal.log_fix.unwrap().contains("okta_basic_secret begins or ends with white"));
-    }
-
-    #[test]
-    fn a_user_with_a_colon_could_never_match() {
-        let host = FakeHost::default().with("okta_user", "a:b");
-        assert!(Gate::read(&host).credentials.is_err());
+    /// The refusal of a hook that met these problems. It names everything that is wrong.
+    pub fn into_refusal(self, variables: &dyn Variables) -> Refusal {
+        let all = check(variables).problems;
+        // What has to do with this request only is not found without it.
+        let all = if all.is_empty() { self } else { all };
+        Refusal::new(Reason::Misconfigured, all.text())
     }
 }

@@ -19,10 +19,13 @@ pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 pub mod message;
+pub mod numbering;
 pub mod okta;
+pub mod operator;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;
 pub mod refusal;
 pub mod secret;
+pub mod store_key;
 pub mod telemetry;

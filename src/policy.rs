@@ -1,11 +1,132 @@
-//! The owner's rules, in front of ACS: whether this passcode goes to this number now. Touches
-//! nothing outside; the clock is given.
+//! The owner's rules, in front of ACS: whether this passcode goes to this number now.
+//!
+//! The attack this stops is SMS pumping and toll fraud: whoever can make Okta ask for passcodes has
+//! them sent to numbers that earn with each message. Touches nothing outside but the store of
+//! [`limits`]; the clock is given.
+
+pub mod limits;
+
+use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
+use self::limits::{Limit, Rate, Scope};
+use crate::numbering::{Plan, Region};
 use crate::okta::request::{HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::refusal::{Reason, Refusal};
+
+/// The rules that a request is held to.
+#[derive(Debug)]
+pub struct Rules {
+    /// Messages are sent at all.
+    pub sending: bool,
+    /// Beginnings of numbers, `+` included, that get nothing.
+    pub blocked_prefixes: Vec<String>,
+    /// Regions that get nothing.
+    pub blocked: Vec<Region>,
+    /// Regions that get messages.
+    pub allowed: Countries,
+    /// Regions that get this request's message, if it enrols a phone.
+    pub enrollment_allowed: Countries,
+    /// How many messages in which time.
+    pub rates: Vec<(Scope, Rate)>,
+}
+
+/// A set of countries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Countries {
+    /// Every number, of no known region too.
+    All,
+    /// Numbers of these regions.
+    Only(Vec<Region>),
+}
+
+impl Countries {
+    fn contain(&self, region: Option<Region>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(regions) => region.is_some_and(|region| regions.contains(&region)),
+        }
+    }
+}
+
+/// What becomes of a request that the policy refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnRefusal {
+    /// It is refused; otherwise the log says that it would be, and the message is sent.
+    pub enforce: bool,
+    /// Okta is told `FAILED`; otherwise it is told that all is well, so that it does not send the
+    /// passcode itself.
+    pub as_failed: bool,
+}
+
+impl OnRefusal {
+    /// Whether the message is sent all the same. Whoever has switched sending off wants nothing sent.
+    pub fn lets_pass(self, reason: Reason) -> bool {
+        !self.enforce && reason != Reason::Paused
+    }
+}
+
+/// Holds a number to the rules, but for the rates.
+///
+/// `canonical` is the number as [`PhoneNumber::canonical`] gives it.
+pub fn check(rules: &Rules, canonical: &str, plan: Plan) -> Result<(), Refusal> {
+    if !rules.sending {
+        return Err(Refusal::new(Reason::Paused, "Sending is switched off: set sending to on."));
+    }
+    if let Some(prefix) =
+        rules.blocked_prefixes.iter().find(|prefix| canonical.starts_with(prefix.as_str()))
+    {
+        let fix = format!("Numbers that begin with {prefix} are in blocked_prefixes.");
+        return Err(Refusal::new(Reason::PrefixBlocked, fix));
+    }
+    if !plan.takes_sms {
+        let fix = "The number is of a kind that takes no SMS, such as freephone, premium-rate or \
+                   personal numbers: enrol another one.";
+        return Err(Refusal::new(Reason::NumberTypeBlocked, fix));
+    }
+    let name = || plan.region.map_or("no known country".into(), |r| Cow::Owned(r.to_string()));
+    let not_in = |variable| {
+        let fix = format!("The number is of {}, which is not in {variable}.", name());
+        Err(Refusal::new(Reason::CountryNotAllowed, fix))
+    };
+    if plan.region.is_some_and(|region| rules.blocked.contains(&region)) {
+        let fix = format!("The number is of {}, which is in blocked_countries.", name());
+        return Err(Refusal::new(Reason::CountryNotAllowed, fix));
+    }
+    if !rules.allowed.contain(plan.region) {
+        return not_in("allowed_countries");
+    }
+    if !rules.enrollment_allowed.contain(plan.region) {
+        return not_in("enrollment_allowed_countries");
+    }
+    Ok(())
+}
+
+/// What a request is counted by.
+pub fn limits<'a>(
+    rules: &Rules,
+    request: &'a HookRequest,
+    canonical: &'a str,
+) -> Vec<Limit<'a>> {
+    let subject = |scope| match scope {
+        Scope::Number => Some(Cow::Borrowed(canonical)),
+        // A number has 7 digits at least.
+        Scope::Prefix => Some(Cow::Borrowed(&canonical[..canonical.len() - 4])),
+        Scope::User => request.user_id.as_deref().map(Cow::Borrowed),
+        Scope::Ip => limits::address(request.ip_address.as_deref()?).map(Cow::Owned),
+        Scope::Total => Some(Cow::Borrowed("")),
+    };
+    let limit = |&(scope, rate)| Some(Limit { scope, rate, subject: subject(scope)? });
+    rules.rates.iter().filter_map(limit).collect()
+}
+
+/// The refusal of a message beyond a limit.
+pub fn limit_reached(scope: Scope, rate: Rate) -> Refusal {
+    let fix = format!("{} ({rate}) is reached: wait, and then ask for a new passcode.", scope.name());
+    Refusal::new(Reason::RateLimited, fix)
+}
 
 /// Admits a request, and gives the number that it may go to, or refuses it.
 pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber, Refusal> {

@@ -33,6 +33,8 @@ impl Refusal {
 pub enum Fault {
     /// The request was refused; a correct one would have passed.
     Request,
+    /// The owner's policy refused what was asked correctly.
+    Policy,
     /// The owner's configuration, or ACS, stood in the way.
     Service,
 }
@@ -118,6 +120,16 @@ reasons! {
     InvalidPhoneNumber = "invalid_phone_number", 200, Request;
     /// Okta's preview with its placeholder for a number.
     PreviewNumber = "preview_number", 200, Request;
+    /// The owner has switched sending off.
+    Paused = "paused", 200, Policy;
+    /// The number begins with one of the blocked prefixes.
+    PrefixBlocked = "prefix_blocked", 200, Policy;
+    /// The number is of a kind that takes no SMS, or costs whoever sends to it.
+    NumberTypeBlocked = "number_type_blocked", 200, Policy;
+    /// The number's country is blocked, or is not among those that are allowed.
+    CountryNotAllowed = "country_not_allowed", 200, Policy;
+    /// One of the rate limits is reached.
+    RateLimited = "rate_limited", 200, Policy;
     /// A variable is missing or wrong.
     Misconfigured = "misconfigured", 200, Service;
     /// ACS refused the signature or the right to send.

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::numbering::Region;
 use crate::refusal::{Fault, Refusal};
 
 /// The version of the line's schema. It changes when a field is renamed, removed or given another
@@ -56,6 +57,15 @@ pub struct HookLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
     http_status: u16,
+    /// What Okta was told, in the documented words, where a refusal was told as a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub okta_status: Option<&'static str>,
+    /// What a policy that only observes would have refused this for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_refuse: Option<&'static str>,
+    /// What went wrong, although the message left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<&'static str>,
     /// Okta's id of the hook call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Identifier>,
@@ -67,6 +77,18 @@ pub struct HookLine {
     /// The recipient: calling code and last two digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
+    /// The recipient's region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Region>,
+    /// How many segments the text has: each is billed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u32>,
+    /// The encoding of the segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<&'static str>,
+    /// Which ACS resource was asked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub road: Option<&'static str>,
     /// Which kind of sender was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_type: Option<&'static str>,
@@ -101,8 +123,11 @@ impl HookLine {
         self.event = "hook";
         self.ms = Milliseconds(elapsed);
         (self.level, self.outcome) = match refusal.as_ref().map(|refusal| refusal.reason.fault()) {
-            None => ("info", "accepted"),
-            Some(Fault::Request) => ("warn", "refused"),
+            None if self.warnings.is_empty() && self.would_refuse.is_none() => {
+                ("info", "accepted")
+            }
+            None => ("warn", "accepted"),
+            Some(Fault::Request | Fault::Policy) => ("warn", "refused"),
             Some(Fault::Service) => ("error", "failed"),
         };
         (self.reason, self.http_status) = match &refusal {
@@ -113,6 +138,35 @@ impl HookLine {
         // Strings, numbers and structs only: nothing in them can fail to serialize.
         serde_json::to_string(&self).unwrap_or_default() + "\n"
     }
+}
+
+/// The finished line, with its line feed, of a request for one of the operator's pages.
+pub fn operator_line(
+    now: OffsetDateTime,
+    path: &'static str,
+    http_status: u16,
+    elapsed: Duration,
+) -> String {
+    #[derive(Serialize)]
+    struct OperatorLine {
+        v: u32,
+        time: String,
+        level: &'static str,
+        event: &'static str,
+        path: &'static str,
+        http_status: u16,
+        ms: Milliseconds,
+    }
+    let line = OperatorLine {
+        v: SCHEMA_VERSION,
+        time: now.format(&Rfc3339).unwrap_or_default(),
+        level: if http_status == 200 { "info" } else { "warn" },
+        event: "operator",
+        path,
+        http_status,
+        ms: Milliseconds(elapsed),
+    };
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
 /// A duration as the log has it: milliseconds with three places.

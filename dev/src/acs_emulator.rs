@@ -64,7 +64,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use fault::{FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, TRICKLE_PAUSE, Times};
+pub use fault::{
+    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, TRICKLE_PAUSE, Times, lookup as fault_of,
+};
 use journal::Journal;
 pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
 use repeatability::Record;
@@ -141,7 +143,11 @@ impl AcsEmulator {
             address,
             key,
             now,
-            inner: Mutex::new(Inner { record: Record::default(), journal: Journal::new() }),
+            inner: Mutex::new(Inner {
+                record: Record::default(),
+                journal: Journal::new(),
+                fault: None,
+            }),
             newest: watch::Sender::new(0),
         });
         let (stop, stopped) = oneshot::channel();
@@ -170,6 +176,11 @@ impl AcsEmulator {
         self.state.lock().journal.requests().cloned().collect()
     }
 
+    /// From now on every message meets this fault, or again only those of [`FAULTS`].
+    pub fn set_fault(&self, fault: Option<&'static FaultNumber>) {
+        self.state.lock().fault = fault;
+    }
+
     /// Changes whenever something arrives. The value is the `number` of the newest [`Message`] or
     /// [`ReceivedRequest`].
     pub fn subscribe(&self) -> watch::Receiver<u64> {
@@ -196,6 +207,8 @@ struct Emulator {
 struct Inner {
     record: Record,
     journal: Journal,
+    /// What every message meets, whatever its number.
+    fault: Option<&'static FaultNumber>,
 }
 
 impl Emulator {
@@ -364,6 +377,11 @@ async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Re
         }
     };
     let request = send::check(&head, &body, &emulator.key, (emulator.now)());
+    let fault = emulator.lock().fault;
+    let request = match (request, fault) {
+        (Ok(request), Some(fault)) => Ok(request.with_fault(fault)),
+        (request, _) => request,
+    };
     let reply = emulator.decide(&head, &body, |record, now| match request {
         Ok(request) => request.execute(record, now),
         Err(refusal) => refusal,

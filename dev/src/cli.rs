@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use okta_telephony_dev::acs_emulator::{self, FAULTS, FaultNumber};
 
 /// Build the hook and serve it here, with an emulator of Azure Communication Services beside it.
 ///
@@ -32,7 +33,17 @@ pub enum Command {
         /// Where to listen; port 0 takes a free one
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
         listen: SocketAddr,
+        /// Have every message meet the fault of this number; docs/development.md lists them
+        #[arg(long, value_name = "NUMBER", value_parser = fault)]
+        fault: Option<&'static FaultNumber>,
     },
+}
+
+fn fault(number: &str) -> Result<&'static FaultNumber, String> {
+    acs_emulator::fault_of(number).ok_or_else(|| {
+        let numbers: Vec<_> = FAULTS.iter().map(|fault| fault.number).collect();
+        format!("no fault has this number; those that have one are {}", numbers.join(", "))
+    })
 }
 
 #[derive(Debug, Args)]

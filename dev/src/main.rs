@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
+use okta_telephony_dev::acs_emulator::{self, AcsEmulator, FaultNumber};
 use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ fn run(cli: Cli) -> Result<()> {
             print_sizes(&built);
             Ok(())
         }
-        Some(Command::Emulator { listen }) => runtime()?.block_on(emulate(listen)),
+        Some(Command::Emulator { listen, fault }) => runtime()?.block_on(emulate(listen, fault)),
         None => {
             let manifest = manifest(&cli.serve.from)?;
             // First what can be wrong at once, then what takes its time.
@@ -114,8 +114,12 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
     }
 }
 
-async fn emulate(listen: SocketAddr) -> Result<()> {
+async fn emulate(listen: SocketAddr, fault: Option<&'static FaultNumber>) -> Result<()> {
     let emulator = start_emulator(listen, "--listen").await?;
+    emulator.set_fault(fault);
+    if let Some(fault) = fault {
+        print(&format!("Every message: {}.\n\n", fault.meaning));
+    }
     let url = emulator_url(&emulator);
     print(&format!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \

@@ -25,6 +25,9 @@ pub const OTP_CODE_LIMIT: usize = 32;
 /// The `eventType` of a telephony inline hook.
 pub const EVENT_TYPE: &str = "com.okta.telephony.provider";
 
+/// The `requestType` of a person who enrols a phone ("Telephony inline hook reference", Okta).
+pub const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
+
 /// The `phoneNumber` in the preview of Okta's Admin Console, until the admin edits it.
 pub const PREVIEW_NUMBER: &str = "9876543210";
 
@@ -54,6 +57,14 @@ pub struct HookRequest {
     pub otp_expires: Option<OffsetDateTime>,
     /// The text, in Okta's payloads with the passcode already in it.
     pub msg_template: Option<String>,
+    /// The person's language, as Okta wrote it: `en`, or `EN-US` in the preview.
+    pub locale: Option<String>,
+    /// The person asks for a code to enrol a phone, which is when nobody has proven anything yet.
+    pub enrollment: bool,
+    /// Okta's id of the person.
+    pub user_id: Option<String>,
+    /// The address from which the person asked, as Okta wrote it.
+    pub ip_address: Option<String>,
 }
 
 /// Why `phoneNumber` is no recipient.
@@ -148,17 +159,25 @@ impl Body<'_> {
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
         let url = || {
-            let context = self.0.data.as_ref()?.context.as_ref()?.0.as_ref()?;
-            let request = context.request.as_ref()?.0.as_ref()?;
-            request.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text()
+            self.client_request()?.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text()
         };
         url().is_some_and(|url| url.ends_with("/generatePreview"))
+    }
+
+    /// The request of the person's that made Okta call.
+    fn client_request(&self) -> Option<&ClientRequest<'_>> {
+        self.0.data.as_ref()?.context.as_ref()?.0.as_ref()?.request.as_ref()?.0.as_ref()
     }
 
     /// Looks at the fields.
     pub fn into_request(self) -> Result<HookRequest, Refusal> {
         let documented = self.dialect() == Dialect::Documented;
         let preview = self.is_preview();
+        let enrollment = self.request_type() == Some(ENROLLMENT);
+        let ip_address = self
+            .client_request()
+            .and_then(|request| request.ip_address.as_ref()?.as_text())
+            .map(str::to_owned);
         let envelope = self.0;
         if documented && envelope.event_type.as_ref().and_then(Value::as_text) != Some(EVENT_TYPE) {
             return Err(Refusal::new(
@@ -166,7 +185,11 @@ impl Body<'_> {
                 "eventType is not com.okta.telephony.provider: the hook in Okta must be of type Telephony.",
             ));
         }
-        let Some(profile) = envelope.data.and_then(|data| data.message_profile) else {
+        let (profile, user) = match envelope.data {
+            Some(data) => (data.message_profile, data.user_profile.and_then(|user| user.0)),
+            None => (None, None),
+        };
+        let Some(profile) = profile else {
             return Err(missing(Reason::MissingMessageProfile, "data.messageProfile"));
         };
         let phone_number = match profile.phone_number {
@@ -207,7 +230,7 @@ impl Body<'_> {
             Some(_) => Some("?".to_owned()),
         };
         Ok(HookRequest {
-            event_id: envelope.event_id.and_then(Value::into_identifier),
+            event_id: envelope.event_id.and_then(Value::into_text),
             // What is not needed does not refuse a sign-in.
             event_time: event_time.unwrap_or_default(),
             delivery_channel,
@@ -215,6 +238,10 @@ impl Body<'_> {
             otp_code,
             otp_expires,
             msg_template,
+            locale: profile.locale.and_then(Value::into_text),
+            enrollment,
+            user_id: user.and_then(|user| user.user_id).and_then(Value::into_text),
+            ip_address,
         })
     }
 }
@@ -332,12 +359,15 @@ object!(Envelope {
 
 object!(Data {
     context: LenientContext = "context",
+    user_profile: LenientUserProfile = "userProfile",
     message_profile: MessageProfile = "messageProfile"
 });
 
-object!(Context { request: LenientOktaRequest = "request" });
+object!(Context { request: LenientClientRequest = "request" });
 
-object!(OktaRequest { url: LenientUrl = "url" });
+object!(ClientRequest { url: LenientUrl = "url", ip_address: Value = "ipAddress" });
+
+object!(UserProfile { user_id: Value = "userId" });
 
 object!(Url { value: Value = "value" });
 
@@ -347,10 +377,12 @@ object!(MessageProfile {
     otp_expires: Value = "otpExpires",
     delivery_channel: Value = "deliveryChannel",
     otp_code: Value = "otpCode",
+    locale: Value = "locale",
 });
 
 type LenientContext<'a> = Lenient<Context<'a>>;
-type LenientOktaRequest<'a> = Lenient<OktaRequest<'a>>;
+type LenientClientRequest<'a> = Lenient<ClientRequest<'a>>;
+type LenientUserProfile<'a> = Lenient<UserProfile<'a>>;
 type LenientUrl<'a> = Lenient<Url<'a>>;
 
 /// An object, or nothing where another type stands: for what the hook can do without.
@@ -418,7 +450,7 @@ impl Value<'_> {
     }
 
     /// The value of an identifier; an empty one identifies nothing.
-    fn into_identifier(self) -> Option<String> {
+    fn into_text(self) -> Option<String> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text.into_owned()),
             _ => None,
@@ -520,6 +552,10 @@ mod tests {
                 otp_code: "11111".into(),
                 otp_expires: Some(datetime!(2022-01-28 21:48:34.321 UTC)),
                 msg_template: Some("(HOOK)Your code is 11111".into()),
+                locale: Some("EN-US".into()),
+                enrollment: true,
+                user_id: Some("00uyxxSknGtK8022w0g3".into()),
+                ip_address: Some("127.0.0.1".into()),
             }
         );
     }

@@ -7,6 +7,7 @@
 
 use serde::Serialize;
 
+use crate::message::Segments;
 use crate::okta::request::Dialect;
 use crate::refusal::Refusal;
 
@@ -41,18 +42,32 @@ pub enum Outcome<'a> {
         message_id: Option<&'a str>,
         /// Which kind of sender it left from.
         sender_type: &'a str,
+        /// What is billed.
+        segments: Option<Segments>,
     },
     /// Nothing was sent, or it is not known to be sent.
-    Refused(&'a Refusal),
+    Refused {
+        /// Why.
+        refusal: &'a Refusal,
+        /// The status says that all is well, so that Okta does not send the passcode itself. The
+        /// reason is told all the same.
+        as_successful: bool,
+    },
 }
 
 /// The answer's JSON.
 pub fn body(outcome: Outcome<'_>, dialect: Dialect) -> Vec<u8> {
     let (successful, transaction_id, metadata, debug_context) = match outcome {
-        Outcome::Accepted { message_id, sender_type } => (true, message_id, sender_type, None),
-        Outcome::Refused(Refusal { reason, fix, .. }) => {
-            let debug_context = DebugContext { reason: reason.code(), fix };
-            (false, None, reason.code(), Some(debug_context))
+        Outcome::Accepted { message_id, sender_type, segments } => {
+            let debug_context = segments.map(|segments| DebugContext::Accepted {
+                segments: segments.count,
+                encoding: segments.encoding.name(),
+            });
+            (true, message_id, sender_type, debug_context)
+        }
+        Outcome::Refused { refusal: Refusal { reason, fix, .. }, as_successful } => {
+            let debug_context = DebugContext::Refused { reason: reason.code(), fix };
+            (as_successful, None, reason.code(), Some(debug_context))
         }
     };
     let status = match (successful, dialect) {
@@ -107,14 +122,16 @@ struct CommandValue<'a> {
 
 /// Goes into Okta's System Log (`inline_hook.response.processed`).
 #[derive(Serialize)]
-struct DebugContext<'a> {
-    reason: &'static str,
-    fix: &'a str,
+#[serde(untagged)]
+enum DebugContext<'a> {
+    Accepted { segments: u32, encoding: &'static str },
+    Refused { reason: &'static str, fix: &'a str },
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Encoding;
     use crate::refusal::Reason;
 
     fn text(outcome: Outcome<'_>, dialect: Dialect) -> String {
@@ -123,21 +140,23 @@ mod tests {
 
     #[test]
     fn an_accepted_message_is_told_in_the_callers_dialect() {
-        let accepted = Outcome::Accepted { message_id: Some("id-1"), sender_type: "shortcode" };
+        let segments = Some(Segments { count: 2, encoding: Encoding::Ucs2 });
+        let accepted =
+            Outcome::Accepted { message_id: Some("id-1"), sender_type: "shortcode", segments };
         assert_eq!(
             text(accepted, Dialect::Documented),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}]}]}"#
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}]}],"debugContext":{"segments":2,"encoding":"ucs2"}}"#
         );
         assert_eq!(
             text(accepted, Dialect::Classic),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}]}"#
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":2,"encoding":"ucs2"}}"#
         );
     }
 
     #[test]
     fn a_refusal_names_its_reason_and_its_fix_and_not_what_only_the_log_may_know() {
         let refusal = Refusal::new(Reason::OtpExpired, "Ask for a new one.").with_log_fix("inside");
-        let refused = Outcome::Refused(&refusal);
+        let refused = Outcome::Refused { refusal: &refusal, as_successful: false };
         assert_eq!(
             text(refused, Dialect::Documented),
             r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}]}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
@@ -146,6 +165,20 @@ mod tests {
             text(refused, Dialect::Classic),
             r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
         );
+    }
+
+    #[test]
+    fn a_refusal_that_okta_may_not_mend_has_a_successful_status_and_its_reason() {
+        let refusal = Refusal::new(Reason::RateLimited, "Wait.");
+        let refused = Outcome::Refused { refusal: &refusal, as_successful: true };
+        for (dialect, status) in
+            [(Dialect::Documented, "SUCCESSFUL"), (Dialect::Classic, "SUCCESS")]
+        {
+            let text = text(refused, dialect);
+            assert!(text.contains(&format!(r#""status":"{status}""#)), "{text}");
+            assert!(text.contains(r#""transactionMetadata":"rate_limited""#), "{text}");
+            assert!(text.contains(r#""debugContext":{"reason":"rate_limited","fix":"Wait."}"#));
+        }
     }
 
     #[test]

@@ -9,5 +9,8 @@ mod documents;
 mod faults;
 mod harness;
 mod log;
+mod operator;
 mod outside;
+mod policy;
+mod roads;
 mod scripts;

@@ -106,7 +106,7 @@ pub const FAULTS: &[FaultNumber] = &[
 ];
 
 /// The fault of a number, if it has one.
-pub(super) fn lookup(number: &str) -> Option<&'static FaultNumber> {
+pub fn lookup(number: &str) -> Option<&'static FaultNumber> {
     FAULTS.iter().find(|fault| fault.number == number)
 }
 

@@ -139,6 +139,7 @@ struct Recipient {
     to: String,
     repeatability_request_id: Option<String>,
     repeatability_first_sent: Option<String>,
+    fault: Option<&'static FaultNumber>,
 }
 
 /// The checks in the order in which a front end would do them: version, caller, type, content. `key` is
@@ -290,7 +291,12 @@ impl Recipient {
         let repeatability_request_id = optional("repeatabilityRequestId", "RepeatabilityRequestId");
         let repeatability_first_sent = optional("repeatabilityFirstSent", "RepeatabilityFirstSent");
         let to = required_text(item, "to", &format!("{name}.To"), violations)?;
-        Some(Recipient { to: to.to_owned(), repeatability_request_id, repeatability_first_sent })
+        Some(Recipient {
+            to: to.to_owned(),
+            repeatability_request_id,
+            repeatability_first_sent,
+            fault: fault::lookup(to),
+        })
     }
 }
 
@@ -372,6 +378,14 @@ impl Execution {
 }
 
 impl SendRequest {
+    /// Gives every recipient the same fault.
+    pub fn with_fault(mut self, fault: &'static FaultNumber) -> Self {
+        for recipient in &mut self.recipients {
+            recipient.fault = Some(fault);
+        }
+        self
+    }
+
     /// Accepts the messages, but for what the record and the faults have against it.
     pub fn execute(&self, record: &mut Record, now: OffsetDateTime) -> Verdict {
         if let Some(verdict) = self.fault_of_whole_request(record, now) {
@@ -398,7 +412,7 @@ impl SendRequest {
                 Standing::Repeat { message_id } => {
                     reasons.push(format!("Repeated: {to}: this is {message_id} again"));
                     items.push(accepted_item(recipient, &message_id));
-                    let odd = fault::lookup(to).and_then(FaultNumber::odd_answer);
+                    let odd = recipient.fault.and_then(FaultNumber::odd_answer);
                     let odd = odd.filter(|odd| *odd != OddAnswer::CutFirstTime);
                     odd_answer = odd_answer.or(odd);
                     continue;
@@ -465,7 +479,7 @@ impl SendRequest {
     }
 
     fn standing(&self, recipient: &Recipient, record: &Record, now: OffsetDateTime) -> Standing {
-        let fault = fault::lookup(&recipient.to);
+        let fault = recipient.fault;
         let repeatable = Repeatable::parse(
             recipient.repeatability_request_id.as_deref(),
             recipient.repeatability_first_sent.as_deref(),

@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# How the scripts in this folder talk to a hook. Sourced by them, not run.
+
+fail() {
+  echo "${0##*/}: $1" >&2
+  exit 2
+}
+
+# Takes a hook's URL apart: sets host, and loopback to yes or nothing.
+read_url() {
+  case "$1" in
+    http://* | https://*) ;;
+    *) fail "the URL must begin with http:// or https://: $1" ;;
+  esac
+  host="${1#*://}"
+  host="${host%%/*}"
+  case "$host" in
+    *@*) fail "give the credentials in the environment, not in the URL: see --help." ;;
+    localhost | localhost:* | 127.* | '[::1]' | '[::1]:'*) loopback=yes ;;
+    *) loopback= ;;
+  esac
+  # 127.0.0.1.example.com is no loopback host.
+  if [[ $host == 127.* && ! $host =~ ^127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(:[0-9]+)?$ ]]; then
+    loopback=
+  fi
+}
+
+# call USER SECRET URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
+#
+# The credential goes to curl on standard input: arguments show in the list of processes. curl's
+# configuration takes \ and " with a backslash before them.
+call() {
+  local credential="$1:$2" url="$3" direct=()
+  shift 3
+  credential="${credential//\\/\\\\}"
+  # A proxy has no business between this machine and itself.
+  [ -z "$loopback" ] || direct=(--noproxy '*')
+  printf 'user = "%s"\n' "${credential//\"/\\\"}" | curl --config - --silent --show-error \
+    --max-time 10 ${direct[@]+"${direct[@]}"} --basic --write-out '\n%{http_code}' "$@" "$url"
+}
+
+# operator_page PATH [CURL ARGUMENTS]: asks a page of the operator's at $HOOK_URL, sets answer, and
+# exits with what to do about it where there is none.
+operator_page() {
+  local url status
+  command -v curl >/dev/null || fail "curl is not installed."
+  url="${HOOK_URL:-http://127.0.0.1:3000}"
+  read_url "$url"
+  [ -n "${OPERATOR_SECRET-}" ] ||
+    fail "set OPERATOR_SECRET to the hook's operator_secret (such as \`cargo run -- --variable operator_secret=…\`)."
+  answer="$(call "${OPERATOR_USER:-operator}" "$OPERATOR_SECRET" "${url%%"$host"*}$host$1" "${@:2}")" ||
+    fail "no answer from $host. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000."
+  status="${answer##*$'\n'}"
+  answer="${answer%$'\n'*}"
+  case "$status" in
+    200) ;;
+    401) fail "the hook's operator_user or operator_secret is another." ;;
+    404) fail "the hook has no such page: set its operator_secret, to something else than okta_basic_secret." ;;
+    *) fail "HTTP $status: $answer" ;;
+  esac
+}

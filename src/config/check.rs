@@ -1,0 +1,315 @@
+//! The whole configuration at once: what is wrong, and what is not wise. Asks neither ACS nor the
+//! store, so that it can be asked often.
+
+use super::{
+    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version,
+    read_credentials, read_from, read_on_refusal, read_operator, read_resource, read_senders,
+    read_wording, switch,
+};
+use crate::acs::connection_string::ConnectionString;
+use crate::acs::sender::Senders;
+use crate::policy::Countries;
+use crate::policy::limits::Scope;
+use crate::ports::Variables;
+
+/// Every variable that the hook reads, in the order of spin.toml.
+pub const VARIABLES: &[&str] = &[
+    "okta_user",
+    "okta_basic_secret",
+    "okta_response_format",
+    "hook_deadline_ms",
+    "acs_connection_string",
+    "acs_from_shortcode",
+    "acs_senders",
+    "acs_secondary_connection_string",
+    "acs_secondary_senders",
+    "acs_api_version",
+    "extra_outbound_host",
+    "sending",
+    "policy_mode",
+    "policy_refusal_status",
+    "allowed_countries",
+    "blocked_countries",
+    "blocked_prefixes",
+    "enrollment_allowed_countries",
+    "rate_limit_per_number",
+    "rate_limit_per_user",
+    "rate_limit_per_ip",
+    "rate_limit_per_prefix",
+    "rate_limit_total",
+    "store_secret",
+    "message_template",
+    "message_templates",
+    "org_name",
+    "web_otp_domain",
+    "operator_user",
+    "operator_secret",
+];
+
+/// What is to be said of one variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name.
+    pub variable: &'static str,
+    /// What is wrong, and the fix. Never holds a value that may be secret.
+    pub fix: String,
+}
+
+/// What a look at all variables found.
+#[derive(Debug, Default)]
+pub struct Check {
+    /// What keeps messages from being sent, some or all.
+    pub problems: Problems,
+    /// What works, and should be otherwise.
+    pub warnings: Vec<Finding>,
+}
+
+impl Check {
+    /// What keeps messages from being sent, some or all.
+    pub fn problems(&self) -> &[Finding] {
+        &self.problems.0
+    }
+
+    fn warn(&mut self, variable: &'static str, fix: impl Into<String>) {
+        self.warnings.push(Finding { variable, fix: fix.into() });
+    }
+
+    /// Takes a result's problems in.
+    fn take<T>(&mut self, result: Result<T, Problems>) -> Option<T> {
+        result.map_err(|problems| self.problems.0.extend(problems.0)).ok()
+    }
+}
+
+/// Looks at all variables.
+pub fn check(variables: &dyn Variables) -> Check {
+    let mut check = Check::default();
+    let gate = Gate::read(variables);
+    check.take(gate.finish());
+    check.take(read_credentials(variables));
+    check.take(read_operator(variables));
+    check_acs(&mut check, variables);
+    check_policy(&mut check, variables);
+    check.take(read_wording(variables));
+    check_secrets(&mut check, variables);
+    check
+}
+
+fn check_acs(check: &mut Check, variables: &dyn Variables) {
+    let problems = &mut check.problems;
+    let primary = read_resource(problems, variables, "acs_connection_string");
+    let secondary = read_resource(problems, variables, "acs_secondary_connection_string");
+    let senders = read_senders(problems, variables, "acs_senders");
+    let secondary_senders = read_senders(problems, variables, "acs_secondary_senders");
+    let from = read_from(problems, variables);
+    read_api_version(problems, variables);
+    let extra = problems.read(variables, "extra_outbound_host");
+    let said_nothing = |problems: &Problems, name| problems.0.iter().all(|p| p.variable != name);
+    if primary.is_none() && said_nothing(problems, "acs_connection_string") {
+        problems.add("acs_connection_string", super::NO_CONNECTION_STRING);
+    }
+    if senders.is_empty() && from.is_none() && said_nothing(problems, "acs_from_shortcode") {
+        no_sender(problems, &senders, None);
+    }
+
+    for (name, resource) in
+        [("acs_connection_string", &primary), ("acs_secondary_connection_string", &secondary)]
+    {
+        if let Some(resource) = resource
+            && !covered(resource, &extra)
+        {
+            check.warn(
+                name,
+                format!(
+                    "is of an endpoint that allowed_outbound_hosts does not cover: set extra_outbound_host to {}",
+                    origin(resource)
+                ),
+            );
+        }
+    }
+    if let (Some(primary), Some(secondary)) = (&primary, &secondary)
+        && primary.authority == secondary.authority
+        && primary.access_key == secondary.access_key
+    {
+        check.warn(
+            "acs_secondary_connection_string",
+            "is the same as acs_connection_string: give the resource's other key, or another resource",
+        );
+    }
+    check_reach(check, "acs_senders", &senders);
+    check_reach(check, "acs_secondary_senders", &secondary_senders);
+}
+
+fn check_reach(check: &mut Check, name: &'static str, senders: &Senders) {
+    for (region, sender) in senders.by_region() {
+        if !sender.kind.reaches(region) {
+            check.warn(
+                name,
+                format!(
+                    "has a sender of type {} for {region}, which ACS is not known to deliver there: look at \
+                     Microsoft's page SMS number types",
+                    sender.kind.name()
+                ),
+            );
+        }
+    }
+}
+
+fn origin(resource: &ConnectionString) -> String {
+    format!("{}://{}", if resource.tls { "https" } else { "http" }, resource.authority)
+}
+
+/// Whether spin.toml's `allowed_outbound_hosts` lets the hook call a resource: those of ACS's own
+/// domain, and what `extra_outbound_host` adds.
+fn covered(resource: &ConnectionString, extra: &str) -> bool {
+    let origin = origin(resource);
+    origin.starts_with("https://") && origin.ends_with(".communication.azure.com")
+        || covers(extra, &origin)
+}
+
+/// Whether an entry of `allowed_outbound_hosts` covers an origin: `*` may stand for a scheme, a
+/// host, the first labels of one, or a port ("Network permissions", Spin documentation).
+fn covers(entry: &str, origin: &str) -> bool {
+    let split = |text: &str| -> Option<(String, String, String)> {
+        let (scheme, rest) = text.trim_end_matches('/').split_once("://")?;
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (rest, if scheme == "http" { "80" } else { "443" }),
+        };
+        Some((scheme.into(), host.into(), port.into()))
+    };
+    let (Some((schemes, hosts, ports)), Some((scheme, host, port))) = (split(entry), split(origin))
+    else {
+        return false;
+    };
+    let host_fits = match hosts.strip_prefix('*') {
+        Some(suffix) => host.ends_with(suffix),
+        None => hosts == host,
+    };
+    (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
+}
+
+fn check_policy(check: &mut Check, variables: &dyn Variables) {
+    check.take(read_on_refusal(variables));
+    let problems = &mut check.problems;
+    switch(problems, variables, "sending", ["on", "off"]);
+    let allowed = countries(problems, variables, "allowed_countries");
+    super::blocked_countries(problems, variables);
+    prefixes(problems, variables);
+    countries(problems, variables, "enrollment_allowed_countries");
+    let rates = Scope::ALL.map(|scope| rate(problems, variables, scope));
+    let total = problems.0.iter().any(|problem| problem.variable == Scope::Total.name())
+        || Scope::ALL.iter().zip(rates).any(|(scope, rate)| *scope == Scope::Total && rate.is_some());
+    if matches!(allowed, None | Some(Countries::All)) {
+        check.warn(
+            "allowed_countries",
+            "lets messages go to every country: name those where your people are",
+        );
+    }
+    if !total {
+        check.warn(
+            "rate_limit_total",
+            "is not set: set it to what your busiest hour needs, which bounds what an attack can cost",
+        );
+    }
+}
+
+/// The fewest bytes of a secret that nobody can guess.
+const SHORTEST_SECRET: usize = 16;
+
+fn check_secrets(check: &mut Check, variables: &dyn Variables) {
+    for name in ["okta_basic_secret", "operator_secret", "store_secret"] {
+        let secret = check.problems.read(variables, name);
+        if !secret.is_empty() && secret.len() < SHORTEST_SECRET {
+            check.warn(
+                name,
+                format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`"),
+            );
+        }
+        if name == "store_secret" && secret.trim() != secret {
+            check.warn(name, super::WHITE_SPACE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::FakeHost;
+
+    fn warnings(host: &FakeHost) -> Vec<&'static str> {
+        let check = check(host);
+        assert_eq!(check.problems(), [], "no problems");
+        check.warnings.iter().map(|finding| finding.variable).collect()
+    }
+
+    /// Nothing to be said.
+    fn wise() -> FakeHost {
+        FakeHost::default()
+            .with("okta_basic_secret", "0123456789abcdef")
+            .with("allowed_countries", "US")
+            .with("rate_limit_total", "1000/1h")
+    }
+
+    #[test]
+    fn a_wise_configuration_has_no_warnings() {
+        assert_eq!(warnings(&wise()), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_wise_is_warned_about() {
+        for (name, value) in [
+            ("okta_basic_secret", "0123456789abcde"),
+            ("operator_secret", "short"),
+            ("store_secret", "short"),
+            ("store_secret", "0123456789abcdef\n"),
+            ("allowed_countries", "*"),
+            ("allowed_countries", ""),
+            ("rate_limit_total", ""),
+            ("acs_connection_string", "endpoint=https://contoso.example/;accesskey=pw=="),
+            ("acs_connection_string", "endpoint=http://127.0.0.1:3001/;accesskey=pw=="),
+            ("acs_secondary_connection_string", "endpoint=https://contoso.example/;accesskey=pw=="),
+            (
+                "acs_secondary_connection_string",
+                "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
+            ),
+            ("acs_senders", "US=12345,FR=12345"),
+            ("acs_senders", "US=CONTOSO"),
+            ("acs_secondary_senders", "GB=+18005551234"),
+        ] {
+            assert_eq!(warnings(&wise().with(name, value)), [name], "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_extra_outbound_host_covers_is_no_warning() {
+        for (host, endpoint, warned) in [
+            ("https://contoso.example", "https://contoso.example", false),
+            ("https://contoso.example/", "https://contoso.example:443", false),
+            ("https://*.example", "https://contoso.example", false),
+            ("*://*:*", "https://contoso.example", false),
+            ("http://127.0.0.1:*", "http://127.0.0.1:3001", false),
+            ("http://127.0.0.1:3001", "http://127.0.0.1:3001", false),
+            ("http://127.0.0.1", "http://127.0.0.1:3001", true),
+            ("http://contoso.example", "https://contoso.example", true),
+            ("https://contoso.example:8443", "https://contoso.example", true),
+            ("https://*.contoso.example", "https://contoso.example", true),
+            ("nonsense", "https://contoso.example", true),
+        ] {
+            let endpoint: &'static str = format!("endpoint={endpoint}/;accesskey=pw==").leak();
+            let host = wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
+            assert_eq!(!warnings(&host).is_empty(), warned, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_looked_at_and_can_be_wrong() {
+        for name in VARIABLES {
+            let check = check(&FakeHost::default().with(name, "<unavailable>"));
+            assert!(
+                check.problems().iter().any(|problem| problem.variable == *name),
+                "{name}: {:?}",
+                check.problems()
+            );
+        }
+    }
+}

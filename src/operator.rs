@@ -1,0 +1,310 @@
+//! What the operator may ask: whether the configuration is in order, and what would become of a
+//! message. Sends nothing and changes nothing.
+//!
+//! `GET /api/health` is for probes: it needs no credentials and tells one thing. The rest needs the
+//! operator's own, which can't send, and does not exist while `operator_secret` is not set.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::{Handled, Response};
+use crate::config::{self, Finding, Problems, VARIABLES};
+use crate::message::{self, Passcode};
+use crate::numbering::{self, Region};
+use crate::okta::auth;
+use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
+use crate::phone_number::PhoneNumber;
+use crate::policy::limits::{self, Limit};
+use crate::policy;
+use crate::ports::{BodyError, InboundRequest, Ports};
+use crate::refusal::{Fault, Reason, Refusal};
+use crate::telemetry;
+
+/// Whether the configuration is in order: 200 or 503.
+pub const HEALTH_PATH: &str = "/api/health";
+
+/// What is wrong with it, variable by variable.
+pub const DETAILS_PATH: &str = "/api/health/details";
+
+/// What would become of a message.
+pub const EXPLAIN_PATH: &str = "/api/explain";
+
+/// The most bytes of a question's body.
+const QUESTION_LIMIT: usize = 8 * 1024;
+
+/// The time that a question's body may take.
+const QUESTION_TIME: Duration = Duration::from_secs(2);
+
+/// The value of `WWW-Authenticate` beside a 401.
+const CHALLENGE: &str = r#"Basic realm="okta-telephony-operator", charset="UTF-8""#;
+
+/// Handles a request for one of these paths; `None` where there is nothing.
+pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) -> Option<Handled> {
+    let arrived = ports.clock.instant();
+    let (path, method) = match path {
+        HEALTH_PATH => {
+            let response = match request.method().as_str() {
+                "GET" | "HEAD" => health(ports),
+                _ => method_not_allowed("GET, HEAD"),
+            };
+            return Some(Handled { response, log_line: None });
+        }
+        DETAILS_PATH => (DETAILS_PATH, "GET"),
+        EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
+        _ => return None,
+    };
+    // Credentials that are not in order are none: the health check says what is wrong with them.
+    let credentials = config::read_operator(ports.variables).ok().flatten()?;
+    let response = if auth::check(&request.header("authorization"), &credentials).is_err() {
+        let mut response = error(401, "The operator's credentials are needed.");
+        response.headers.push(("www-authenticate", CHALLENGE));
+        response
+    } else if request.method() != method {
+        method_not_allowed(method)
+    } else if path == DETAILS_PATH {
+        details(ports)
+    } else {
+        match question(request, ports) {
+            Ok(question) => json(200, &explain(question, ports)),
+            Err(response) => response,
+        }
+    };
+    let elapsed = ports.clock.instant().since(arrived);
+    let log_line = telemetry::operator_line(ports.clock.now(), path, response.status, elapsed);
+    Some(Handled { response, log_line: Some(log_line) })
+}
+
+fn json(status: u16, body: &impl Serialize) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type", "application/json"), ("cache-control", "no-store")],
+        // Strings, numbers and structs only: nothing in them can fail to serialize.
+        body: serde_json::to_vec(body).unwrap_or_default(),
+    }
+}
+
+fn error(status: u16, error: &str) -> Response {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        error: &'a str,
+    }
+    json(status, &Error { error })
+}
+
+fn method_not_allowed(allow: &'static str) -> Response {
+    let mut response = error(405, "This method is not for this page.");
+    response.headers.push(("allow", allow));
+    response
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables: Option<Vec<VariableHealth>>,
+}
+
+#[derive(Serialize)]
+struct VariableHealth {
+    name: &'static str,
+    ok: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// Whether the configuration is in order. Neither ACS nor the store is asked: a pod that is not
+/// ready while ACS is down would take the second road from those who need it.
+fn health(ports: Ports<'_>) -> Response {
+    let fine = config::check(ports.variables).problems().is_empty();
+    let (code, status) = if fine { (200, "ok") } else { (503, "misconfigured") };
+    json(code, &Health { status, variables: None })
+}
+
+fn details(ports: Ports<'_>) -> Response {
+    let check = config::check(ports.variables);
+    let of = |name: &str, findings: &[Finding]| -> Vec<String> {
+        let findings = findings.iter().filter(|finding| finding.variable == name);
+        findings.map(|finding| finding.fix.clone()).collect()
+    };
+    let variables = VARIABLES.iter().map(|&name| {
+        let (problems, warnings) = (of(name, check.problems()), of(name, &check.warnings));
+        VariableHealth { name, ok: problems.is_empty(), problems, warnings }
+    });
+    let variables = Some(variables.collect());
+    let status = if check.problems().is_empty() { "ok" } else { "misconfigured" };
+    json(200, &Health { status, variables })
+}
+
+/// A message that is not to be sent.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Question {
+    phone_number: String,
+    locale: Option<String>,
+    request_type: Option<String>,
+    user_id: Option<String>,
+    ip_address: Option<String>,
+    msg_template: Option<String>,
+}
+
+fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Question, Response> {
+    let until = ports.clock.instant().plus(QUESTION_TIME);
+    let body = request.body().read(QUESTION_LIMIT, until).map_err(|cause| match cause {
+        BodyError::TooLarge => error(413, "The body is too large."),
+        BodyError::Late => error(408, "The body did not arrive in time."),
+        BodyError::Broken => error(400, "The connection broke before the body ended."),
+    })?;
+    // Never serde's own text: it quotes the values that it stumbles over.
+    serde_json::from_slice(&body).map_err(|_| {
+        error(
+            400,
+            "The body must be JSON with phoneNumber and, if need be, locale, requestType, userId, ipAddress and \
+             msgTemplate, all of them text.",
+        )
+    })
+}
+
+/// What would become of a message. What is not known is left out.
+#[derive(Default, Serialize)]
+struct Explanation {
+    verdict: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_mode: Option<&'static str>,
+    okta_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<Region>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takes_sms: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secondary_sender: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    limits: Vec<LimitUsed>,
+}
+
+#[derive(Serialize)]
+struct LimitUsed {
+    limit: &'static str,
+    rate: String,
+    used: u32,
+}
+
+/// The passcode of the text, which is nobody's.
+const SAMPLE_CODE: &str = "123456";
+
+/// Okta's text, which only Okta knows.
+const SAMPLE_TEMPLATE: &str = "Your verification code is ${code}.";
+
+/// How long the passcode of the text holds: as long as Okta's.
+const SAMPLE_LIFETIME: Duration = Duration::from_secs(300);
+
+fn explain(question: Question, ports: Ports<'_>) -> Explanation {
+    let now = ports.clock.now();
+    let request = HookRequest {
+        event_id: None,
+        event_time: None,
+        delivery_channel: None,
+        phone_number: PhoneNumber::parse(&question.phone_number).map_err(NotANumber::Invalid),
+        otp_code: SAMPLE_CODE.into(),
+        otp_expires: Some(now + SAMPLE_LIFETIME),
+        msg_template: Some(question.msg_template.unwrap_or_else(|| SAMPLE_TEMPLATE.into())),
+        locale: question.locale,
+        enrollment: question.request_type.as_deref() == Some(ENROLLMENT),
+        user_id: question.user_id,
+        ip_address: question.ip_address,
+    };
+    let mut explanation = Explanation::default();
+    let verdict = explanation.fill_in(&request, ports);
+    explanation.conclude(verdict, ports);
+    explanation
+}
+
+impl Explanation {
+    /// The way of a hook, without what it changes. Unlike a hook it goes on after a refusal, so that
+    /// the operator sees all of it.
+    fn fill_in(&mut self, request: &HookRequest, ports: Ports<'_>) -> Result<(), Refusal> {
+        let misconfigured = |problems: Problems| problems.into_refusal(ports.variables);
+        let now = ports.clock.now();
+        let to = policy::admit(request, now)?;
+        let plan = numbering::look_up(to);
+        let canonical = to.canonical();
+        self.number = Some(to.masked());
+        self.country = plan.region;
+        self.takes_sms = Some(plan.takes_sms);
+        let rules = config::read_rules(ports.variables, request).map_err(misconfigured)?;
+        let verdict = policy::check(&rules, &canonical, plan);
+
+        let wording = config::read_wording(ports.variables).map_err(misconfigured)?;
+        let text = wording.text(&Passcode::of(request, now));
+        let segments = message::segments(&text);
+        self.text = Some(text);
+        self.segments = Some(segments.count);
+        self.encoding = Some(segments.encoding.name());
+
+        let sending = match config::read_sending(ports.variables, plan.region) {
+            Ok(sending) => sending,
+            Err(problems) => return verdict.and(Err(misconfigured(problems))),
+        };
+        self.sender_type = Some(sending.primary.sender.kind.name());
+        self.sender = Some(sending.primary.sender.value.clone());
+        self.secondary_sender = sending.secondary.map(|acs| acs.sender.value);
+
+        let limits = policy::limits(&rules, request, &canonical);
+        let key =
+            config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
+        let used = limits::used(&limits, &key, ports.store, now).map_err(|_| store_unavailable())?;
+        let mut verdict = verdict;
+        for (Limit { scope, rate, .. }, used) in limits.iter().zip(used) {
+            self.limits.push(LimitUsed { limit: scope.name(), rate: rate.to_string(), used });
+            if used >= rate.count() {
+                verdict = verdict.and(Err(policy::limit_reached(*scope, *rate)));
+            }
+        }
+        verdict
+    }
+
+    fn conclude(&mut self, verdict: Result<(), Refusal>, ports: Ports<'_>) {
+        (self.verdict, self.reason, self.okta_status) = ("sent", "accepted", "SUCCESSFUL");
+        let Err(refusal) = verdict else { return };
+        let by_policy = refusal.reason.fault() == Fault::Policy;
+        let on_refusal = by_policy.then(|| config::read_on_refusal(ports.variables)).transpose();
+        let (refusal, on_refusal) = match on_refusal {
+            Ok(on_refusal) => (refusal, on_refusal),
+            Err(problems) => (problems.into_refusal(ports.variables), None),
+        };
+        self.reason = refusal.reason.code();
+        self.fix = Some(refusal.fix.into_owned());
+        self.policy_mode = on_refusal.map(|on| if on.enforce { "enforce" } else { "observe" });
+        if on_refusal.is_some_and(|on_refusal| on_refusal.lets_pass(refusal.reason)) {
+            return;
+        }
+        self.verdict = "refused";
+        if on_refusal.is_none_or(|on_refusal| on_refusal.as_failed) {
+            self.okta_status = "FAILED";
+        }
+    }
+}
+
+/// A hook would send without counting, which an explanation must not pass over.
+fn store_unavailable() -> Refusal {
+    Refusal::new(
+        Reason::Misconfigured,
+        "The key-value store default can't be read: the message would be sent, and counted by no limit.",
+    )
+}

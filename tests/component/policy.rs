@@ -1,0 +1,276 @@
+//! The owner's policy, from the request to the phone: what is refused, what Okta is told, what is
+//! sent all the same.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::{Form, Hook, envelope, event_id};
+
+const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
+
+/// A request that is refused, how often it has to come for that, and why.
+struct Case {
+    variables: &'static [(&'static str, &'static str)],
+    number: &'static str,
+    enrolls: bool,
+    /// Requests that pass before.
+    passes: usize,
+    reason: &'static str,
+}
+
+const fn case(
+    variables: &'static [(&'static str, &'static str)],
+    number: &'static str,
+    reason: &'static str,
+) -> Case {
+    Case { variables, number, enrolls: false, passes: 0, reason }
+}
+
+const ORDINARY: &str = "+15550100123";
+
+const CASES: [Case; 16] = [
+    case(&[("sending", "off")], ORDINARY, "paused"),
+    case(&[], "+881612345678", "prefix_blocked"),
+    case(&[("blocked_prefixes", "+44900, +1555")], ORDINARY, "prefix_blocked"),
+    case(&[], "+18005550123", "number_type_blocked"),
+    case(&[], "+19005550123", "number_type_blocked"),
+    case(&[], "+447012345678", "number_type_blocked"),
+    case(&[("allowed_countries", "US,CA")], "+447400123456", "country_not_allowed"),
+    // Its area code is nobody's.
+    case(&[("allowed_countries", "US,CA")], ORDINARY, "country_not_allowed"),
+    case(&[("blocked_countries", "GB")], "+447400123456", "country_not_allowed"),
+    // Guernsey, which shares its calling code with Great Britain.
+    case(&[("allowed_countries", "GB")], "+447781123456", "country_not_allowed"),
+    Case {
+        enrolls: true,
+        ..case(&[("enrollment_allowed_countries", "US")], "+447400123456", "country_not_allowed")
+    },
+    Case { passes: 5, ..case(&[], ORDINARY, "rate_limited") },
+    Case { passes: 1, ..case(&[("rate_limit_per_user", "1/1h")], ORDINARY, "rate_limited") },
+    Case { passes: 1, ..case(&[("rate_limit_per_ip", "1/1h")], ORDINARY, "rate_limited") },
+    Case {
+        passes: 1,
+        enrolls: true,
+        ..case(&[("rate_limit_per_prefix", "1/1h")], ORDINARY, "rate_limited")
+    },
+    Case { passes: 1, ..case(&[("rate_limit_total", "1/1h")], ORDINARY, "rate_limited") },
+];
+
+impl Case {
+    fn request(&self) -> String {
+        let mut request = envelope(self.number);
+        if self.enrolls {
+            request["requestType"] = ENROLLMENT.into();
+        }
+        request.to_string()
+    }
+
+    /// A hook that has let pass what it lets pass.
+    async fn hook(&self, more: &[(&str, &str)]) -> Hook {
+        let hook = Hook::with(&[self.variables, more].concat()).await;
+        for _ in 0..self.passes {
+            hook.post(self.request()).await.accepted(Form::Documented);
+        }
+        hook
+    }
+}
+
+async fn last_line(hook: &Hook, count: usize) -> Value {
+    hook.log.hooks(count).await.pop().unwrap()
+}
+
+#[tokio::test]
+async fn what_the_policy_refuses_fails_and_sends_nothing() {
+    for case in &CASES {
+        let hook = case.hook(&[]).await;
+        let answer = hook.post(case.request()).await;
+        answer.failed(Form::Documented, 200, case.reason);
+        assert_eq!(hook.acs.requests().len(), case.passes, "{answer:?}");
+        let line = last_line(&hook, case.passes + 1).await;
+        assert_eq!((&line["outcome"], &line["level"]), (&json!("refused"), &json!("warn")));
+        assert_eq!(line.get("okta_status"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_may_be_told_as_successful_and_the_log_tells_the_truth() {
+    for case in &CASES {
+        let hook = case.hook(&[("policy_refusal_status", "successful")]).await;
+        let answer = hook.post(case.request()).await;
+        let value = answer.value(Form::Documented);
+        assert_eq!((answer.status, &value["status"]), (200, &json!("SUCCESSFUL")));
+        assert_eq!(value["transactionMetadata"], case.reason);
+        assert_eq!(value.get("transactionId"), None);
+        let body: Value = serde_json::from_str(&answer.text).unwrap();
+        assert_eq!(body["debugContext"]["reason"], case.reason);
+        assert_eq!(hook.acs.requests().len(), case.passes, "{answer:?}");
+        let line = last_line(&hook, case.passes + 1).await;
+        for (name, value) in
+            [("outcome", "refused"), ("reason", case.reason), ("okta_status", "SUCCESSFUL")]
+        {
+            assert_eq!(line[name], value, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_the_policy_refuses_may_be_told_as_successful() {
+    let hook = Hook::with(&[("policy_refusal_status", "successful")]).await;
+    let mut expired = envelope(ORDINARY);
+    expired["data"]["messageProfile"]["otpExpires"] = "2020-01-01T00:00:00.000Z".into();
+    hook.post(expired.to_string()).await.failed(Form::Documented, 200, "otp_expired");
+    let refused = envelope("+15550100400").to_string();
+    hook.post(refused).await.failed(Form::Documented, 200, "acs_rejected");
+}
+
+#[tokio::test]
+async fn a_policy_that_observes_sends_and_says_what_it_would_refuse() {
+    for case in &CASES {
+        let hook = case.hook(&[("policy_mode", "observe")]).await;
+        let answer = hook.post(case.request()).await;
+        if case.reason == "paused" {
+            answer.failed(Form::Documented, 200, "paused");
+            continue;
+        }
+        answer.accepted(Form::Documented);
+        assert_eq!(hook.acs.messages().len(), case.passes + 1);
+        let line = last_line(&hook, case.passes + 1).await;
+        for (name, value) in
+            [("outcome", "accepted"), ("level", "warn"), ("would_refuse", case.reason)]
+        {
+            assert_eq!(line[name], value, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_can_be_written_in_two_ways_is_one_number() {
+    for [one, other] in [["+5491123456789", "+541123456789"], ["+5215512345678", "+525512345678"]] {
+        let hook = Hook::with(&[("rate_limit_per_number", "1/1h")]).await;
+        hook.post(envelope(one).to_string()).await.accepted(Form::Documented);
+        let answer = hook.post(envelope(other).to_string()).await;
+        answer.failed(Form::Documented, 200, "rate_limited");
+    }
+}
+
+#[tokio::test]
+async fn a_company_whose_people_share_a_prefix_is_not_locked_out_at_shift_start() {
+    let hook = Hook::with(&[("rate_limit_per_prefix", "3/1h")]).await;
+    let numbers = (0..20).map(|n| format!("+1425555{:04}", 1000 + n));
+    let answers =
+        join_all(numbers.map(async |number| hook.post(envelope(&number).to_string()).await));
+    for answer in answers.await {
+        answer.accepted(Form::Documented);
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_that_is_pumped_is_cut_off() {
+    let hook = Hook::with(&[("rate_limit_per_prefix", "3/1h")]).await;
+    for n in 0..6 {
+        let mut request = envelope(&format!("+1425555{:04}", 2000 + n));
+        request["requestType"] = ENROLLMENT.into();
+        let answer = hook.post(request.to_string()).await;
+        match n {
+            0..3 => drop(answer.accepted(Form::Documented)),
+            _ => answer.failed(Form::Documented, 200, "rate_limited"),
+        }
+    }
+    assert_eq!(hook.acs.messages().len(), 3);
+}
+
+/// The store has no atomic counter: docs/policy.md says how far the bound is from exact.
+#[tokio::test]
+async fn a_hundred_hooks_at_once_to_one_number_do_not_get_far_beyond_its_limit() {
+    let hook = Hook::start().await;
+    let answers = join_all((0..100).map(async |_| hook.post(envelope(ORDINARY).to_string()).await));
+    let accepted = answers.await.iter().filter(|answer| answer.text.contains("SUCCESSFUL")).count();
+    println!("100 at once, limit 5: {accepted} accepted");
+    assert_eq!(hook.acs.messages().len(), accepted);
+    assert!((5..50).contains(&accepted), "{accepted}");
+}
+
+#[tokio::test]
+async fn what_has_to_do_with_a_person_is_stored_as_a_keyed_hash_only() {
+    let folder = std::env::temp_dir().join(event_id());
+    let hook = Hook::with_settings(
+        &[
+            ("rate_limit_per_user", "5/1h"),
+            ("rate_limit_per_ip", "5/1h"),
+            ("rate_limit_total", "9/1h"),
+        ],
+        |mut settings| {
+            settings.state_dir = Some(folder.clone());
+            settings
+        },
+    )
+    .await;
+    let mut request = envelope("+14255550142");
+    request["requestType"] = ENROLLMENT.into();
+    hook.post(request.to_string()).await.accepted(Form::Documented);
+    let stored = std::fs::read_to_string(folder.join("local-host-default.jsonl")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(stored.lines().count(), 5, "one write for each counter: {stored}");
+    for line in stored.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["key"].as_str().unwrap().starts_with("okta-telephony-acs/"), "{line}");
+        let value = base64_decoded(line["value"].as_str().unwrap());
+        let value = String::from_utf8_lossy(&value);
+        for secret in ["5550142", "00uyxx", "127.0.0.1"] {
+            assert!(!value.contains(secret), "{secret}");
+        }
+    }
+}
+
+fn base64_decoded(text: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.decode(text).unwrap()
+}
+
+#[tokio::test]
+async fn each_country_has_its_sender() {
+    let hook = Hook::with(&[("acs_senders", "US=23456,GB=CONTOSO,*=+18005551234")]).await;
+    for (number, from, kind) in [
+        ("+14255550142", "23456", "shortcode"),
+        ("+447400123456", "CONTOSO", "alphanumeric"),
+        ("+33612345678", "+18005551234", "tollfree"),
+        (ORDINARY, "+18005551234", "tollfree"),
+    ] {
+        let answer = hook.post(envelope(number).to_string()).await;
+        assert_eq!(answer.value(Form::Documented)["transactionMetadata"], kind);
+        assert_eq!(hook.acs.messages().last().unwrap().from, from);
+    }
+}
+
+#[tokio::test]
+async fn a_country_without_a_sender_is_misconfigured_and_named() {
+    let hook = Hook::with(&[("acs_senders", "US=23456"), ("acs_from_shortcode", "")]).await;
+    hook.post(envelope("+14255550142").to_string()).await.accepted(Form::Documented);
+    let answer = hook.post(envelope("+33612345678").to_string()).await;
+    answer.failed(Form::Documented, 200, "misconfigured");
+    assert!(answer.text.contains("acs_senders has no sender for FR"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_text_is_the_owners_in_the_persons_language() {
+    let hook = Hook::with(&[
+        ("message_templates", r#"{"pt":"Código ${code}, ${minutes} min. ${org}"}"#),
+        ("message_template", "${org}: ${code}"),
+        ("org_name", "Contoso"),
+        ("web_otp_domain", "login.contoso.com"),
+    ])
+    .await;
+    for (locale, text, segments) in [
+        ("pt-BR", "Código 123456, 5 min. Contoso\n\n@login.contoso.com #123456", 1),
+        ("de", "Contoso: 123456\n\n@login.contoso.com #123456", 1),
+    ] {
+        let mut request = envelope(ORDINARY);
+        request["data"]["messageProfile"]["locale"] = locale.into();
+        request["data"]["messageProfile"]["otpCode"] = "123456".into();
+        let answer = hook.post(request.to_string()).await;
+        answer.accepted(Form::Documented);
+        assert_eq!(hook.acs.messages().last().unwrap().text, text);
+        let body: Value = serde_json::from_str(&answer.text).unwrap();
+        assert_eq!(body["debugContext"]["segments"], segments, "{}", answer.text);
+    }
+}
