@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::acs::sms::{self, Message, Repeatability};
 use crate::config::{self, Gate};
-use crate::message;
+use crate::message::{Passcode, Wording, minutes_until};
 use crate::okta::auth;
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
@@ -125,7 +125,12 @@ impl Hook {
         let acs = config::read_acs(ports.variables, gate)?;
         let now = ports.clock.now();
         let to = policy::admit(&hook_request, now)?;
-        let text = message::text(hook_request.msg_template.as_deref(), &hook_request.otp_code);
+        let text = Wording::default().text(&Passcode {
+            code: &hook_request.otp_code,
+            minutes: hook_request.otp_expires.map(|expires| minutes_until(expires, now)),
+            okta_template: hook_request.msg_template.as_deref(),
+            locale: None,
+        });
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
             hook_request.event_time,
