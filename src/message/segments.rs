@@ -108,7 +108,7 @@ mod tests {
         for code in 0..=0x0010_ffff {
             let Some(character) = char::from_u32(code) else { continue };
             let expected = match code {
-                0x1b => None,
+                0x1b | 0x20ad.. => None,
                 _ if EXTENSION.contains(&code) => Some(2),
                 _ if ALPHABET.contains(&code) => Some(1),
                 _ => None,
