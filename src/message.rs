@@ -1,67 +1,155 @@
 //! The text of the message. Whatever happens, the passcode is in it.
 
+mod domain;
+mod segments;
+mod template;
+mod templates;
+
+pub use domain::{Domain, InvalidDomain};
+pub use segments::{Encoding, Segments, segments};
+pub use template::{InvalidTemplate, Template};
+pub use templates::{InvalidTemplates, Templates};
+
+use time::OffsetDateTime;
+
+use crate::okta::request::HookRequest;
+
 /// The most that ACS takes, in UTF-16 code units ("maxLength 2048", ACS SMS REST API, `message`).
 pub const MESSAGE_LIMIT: usize = 2048;
 
-/// What stands for the passcode in a template. `${code}` is Okta's; it has normally been filled in
-/// before the hook is called. The others are in use with the system that this one replaces. Longer
-/// ones first, so that none is taken for the end of another.
-const PLACEHOLDERS: [&str; 4] = ["{{otpCode}}", "${otpCode}", "{otpCode}", "${code}"];
-
-/// The text for a passcode: the template with the passcode filled in, or a text of our own where
-/// there is no template, or the passcode is not in it, or it would be longer than
-/// [`MESSAGE_LIMIT`].
+/// How the operator wants messages to be worded. The default leaves it to Okta.
 ///
 /// ```
-/// use okta_telephony_acs::message::text;
+/// use okta_telephony_acs::message::{Domain, Passcode, Template, Templates, Wording};
 ///
-/// assert_eq!(text(Some("Contoso: ${code}"), "123456"), "Contoso: 123456");
-/// assert_eq!(text(Some("Welcome!"), "123456"), "Your verification code is 123456");
+/// let wording = Wording {
+///     template: Some(Template::parse("${org}: ${code}").unwrap()),
+///     templates: Templates::parse(r#"{"de": "${code} gilt noch ${minutes} min."}"#).unwrap(),
+///     org_name: "Contoso".into(),
+///     web_otp_domain: Some(Domain::parse("login.contoso.com").unwrap()),
+/// };
+/// let mut passcode =
+///     Passcode { code: "123456", minutes: Some(5), okta_template: None, locale: Some("de-AT") };
+/// assert_eq!(
+///     wording.text(&passcode),
+///     "123456 gilt noch 5 min.\n\n@login.contoso.com #123456"
+/// );
+/// passcode.locale = Some("en");
+/// assert_eq!(wording.text(&passcode), "Contoso: 123456\n\n@login.contoso.com #123456");
 /// ```
-pub fn text(template: Option<&str>, otp_code: &str) -> String {
-    template
-        .map(|template| fill(template, otp_code))
-        .filter(|text| text.contains(otp_code) && text.encode_utf16().count() <= MESSAGE_LIMIT)
-        .unwrap_or_else(|| format!("Your verification code is {otp_code}"))
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// The text in languages that [`Self::templates`] does not have.
+    pub template: Option<Template>,
+    /// The text by language.
+    pub templates: Templates,
+    /// What `${org}` stands for; empty if that is not known.
+    pub org_name: String,
+    /// The host whose sign-in page fills in the passcode by itself.
+    pub web_otp_domain: Option<Domain>,
 }
 
-/// Fills in the placeholders in one pass, so that a passcode is text and never a placeholder.
-fn fill(template: &str, otp_code: &str) -> String {
-    let mut text = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find(['$', '{']) {
-        let (before, here) = rest.split_at(at);
-        text.push_str(before);
-        let placeholder = PLACEHOLDERS.iter().find_map(|p| here.strip_prefix(p));
-        rest = match placeholder {
-            Some(after) => {
-                text.push_str(otp_code);
-                after
-            }
-            None => {
-                // Both characters that begin a placeholder have one byte.
-                let (character, after) = here.split_at(1);
-                text.push_str(character);
-                after
-            }
-        };
+/// A passcode, and what Okta says of it. It has no `Debug`: a passcode is for its message alone.
+#[derive(Clone, Copy)]
+pub struct Passcode<'a> {
+    /// The passcode.
+    pub code: &'a str,
+    /// For how long it holds, as [`minutes_until`] has it; `None` if that is not known.
+    pub minutes: Option<u64>,
+    /// Okta's own text (`msgTemplate`), normally with the passcode already in it.
+    pub okta_template: Option<&'a str>,
+    /// The user's language, a tag such as `pt-BR`. Anything else matches no template.
+    pub locale: Option<&'a str>,
+}
+
+impl<'a> Passcode<'a> {
+    /// The passcode of a request.
+    pub fn of(request: &'a HookRequest, now: OffsetDateTime) -> Self {
+        Self {
+            code: &request.otp_code,
+            minutes: request.otp_expires.map(|expires| minutes_until(expires, now)),
+            okta_template: request.msg_template.as_deref(),
+            locale: request.locale.as_deref(),
+        }
     }
-    text + rest
+}
+
+impl Wording {
+    /// The text for a passcode: the template for its language, or else the operator's other
+    /// template, or else Okta's text, or else one of our own. Whichever can't be completed, lacks
+    /// the passcode, or would be longer than [`MESSAGE_LIMIT`], gives way to the next.
+    ///
+    /// ```
+    /// use okta_telephony_acs::message::{Passcode, Wording};
+    ///
+    /// let text = |okta_template| {
+    ///     Wording::default().text(&Passcode { code: "123456", minutes: None, okta_template, locale: None })
+    /// };
+    /// assert_eq!(text(Some("Contoso: ${code}")), "Contoso: 123456");
+    /// assert_eq!(text(Some("Welcome!")), "Your verification code is 123456");
+    /// ```
+    pub fn text(&self, passcode: &Passcode<'_>) -> String {
+        let by_language = passcode.locale.and_then(|locale| self.templates.get(locale));
+        let mut text = [by_language, self.template.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|template| template.complete(passcode, &self.org_name).filter(|t| fits(t)))
+            .or_else(|| {
+                let text = template::fill_in_code(passcode.okta_template?, passcode.code);
+                Some(text).filter(|text| text.contains(passcode.code) && fits(text))
+            })
+            .unwrap_or_else(|| format!("Your verification code is {}", passcode.code));
+        if let Some(domain) = &self.web_otp_domain {
+            domain.bind(&mut text, passcode.code);
+        }
+        text
+    }
+}
+
+/// For how many minutes a passcode still holds: rounded up, and at least 1. Parts of a second do
+/// not count, so that two clocks that differ by some make no 6 minutes of Okta's 5.
+///
+/// ```
+/// use okta_telephony_acs::message::minutes_until;
+/// use time::{Duration, OffsetDateTime};
+///
+/// let now = OffsetDateTime::UNIX_EPOCH;
+/// assert_eq!(minutes_until(now + Duration::seconds(299), now), 5);
+/// assert_eq!(minutes_until(now, now), 1);
+/// ```
+pub fn minutes_until(expires: OffsetDateTime, now: OffsetDateTime) -> u64 {
+    let seconds = u64::try_from((expires - now).whole_seconds()).unwrap_or_default();
+    seconds.div_ceil(60).max(1)
+}
+
+/// ACS takes a text of this length.
+fn fits(text: &str) -> bool {
+    // No character has more code units in UTF-16 than in UTF-8.
+    text.len() <= MESSAGE_LIMIT || text.encode_utf16().count() <= MESSAGE_LIMIT
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use time::macros::datetime;
 
-    #[test]
-    fn a_rendered_template_goes_out_as_it_is() {
-        let template = "(HOOK) Your code is 123456 ${org.name} {{x}} $5 – ünï";
-        assert_eq!(text(Some(template), "123456"), template);
+    fn passcode<'a>(code: &'a str, okta_template: Option<&'a str>) -> Passcode<'a> {
+        Passcode { code, minutes: Some(5), okta_template, locale: None }
+    }
+
+    fn oktas(okta_template: Option<&str>, code: &str) -> String {
+        Wording::default().text(&passcode(code, okta_template))
     }
 
     #[test]
-    fn every_placeholder_is_filled_in_literally_and_once() {
+    fn oktas_text_goes_out_as_it_is() {
+        let template = "(HOOK) Your code is 123456 ${org.name} ${org} ${minutes} {{x}} $5 – ünï";
+        assert_eq!(oktas(Some(template), "123456"), template);
+    }
+
+    #[test]
+    fn every_placeholder_in_oktas_text_is_filled_in_literally_and_once() {
         for (template, expected) in [
             ("a ${otpCode} b", "a 1$2 b"),
             ("{{otpCode}}{otpCode}", "1$21$2"),
@@ -69,37 +157,122 @@ mod tests {
             ("$${code}{", "$1$2{"),
             ("{{{otpCode}}}", "{1$2}"),
         ] {
-            assert_eq!(text(Some(template), "1$2"), expected, "{template}");
+            assert_eq!(oktas(Some(template), "1$2"), expected, "{template}");
         }
-        assert_eq!(text(Some("{otpCode}"), "{otpCode}"), "{otpCode}");
+        assert_eq!(oktas(Some("{otpCode}"), "{otpCode}"), "{otpCode}");
     }
 
     #[test]
-    fn a_template_without_the_passcode_gives_way_to_our_own_text() {
+    fn a_text_of_oktas_without_the_passcode_gives_way_to_our_own() {
         for template in [None, Some(""), Some("Your code is ${otpcode}"), Some("12345 6")] {
-            assert_eq!(
-                text(template, "123456"),
-                "Your verification code is 123456",
-                "{template:?}"
-            );
+            let text = oktas(template, "123456");
+            assert_eq!(text, "Your verification code is 123456", "{template:?}");
         }
     }
 
     #[test]
-    fn a_text_over_the_limit_gives_way_to_our_own_text() {
+    fn a_text_of_oktas_over_the_limit_gives_way_to_our_own() {
         let fits = format!("1{}", "x".repeat(2047));
-        assert_eq!(text(Some(&fits), "1"), fits);
+        assert_eq!(oktas(Some(&fits), "1"), fits);
+        let fits = format!("11{}", "😀".repeat(1023));
+        assert_eq!(oktas(Some(&fits), "1"), fits);
         let too_long = format!("1{}", "x".repeat(2048));
-        assert_eq!(text(Some(&too_long), "1"), "Your verification code is 1");
+        assert_eq!(oktas(Some(&too_long), "1"), "Your verification code is 1");
         let too_long = format!("1{}", "😀".repeat(1024));
-        assert_eq!(text(Some(&too_long), "1"), "Your verification code is 1");
+        assert_eq!(oktas(Some(&too_long), "1"), "Your verification code is 1");
+    }
+
+    #[test]
+    fn each_text_gives_way_to_the_next_one_down() {
+        let mut wording = Wording {
+            template: Some(Template::parse("operator ${code} ${minutes}").unwrap()),
+            templates: Templates::parse(
+                r#"{"de": "deutsch ${code}", "de-CH": "${org} ${code}", "fr": "${code} ${minutes}"}"#,
+            )
+            .unwrap(),
+            ..Wording::default()
+        };
+        let text = |wording: &Wording, locale, minutes| {
+            let okta_template = Some("okta 123456");
+            wording.text(&Passcode { code: "123456", minutes, okta_template, locale })
+        };
+        assert_eq!(text(&wording, Some("de"), None), "deutsch 123456");
+        assert_eq!(text(&wording, Some("fr_FR"), Some(5)), "123456 5");
+        assert_eq!(text(&wording, Some("pl"), Some(5)), "operator 123456 5");
+        assert_eq!(text(&wording, None, Some(5)), "operator 123456 5");
+        // No organisation is known, and then no expiry either.
+        assert_eq!(text(&wording, Some("de-CH"), Some(5)), "operator 123456 5");
+        assert_eq!(text(&wording, Some("de-CH"), None), "okta 123456");
+        assert_eq!(text(&wording, Some("fr"), None), "okta 123456");
+        // What the values make too long.
+        wording.org_name = "x".repeat(MESSAGE_LIMIT - 7);
+        assert_eq!(text(&wording, Some("de-CH"), None).len(), MESSAGE_LIMIT);
+        wording.org_name.push('x');
+        assert_eq!(text(&wording, Some("de-CH"), Some(5)), "operator 123456 5");
+    }
+
+    #[test]
+    fn the_line_for_the_sign_in_page_follows_whichever_text_wins_if_there_is_room() {
+        let wording = Wording {
+            web_otp_domain: Some(Domain::parse("example.com").unwrap()),
+            ..Wording::default()
+        };
+        for (template, expected) in [
+            (None, "Your verification code is 12\n\n@example.com #12"),
+            (Some("Okta: 12"), "Okta: 12\n\n@example.com #12"),
+            (Some("Okta: 12\n@example.com #12"), "Okta: 12\n@example.com #12"),
+        ] {
+            assert_eq!(wording.text(&passcode("12", template)), expected);
+        }
+        let room = MESSAGE_LIMIT - "\n\n@example.com #12".len();
+        let text = format!("12{}", "x".repeat(room - 2));
+        assert_eq!(wording.text(&passcode("12", Some(&text))).len(), MESSAGE_LIMIT);
+        let text = format!("12{}", "x".repeat(room - 1));
+        assert_eq!(wording.text(&passcode("12", Some(&text))), text);
+    }
+
+    #[test]
+    fn minutes_are_rounded_up_and_never_none() {
+        let now = datetime!(2026-01-31 12:00:00 UTC);
+        for (expires, minutes) in [
+            (datetime!(2026-01-31 12:05:00 UTC), 5),
+            (datetime!(2026-01-31 12:05:00.9 UTC), 5),
+            (datetime!(2026-01-31 12:05:01 UTC), 6),
+            (datetime!(2026-01-31 12:04:00.9 UTC), 4),
+            (datetime!(2026-01-31 12:00:01 UTC), 1),
+            (datetime!(2026-01-31 12:00:00 UTC), 1),
+            (datetime!(2026-01-31 11:00:00 UTC), 1),
+            (datetime!(2026-01-31 14:05:00 +2), 5),
+        ] {
+            assert_eq!(minutes_until(expires, now), minutes, "{expires}");
+        }
+        let (first, last) = (time::Date::MIN.midnight(), time::Date::MAX.midnight());
+        assert!(minutes_until(last.assume_utc(), first.assume_utc()) > 1);
+        assert_eq!(minutes_until(first.assume_utc(), last.assume_utc()), 1);
     }
 
     proptest! {
         #[test]
-        fn the_passcode_is_in_every_text(template in "\\PC*|([${}a-zA-Z]|otpCode|code){0,20}", otp_code in "[0-9]{1,8}") {
-            let text = text(Some(&template), &otp_code);
-            prop_assert!(text.contains(&otp_code));
+        fn the_passcode_is_in_every_text_and_the_limit_holds(
+            template in "\\PC*|([${}a-zA-Z]|otpCode|\\$\\{code\\}|\\$\\{minutes\\}|\\$\\{org\\}){0,20}",
+            okta_template in "\\PC*|([${}a-zA-Z]|otpCode|code){0,20}",
+            tag in "[a-z]{2}",
+            locale in "\\PC{0,8}|[a-zA-Z]{2}([-_][a-zA-Z]{2})?",
+            code in "\\PC{1,32}|[0-9]{1,8}",
+            minutes in proptest::option::of(any::<u64>()),
+            org_name in "\\PC{0,40}|.{1960,2100}",
+            bound: bool,
+        ) {
+            let entry = serde_json::json!({ tag: &template }).to_string();
+            let wording = Wording {
+                template: Template::parse(&template).ok(),
+                templates: Templates::parse(&entry).unwrap_or_default(),
+                org_name,
+                web_otp_domain: bound.then(|| Domain::parse("login.example.com").unwrap()),
+            };
+            let passcode = Passcode { code: &code, minutes, okta_template: Some(&okta_template), locale: Some(&locale) };
+            let text = wording.text(&passcode);
+            prop_assert!(text.contains(&code));
             prop_assert!(text.encode_utf16().count() <= MESSAGE_LIMIT);
         }
     }

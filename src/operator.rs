@@ -223,6 +223,7 @@ fn explain(question: Question, ports: Ports<'_>) -> Explanation {
         phone_number: PhoneNumber::parse(&question.phone_number).map_err(NotANumber::Invalid),
         otp_code: SAMPLE_CODE.into(),
         otp_expires: Some(now + SAMPLE_LIFETIME),
+        valid_until: None,
         msg_template: Some(question.msg_template.unwrap_or_else(|| SAMPLE_TEMPLATE.into())),
         locale: question.locale,
         enrollment: question.request_type.as_deref() == Some(ENROLLMENT),

@@ -135,7 +135,7 @@ pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber,
     {
         return Err(unsupported_channel(channel));
     }
-    if request.otp_expires.is_some_and(|expires| expires <= now) {
+    if request.valid_until.is_some_and(|expires| expires <= now) {
         return Err(Refusal::new(
             Reason::OtpExpired,
             "The passcode was past its expiry when it arrived: ask for a new one. If all are, the clock of the \

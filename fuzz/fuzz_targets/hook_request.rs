@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::message::{self, MESSAGE_LIMIT};
+use okta_telephony_acs::message::{MESSAGE_LIMIT, Passcode, Wording};
 use okta_telephony_acs::okta::request::{self, Body, OTP_CODE_LIMIT};
 
 fuzz_target!(|body: &[u8]| {
@@ -13,7 +13,12 @@ fuzz_target!(|body: &[u8]| {
         assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()));
         assert!(!number.masked().contains(digits));
     }
-    let text = message::text(request.msg_template.as_deref(), &request.otp_code);
+    let text = Wording::default().text(&Passcode {
+        code: &request.otp_code,
+        minutes: None,
+        okta_template: request.msg_template.as_deref(),
+        locale: None,
+    });
     assert!(text.contains(&request.otp_code));
     assert!(text.encode_utf16().count() <= MESSAGE_LIMIT);
 });

@@ -53,8 +53,11 @@ pub struct HookRequest {
     pub phone_number: Result<PhoneNumber, NotANumber>,
     /// The passcode.
     pub otp_code: String,
-    /// Until when the passcode holds; only a classic request may leave it open.
+    /// Until when the passcode holds, where the request says so.
     pub otp_expires: Option<OffsetDateTime>,
+    /// From when on the request is too old to be answered: at `otp_expires`, or some time after
+    /// `event_time`. Only a classic request may leave it open.
+    pub valid_until: Option<OffsetDateTime>,
     /// The text, in Okta's payloads with the passcode already in it.
     pub msg_template: Option<String>,
     /// The person's language, as Okta wrote it: `en`, or `EN-US` in the preview.
@@ -204,7 +207,7 @@ impl Body<'_> {
         };
         let event_time = date(envelope.event_time, Reason::InvalidEventTime, "eventTime");
         let otp_expires = date(profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
-        let otp_expires = match otp_expires {
+        let valid_until = match otp_expires {
             None if documented => match event_time.clone()? {
                 Some(time) => Some(time.saturating_add(DEFAULT_LIFETIME)),
                 None => {
@@ -237,6 +240,7 @@ impl Body<'_> {
             phone_number,
             otp_code,
             otp_expires,
+            valid_until,
             msg_template,
             locale: profile.locale.and_then(Value::into_text),
             enrollment,
@@ -551,6 +555,7 @@ mod tests {
                 phone_number: Err(NotANumber::Placeholder),
                 otp_code: "11111".into(),
                 otp_expires: Some(datetime!(2022-01-28 21:48:34.321 UTC)),
+                valid_until: Some(datetime!(2022-01-28 21:48:34.321 UTC)),
                 msg_template: Some("(HOOK)Your code is 11111".into()),
                 locale: Some("EN-US".into()),
                 enrollment: true,
