@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::acs::sms::{self, Message, Repeatability};
+use crate::acs::roads::{self, Roads};
+use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate};
 use crate::message;
 use crate::okta::auth;
@@ -135,7 +136,8 @@ impl Hook {
 
         self.line.sender_type = Some(acs.sender.kind.name());
         let message = Message { to, text: &text, repeatability };
-        let delivery = sms::send(&acs, &message, ports, until);
+        let roads = Roads { primary: &acs, secondary: None };
+        let delivery = roads::send(&roads, &message, ports, until);
         self.line.attempts = delivery.attempts;
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
