@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::acs::roads::{self, Roads};
+use crate::acs::roads::{self, Road, Roads};
 use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate};
 use crate::message::{self, Passcode, Segments};
@@ -21,6 +21,9 @@ pub const HOOK_PATH: &str = "/api/okta-telephony";
 
 /// The warning of a hook that could not count its message, or not know which road is down.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
+
+/// The warning of a hook whose message two ACS resources may have sent.
+const MAY_BE_DOUBLE: &str = "may_be_double";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
@@ -181,7 +184,19 @@ impl Hook {
         let message = Message { to, text: &text, repeatability };
         let roads = Roads { primary: &sending.primary, secondary: sending.secondary.as_ref() };
         let delivery = roads::send(&roads, &message, ports, until);
-        self.line.road = Some(delivery.road.name());
+        let acs = match delivery.road {
+            Road::Primary => Some(&sending.primary),
+            Road::Secondary => sending.secondary.as_ref(),
+        };
+        self.line.sender_type = acs.map(|acs| acs.sender.kind.name());
+        self.line.road = sending.secondary.is_some().then(|| delivery.road.name());
+        self.line.went_over = delivery.went_over.map(Reason::code);
+        if delivery.may_be_double {
+            self.line.warnings.push(MAY_BE_DOUBLE);
+        }
+        if delivery.store_failed && !self.line.warnings.contains(&STORE_UNAVAILABLE) {
+            self.line.warnings.push(STORE_UNAVAILABLE);
+        }
         self.line.attempts = delivery.attempts;
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;

@@ -89,6 +89,9 @@ pub struct HookLine {
     /// Which ACS resource was asked last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub road: Option<&'static str>,
+    /// Why the message went over from the other resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub went_over: Option<&'static str>,
     /// Which kind of sender was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_type: Option<&'static str>,

@@ -1,6 +1,7 @@
-//! One message to one recipient: the request, its retries inside the deadline, and what ACS's
-//! answer means.
+//! One message to one recipient over one road: the request, its retries inside the road's time, and
+//! what ACS's answer means. Which road, and for how long, is [`crate::acs::roads`]' to say.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::acs::connection_string::ConnectionString;
+use crate::acs::roads::Road;
 use crate::acs::sender::Sender;
 use crate::acs::signature::{imf_fixdate, sign};
 use crate::phone_number::PhoneNumber;
@@ -21,12 +23,12 @@ pub const ANSWER_LIMIT: usize = 64 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The least time that an attempt is worth starting with.
-const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
+pub const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 
 /// The time to wait for the body of a refusal, of which only the error code is of use.
 const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 
-/// Where and as whom messages are sent.
+/// Where and as whom messages are sent: one road.
 #[derive(Clone, Debug)]
 pub struct Acs {
     /// The resource.
@@ -93,25 +95,49 @@ impl Repeatability {
     }
 }
 
-/// What became of a message.
+/// A road's turn with a message.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct Turn<'a> {
+    /// Which road it is: its variables are named where something is wrong with them.
+    pub road: Road,
+    /// The road.
+    pub acs: &'a Acs,
+    /// When the turn ends at the latest.
+    pub until: Instant,
+    /// When the whole hook's time for ACS ends: the end of the wait for an answer's body once its
+    /// head has said 202, after which no other road is taken.
+    pub deadline: Instant,
+    /// Whether the message is tried again as long as that can help and fits. A road that is not
+    /// patient leaves what was not sent to the other road at once, and tries once more only where
+    /// ACS may have taken the message: the repeat, which is harmless on the same road only, may
+    /// settle that.
+    pub patient: bool,
+}
+
+/// What became of a message on one road.
+#[derive(Debug)]
+pub struct Tried {
     /// How often it was tried.
     pub attempts: u32,
     /// The last status that ACS gave: the recipient's own where there is one.
     pub status: Option<u16>,
     /// ACS's error code for the whole request, letters only, where it gave one.
     pub error_code: Option<String>,
-    /// The time from the first attempt to the end of the last.
-    pub elapsed: Duration,
+    /// When the first attempt began.
+    pub started: Instant,
     /// The message id, which ACS may leave out, or why the message is not known to be sent.
     pub result: Result<Option<String>, Refusal>,
+    /// ACS may have taken the message in one of the attempts, whatever came after.
+    pub may_be_sent: bool,
+    /// The road stood in the way, not the message: another road may do.
+    pub road_failed: bool,
 }
 
-/// Sends a message, again where a second attempt can help and fits, until `until` at the latest.
+/// Sends a message over one road, again where a second attempt can help and fits its turn.
 ///
 /// The request is the same in every attempt, so that ACS sends its message once whatever got lost.
-pub fn send(acs: &Acs, message: &Message<'_>, ports: Ports<'_>, until: Instant) -> Delivery {
+pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
+    let acs = turn.acs;
     let body = request_body(acs, message);
     let path_and_query = format!("/sms?api-version={}", acs.api_version);
     let authority = &acs.resource.authority;
@@ -137,30 +163,29 @@ pub fn send(acs: &Acs, message: &Message<'_>, ports: Ports<'_>, until: Instant) 
     let mut attempt = Attempt::refused(None, no_time_left());
     let mut next = started;
     // An attempt without the time to hear of it would send a message and deny it.
-    while next.plus(SHORTEST_ATTEMPT) <= until {
+    while next.plus(SHORTEST_ATTEMPT) <= turn.until {
         if attempts > 0 {
             ports.clock.sleep(next);
         }
         attempts += 1;
-        attempt = try_once(&request, ports, until);
+        attempt = try_once(&request, turn, ports);
         may_be_sent |= attempt.may_be_sent;
         let Some(wait) = attempt.again_after else { break };
+        if !turn.patient && (attempts > 1 || !attempt.may_be_sent) {
+            break;
+        }
         // The longer of both: a `Retry-After: 0` is no invitation to hammer.
         next = ports.clock.instant().plus(wait.max(backoff));
         backoff *= 2;
     }
-    Delivery {
+    Tried {
         attempts,
         status: attempt.status,
         error_code: attempt.error_code,
-        elapsed: ports.clock.instant().since(started),
-        result: attempt.result.map_err(|refusal| match may_be_sent {
-            true => Refusal {
-                fix: format!("{} The message may have been sent.", refusal.fix).into(),
-                ..refusal
-            },
-            false => refusal,
-        }),
+        started,
+        result: attempt.result,
+        may_be_sent,
+        road_failed: attempt.road_failed,
     }
 }
 
@@ -173,6 +198,8 @@ struct Attempt {
     may_be_sent: bool,
     /// Another attempt can help, but not before this.
     again_after: Option<Duration>,
+    /// The road stood in the way, not the message.
+    road_failed: bool,
 }
 
 impl Attempt {
@@ -183,6 +210,7 @@ impl Attempt {
             result: Err(refusal),
             may_be_sent: false,
             again_after: None,
+            road_failed: false,
         }
     }
 
@@ -193,36 +221,46 @@ impl Attempt {
     fn or_again(self, after: Duration) -> Self {
         Self { again_after: Some(after), ..self }
     }
+
+    fn road_failed(self, road_failed: bool) -> Self {
+        Self { road_failed, ..self }
+    }
 }
 
-fn try_once(request: &OutboundRequest<'_>, ports: Ports<'_>, until: Instant) -> Attempt {
-    match ports.http.send(request, until) {
-        Ok(answer) => understand(answer, ports, until),
-        Err(SendError::NotAllowed) => Attempt::refused(None, not_allowed(request)),
+fn try_once(request: &OutboundRequest<'_>, turn: &Turn<'_>, ports: Ports<'_>) -> Attempt {
+    let refused = |refusal| Attempt::refused(None, refusal).road_failed(true);
+    match ports.http.send(request, turn.until) {
+        Ok(answer) => understand(answer, turn, ports),
+        Err(SendError::NotAllowed) => refused(not_allowed(request, turn.road)),
         Err(SendError::Untrusted) => {
             let fix = "The hook's host does not trust the certificate of the ACS endpoint: give the host current CA \
                        certificates (on SpinKube, the executor's installDefaultCACerts).";
-            Attempt::refused(None, Refusal::new(Reason::AcsUnavailable, fix))
+            refused(Refusal::new(Reason::AcsUnavailable, fix))
         }
         Err(SendError::NotConnected) => {
-            let fix = "No connection to ACS came about: look at the endpoint in acs_connection_string, and at Azure's \
-                       status.";
-            Attempt::refused(None, Refusal::new(Reason::AcsUnavailable, fix))
-                .or_again(Duration::ZERO)
+            let fix = format!(
+                "No connection to ACS came about: look at the endpoint in {}, and at Azure's status.",
+                turn.road.connection_string_variable()
+            );
+            refused(Refusal::new(Reason::AcsUnavailable, fix)).or_again(Duration::ZERO)
         }
         Err(SendError::Broken) => broken(None),
         Err(SendError::Late) => late(None),
     }
 }
 
-fn not_allowed(request: &OutboundRequest<'_>) -> Refusal {
+fn not_allowed(request: &OutboundRequest<'_>, road: Road) -> Refusal {
     let scheme = if request.tls { "https" } else { "http" };
-    Refusal::new(Reason::Misconfigured, "The hook may not call its ACS endpoint: see the hook's log.")
-        .with_log_fix(format!(
-            "the host does not let the hook call the endpoint in acs_connection_string: set extra_outbound_host to \
+    Refusal::new(
+        Reason::Misconfigured,
+        "The hook may not call its ACS endpoint: see the hook's log.",
+    )
+    .with_log_fix(format!(
+        "the host does not let the hook call the endpoint in {}: set extra_outbound_host to \
              {scheme}://{}, and look at the networks that the host blocks",
-            request.authority
-        ))
+        road.connection_string_variable(),
+        request.authority
+    ))
 }
 
 fn no_time_left() -> Refusal {
@@ -232,16 +270,20 @@ fn no_time_left() -> Refusal {
     )
 }
 
+/// After the head of a 202 the message was most likely taken, so that another road would double it.
 fn broken(status: Option<u16>) -> Attempt {
     let fix = "The connection to ACS broke before it had answered.";
     Attempt::refused(status, Refusal::new(Reason::AcsUnavailable, fix))
         .may_be_sent()
         .or_again(Duration::ZERO)
+        .road_failed(status.is_none())
 }
 
 fn late(status: Option<u16>) -> Attempt {
     let fix = "ACS had not answered when the deadline came.";
-    Attempt::refused(status, Refusal::new(Reason::DeadlineExceeded, fix)).may_be_sent()
+    Attempt::refused(status, Refusal::new(Reason::DeadlineExceeded, fix))
+        .may_be_sent()
+        .road_failed(status.is_none())
 }
 
 fn unexpected(status: u16) -> Attempt {
@@ -250,18 +292,18 @@ fn unexpected(status: u16) -> Attempt {
 }
 
 /// What an answer means.
-fn understand(mut answer: Box<dyn Answer>, ports: Ports<'_>, until: Instant) -> Attempt {
+fn understand(mut answer: Box<dyn Answer>, turn: &Turn<'_>, ports: Ports<'_>) -> Attempt {
     let status = answer.status();
     match status {
-        202 => match answer.read(ANSWER_LIMIT, until) {
-            Ok(body) => understand_accepted(&body),
+        202 => match answer.read(ANSWER_LIMIT, turn.deadline) {
+            Ok(body) => understand_accepted(&body, turn.road),
             Err(BodyError::Late) => late(Some(status)),
             Err(BodyError::Broken) => broken(Some(status)),
             Err(BodyError::TooLarge) => unexpected(status),
         },
         429 => {
             let seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
-            let refused = Attempt::refused(Some(status), refusal_of(status));
+            let refused = by_status(status, turn.road);
             match seconds {
                 Some(seconds) => refused.or_again(Duration::from_secs(seconds)),
                 // ACS counts hasty retries against the limit.
@@ -269,29 +311,29 @@ fn understand(mut answer: Box<dyn Answer>, ports: Ports<'_>, until: Instant) -> 
             }
         }
         400..=499 if !is_transient(status) => {
-            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
+            let until = turn.until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
-            Attempt {
-                error_code: error_code(&body),
-                ..Attempt::refused(Some(status), refusal_of(status))
-            }
+            let refused = by_status(status, turn.road);
+            // 404 for the whole request: there is no such resource (any more).
+            let road_failed = refused.road_failed || status == 404;
+            Attempt { error_code: error_code(&body), road_failed, ..refused }
         }
         // What stands before ACS may have lost its answer; ACS itself sends 503 before it takes a
         // message, and 409 while an earlier attempt is in progress.
-        409 | 500 | 502 | 504 => by_status(status).may_be_sent(),
-        400..=599 => by_status(status),
+        409 | 500 | 502 | 504 => by_status(status, turn.road).may_be_sent(),
+        400..=599 => by_status(status, turn.road),
         _ => unexpected(status),
     }
 }
 
 /// A 202 says that the request was taken; its recipient may have failed all the same.
-fn understand_accepted(body: &[u8]) -> Attempt {
+fn understand_accepted(body: &[u8], road: Road) -> Attempt {
     let Some(recipient) = Recipient::parse(body) else {
         return unexpected(202);
     };
     let status = recipient.http_status_code;
     if !recipient.successful || !(200..300).contains(&status) {
-        return by_status(status);
+        return by_status(status, road);
     }
     Attempt {
         status: Some(status),
@@ -299,11 +341,15 @@ fn understand_accepted(body: &[u8]) -> Attempt {
         result: Ok(recipient.message_id),
         may_be_sent: true,
         again_after: None,
+        road_failed: false,
     }
 }
 
-fn by_status(status: u16) -> Attempt {
-    let refused = Attempt::refused(Some(status), refusal_of(status));
+/// What a status means, be it the request's or the recipient's.
+fn by_status(status: u16, road: Road) -> Attempt {
+    // Credentials, limits, and what is broken: each road has its own.
+    let road_failed = matches!(status, 401 | 403 | 409 | 429 | 500..);
+    let refused = Attempt::refused(Some(status), refusal_of(status, road)).road_failed(road_failed);
     if is_transient(status) { refused.or_again(Duration::ZERO) } else { refused }
 }
 
@@ -313,37 +359,49 @@ fn is_transient(status: u16) -> bool {
     matches!(status, 409 | 500 | 502 | 503 | 504)
 }
 
-fn refusal_of(status: u16) -> Refusal {
-    let (reason, fix) = match status {
+fn refusal_of(status: u16, road: Road) -> Refusal {
+    let connection_string = road.connection_string_variable();
+    let (reason, fix): (_, Cow<'static, str>) = match status {
         401 => (
             Reason::AcsUnauthorized,
-            "ACS refused the signature (401): put the resource's current connection string into acs_connection_string, \
-             and look at the host's clock.",
+            format!(
+                "ACS refused the signature (401): put the resource's current connection string into \
+                 {connection_string}, and look at the host's clock."
+            )
+            .into(),
         ),
         403 => (
             Reason::AcsUnauthorized,
-            "ACS refused the right to send (403): look at the resource and whether the sender belongs to it.",
+            "ACS refused the right to send (403): look at the resource and whether the sender belongs to it.".into(),
         ),
         404 => (
             Reason::AcsRejected,
-            "ACS does not know the endpoint (404): look at acs_connection_string and acs_api_version.",
+            format!(
+                "ACS does not know the endpoint (404): look at {connection_string} and acs_api_version."
+            )
+            .into(),
         ),
         412 => (
             Reason::AcsRejected,
-            "ACS took the request for one of the past (412): look at the host's clock.",
+            "ACS took the request for one of the past (412): look at the host's clock.".into(),
         ),
         429 => (
             Reason::AcsThrottled,
             "ACS takes no more messages from this sender for now (429): spread them over more senders, or ask for a \
-             higher limit.",
+             higher limit."
+                .into(),
         ),
         500.. | 409 => {
-            (Reason::AcsUnavailable, "ACS is not able to send right now: look at Azure's status.")
+            (Reason::AcsUnavailable, "ACS is not able to send right now: look at Azure's status.".into())
         }
         _ => (
             Reason::AcsRejected,
-            "ACS refused the message: look at whether acs_from_shortcode belongs to the resource and can reach the \
-             recipient's country.",
+            format!(
+                "ACS refused the message: look at whether {} belongs to the resource and can reach the recipient's \
+                 country.",
+                road.sender_variable()
+            )
+            .into(),
         ),
     };
     Refusal::new(reason, fix)
@@ -432,6 +490,7 @@ pub fn error_code(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acs::roads::{self, Delivery, Roads};
     use crate::ports::fake::{FakeAnswer, FakeHost};
     use proptest::prelude::*;
     use time::macros::datetime;
@@ -457,7 +516,8 @@ mod tests {
         let repeatability = Repeatability::of(Some("event"), None, host.now, host);
         let message = Message { to: &to, text: "Your code is \"1\" – ok", repeatability };
         let until = host.instant.get().plus(time);
-        send(&acs(), &message, host.ports(), until)
+        let roads = Roads { primary: &acs(), secondary: None };
+        roads::send(&roads, &message, host.ports(), until)
     }
 
     fn reason(delivery: &Delivery) -> Reason {

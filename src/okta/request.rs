@@ -602,7 +602,7 @@ mod tests {
     #[test]
     fn an_envelope_without_an_expiry_holds_for_ten_minutes() {
         let request = read(&envelope(r#""phoneNumber":"+15550100123","otpCode":"1""#)).unwrap();
-        assert_eq!(request.otp_expires, Some(datetime!(2026-01-31 12:10:00 UTC)));
+        assert_eq!(request.valid_until, Some(datetime!(2026-01-31 12:10:00 UTC)));
         let timeless = BARE.replacen('{', r#"{"eventType":"com.okta.telephony.provider","#, 1);
         assert_eq!(reason(&timeless), Reason::MissingOtpExpires);
     }

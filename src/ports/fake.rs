@@ -12,6 +12,9 @@ use super::{
     Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 
+/// What requests bring, in order, each with the time that it takes.
+pub type Answers = VecDeque<(Duration, Result<FakeAnswer, SendError>)>;
+
 /// A host whose clock stands still but for sleeps and for what its answers take.
 pub struct FakeHost {
     pub variables: BTreeMap<&'static str, &'static str>,
@@ -20,7 +23,9 @@ pub struct FakeHost {
     pub now: OffsetDateTime,
     pub instant: Cell<Instant>,
     /// What the next requests bring, each with the time that it takes.
-    pub answers: RefCell<VecDeque<(Duration, Result<FakeAnswer, SendError>)>>,
+    pub answers: RefCell<Answers>,
+    /// The same for one authority only; others have [`Self::answers`].
+    pub answers_at: RefCell<BTreeMap<String, Answers>>,
     /// The requests that left: target, headers, body.
     pub sent: RefCell<Vec<Sent>>,
     /// The store; `None` for one that fails.
@@ -54,6 +59,7 @@ impl Default for FakeHost {
             now: datetime!(2026-01-31 12:00:00 UTC),
             instant: Cell::new(Instant(Duration::from_secs(1000))),
             answers: RefCell::new(VecDeque::from([FakeAnswer::accepted("id-1")])),
+            answers_at: RefCell::default(),
             sent: RefCell::default(),
             stored: RefCell::new(Some(BTreeMap::new())),
             store_calls: RefCell::default(),
@@ -76,6 +82,15 @@ impl FakeHost {
         answers: impl IntoIterator<Item = (Duration, Result<FakeAnswer, SendError>)>,
     ) -> Self {
         self.answers.replace(answers.into_iter().collect());
+        self
+    }
+
+    pub fn answering_at(
+        self,
+        authority: &str,
+        answers: impl IntoIterator<Item = (Duration, Result<FakeAnswer, SendError>)>,
+    ) -> Self {
+        self.answers_at.borrow_mut().insert(authority.into(), answers.into_iter().collect());
         self
     }
 
@@ -142,7 +157,12 @@ impl HttpClient for FakeHost {
             headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
             body: String::from_utf8(request.body.to_vec()).unwrap(),
         });
-        let (takes, answer) = self.answers.borrow_mut().pop_front().expect("one request too many");
+        let mut answers_at = self.answers_at.borrow_mut();
+        let answer = match answers_at.get_mut(request.authority) {
+            Some(answers) => answers.pop_front(),
+            None => self.answers.borrow_mut().pop_front(),
+        };
+        let (takes, answer) = answer.expect("one request too many");
         if self.instant.get().plus(takes) >= until {
             self.instant.set(until);
             return Err(SendError::Late);

@@ -1,0 +1,1036 @@
+//! Two roads to the phone: a message that the first can't take goes over to the second, inside the
+//! same deadline, and a road that fails again and again is left aside until it works again.
+//!
+//! # When a message goes over
+//!
+//! | the first road | then |
+//! |---|---|
+//! | can't be reached, is not trusted, is not allowed; 401, 403, 404, 429, 501, 503; its recipient's own 401, 403, 409, 429 or 5xx | over at once: nothing was sent |
+//! | the connection breaks; 409, 500, 502, 504 | once more on the same road after 100 ms, then over |
+//! | has not answered when its time ends | over |
+//! | 400, 412 and other 4xx; its recipient's own 400 or 404 | not over: the message is wrong |
+//! | a 202, or another answer, that can't be understood | not over: the message was most likely taken |
+//!
+//! One repeat, not two: what ails one connection, or one front end, is past it after one; what ails
+//! the road would cost the second one 200 ms more. After the head of a 202 nothing goes over, so its
+//! body may take all the time that there is.
+//!
+//! The first road has half of the time, the second one what is left; the one tried last is tried as
+//! often as a single one is.
+//!
+//! # Doubles
+//!
+//! Each ACS resource knows repeated requests of its own only. So a message may come twice, with the
+//! same passcode, where the first road may have taken it without saying so in time, and the second
+//! one sends it too: the first was late, or its connection broke, or it answered 409, 500, 502 or
+//! 504, and the repeat did not settle it. [`Delivery::may_be_double`] says so. A probe is such a case
+//! where the road takes the message and answers after [`PROBE_TIME`]. So is an event for which Okta
+//! calls the hook twice, where each call takes another road; of that, no call knows.
+//!
+//! Where both roads are one resource, as with its two keys, the same repeatability pair makes all of
+//! it one message.
+//!
+//! # Down
+//!
+//! Okta runs few hooks of an org at once, so that hooks that hang hold up everybody's. A road that
+//! failed 5 times in 30 seconds, without a success, is down: hooks take the other one first, which
+//! is then tried as if it were alone, but leaves [`PROBE_TIME`] for the one that is down, as the
+//! last resort. One hook every 5 seconds probes: it tries the down road first, for [`PROBE_TIME`].
+//! Any success on a road forgets its failures. With both down, it is as with both up, since
+//! something must be tried.
+//!
+//! The store has no atomic change, so of two hooks that write at once one write is lost. That is
+//! harmless, as nothing but the order of the roads and their time depends on it: a failure that is
+//! lost puts a road down one failure later, a probe's start that is lost makes two probes, and a
+//! road that is up but written down again is found out by the next probe, after 5 seconds.
+
+mod record;
+
+use std::iter;
+use std::time::Duration;
+
+use crate::acs::sms::{self, Acs, Message, SHORTEST_ATTEMPT, Tried, Turn};
+use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
+use crate::refusal::{Reason, Refusal};
+use record::{Record, Records};
+
+/// The time that a road that is down is given: by its probe before the other road is tried, and as
+/// the last resort after it.
+pub const PROBE_TIME: Duration = Duration::from_millis(300);
+
+/// Where both roads' records are kept.
+const KEY: &str = "okta-telephony-acs/roads";
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// The one that is tried first.
+    Primary,
+    /// The one that messages go over to.
+    Secondary,
+}
+
+impl Road {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+        }
+    }
+
+    /// The variable that holds its connection string.
+    pub const fn connection_string_variable(self) -> &'static str {
+        match self {
+            Self::Primary => "acs_connection_string",
+            Self::Secondary => "acs_secondary_connection_string",
+        }
+    }
+
+    /// The variable that holds its sender.
+    pub const fn sender_variable(self) -> &'static str {
+        match self {
+            Self::Primary => "acs_from_shortcode",
+            Self::Secondary => "acs_secondary_senders",
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Secondary,
+            Self::Secondary => Self::Primary,
+        }
+    }
+}
+
+/// The roads that a message may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Roads<'a> {
+    /// The first.
+    pub primary: &'a Acs,
+    /// The second, where there is one for this recipient.
+    pub secondary: Option<&'a Acs>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The road whose outcome this is.
+    pub road: Road,
+    /// How often the message was tried, on both roads.
+    pub attempts: u32,
+    /// The last status that ACS gave on this road: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// ACS's error code for the whole request on this road, letters only, where it gave one.
+    pub error_code: Option<String>,
+    /// The time from the first attempt to the end of the last, on both roads.
+    pub elapsed: Duration,
+    /// The message id, which ACS may leave out, or why the message is not known to be sent.
+    pub result: Result<Option<String>, Refusal>,
+    /// Why the message went over to this road, where it did.
+    pub went_over: Option<Reason>,
+    /// The message was sent, and the other road may have sent it too.
+    pub may_be_double: bool,
+    /// The store could not be read or written, so that roads that are down may not be known.
+    pub store_failed: bool,
+}
+
+/// Sends a message over the road that is fit for it, and over the other one where that may help,
+/// until `until` at the latest. With one road the store is not asked.
+pub fn send(
+    roads: &Roads<'_>,
+    message: &Message<'_>,
+    ports: Ports<'_>,
+    until: Instant,
+) -> Delivery {
+    let Some(secondary) = roads.secondary else {
+        let turn =
+            Turn { road: Road::Primary, acs: roads.primary, until, deadline: until, patient: true };
+        let tried = sms::send(&turn, message, ports);
+        return delivery(turn.road, tried, None, ports.clock.instant());
+    };
+
+    let remembered = read(ports.store);
+    let mut store_failed = remembered.is_err();
+    let mut records = remembered.unwrap_or_default();
+    let choice = choose(&mut records, ports).unwrap_or_else(|StoreUnavailable| {
+        store_failed = true;
+        Choice::Half
+    });
+
+    let now = ports.clock.instant();
+    let left = until.since(now);
+    let (road, time, patient) = match choice {
+        Choice::Half => (Road::Primary, left / 2, false),
+        Choice::Probe(down) => (down, PROBE_TIME.min(left / 2), false),
+        Choice::Skip(down) => (down.other(), left.saturating_sub(PROBE_TIME).max(left / 2), true),
+    };
+    let first_until = until.min(now.plus(time.max(SHORTEST_ATTEMPT)));
+    let turn = |road, until_then, patient| Turn {
+        road,
+        acs: if road == Road::Primary { roads.primary } else { secondary },
+        until: until_then,
+        deadline: until,
+        patient,
+    };
+    let first = sms::send(&turn(road, first_until, patient), message, ports);
+    let goes_over = first.road_failed && ports.clock.instant().plus(SHORTEST_ATTEMPT) <= until;
+    let second = goes_over.then(|| sms::send(&turn(road.other(), until, true), message, ports));
+    let ended = ports.clock.instant();
+
+    let tried = [Some((road, &first)), second.as_ref().map(|second| (road.other(), second))];
+    if !store_failed {
+        store_failed = remember(tried, records, ports).is_err();
+    }
+
+    let mut delivery = match second {
+        None => delivery(road, first, None, ended),
+        Some(second) => delivery(road.other(), second, Some(first), ended),
+    };
+    // One resource, under either of its keys, knows the message again.
+    delivery.may_be_double &= roads.primary.resource.authority != secondary.resource.authority;
+    delivery.store_failed = store_failed;
+    delivery
+}
+
+/// How the time is shared out.
+enum Choice {
+    /// The primary first, with half of it. Both roads are up, or both are down.
+    Half,
+    /// The road that is down first, for as long as a probe may take.
+    Probe(Road),
+    /// The road that is down last, with what a probe may take.
+    Skip(Road),
+}
+
+/// What the records speak for. A probe is told to other hooks before it starts.
+fn choose(records: &mut Records, ports: Ports<'_>) -> Result<Choice, StoreUnavailable> {
+    let is_down = |road| records.of(road).is_down();
+    let down = match [Road::Primary, Road::Secondary].map(is_down) {
+        [true, false] => Road::Primary,
+        [false, true] => Road::Secondary,
+        _ => return Ok(Choice::Half),
+    };
+    let now = milliseconds(ports.clock);
+    let record = records.of(down);
+    if !record.probe_is_due(now) {
+        return Ok(Choice::Skip(down));
+    }
+    record.put_probe_off(now);
+    ports.store.set(KEY, &records.bytes())?;
+    Ok(Choice::Probe(down))
+}
+
+fn read(store: &dyn Store) -> Result<Records, StoreUnavailable> {
+    Ok(Records::parse(&store.get(KEY)?.unwrap_or_default()))
+}
+
+/// Writes down who failed and who is up again. `before` is what was known at the start: a success
+/// after nothing is nothing to write.
+fn remember(
+    tried: [Option<(Road, &Tried)>; 2],
+    mut before: Records,
+    ports: Ports<'_>,
+) -> Result<(), StoreUnavailable> {
+    let tried = || tried.iter().flatten();
+    let news = |(road, tried): &(Road, &Tried)| {
+        tried.road_failed || tried.result.is_ok() && *before.of(*road) != Record::default()
+    };
+    if !tried().any(news) {
+        return Ok(());
+    }
+    // Read again: while this hook waited for a road, others have written what they saw of it.
+    let mut records = read(ports.store)?;
+    for (road, tried) in tried() {
+        if tried.road_failed {
+            records.of(*road).fail(milliseconds(ports.clock));
+        } else if tried.result.is_ok() {
+            *records.of(*road) = Record::default();
+        }
+    }
+    ports.store.set(KEY, &records.bytes())
+}
+
+/// Milliseconds since 1970; none before.
+fn milliseconds(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+/// What became of the message, from the road that was tried last and the one before it.
+fn delivery(road: Road, last: Tried, before: Option<Tried>, ended: Instant) -> Delivery {
+    let before = before.as_ref();
+    let may_be_sent_before = before.is_some_and(|tried| tried.may_be_sent);
+    let went_over = before.and_then(|tried| Some(tried.result.as_ref().err()?.reason));
+    let started = before.unwrap_or(&last).started;
+    Delivery {
+        road,
+        attempts: last.attempts + before.map_or(0, |tried| tried.attempts),
+        status: last.status,
+        error_code: last.error_code,
+        elapsed: ended.since(started),
+        may_be_double: last.result.is_ok() && may_be_sent_before,
+        result: last.result.map_err(|refusal| {
+            let said = went_over.map(|reason| (road.other(), reason));
+            completed(refusal, said, last.may_be_sent || may_be_sent_before)
+        }),
+        went_over,
+        store_failed: false,
+    }
+}
+
+/// A refusal with what the road before said, for the log, and with the warning.
+fn completed(mut refusal: Refusal, before: Option<(Road, Reason)>, may_be_sent: bool) -> Refusal {
+    if let Some((road, reason)) = before {
+        let fix = refusal.log_fix.as_ref().unwrap_or(&refusal.fix);
+        let log_fix =
+            [fix.as_ref(), " The ", road.name(), " road had failed with ", reason.code(), "."]
+                .concat();
+        refusal = refusal.with_log_fix(log_fix);
+    }
+    if may_be_sent {
+        for fix in iter::once(&mut refusal.fix).chain(&mut refusal.log_fix) {
+            fix.to_mut().push_str(" The message may have been sent.");
+        }
+    }
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acs::connection_string::ConnectionString;
+    use crate::acs::sender::Sender;
+    use crate::acs::sms::Repeatability;
+    use crate::phone_number::PhoneNumber;
+    use crate::ports::fake::{Answers, FakeAnswer, FakeHost};
+    use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+    use time::OffsetDateTime;
+
+    type Outcome = (Duration, Result<FakeAnswer, SendError>);
+
+    const FIRST: &str = "contoso.communication.azure.com";
+    const SECOND: &str = "fabrikam.communication.azure.com";
+    const TIME: Duration = Duration::from_millis(2450);
+
+    fn acs(authority: &str, key: &str, sender: &str) -> Acs {
+        let resource = format!("endpoint=https://{authority}/;accesskey={key}");
+        Acs {
+            resource: ConnectionString::parse(&resource).unwrap(),
+            api_version: "2021-03-07".into(),
+            sender: Sender::parse(sender).unwrap(),
+        }
+    }
+
+    fn send_over(host: &FakeHost, second: &str, ports: Ports<'_>, time: Duration) -> Delivery {
+        let primary = acs(FIRST, "pw==", "12345");
+        let secondary = acs(second, "c2VjcmV0", "+18005550199");
+        let roads = Roads { primary: &primary, secondary: Some(&secondary) };
+        let to = PhoneNumber::parse("+15550100123").unwrap();
+        let repeatability = Repeatability::of(Some("event"), None, host.now, host);
+        let message = Message { to: &to, text: "Your code is 1", repeatability };
+        send(&roads, &message, ports, host.instant.get().plus(time))
+    }
+
+    fn send_one(host: &FakeHost) -> Delivery {
+        send_over(host, SECOND, host.ports(), TIME)
+    }
+
+    fn host(
+        first: impl IntoIterator<Item = Outcome>,
+        second: impl IntoIterator<Item = Outcome>,
+    ) -> FakeHost {
+        FakeHost::default().answering_at(FIRST, first).answering_at(SECOND, second)
+    }
+
+    /// Requests on the first and on the second road.
+    fn requests(host: &FakeHost) -> (usize, usize) {
+        let sent = host.sent.borrow();
+        let first = sent.iter().filter(|sent| sent.authority == FIRST).count();
+        (first, sent.len() - first)
+    }
+
+    fn at_once(error: SendError) -> Outcome {
+        (Duration::from_millis(1), Err(error))
+    }
+
+    fn hung() -> Outcome {
+        (Duration::from_secs(60), Err(SendError::Broken))
+    }
+
+    fn recipient(status: u16) -> Outcome {
+        let body = format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":false}}]}}"#);
+        FakeAnswer::of(202, &body)
+    }
+
+    fn accepted_without_body(error: BodyError) -> Outcome {
+        let answer = FakeAnswer { status: 202, retry_after: None, body: Err(error) };
+        (Duration::from_millis(20), Ok(answer))
+    }
+
+    fn is_acceptance((_, answer): &Outcome) -> bool {
+        let body = answer.as_ref().ok().and_then(|answer| answer.body.as_ref().ok());
+        body.is_some_and(|body| body.contains("messageId"))
+    }
+
+    fn fix(delivery: &Delivery) -> &str {
+        &delivery.result.as_ref().unwrap_err().fix
+    }
+
+    fn log_fix(delivery: &Delivery) -> &str {
+        delivery.result.as_ref().unwrap_err().log_fix.as_deref().unwrap()
+    }
+
+    /// The host, `seconds` later.
+    fn later(mut host: FakeHost, seconds: u64) -> FakeHost {
+        host.now += Duration::from_secs(seconds);
+        host.sent.borrow_mut().clear();
+        host.store_calls.borrow_mut().clear();
+        host
+    }
+
+    /// A host on which a road has just been found down, at its `now`.
+    fn with_down(down: &[Road]) -> FakeHost {
+        let host = FakeHost::default();
+        let mut records = Records::default();
+        for road in down {
+            for _ in 0..record::FAILURES {
+                records.of(*road).fail(milliseconds(&host));
+            }
+            assert!(records.of(*road).is_down());
+        }
+        host.stored.borrow_mut().as_mut().unwrap().insert(KEY.into(), records.bytes());
+        host
+    }
+
+    fn is_down(host: &FakeHost, road: Road) -> bool {
+        read(host).unwrap().of(road).is_down()
+    }
+
+    #[test]
+    fn one_road_asks_no_store() {
+        let host = FakeHost::default().answering([FakeAnswer::of(401, "")]);
+        let primary = acs(FIRST, "pw==", "12345");
+        let to = PhoneNumber::parse("+15550100123").unwrap();
+        let repeatability = Repeatability::of(None, None, host.now, &host);
+        let message = Message { to: &to, text: "1", repeatability };
+        let until = host.instant.get().plus(TIME);
+        let roads = Roads { primary: &primary, secondary: None };
+        let delivery = send(&roads, &message, host.ports(), until);
+        assert!(delivery.result.unwrap_err().log_fix.is_none());
+        assert!(host.store_calls.borrow().is_empty());
+    }
+
+    #[test]
+    fn what_the_first_road_says_decides_whether_the_second_is_asked() {
+        let broken = at_once(SendError::Broken);
+        // What the first road answers, how often it is asked, whether the message goes over, and
+        // whether it may then come twice.
+        for (first, asked, goes_over, double) in [
+            (at_once(SendError::NotConnected), 1, true, false),
+            (at_once(SendError::Untrusted), 1, true, false),
+            (at_once(SendError::NotAllowed), 1, true, false),
+            (FakeAnswer::of(401, ""), 1, true, false),
+            (FakeAnswer::of(403, ""), 1, true, false),
+            (FakeAnswer::of(404, ""), 1, true, false),
+            (FakeAnswer::throttled(None), 1, true, false),
+            (FakeAnswer::throttled(Some("0")), 1, true, false),
+            (FakeAnswer::throttled(Some("1")), 1, true, false),
+            (FakeAnswer::throttled(Some("60")), 1, true, false),
+            (FakeAnswer::of(501, ""), 1, true, false),
+            (FakeAnswer::of(503, ""), 1, true, false),
+            (recipient(401), 1, true, false),
+            (recipient(403), 1, true, false),
+            (recipient(429), 1, true, false),
+            (recipient(503), 1, true, false),
+            (broken, 2, true, true),
+            (FakeAnswer::of(409, ""), 2, true, true),
+            (FakeAnswer::of(500, ""), 2, true, true),
+            (FakeAnswer::of(502, ""), 2, true, true),
+            (FakeAnswer::of(504, ""), 2, true, true),
+            (hung(), 1, true, true),
+            (FakeAnswer::of(400, ""), 1, false, false),
+            (FakeAnswer::of(412, ""), 1, false, false),
+            (FakeAnswer::of(301, ""), 1, false, false),
+            (FakeAnswer::of(200, ""), 1, false, false),
+            (FakeAnswer::of(202, "?"), 1, false, false),
+            (accepted_without_body(BodyError::Late), 1, false, false),
+            (accepted_without_body(BodyError::TooLarge), 1, false, false),
+            (accepted_without_body(BodyError::Broken), 2, false, false),
+            (recipient(400), 1, false, false),
+            (recipient(404), 1, false, false),
+            (recipient(202), 1, false, false),
+            (FakeAnswer::accepted("id-1"), 1, false, false),
+        ] {
+            let label = format!("{first:?}");
+            let sent = is_acceptance(&first);
+            let host = host(vec![first; 9], [FakeAnswer::accepted("id-2")]);
+            let delivery = send_one(&host);
+            assert_eq!(requests(&host), (asked, usize::from(goes_over)), "{label}");
+            assert_eq!(delivery.attempts as usize, asked + usize::from(goes_over), "{label}");
+            assert_eq!(delivery.result.is_ok(), sent || goes_over, "{label}");
+            let road = if goes_over { Road::Secondary } else { Road::Primary };
+            assert_eq!((delivery.road, delivery.may_be_double), (road, double), "{label}");
+            assert_eq!(delivery.went_over.is_some(), goes_over, "{label}");
+            let failures = read(&host).unwrap() != Records::default();
+            assert_eq!(failures, goes_over, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_repeat_that_the_first_road_takes_keeps_the_message_there() {
+        let broken = at_once(SendError::Broken);
+        let host = host([broken, FakeAnswer::accepted("id-1")], []);
+        let delivery = send_one(&host);
+        assert_eq!(delivery.result, Ok(Some("id-1".into())));
+        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 2));
+        assert!(!delivery.may_be_double);
+        let sent = host.sent.borrow();
+        assert_eq!((&sent[0].body, &sent[0].headers), (&sent[1].body, &sent[1].headers));
+        assert_eq!(sent[1].at.since(sent[0].at).as_millis(), 101);
+        assert_eq!(host.store_calls.borrow().len(), 1);
+    }
+
+    #[test]
+    fn each_road_has_its_sender_and_signature_and_both_have_the_same_pair() {
+        let first = [FakeAnswer::of(500, ""), FakeAnswer::of(500, "")];
+        let host = host(first, [FakeAnswer::of(503, ""), FakeAnswer::accepted("id-2")]);
+        assert!(send_one(&host).result.is_ok());
+        let sent = host.sent.borrow();
+        for pair in [[0, 1], [2, 3]] {
+            let [a, b] = pair.map(|at| &sent[at]);
+            assert_eq!((&a.body, &a.headers), (&b.body, &b.headers));
+        }
+        assert_ne!(sent[0].headers, sent[2].headers);
+        assert!(sent[0].body.contains(r#""from":"12345""#));
+        assert!(sent[2].body.contains(r#""from":"+18005550199""#));
+        let rest = |body: &str| body.split_once("smsRecipients").unwrap().1.to_owned();
+        assert_eq!(rest(&sent[0].body), rest(&sent[2].body));
+    }
+
+    #[test]
+    fn a_hung_road_is_left_at_half_of_the_time_and_another_hung_one_at_the_end() {
+        let host = host([hung()], [hung()]);
+        let start = host.instant.get();
+        let delivery = send_one(&host);
+        let sent = host.sent.borrow();
+        assert_eq!(sent[1].at.since(start).as_millis(), 1225);
+        assert_eq!((delivery.elapsed, delivery.attempts), (TIME, 2));
+        assert_eq!(delivery.result.as_ref().unwrap_err().reason, Reason::DeadlineExceeded);
+        assert!(fix(&delivery).ends_with("The message may have been sent."));
+    }
+
+    #[test]
+    fn the_first_road_repeats_only_inside_its_half() {
+        let slow = |status| (Duration::from_millis(1100), FakeAnswer::of(status, "").1);
+        let host = host([slow(500)], [FakeAnswer::accepted("id-2")]);
+        let delivery = send_one(&host);
+        assert!(delivery.result.is_ok() && delivery.may_be_double);
+        assert_eq!(requests(&host), (1, 1));
+    }
+
+    #[test]
+    fn once_the_first_road_has_said_202_its_body_has_all_the_time() {
+        /// A 202 whose body takes 2 seconds.
+        struct SlowBody<'a>(&'a FakeHost);
+        impl HttpClient for SlowBody<'_> {
+            fn send(
+                &self,
+                _: &OutboundRequest<'_>,
+                _: Instant,
+            ) -> Result<Box<dyn Answer>, SendError> {
+                self.0.sleep(self.0.instant.get().plus(Duration::from_millis(20)));
+                Ok(Box::new(Given(self.0.instant.get().plus(Duration::from_secs(2)))))
+            }
+        }
+        struct Given(Instant);
+        impl Answer for Given {
+            fn status(&self) -> u16 {
+                202
+            }
+            fn header(&self, _: &'static str) -> Option<String> {
+                None
+            }
+        }
+        impl Body for Given {
+            fn read(&mut self, _: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+                if self.0 >= until {
+                    return Err(BodyError::Late);
+                }
+                Ok(FakeAnswer::accepted("id-1").1.unwrap().body?.into_bytes())
+            }
+        }
+        let host = FakeHost::default();
+        let delivery =
+            send_over(&host, SECOND, Ports { http: &SlowBody(&host), ..host.ports() }, TIME);
+        assert_eq!(delivery.result, Ok(Some("id-1".into())));
+        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 1));
+    }
+
+    #[test]
+    fn the_second_road_is_tried_as_if_it_were_alone() {
+        let gone = at_once(SendError::NotConnected);
+        let host = host([gone.clone()], vec![gone; 9]);
+        let start = host.instant.get();
+        let delivery = send_one(&host);
+        assert_eq!(requests(&host), (1, 5));
+        assert!(host.instant.get().since(start) < TIME);
+        assert!(fix(&delivery).contains("acs_secondary_connection_string"));
+        assert!(!fix(&delivery).contains("may have been sent"));
+    }
+
+    #[test]
+    fn with_little_time_no_attempt_is_shorter_than_it_is_worth() {
+        for (left, expected) in [(99, (0, 0)), (100, (1, 0)), (199, (1, 0)), (200, (1, 1))] {
+            let host = host([hung()], [FakeAnswer::accepted("id-2")]);
+            let delivery = send_over(&host, SECOND, host.ports(), Duration::from_millis(left));
+            assert_eq!(requests(&host), expected, "{left}");
+            assert!(delivery.elapsed.as_millis() <= u128::from(left), "{left}");
+        }
+    }
+
+    #[test]
+    fn two_keys_of_one_resource_make_no_double() {
+        let answers = [hung(), FakeAnswer::accepted("id-1")];
+        let host = FakeHost::default().answering_at(FIRST, answers);
+        let delivery = send_over(&host, FIRST, host.ports(), TIME);
+        assert_eq!((delivery.road, delivery.may_be_double), (Road::Secondary, false));
+        let sent = host.sent.borrow();
+        assert_ne!(sent[0].headers.last(), sent[1].headers.last(), "each key signs for itself");
+    }
+
+    #[test]
+    fn a_failure_on_both_roads_has_the_last_ones_reason_and_both_in_the_log() {
+        let secondary = "acs_secondary_connection_string";
+        for (first, second, reason, told, logged, may_be_sent) in [
+            (
+                FakeAnswer::of(401, ""),
+                FakeAnswer::of(401, ""),
+                Reason::AcsUnauthorized,
+                secondary,
+                "acs_unauthorized.",
+                false,
+            ),
+            (
+                hung(),
+                FakeAnswer::of(404, ""),
+                Reason::AcsRejected,
+                secondary,
+                "deadline_exceeded.",
+                true,
+            ),
+            (
+                FakeAnswer::throttled(None),
+                FakeAnswer::of(400, ""),
+                Reason::AcsRejected,
+                "acs_secondary_senders",
+                "acs_throttled.",
+                false,
+            ),
+            (
+                FakeAnswer::of(503, ""),
+                hung(),
+                Reason::DeadlineExceeded,
+                "ACS",
+                "acs_unavailable.",
+                true,
+            ),
+            (
+                at_once(SendError::Broken),
+                at_once(SendError::NotAllowed),
+                Reason::Misconfigured,
+                "see the hook's log",
+                "acs_unavailable.",
+                true,
+            ),
+        ] {
+            let label = format!("{first:?} {second:?}");
+            let host = host(vec![first; 2], [second]);
+            let delivery = send_one(&host);
+            assert_eq!(delivery.result.as_ref().unwrap_err().reason, reason, "{label}");
+            assert_eq!(delivery.road, Road::Secondary);
+            assert!(fix(&delivery).contains(told), "{label}: {}", fix(&delivery));
+            let logged = format!(" The primary road had failed with {logged}");
+            assert!(log_fix(&delivery).contains(&logged), "{label}: {}", log_fix(&delivery));
+            assert!(!fix(&delivery).contains("road"), "the caller is not told");
+            for fix in [fix(&delivery), log_fix(&delivery)] {
+                assert_eq!(
+                    fix.ends_with(" The message may have been sent."),
+                    may_be_sent,
+                    "{label}"
+                );
+            }
+            assert!(!delivery.may_be_double);
+        }
+    }
+
+    #[test]
+    fn a_host_that_may_not_be_called_is_named_with_the_variable_of_its_road() {
+        let forbidden = at_once(SendError::NotAllowed);
+        let delivery = send_one(&host([forbidden.clone()], [forbidden]));
+        assert!(log_fix(&delivery).contains("endpoint in acs_secondary_connection_string"));
+        assert!(log_fix(&delivery).contains(&format!("https://{SECOND}")));
+    }
+
+    #[test]
+    fn the_store_is_asked_once_and_written_only_where_there_is_news() {
+        let get = format!("get {KEY}");
+        let set = format!("set {KEY}");
+        let good = || FakeAnswer::accepted("id-1");
+        let host = later(host([good(), FakeAnswer::of(503, ""), good(), good()], [good()]), 0);
+        let calls = |host: &FakeHost| {
+            host.store_calls.borrow_mut().clear();
+            send_one(host);
+            host.store_calls.borrow().clone()
+        };
+        assert_eq!(calls(&host), [&*get]);
+        assert_eq!(calls(&host), [&*get, &get, &set], "a failure");
+        assert_eq!(calls(&host), [&*get, &get, &set], "the success that ends it");
+        assert_eq!(calls(&host), [&*get]);
+    }
+
+    #[test]
+    fn the_fifth_failure_within_30_seconds_puts_a_road_down() {
+        for (apart, down) in [(0, true), (7, true), (8, false), (60, false)] {
+            let mut host = host(
+                vec![FakeAnswer::of(503, ""); 5],
+                std::iter::repeat_n(FakeAnswer::accepted("id-2"), 5),
+            );
+            for n in 1..=5 {
+                assert!(!is_down(&host, Road::Primary), "{apart} s apart, before failure {n}");
+                assert!(send_one(&host).result.is_ok());
+                host = later(host, apart);
+            }
+            assert_eq!(is_down(&host, Road::Primary), down, "{apart} s apart");
+            assert!(!is_down(&host, Road::Secondary));
+        }
+    }
+
+    #[test]
+    fn a_success_forgets_the_failures_before_it() {
+        let bad = || FakeAnswer::of(503, "");
+        let first = (0..9).map(|n| if n == 4 { FakeAnswer::accepted("id-1") } else { bad() });
+        let host = host(first, vec![FakeAnswer::accepted("id-2"); 8]);
+        (0..9).for_each(|_| assert!(send_one(&host).result.is_ok()));
+        assert!(!is_down(&host, Road::Primary));
+    }
+
+    #[test]
+    fn a_road_that_is_down_is_skipped_and_tried_last() {
+        let good = || FakeAnswer::accepted("id-2");
+        let host = later(with_down(&[Road::Primary]), 4);
+        let host = host.answering_at(FIRST, []).answering_at(SECOND, [good()]);
+        let delivery = send_one(&host);
+        assert_eq!((delivery.road, delivery.went_over), (Road::Secondary, None));
+        assert_eq!(requests(&host), (0, 1));
+        assert_eq!(host.store_calls.borrow().len(), 1);
+
+        // Refused by the other one, which costs 20 ms, it has all that is left.
+        let host = host.answering_at(SECOND, [FakeAnswer::of(403, "")]);
+        let host = host.answering_at(FIRST, [(Duration::from_secs(2), good().1)]);
+        let delivery = send_one(&host);
+        assert_eq!((delivery.road, delivery.result.is_ok()), (Road::Primary, true));
+        assert!(!is_down(&host, Road::Primary), "a success is a success");
+    }
+
+    #[test]
+    fn the_last_resort_has_a_probes_time_if_the_other_road_hangs() {
+        let host = later(with_down(&[Road::Primary]), 4);
+        let host = host.answering_at(SECOND, [hung()]).answering_at(FIRST, [hung()]);
+        let start = host.instant.get();
+        let delivery = send_one(&host);
+        let sent = host.sent.borrow();
+        assert_eq!((sent[0].authority.as_str(), sent[1].authority.as_str()), (SECOND, FIRST));
+        assert_eq!(sent[1].at.since(start), TIME - PROBE_TIME);
+        assert_eq!(delivery.elapsed, TIME);
+        assert!(log_fix(&delivery).contains("The secondary road had failed with"));
+    }
+
+    #[test]
+    fn while_one_road_is_down_the_other_is_tried_as_if_it_were_alone() {
+        let host = later(with_down(&[Road::Primary]), 1).answering_at(FIRST, []);
+        let host =
+            host.answering_at(SECOND, [FakeAnswer::of(503, ""), FakeAnswer::accepted("id-2")]);
+        assert!(send_one(&host).result.is_ok());
+        assert_eq!(requests(&host), (0, 2));
+    }
+
+    #[test]
+    fn one_hook_in_5_seconds_probes_with_300_ms_until_one_succeeds() {
+        let good = |id| FakeAnswer::accepted(id);
+        let mut host = with_down(&[Road::Primary])
+            .answering_at(FIRST, [hung(), hung(), good("id-1"), good("id-1")])
+            .answering_at(SECOND, vec![good("id-2"); 9]);
+        for (after, expected) in [
+            (4, (0, 1)),
+            (1, (1, 1)), // The first probe.
+            (0, (0, 1)),
+            (4, (0, 1)),
+            (1, (1, 1)), // The second.
+            (4, (0, 1)),
+            (60, (1, 0)), // The third, which succeeds.
+            (0, (1, 0)),
+        ] {
+            host = later(host, after);
+            let start = host.instant.get();
+            assert!(send_one(&host).result.is_ok());
+            assert_eq!(requests(&host), expected, "{after}");
+            if expected == (1, 1) {
+                assert_eq!(host.sent.borrow()[1].at.since(start), PROBE_TIME);
+            }
+        }
+    }
+
+    #[test]
+    fn a_probe_is_told_to_the_others_before_it_starts() {
+        let host = later(with_down(&[Road::Primary]), 5)
+            .answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
+        let mut records = read(&host).unwrap();
+        assert!(matches!(choose(&mut records, host.ports()), Ok(Choice::Probe(Road::Primary))));
+        let mut records = read(&host).unwrap();
+        assert!(matches!(choose(&mut records, host.ports()), Ok(Choice::Skip(Road::Primary))));
+    }
+
+    #[test]
+    fn a_probe_that_is_taken_too_late_may_arrive_twice() {
+        let slow = (Duration::from_millis(301), FakeAnswer::accepted("id-1").1);
+        let host = later(with_down(&[Road::Primary]), 5)
+            .answering_at(FIRST, [slow])
+            .answering_at(SECOND, [FakeAnswer::accepted("id-2")]);
+        assert!(send_one(&host).may_be_double);
+    }
+
+    #[test]
+    fn a_secondary_that_is_down_is_probed_too() {
+        let good = |id| FakeAnswer::accepted(id);
+        let host = later(with_down(&[Road::Secondary]), 5);
+        let host = host.answering_at(SECOND, [good("id-2")]).answering_at(FIRST, []);
+        assert_eq!(send_one(&host).road, Road::Secondary);
+        assert!(!is_down(&host, Road::Secondary));
+    }
+
+    #[test]
+    fn with_both_down_it_is_the_primary_first_and_nothing_is_skipped() {
+        let host = later(with_down(&[Road::Primary, Road::Secondary]), 5);
+        let host =
+            host.answering_at(FIRST, [hung()]).answering_at(SECOND, [FakeAnswer::accepted("2")]);
+        let start = host.instant.get();
+        assert_eq!(send_one(&host).road, Road::Secondary);
+        assert_eq!(host.sent.borrow()[1].at.since(start), TIME / 2);
+        assert!(is_down(&host, Road::Primary) && !is_down(&host, Road::Secondary));
+    }
+
+    #[test]
+    fn a_store_that_fails_holds_no_message_up_and_is_told() {
+        let good = || FakeAnswer::accepted("id-2");
+        let host = host([FakeAnswer::of(503, "")], [good()]);
+        host.stored.replace(None);
+        let delivery = send_one(&host);
+        assert!(delivery.result.is_ok() && delivery.store_failed);
+        assert_eq!(host.store_calls.borrow().len(), 1, "a store that fails is not asked again");
+        assert!(!send_one(&FakeHost::default()).store_failed);
+    }
+
+    /// A store that can be read, and not written.
+    struct ReadOnly<'a>(&'a FakeHost);
+
+    impl Store for ReadOnly<'_> {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+            self.0.get(key)
+        }
+
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
+            Err(StoreUnavailable)
+        }
+    }
+
+    #[test]
+    fn a_probe_that_can_not_be_told_is_none_and_the_road_counts_as_up() {
+        let host = later(with_down(&[Road::Secondary]), 5);
+        let host =
+            host.answering_at(FIRST, [FakeAnswer::accepted("id-1")]).answering_at(SECOND, []);
+        let ports = Ports { store: &ReadOnly(&host), ..host.ports() };
+        let delivery = send_over(&host, SECOND, ports, TIME);
+        assert_eq!((delivery.road, delivery.store_failed), (Road::Primary, true));
+    }
+
+    #[test]
+    fn what_others_wrote_while_a_hook_waited_is_kept() {
+        /// A store in which another failure of the primary stands from the second reading on.
+        struct Busy<'a>(&'a FakeHost);
+        impl Store for Busy<'_> {
+            fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+                let mut records = read(self.0)?;
+                records.of(Road::Primary).fail(milliseconds(self.0));
+                let before = self.0.get(key)?;
+                self.0.set(key, &records.bytes())?;
+                Ok(before)
+            }
+            fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+                self.0.set(key, value)
+            }
+        }
+        let host = host(vec![FakeAnswer::of(503, ""); 3], vec![FakeAnswer::accepted("2"); 3]);
+        for _ in 0..3 {
+            let ports = Ports { store: &Busy(&host), ..host.ports() };
+            assert!(send_over(&host, SECOND, ports, TIME).result.is_ok());
+        }
+        assert!(is_down(&host, Road::Primary));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_keeps_no_road_down() {
+        for back in [1, 6, 3600, 70 * 365 * 86_400] {
+            let mut host = with_down(&[Road::Primary]);
+            host.now -= Duration::from_secs(back);
+            // The probe is further off than probes are apart.
+            let host = host.answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
+            assert_eq!(send_one(&host).road, Road::Primary, "{back}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_stored_bytes_are_records_or_none(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..120),
+                prop::collection::vec(any::<u8>(), 96).prop_map(|mut bytes| { bytes.insert(0, 1); bytes }),
+            ],
+            now: u64,
+        ) {
+            let mut records = Records::parse(&bytes);
+            if records != Records::default() {
+                prop_assert_eq!(records.bytes(), bytes.clone());
+            }
+            for road in [Road::Primary, Road::Secondary] {
+                let record = records.of(road);
+                let _ = record.probe_is_due(now);
+                record.fail(now);
+                record.put_probe_off(now);
+            }
+            let host = FakeHost::default();
+            host.stored.borrow_mut().as_mut().unwrap().insert(KEY.into(), bytes);
+            let delivery = send_over(&host, SECOND, host.ports(), TIME);
+            prop_assert!(delivery.result.is_ok() && !delivery.store_failed);
+        }
+
+        #[test]
+        fn whatever_the_roads_say_the_deadline_is_kept_and_one_success_is_the_end(
+            first in prop::collection::vec(any_outcome(), 12),
+            second in prop::collection::vec(any_outcome(), 12),
+            down in prop::sample::subsequence(vec![Road::Primary, Road::Secondary], 0..=2),
+            after in 0u64..8,
+            left in 0u64..2500,
+        ) {
+            let left = Duration::from_millis(left);
+            let host = later(with_down(&down), after)
+                .answering_at(FIRST, first.clone())
+                .answering_at(SECOND, second.clone());
+            let start = host.instant.get();
+            let delivery = send_over(&host, SECOND, host.ports(), left);
+            prop_assert!(host.instant.get().since(start) <= left);
+            prop_assert!(delivery.elapsed <= left);
+            let (on_first, on_second) = requests(&host);
+            prop_assert_eq!(delivery.attempts as usize, on_first + on_second);
+            let asked = first[..on_first].iter().chain(&second[..on_second]);
+            let successes = asked.filter(|outcome| is_acceptance(outcome)).count();
+            prop_assert!(successes <= 1);
+            prop_assert_eq!(delivery.result.is_ok(), successes == 1);
+            prop_assert!(delivery.result.is_ok() || !delivery.may_be_double);
+            for pair in host.sent.borrow().windows(2) {
+                prop_assert!(pair[0].authority != pair[1].authority || pair[0].body == pair[1].body);
+            }
+        }
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        let answer = prop_oneof![
+            prop::sample::select(vec![
+                at_once(SendError::NotConnected),
+                at_once(SendError::Untrusted),
+                at_once(SendError::NotAllowed),
+                at_once(SendError::Broken),
+                FakeAnswer::throttled(Some("0")),
+                FakeAnswer::throttled(Some("1")),
+                accepted_without_body(BodyError::Broken),
+                accepted_without_body(BodyError::Late),
+                FakeAnswer::of(202, "?"),
+            ]),
+            (100u16..600).prop_map(|status| FakeAnswer::of(status, "")),
+            (100u16..600).prop_map(recipient),
+        ];
+        let slow = (0u64..3000, answer.clone())
+            .prop_map(|(takes, (_, answer))| (Duration::from_millis(takes), answer));
+        prop_oneof![answer, slow, Just(hung()), Just(FakeAnswer::accepted("id"))]
+    }
+
+    /// The clock of day that runs with the other one.
+    struct Running<'a>(&'a FakeHost);
+
+    impl Clock for Running<'_> {
+        fn now(&self) -> OffsetDateTime {
+            self.0.now + self.0.instant.get().0
+        }
+
+        fn instant(&self) -> Instant {
+            self.0.instant.get()
+        }
+
+        fn sleep(&self, until: Instant) {
+            self.0.sleep(until);
+        }
+    }
+
+    /// A store that shows each hook what had been written by the time it looks, although the hooks
+    /// run one after the other here.
+    struct Timeline<'a> {
+        host: &'a FakeHost,
+        writes: RefCell<Vec<(Instant, Vec<u8>)>>,
+    }
+
+    impl Store for Timeline<'_> {
+        fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+            let (now, writes) = (self.host.instant.get(), self.writes.borrow());
+            let past = writes.iter().filter(|(at, _)| *at <= now);
+            Ok(past.max_by_key(|(at, _)| *at).map(|(_, value)| value.clone()))
+        }
+
+        fn set(&self, _: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+            self.writes.borrow_mut().push((self.host.instant.get(), value.into()));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_hung_road_makes_hooks_wait_for_a_second_or_two_and_not_for_the_minute() {
+        let hooks = 30 * 60;
+        let quick = (Duration::from_millis(80), FakeAnswer::accepted("id-2").1);
+        let host = host(Answers::from(vec![hung(); hooks]), Answers::from(vec![quick; hooks]));
+        let store = Timeline { host: &host, writes: RefCell::default() };
+        let ports = Ports { clock: &Running(&host), store: &store, ..host.ports() };
+        let mut times = Vec::new();
+        for n in 0..hooks {
+            let start = Instant(Duration::from_millis(n as u64 * 1000 / 30));
+            host.instant.set(start);
+            let delivery = send_over(&host, SECOND, ports, TIME);
+            assert!(delivery.result.is_ok());
+            times.push((start, host.instant.get()));
+        }
+        let at_once = |at: Instant| times.iter().filter(|(a, b)| *a <= at && at < *b).count();
+        let most = times.iter().map(|(start, _)| at_once(*start)).max().unwrap();
+        let mut waits: Vec<_> = times.iter().map(|(start, end)| end.since(*start)).collect();
+        waits.sort_unstable();
+        let of = |wait: Duration| waits.iter().filter(|w| **w == wait).count();
+        let (median, worst) = (waits[hooks / 2], waits[hooks - 1]);
+        let (slow, probes) = (of(worst), of(Duration::from_millis(380)));
+        println!(
+            "median {median:?}, worst {worst:?} ({slow} hooks), {probes} probes, at most {most} at once"
+        );
+        assert_eq!(median.as_millis(), 80);
+        assert_eq!(worst.as_millis(), 1305);
+        assert!(slow <= 45, "{slow} hooks waited for the hung road");
+        assert_eq!(probes, 11);
+        assert!(most < 75, "{most} hooks at once: Okta runs no more");
+    }
+}
