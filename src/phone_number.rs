@@ -1,5 +1,6 @@
 //! Phone numbers as ACS takes them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
@@ -68,6 +69,38 @@ impl PhoneNumber {
     /// The whole number, `+` included: for ACS, and for nothing that is kept.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The form that rules and limits go by: the same for all ways to write one number. Never for
+    /// sending, for which a network may want the digit that is left out here.
+    ///
+    /// ```
+    /// use okta_telephony_acs::phone_number::PhoneNumber;
+    ///
+    /// let number = PhoneNumber::parse("+52 1 55 1234 5678").unwrap();
+    /// assert_eq!(number.canonical(), "+525512345678");
+    /// ```
+    pub fn canonical(&self) -> Cow<'_, str> {
+        match self.canonical_parts() {
+            ("", _) => Cow::Borrowed(&self.0),
+            (code, rest) => Cow::Owned(format!("+{code}{rest}")),
+        }
+    }
+
+    /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
+    /// rest; or nothing and all.
+    pub(crate) fn canonical_parts(&self) -> (&str, &str) {
+        // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
+        // Argentina's 9 says that the number after it, which is also written without, is a mobile.
+        for (code, with_digit) in [("52", "521"), ("54", "549")] {
+            if let Some(rest) = self.0[1..].strip_prefix(with_digit)
+                && rest.len() == 10
+                && !rest.starts_with('0')
+            {
+                return (code, rest);
+            }
+        }
+        ("", &self.0[1..])
     }
 
     /// The calling code and the last two digits, with a `*` for each digit between them: the only
@@ -147,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn mexicos_one_and_argentinas_nine_are_not_in_the_canonical_form() {
+        for (number, canonical) in [
+            ("+5215512345678", "+525512345678"),
+            ("+525512345678", "+525512345678"),
+            ("+52155123456789", "+52155123456789"),
+            ("+521551234567", "+521551234567"),
+            ("+5210123456789", "+5210123456789"),
+            ("+5491123456789", "+541123456789"),
+            ("+541123456789", "+541123456789"),
+            ("+549112345678", "+549112345678"),
+            ("+15550100123", "+15550100123"),
+        ] {
+            assert_eq!(PhoneNumber::parse(number).unwrap().canonical(), canonical);
+        }
+    }
+
+    #[test]
     fn a_masked_number_shows_the_calling_code_and_two_digits() {
         for (number, masked) in [
             ("+15550100123", "+1********23"),
@@ -177,6 +227,14 @@ mod tests {
                 prop_assert!(!digits.starts_with('0'));
                 prop_assert_eq!(PhoneNumber::parse(number.as_str()).unwrap(), number.clone());
                 prop_assert_eq!(number.masked().len(), number.as_str().len());
+            }
+        }
+
+        #[test]
+        fn a_canonical_form_parses_and_is_its_own(text in "\\+(52|54)?[1-9][0-9]{6,12}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                let canonical = PhoneNumber::parse(&number.canonical()).unwrap();
+                prop_assert_eq!(canonical.canonical(), canonical.as_str());
             }
         }
     }
