@@ -19,6 +19,7 @@ pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 pub mod message;
+pub mod numbering;
 pub mod okta;
 pub mod phone_number;
 pub mod policy;
