@@ -89,6 +89,12 @@ pub fn look_up(number: &PhoneNumber) -> Plan {
     }
 }
 
+/// Whether a 0 follows the calling code though no valid number there begins with it and the digit
+/// after it.
+pub(crate) fn has_trunk_zero(digits: &str) -> bool {
+    walk(digits.bytes()).is_none()
+}
+
 /// The outcome of digits, or `None` if it is a trunk 0.
 fn walk(digits: impl Iterator<Item = u8>) -> Option<usize> {
     let symbols = digits.map(|digit| digit - b'0').chain([END]);

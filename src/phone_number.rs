@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::numbering;
+
 /// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
 /// (ITU-T E.164, section 6.2.1). The lower bound is the shortest number in use, country code
 /// included.
@@ -30,6 +32,8 @@ pub enum InvalidPhoneNumber {
     LeadingZero,
     /// It has fewer than 7 digits or more than 15.
     Length,
+    /// A 0 follows the country code, and no number there begins so.
+    TrunkZero,
 }
 
 impl fmt::Display for InvalidPhoneNumber {
@@ -41,12 +45,16 @@ impl fmt::Display for InvalidPhoneNumber {
             }
             Self::LeadingZero => "no country code begins with 0",
             Self::Length => "it has fewer than 7 digits or more than 15",
+            Self::TrunkZero => {
+                "the 0 after the country code is dialled only within the country, so leave it out"
+            }
         })
     }
 }
 
 impl PhoneNumber {
-    /// Reads E.164, tolerating the separators that people write between digits.
+    /// Reads E.164, tolerating the separators that people write between digits, but no trunk 0: the
+    /// number would be another.
     pub fn parse(text: &str) -> Result<Self, InvalidPhoneNumber> {
         let rest = text.strip_prefix('+').ok_or(InvalidPhoneNumber::NoPlus)?;
         let between = rest.starts_with(|c: char| c.is_ascii_digit())
@@ -62,6 +70,9 @@ impl PhoneNumber {
         }
         if !(7..=15).contains(&digits.len()) {
             return Err(InvalidPhoneNumber::Length);
+        }
+        if numbering::has_trunk_zero(digits) {
+            return Err(InvalidPhoneNumber::TrunkZero);
         }
         Ok(Self(number))
     }
@@ -174,8 +185,29 @@ mod tests {
             ("+05550100123", LeadingZero),
             ("+123456", Length),
             ("+1234567890123456", Length),
+            ("+44 (0)20 7946 0958", TrunkZero),
+            ("+4901512 3456789", TrunkZero),
+            ("+33 06 12 34 56 78", TrunkZero),
+            ("+81 090 1234 5678", TrunkZero),
+            ("+52 044 55 1234 5678", TrunkZero),
+            ("+1 0212 555 0123", TrunkZero),
         ] {
             assert_eq!(PhoneNumber::parse(text), Err(cause), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_zero_that_belongs_to_the_number_is_taken() {
+        for number in [
+            "+390612345678",
+            "+390669812345",
+            "+3780549886377",
+            "+2250123456789",
+            "+24106031234",
+            "+242061234567",
+            "+81007712345678",
+        ] {
+            assert_eq!(PhoneNumber::parse(number).unwrap().as_str(), number);
         }
     }
 
