@@ -1,6 +1,9 @@
 //! Phone numbers as ACS takes them.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::numbering;
 
 /// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
 /// (ITU-T E.164, section 6.2.1). The lower bound is the shortest number in use, country code
@@ -29,6 +32,8 @@ pub enum InvalidPhoneNumber {
     LeadingZero,
     /// It has fewer than 7 digits or more than 15.
     Length,
+    /// A 0 follows the country code, and no number there begins so.
+    TrunkZero,
 }
 
 impl fmt::Display for InvalidPhoneNumber {
@@ -40,12 +45,16 @@ impl fmt::Display for InvalidPhoneNumber {
             }
             Self::LeadingZero => "no country code begins with 0",
             Self::Length => "it has fewer than 7 digits or more than 15",
+            Self::TrunkZero => {
+                "the 0 after the country code is dialled only within the country, so leave it out"
+            }
         })
     }
 }
 
 impl PhoneNumber {
-    /// Reads E.164, tolerating the separators that people write between digits.
+    /// Reads E.164, tolerating the separators that people write between digits, but no trunk 0: the
+    /// number would be another.
     pub fn parse(text: &str) -> Result<Self, InvalidPhoneNumber> {
         let rest = text.strip_prefix('+').ok_or(InvalidPhoneNumber::NoPlus)?;
         let between = rest.starts_with(|c: char| c.is_ascii_digit())
@@ -62,12 +71,47 @@ impl PhoneNumber {
         if !(7..=15).contains(&digits.len()) {
             return Err(InvalidPhoneNumber::Length);
         }
+        if numbering::has_trunk_zero(digits) {
+            return Err(InvalidPhoneNumber::TrunkZero);
+        }
         Ok(Self(number))
     }
 
     /// The whole number, `+` included: for ACS, and for nothing that is kept.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The form that rules and limits go by: the same for all ways to write one number. Never for
+    /// sending, for which a network may want the digit that is left out here.
+    ///
+    /// ```
+    /// use okta_telephony_acs::phone_number::PhoneNumber;
+    ///
+    /// let number = PhoneNumber::parse("+52 1 55 1234 5678").unwrap();
+    /// assert_eq!(number.canonical(), "+525512345678");
+    /// ```
+    pub fn canonical(&self) -> Cow<'_, str> {
+        match self.canonical_parts() {
+            ("", _) => Cow::Borrowed(&self.0),
+            (code, rest) => Cow::Owned(format!("+{code}{rest}")),
+        }
+    }
+
+    /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
+    /// rest; or nothing and all.
+    pub(crate) fn canonical_parts(&self) -> (&str, &str) {
+        // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
+        // Argentina's 9 says that the number after it, which is also written without, is a mobile.
+        for (code, with_digit) in [("52", "521"), ("54", "549")] {
+            if let Some(rest) = self.0[1..].strip_prefix(with_digit)
+                && rest.len() == 10
+                && !rest.starts_with('0')
+            {
+                return (code, rest);
+            }
+        }
+        ("", &self.0[1..])
     }
 
     /// The calling code and the last two digits, with a `*` for each digit between them: the only
@@ -141,8 +185,46 @@ mod tests {
             ("+05550100123", LeadingZero),
             ("+123456", Length),
             ("+1234567890123456", Length),
+            ("+44 (0)20 7946 0958", TrunkZero),
+            ("+4901512 3456789", TrunkZero),
+            ("+33 06 12 34 56 78", TrunkZero),
+            ("+81 090 1234 5678", TrunkZero),
+            ("+52 044 55 1234 5678", TrunkZero),
+            ("+1 0212 555 0123", TrunkZero),
         ] {
             assert_eq!(PhoneNumber::parse(text), Err(cause), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_zero_that_belongs_to_the_number_is_taken() {
+        for number in [
+            "+390612345678",
+            "+390669812345",
+            "+3780549886377",
+            "+2250123456789",
+            "+24106031234",
+            "+242061234567",
+            "+81007712345678",
+        ] {
+            assert_eq!(PhoneNumber::parse(number).unwrap().as_str(), number);
+        }
+    }
+
+    #[test]
+    fn mexicos_one_and_argentinas_nine_are_not_in_the_canonical_form() {
+        for (number, canonical) in [
+            ("+5215512345678", "+525512345678"),
+            ("+525512345678", "+525512345678"),
+            ("+52155123456789", "+52155123456789"),
+            ("+521551234567", "+521551234567"),
+            ("+5210123456789", "+5210123456789"),
+            ("+5491123456789", "+541123456789"),
+            ("+541123456789", "+541123456789"),
+            ("+549112345678", "+549112345678"),
+            ("+15550100123", "+15550100123"),
+        ] {
+            assert_eq!(PhoneNumber::parse(number).unwrap().canonical(), canonical);
         }
     }
 
@@ -177,6 +259,14 @@ mod tests {
                 prop_assert!(!digits.starts_with('0'));
                 prop_assert_eq!(PhoneNumber::parse(number.as_str()).unwrap(), number.clone());
                 prop_assert_eq!(number.masked().len(), number.as_str().len());
+            }
+        }
+
+        #[test]
+        fn a_canonical_form_parses_and_is_its_own(text in "\\+(52|54)?[1-9][0-9]{6,12}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                let canonical = PhoneNumber::parse(&number.canonical()).unwrap();
+                prop_assert_eq!(canonical.canonical(), canonical.as_str());
             }
         }
     }
