@@ -40,6 +40,16 @@ const NO_SMS: [(u16, &str); 8] = [
     (44, "762[0-35-9]"),
 ];
 
+/// Numbers whose region the crate's metadata does not know, or not that well, by calling code.
+const REGION_OF: [(u16, &str, &[u8; 2]); 4] = [
+    // Assigned since: as libphonenumber 9.0.43 has them. The build fails once the crate knows them too.
+    (1, "273[2-9][0-9]{6}", b"CA"),
+    (61, "496[0-4][0-9]{5}", b"AU"),
+    (290, "9[0-9]{4}", b"SH"),
+    // The Isle of Man's mobiles, by its own pattern in libphonenumber, which Great Britain's covers.
+    (44, "7924[0-9]{6}", b"IM"),
+];
+
 /// What a whole number is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Outcome {
@@ -101,6 +111,10 @@ enum Fact {
     /// Premium-rate, toll-free and so on.
     Special,
     NoSms,
+    /// The region that `REGION_OF` gives.
+    Region,
+    /// The region that has the area code.
+    AreaCode,
 }
 
 /// A pattern's meaning: what it says, of which region, at which lengths (at all, if none is given).
@@ -165,22 +179,49 @@ impl Plan {
         for (_, pattern) in NO_SMS.iter().filter(|(of, _)| *of == code) {
             add(beginning(pattern), Fact::NoSms, 0, &[]);
         }
-        let dfa = dense::Builder::new()
-            .configure(
-                dense::Config::new().start_kind(StartKind::Anchored).match_kind(MatchKind::All),
-            )
-            .syntax(syntax::Config::new().unicode(false).utf8(false).ignore_whitespace(true))
-            .build_many(&patterns)
-            .unwrap_or_else(|e| panic!("no DFA of the crate phonenumber's +{code}: {e}"));
-        Self { code, regions, dfa, meanings, seen: HashMap::new() }
+        for (_, pattern, region) in REGION_OF.iter().filter(|(of, ..)| *of == code) {
+            let region = regions.iter().position(|known| known.id.as_ref() == Some(*region));
+            let region = region.unwrap_or_else(|| panic!("REGION_OF has no region of +{code}"));
+            add((*pattern).into(), Fact::Region, region, &[]);
+        }
+        let mut plan =
+            Self { code, regions, dfa: dfa(code, &patterns), meanings, seen: HashMap::new() };
+        if code == 1 {
+            // A region has an area code as a whole, but libphonenumber knows exchanges, and those of
+            // a new one only as they open.
+            for (area_code, region) in plan.area_codes() {
+                patterns.push(format!("{area_code}[0-9]{{7}}"));
+                plan.meanings.push(Meaning { fact: Fact::AreaCode, region, lengths: Vec::new() });
+            }
+            plan.dfa = dfa(code, &patterns);
+        }
+        plan
+    }
+
+    /// The area codes of the North American Numbering Plan, with the region that has subscribers there.
+    fn area_codes(&self) -> Vec<(u32, usize)> {
+        let start = self.start();
+        let region = |area_code: u32| {
+            (200..1000).find_map(|exchange| {
+                let state = format!("{area_code}{exchange}0000")
+                    .bytes()
+                    .fold(start, |state, digit| self.dfa.next_state(state, digit));
+                let facts = self.facts(state, 10);
+                let subscriber = facts.iter().find(|of| of.fact == Fact::Subscriber)?;
+                Some((area_code, subscriber.region))
+            })
+        };
+        (200..1000).filter_map(region).collect()
     }
 
     /// Adds the plan's nodes, and gives the first.
     fn unfold(&mut self, nodes: &mut Nodes) -> Next {
+        self.next(self.start(), 0, false, nodes).0
+    }
+
+    fn start(&self) -> StateID {
         let start = self.dfa.universal_start_state(Anchored::Yes);
-        let start =
-            start.unwrap_or_else(|| panic!("+{} has a pattern with look-around", self.code));
-        self.next(start, 0, false, nodes).0
+        start.unwrap_or_else(|| panic!("+{} has a pattern with look-around", self.code))
     }
 
     /// Where `length` digits lead that brought the DFA into the state, and whether to any valid number.
@@ -218,16 +259,21 @@ impl Plan {
         (next, valid)
     }
 
+    /// What holds of a number that ends here, after `length` digits.
+    fn facts(&self, state: StateID, length: usize) -> Vec<&Meaning> {
+        let end = self.dfa.next_eoi_state(state);
+        let matches = if self.dfa.is_match_state(end) { self.dfa.match_len(end) } else { 0 };
+        (0..matches)
+            .map(|at| &self.meanings[self.dfa.match_pattern(end, at).as_usize()])
+            .filter(|of| of.lengths.is_empty() || of.lengths.contains(&(length as u16)))
+            .collect()
+    }
+
     /// What a number is that ends here, after `length` digits, and whether it is valid. Goes as
     /// libphonenumber goes: through the code's regions in their order, by leading digits where a region
     /// has them, by its patterns where not. An only region has all numbers.
     fn end(&self, state: StateID, length: usize) -> (Outcome, bool) {
-        let end = self.dfa.next_eoi_state(state);
-        let matches = if self.dfa.is_match_state(end) { self.dfa.match_len(end) } else { 0 };
-        let facts: Vec<&Meaning> = (0..matches)
-            .map(|at| &self.meanings[self.dfa.match_pattern(end, at).as_usize()])
-            .filter(|of| of.lengths.is_empty() || of.lengths.contains(&(length as u16)))
-            .collect();
+        let facts = self.facts(state, length);
         let is = |region, fact| facts.iter().any(|of| of.region == region && of.fact == fact);
         let is_valid = |region| {
             is(region, Fact::General)
@@ -245,18 +291,36 @@ impl Plan {
                 }
             }),
         };
+        let by = |fact| facts.iter().find(|of| of.fact == fact).map(|of| of.region);
+        let ours = by(Fact::Region);
+        if ours.is_some() && ours == found {
+            panic!(
+                "the crate phonenumber knows a region of REGION_OF's under +{} by now",
+                self.code
+            );
+        }
+        let found = ours.or(found).or(by(Fact::AreaCode));
         let no_sms = facts.iter().any(|of| of.fact == Fact::NoSms);
         let Some(region) = found else {
             return (Outcome::Number { region: None, takes_sms: !no_sms }, false);
         };
-        let valid = is_valid(region);
+        let valid = is_valid(region) || ours.is_some();
         if no_sms && valid && is(region, Fact::Subscriber) {
             panic!("NO_SMS has what is mobile or fixed-line under +{} by now", self.code);
         }
-        let special = valid && !is(region, Fact::Subscriber) && !is(region, Fact::Voip);
+        let special =
+            valid && ours.is_none() && !is(region, Fact::Subscriber) && !is(region, Fact::Voip);
         let id = self.regions[region].id;
         (Outcome::Number { region: id, takes_sms: !no_sms && !special }, valid)
     }
+}
+
+fn dfa(code: u16, patterns: &[String]) -> dense::DFA<Vec<u32>> {
+    dense::Builder::new()
+        .configure(dense::Config::new().start_kind(StartKind::Anchored).match_kind(MatchKind::All))
+        .syntax(syntax::Config::new().unicode(false).utf8(false).ignore_whitespace(true))
+        .build_many(patterns)
+        .unwrap_or_else(|e| panic!("no DFA of the crate phonenumber's +{code}: {e}"))
 }
 
 fn id(metadata: &Metadata) -> Option<[u8; 2]> {

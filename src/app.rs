@@ -164,8 +164,8 @@ impl Hook {
         let counted = policy::limits(&rules, &hook_request, &canonical);
         // What would have been refused by now would not have been counted either.
         if !counted.is_empty() && self.line.would_refuse.is_none() {
-            let key = config::read_store_key(ports.variables, &sending.primary)
-                .map_err(misconfigured)?;
+            let key =
+                config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
             match limits::count(&counted, &key, ports.store, now) {
                 Counted::Admitted => {}
                 Counted::StoreFailed => self.line.warnings.push(STORE_UNAVAILABLE),
@@ -280,14 +280,14 @@ mod tests {
         assert_eq!(handled.response.status, 200);
         assert_eq!(
             String::from_utf8(handled.response.body).unwrap(),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}]}"#
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":1,"encoding":"gsm7"}}"#
         );
         assert_eq!(
             handled.log_line.unwrap(),
             concat!(
                 r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
                 r#""reason":"accepted","http_status":200,"preview":false,"number":"+1********23","#,
-                r#""sender_type":"shortcode","acs_status":202,"message_id":"id-1","attempts":1,"#,
+                r#""segments":1,"encoding":"gsm7","sender_type":"shortcode","acs_status":202,"message_id":"id-1","attempts":1,"#,
                 r#""acs_ms":20.0,"ms":20.0}"#,
                 "\n"
             )

@@ -328,11 +328,7 @@ fn read_resource(
     ConnectionString::parse(&said).map_err(|error| problems.add(name, error.to_string())).ok()
 }
 
-fn read_senders(
-    problems: &mut Problems,
-    variables: &dyn Variables,
-    name: &'static str,
-) -> Senders {
+fn read_senders(problems: &mut Problems, variables: &dyn Variables, name: &'static str) -> Senders {
     let said = problems.read(variables, name);
     Senders::parse(&said).unwrap_or_else(|error| {
         problems.add(name, format!("is no map of senders: {error}"));

@@ -15,8 +15,8 @@ use crate::numbering::{self, Region};
 use crate::okta::auth;
 use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
-use crate::policy::limits::{self, Limit};
 use crate::policy;
+use crate::policy::limits::{self, Limit};
 use crate::ports::{BodyError, InboundRequest, Ports};
 use crate::refusal::{Fault, Reason, Refusal};
 use crate::telemetry;
@@ -269,7 +269,8 @@ impl Explanation {
         let limits = policy::limits(&rules, request, &canonical);
         let key =
             config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
-        let used = limits::used(&limits, &key, ports.store, now).map_err(|_| store_unavailable())?;
+        let used =
+            limits::used(&limits, &key, ports.store, now).map_err(|_| store_unavailable())?;
         let mut verdict = verdict;
         for (Limit { scope, rate, .. }, used) in limits.iter().zip(used) {
             self.limits.push(LimitUsed { limit: scope.name(), rate: rate.to_string(), used });

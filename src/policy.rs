@@ -105,11 +105,7 @@ pub fn check(rules: &Rules, canonical: &str, plan: Plan) -> Result<(), Refusal> 
 }
 
 /// What a request is counted by.
-pub fn limits<'a>(
-    rules: &Rules,
-    request: &'a HookRequest,
-    canonical: &'a str,
-) -> Vec<Limit<'a>> {
+pub fn limits<'a>(rules: &Rules, request: &'a HookRequest, canonical: &'a str) -> Vec<Limit<'a>> {
     let subject = |scope| match scope {
         Scope::Number => Some(Cow::Borrowed(canonical)),
         // A number has 7 digits at least.
@@ -124,7 +120,8 @@ pub fn limits<'a>(
 
 /// The refusal of a message beyond a limit.
 pub fn limit_reached(scope: Scope, rate: Rate) -> Refusal {
-    let fix = format!("{} ({rate}) is reached: wait, and then ask for a new passcode.", scope.name());
+    let fix =
+        format!("{} ({rate}) is reached: wait, and then ask for a new passcode.", scope.name());
     Refusal::new(Reason::RateLimited, fix)
 }
 

@@ -126,9 +126,7 @@ impl HookLine {
         self.event = "hook";
         self.ms = Milliseconds(elapsed);
         (self.level, self.outcome) = match refusal.as_ref().map(|refusal| refusal.reason.fault()) {
-            None if self.warnings.is_empty() && self.would_refuse.is_none() => {
-                ("info", "accepted")
-            }
+            None if self.warnings.is_empty() && self.would_refuse.is_none() => ("info", "accepted"),
             None => ("warn", "accepted"),
             Some(Fault::Request | Fault::Policy) => ("warn", "refused"),
             Some(Fault::Service) => ("error", "failed"),

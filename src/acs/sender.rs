@@ -107,7 +107,9 @@ pub enum InvalidSenders {
 impl fmt::Display for InvalidSenders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnEntry(place) => write!(f, "entry {place} must be REGION=SENDER, such as US=12345"),
+            Self::NotAnEntry(place) => {
+                write!(f, "entry {place} must be REGION=SENDER, such as US=12345")
+            }
             Self::NotARegion(place) => write!(
                 f,
                 "entry {place} must begin with a region of two letters, such as US (GB, not UK), or with *"
@@ -183,8 +185,27 @@ impl SenderType {
             Self::Longcode => true,
             Self::Alphanumeric => matches!(
                 region.code(),
-                "AT" | "AU" | "CH" | "CZ" | "DE" | "DK" | "EE" | "ES" | "FI" | "FR" | "GB" | "IE" | "IT" | "LT"
-                    | "LV" | "NL" | "NO" | "PL" | "PT" | "SE" | "SI" | "SK"
+                "AT" | "AU"
+                    | "CH"
+                    | "CZ"
+                    | "DE"
+                    | "DK"
+                    | "EE"
+                    | "ES"
+                    | "FI"
+                    | "FR"
+                    | "GB"
+                    | "IE"
+                    | "IT"
+                    | "LT"
+                    | "LV"
+                    | "NL"
+                    | "NO"
+                    | "PL"
+                    | "PT"
+                    | "SE"
+                    | "SI"
+                    | "SK"
             ),
         }
     }

@@ -2,9 +2,8 @@
 //! store, so that it can be asked often.
 
 use super::{
-    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version,
-    read_credentials, read_from, read_on_refusal, read_operator, read_resource, read_senders,
-    read_wording, switch,
+    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version, read_credentials,
+    read_from, read_on_refusal, read_operator, read_resource, read_senders, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Senders;
@@ -198,7 +197,10 @@ fn check_policy(check: &mut Check, variables: &dyn Variables) {
     countries(problems, variables, "enrollment_allowed_countries");
     let rates = Scope::ALL.map(|scope| rate(problems, variables, scope));
     let total = problems.0.iter().any(|problem| problem.variable == Scope::Total.name())
-        || Scope::ALL.iter().zip(rates).any(|(scope, rate)| *scope == Scope::Total && rate.is_some());
+        || Scope::ALL
+            .iter()
+            .zip(rates)
+            .any(|(scope, rate)| *scope == Scope::Total && rate.is_some());
     if matches!(allowed, None | Some(Countries::All)) {
         check.warn(
             "allowed_countries",
@@ -296,7 +298,8 @@ mod tests {
             ("nonsense", "https://contoso.example", true),
         ] {
             let endpoint: &'static str = format!("endpoint={endpoint}/;accesskey=pw==").leak();
-            let host = wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
+            let host =
+                wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
             assert_eq!(!warnings(&host).is_empty(), warned, "{endpoint}");
         }
     }
@@ -304,7 +307,8 @@ mod tests {
     #[test]
     fn every_variable_is_looked_at_and_can_be_wrong() {
         for name in VARIABLES {
-            let check = check(&FakeHost::default().with(name, "<unavailable>"));
+            let host = FakeHost::default().with("message_template", "${org} ${code}");
+            let check = check(&host.with("org_name", "Contoso").with(name, "<unavailable>"));
             assert!(
                 check.problems().iter().any(|problem| problem.variable == *name),
                 "{name}: {:?}",

@@ -161,9 +161,7 @@ impl Body<'_> {
     /// The request is the preview of Okta's Admin Console, which calls the hook from a URL of its
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
-        let url = || {
-            self.client_request()?.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text()
-        };
+        let url = || self.client_request()?.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text();
         url().is_some_and(|url| url.ends_with("/generatePreview"))
     }
 
