@@ -25,4 +25,5 @@ pub mod policy;
 pub mod ports;
 pub mod refusal;
 pub mod secret;
+pub mod store_key;
 pub mod telemetry;
