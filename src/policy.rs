@@ -1,6 +1,8 @@
 //! The owner's rules, in front of ACS: whether this passcode goes to this number now. Touches
 //! nothing outside; the clock is given.
 
+pub mod limits;
+
 use time::OffsetDateTime;
 
 use crate::okta::request::{HookRequest, NotANumber};
