@@ -8,8 +8,6 @@ pub mod limits;
 
 use std::borrow::Cow;
 
-pub mod limits;
-
 use time::OffsetDateTime;
 
 use self::limits::{Limit, Rate, Scope};

@@ -308,7 +308,8 @@ mod tests {
     fn every_variable_is_looked_at_and_can_be_wrong() {
         for name in VARIABLES {
             let host = FakeHost::default().with("message_template", "${org} ${code}");
-            let check = check(&host.with("org_name", "Contoso").with(name, "<unavailable>"));
+            let host = host.with("org_name", "Contoso").with("operator_secret", "0123456789abcdef");
+            let check = check(&host.with(name, "<unavailable>"));
             assert!(
                 check.problems().iter().any(|problem| problem.variable == *name),
                 "{name}: {:?}",

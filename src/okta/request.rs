@@ -703,7 +703,7 @@ mod tests {
         assert_eq!(reason(&twice), Reason::DuplicateField);
         let twice = BARE.replace(r#""data""#, r#""data":null,"data""#);
         assert_eq!(reason(&twice), Reason::DuplicateField);
-        let twice = BARE.replace(r#""otpCode""#, r#""locale":"en","locale":"de","otpCode""#);
+        let twice = BARE.replace(r#""otpCode""#, r#""color":"red","color":"blue","otpCode""#);
         assert!(read(&twice).is_ok());
     }
 

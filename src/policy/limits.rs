@@ -93,6 +93,11 @@ const UNITS: [(&str, u32); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)
 const LONGEST_WINDOW: u32 = 7 * 86_400;
 
 impl Rate {
+    /// How many messages.
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
     /// Reads `COUNT/WINDOW`, such as `5/10m`: a count from 1 to 4,294,967,295, and a window from 1
     /// second to 7 days as a whole number with `s`, `m`, `h` or `d`. White space around the whole and
     /// around the `/` is tolerated.
@@ -144,6 +149,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Number, Self::User, Self::Ip, Self::Prefix, Self::Total];
+
     /// The name of the variable that holds the limit.
     pub fn name(self) -> &'static str {
         match self {
