@@ -215,6 +215,7 @@ impl Hook {
             return Ok(());
         }
         self.as_successful = !on_refusal.as_failed;
+        self.line.okta_status = self.as_successful.then_some("SUCCESSFUL");
         Err(refusal)
     }
 }

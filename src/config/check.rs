@@ -7,6 +7,7 @@ use super::{
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Senders;
+use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
@@ -83,6 +84,12 @@ impl Check {
 pub fn check(variables: &dyn Variables) -> Check {
     let mut check = Check::default();
     let gate = Gate::read(variables);
+    if gate.response_format == ResponseFormat::Auto {
+        check.warn(
+            "okta_response_format",
+            "is auto, which takes a bare payload, too: set it to documented where only Okta calls",
+        );
+    }
     check.take(gate.finish());
     check.take(read_credentials(variables));
     check.take(read_operator(variables));
@@ -248,6 +255,7 @@ mod tests {
     fn wise() -> FakeHost {
         FakeHost::default()
             .with("okta_basic_secret", "0123456789abcdef")
+            .with("okta_response_format", "documented")
             .with("allowed_countries", "US")
             .with("rate_limit_total", "1000/1h")
     }
@@ -261,6 +269,7 @@ mod tests {
     fn what_is_not_wise_is_warned_about() {
         for (name, value) in [
             ("okta_basic_secret", "0123456789abcde"),
+            ("okta_response_format", "auto"),
             ("operator_secret", "short"),
             ("store_secret", "short"),
             ("store_secret", "0123456789abcdef\n"),

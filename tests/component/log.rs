@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::harness::{ACCESS_KEY, Hook, SECRET, bare, basic, envelope, from_now};
+use crate::roads;
 
 /// What must never show: in no log, and in no answer.
 const PASSCODE: &str = "86420975";
@@ -150,13 +151,35 @@ fn documented() -> Vec<(String, String)> {
     .collect()
 }
 
+/// What a policy that observes, or whose refusals are told as successful, writes.
+async fn policy_lines() -> Vec<Value> {
+    let mut lines = Vec::new();
+    for variable in [("policy_mode", "observe"), ("policy_refusal_status", "successful")] {
+        let hook = Hook::with(&[("blocked_countries", "GB"), variable]).await;
+        hook.post(personal("+447400123456").to_string()).await;
+        lines.extend(hook.log.hooks(1).await);
+    }
+    lines
+}
+
+async fn operator_line() -> Value {
+    let hook = Hook::with(&[("operator_secret", "operator-5ecret")]).await;
+    let mut request = hook.request().body(Full::default()).unwrap();
+    *request.uri_mut() = "/api/explain".parse().unwrap();
+    hook.send(request).await;
+    hook.log.hooks(1).await.remove(0)
+}
+
 #[tokio::test]
 async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs() {
     let documented = documented();
     let hook = Hook::start().await;
     let count = run_all_cases(&hook).await.len();
-    let lines = hook.log.hooks(count).await;
+    let mut lines = hook.log.hooks(count).await;
     assert_eq!(lines.len(), count, "one line per hook");
+    lines.extend(policy_lines().await);
+    lines.push(operator_line().await);
+    lines.push(roads::late_line().await);
     let mut seen = BTreeSet::new();
     for line in &lines {
         for (name, value) in line.as_object().unwrap() {
@@ -168,12 +191,20 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
                 "integer" => value.is_u64(),
                 "number" => value.is_number(),
                 "boolean" => value.is_boolean(),
+                "list" => value.is_array(),
                 kind => panic!("{kind} is no type"),
             };
             assert!(fits, "{name} is not {kind}: {line}");
             seen.insert(name.clone());
         }
-        for always in ["v", "time", "level", "event", "outcome", "reason", "http_status", "ms"] {
+        let always = match line["event"].as_str() {
+            Some("hook") => {
+                &["v", "time", "level", "event", "outcome", "reason", "http_status", "ms"][..]
+            }
+            Some("operator") => &["v", "time", "level", "event", "path", "http_status", "ms"],
+            event => panic!("{event:?} is no event"),
+        };
+        for always in always {
             assert!(line.get(always).is_some(), "{always} is missing: {line}");
         }
     }

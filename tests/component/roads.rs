@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator, fault_of};
 
 use crate::harness::{ACCESS_KEY, Answer, Form, Hook, envelope};
@@ -121,12 +123,17 @@ async fn a_lost_answer_is_asked_for_again_before_the_second_could_send_the_same(
     assert_eq!(roads.messages(), (1, 0));
 }
 
-#[tokio::test]
-async fn a_first_resource_that_takes_the_message_and_is_late_makes_a_double_and_the_log_says_so() {
+/// The line of a hook whose first resource took the message, but was late.
+pub async fn late_line() -> Value {
     let roads = TwoRoads::with_fault("+15550103002").await;
     roads.post().await.accepted(Form::Documented);
     assert_eq!(roads.messages(), (1, 1));
-    let line = roads.hook.log.hooks(1).await.remove(0);
+    roads.hook.log.hooks(1).await.remove(0)
+}
+
+#[tokio::test]
+async fn a_first_resource_that_takes_the_message_and_is_late_makes_a_double_and_the_log_says_so() {
+    let line = late_line().await;
     assert_eq!(line["warnings"], serde_json::json!(["may_be_double"]), "{line}");
 }
 
