@@ -15,17 +15,19 @@
 //!
 //! - **Hooks that overlap** lose each other's counts, since the store has no atomic change: a hook
 //!   writes what it read, plus one. Where at most *m* other hooks write a key between the get and the
-//!   set of one hook, a limit admits at most N × (*m* + 1) messages in a window, stale writes that put
-//!   an old count back included. (Each write holds one more than the write that it saw, which lies at
-//!   most *m* + 1 writes back.) On a store in memory, *m* is the number of the host's other worker
-//!   threads, or less, unless the system takes a thread off its processor just then: *m* is then what
-//!   the others admit meanwhile. Each host process counts for itself.
-//! - **Neighbours in a bucket** are written together. A hook for one subject may put back the count of
-//!   another, if both fall into one of 4096 buckets and overlap; each such write loses at most the *m*
-//!   messages counted between its get and its set. Nobody without the key can tell who neighbours are.
+//!   set of any one hook, a limit of N admits at most N × (*m* + 1) messages in a window, stale writes
+//!   that put an old count back included: each write holds one more than the write that it read, and
+//!   that lies at most *m* + 1 writes back. On a store in memory, *m* is about the number of the host's
+//!   other worker threads. It is more where the system stops a thread between the two: then it is all
+//!   that the others admit meanwhile. Each host process counts for itself.
+//! - **Neighbours in a bucket** are written together. A hook for another subject, if it falls into the
+//!   same one of 4096 buckets and overlaps, may put an old count back: each such write loses at most
+//!   the *m* messages counted between its get and its set. Without the key nobody can tell who is whose
+//!   neighbour.
 //! - **A flood of subjects** displaces counters: a bucket holds eight, and a ninth takes the place of
-//!   the one that expires first, whose subject starts at 0. With 10,000 live counters that meets 1 in
-//!   1000, beyond 32,768 most. `rate_limit_total` is never displaced: set it.
+//!   the one that expires first, whose subject then starts at 0. It has met 1 counter in 2000 when
+//!   10,000 are live, 1 in 50 when 20,000 are, and half of 65,000. `rate_limit_total` is never
+//!   displaced: set it.
 //! - **A clock that is set back** by a window or less stands still for a counter until it has caught
 //!   up: places come free later. If set back by more, the counter starts afresh, lest a clock that was
 //!   a year ahead locks everybody out for a year.

@@ -1,0 +1,45 @@
+//! Any text is a rate that prints itself or none, and whatever the store holds, a limit of one admits
+//! one message and no second.
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use okta_telephony_acs::policy::limits::{Counted, Limit, Rate, Scope, address, count, used};
+use okta_telephony_acs::ports::{Store, StoreUnavailable};
+use okta_telephony_acs::store_key::StoreKey;
+use time::OffsetDateTime;
+
+/// A store that holds one value, under every key.
+struct Shelf(RefCell<Vec<u8>>);
+
+impl Store for Shelf {
+    fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        Ok(Some(self.0.borrow().clone()))
+    }
+
+    fn set(&self, _: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        self.0.replace(value.to_vec());
+        Ok(())
+    }
+}
+
+fuzz_target!(|input: (&str, u32, Vec<u8>)| {
+    let (text, seconds, stored) = input;
+    if let Ok(rate) = Rate::parse(text) {
+        assert_eq!(Rate::parse(&rate.to_string()), Ok(rate));
+    }
+    if let Some(counted) = address(text) {
+        assert!(counted.len() <= 43);
+    }
+    let now = OffsetDateTime::from_unix_timestamp(seconds.into()).expect("before 2107");
+    let key = StoreKey::derive(b"secret");
+    let store = Shelf(RefCell::new(stored));
+    let rate = Rate::parse("1/1h").expect("a rate");
+    let limit = || [Limit { scope: Scope::Number, rate, subject: text.into() }];
+    assert_eq!(used(&limit(), &key, &store, now), Ok(vec![0]));
+    assert_eq!(count(&limit(), &key, &store, now), Counted::Admitted);
+    assert_eq!(used(&limit(), &key, &store, now), Ok(vec![1]));
+    assert_eq!(count(&limit(), &key, &store, now), Counted::Reached { scope: Scope::Number, rate });
+    assert!(store.0.into_inner().len() <= 577);
+});
