@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use okta_telephony_acs::config::VARIABLES;
 use okta_telephony_acs::refusal::Reason;
 use okta_telephony_dev::acs_emulator;
 use okta_telephony_dev::local_host::Manifest;
@@ -56,6 +57,13 @@ fn the_table_of_variables_is_the_one_in_the_manifest() {
     for old in ["OKTA_USER", "OKTA_BASIC_SECRET", "ACS_CONNECTION_STRING", "ACS_FROM_SHORTCODE"] {
         assert!(readme.contains(&format!("| `{old}` |")), "{old}");
     }
+}
+
+#[test]
+fn the_variables_that_the_check_looks_at_are_those_of_the_manifest_in_its_order() {
+    let text = read("spin.toml");
+    let names = text.lines().filter_map(|line| line.split_once(" = { default").map(|(n, _)| n));
+    assert_eq!(names.collect::<Vec<_>>(), VARIABLES);
 }
 
 #[test]
@@ -145,6 +153,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/development.md",
         "docs/decisions.md",
         "docs/logging.md",
+        "docs/policy.md",
     ] {
         let text = read(page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

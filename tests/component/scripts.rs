@@ -69,3 +69,66 @@ async fn beyond_loopback_it_demands_a_secret_and_a_recipient_and_sends_nothing()
         assert!(String::from_utf8_lossy(&output.stderr).contains("set TO"));
     }
 }
+
+/// Runs one of the operator's scripts; `None` where it can't.
+async fn operator_script(name: &str, arguments: &[&str], hook: &Hook) -> Option<Output> {
+    for tool in ["bash", "curl", "jq"] {
+        if Command::new(tool).arg("--version").output().await.is_err() {
+            skipped(&format!("scripts/{name} was not run, since {tool} is not installed"));
+            return None;
+        }
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name);
+    let mut command = Command::new("bash");
+    command.arg(script).args(arguments).env_remove("OPERATOR_USER");
+    command.env("HOOK_URL", hook.host.url()).env("OPERATOR_SECRET", OPERATOR_SECRET);
+    Some(command.output().await.unwrap())
+}
+
+const OPERATOR_SECRET: &str = "operator-5ecret \"of\\ the tests";
+
+#[tokio::test]
+async fn a_configuration_is_checked_readably() {
+    let hook = Hook::with(&[("operator_secret", OPERATOR_SECRET)]).await;
+    let Some(output) = operator_script("check-config.sh", &[], &hook).await else { return };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(stdout.contains("WARNING  allowed_countries  lets messages go to every"), "{stdout}");
+    assert_eq!(stdout.lines().last(), Some("ok"));
+
+    let wrong = [("operator_secret", OPERATOR_SECRET), ("acs_senders", "UK=CONTOSO")];
+    let hook = Hook::with(&wrong).await;
+    let output = operator_script("check-config.sh", &[], &hook).await.unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout.contains("PROBLEM  acs_senders  is no map of senders: entry 1"), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_number_is_explained_readably() {
+    let hook =
+        Hook::with(&[("operator_secret", OPERATOR_SECRET), ("allowed_countries", "GB")]).await;
+    for (arguments, code, expected) in [
+        (&["+447400123456", "en-GB"][..], 0, "country          GB"),
+        (&["+447400123456"], 0, "rate_limit_per_number  0 used of 5/10m"),
+        (&["--enrollment", "+447400123456"], 0, "rate_limit_per_prefix  0 used of 30/1h"),
+        (&["+33612345678"], 1, "reason           country_not_allowed"),
+        (&["07400123456"], 1, "reason           invalid_phone_number"),
+    ] {
+        let Some(output) = operator_script("explain.sh", arguments, &hook).await else { return };
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert!(stdout.contains(expected), "{arguments:?}: {stdout}");
+    }
+    assert!(hook.acs.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_hook_without_the_operators_secret_is_told_of() {
+    let hook = Hook::start().await;
+    for (script, arguments) in [("check-config.sh", &[][..]), ("explain.sh", &["+447400123456"])] {
+        let Some(output) = operator_script(script, arguments, &hook).await else { return };
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("set its operator_secret"));
+    }
+}
