@@ -161,7 +161,7 @@ impl Hook {
         (self.line.segments, self.line.encoding) =
             (Some(segments.count), Some(segments.encoding.name()));
 
-        let counted = policy::limits(&rules, &hook_request, &canonical);
+        let counted = policy::limits_of(&rules, &hook_request, &canonical);
         // What would have been refused by now would not have been counted either.
         if !counted.is_empty() && self.line.would_refuse.is_none() {
             let key =

@@ -266,7 +266,7 @@ impl Explanation {
         self.sender = Some(sending.primary.sender.value.clone());
         self.secondary_sender = sending.secondary.map(|acs| acs.sender.value);
 
-        let limits = policy::limits(&rules, request, &canonical);
+        let limits = policy::limits_of(&rules, request, &canonical);
         let key =
             config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
         let used =

@@ -105,7 +105,11 @@ pub fn check(rules: &Rules, canonical: &str, plan: Plan) -> Result<(), Refusal> 
 }
 
 /// What a request is counted by.
-pub fn limits<'a>(rules: &Rules, request: &'a HookRequest, canonical: &'a str) -> Vec<Limit<'a>> {
+pub fn limits_of<'a>(
+    rules: &Rules,
+    request: &'a HookRequest,
+    canonical: &'a str,
+) -> Vec<Limit<'a>> {
     let subject = |scope| match scope {
         Scope::Number => Some(Cow::Borrowed(canonical)),
         // A number has 7 digits at least.
