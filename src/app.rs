@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use crate::acs::roads::{self, Road, Roads};
-use crate::acs::sms::{Message, Repeatability};
-use crate::config::{self, Gate};
+use time::OffsetDateTime;
+
+use crate::acs::roads::{self, Roads};
+use crate::acs::sms::{Acs, Message, Repeatability};
+use crate::config::{self, Gate, Sending};
 use crate::message::{self, Passcode, Segments};
 use crate::numbering;
 use crate::okta::auth;
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
 use crate::operator;
-use crate::policy::{self, limits, limits::Counted};
+use crate::policy;
+use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
 use crate::telemetry::{HookLine, Identifier, Milliseconds};
@@ -73,14 +76,15 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         format: ResponseFormat::Auto,
         dialect: None,
         segments: None,
-        as_successful: false,
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
 
     let refusal = result.err();
     let outcome = match &refusal {
-        Some(refusal) => Outcome::Refused { refusal, as_successful: hook.as_successful },
+        Some(refusal) => {
+            Outcome::Refused { refusal, as_successful: hook.line.okta_status.is_some() }
+        }
         None => Outcome::Accepted {
             message_id: hook.line.message_id.as_ref().map(Identifier::as_str),
             sender_type: hook.line.sender_type.unwrap_or_default(),
@@ -109,8 +113,6 @@ struct Hook {
     format: ResponseFormat,
     dialect: Option<Dialect>,
     segments: Option<Segments>,
-    /// Okta is told of a refusal as of a success.
-    as_successful: bool,
     line: HookLine,
 }
 
@@ -161,46 +163,67 @@ impl Hook {
         (self.line.segments, self.line.encoding) =
             (Some(segments.count), Some(segments.encoding.name()));
 
-        let counted = policy::limits_of(&rules, &hook_request, &canonical);
         // What would have been refused by now would not have been counted either.
-        if !counted.is_empty() && self.line.would_refuse.is_none() {
-            let key =
-                config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
-            match limits::count(&counted, &key, ports.store, now) {
-                Counted::Admitted => {}
-                Counted::StoreFailed => self.line.warnings.push(STORE_UNAVAILABLE),
-                Counted::Reached { scope, rate } => {
-                    self.refuse(policy::limit_reached(scope, rate), ports)?;
-                }
-            }
+        if self.line.would_refuse.is_none() {
+            let limits = policy::limits_of(&rules, &hook_request, &canonical);
+            self.count(&limits, &sending.primary, ports, now)?;
         }
-
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
             hook_request.event_time,
             now,
             ports.random,
         );
-        let message = Message { to, text: &text, repeatability };
+        self.send(&sending, &Message { to, text: &text, repeatability }, ports, until)
+    }
+
+    /// Counts the message against its limits, before it leaves.
+    fn count(
+        &mut self,
+        limits: &[Limit<'_>],
+        acs: &Acs,
+        ports: Ports<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), Refusal> {
+        if limits.is_empty() {
+            return Ok(());
+        }
+        let key = config::read_store_key(ports.variables, acs)
+            .map_err(|problems| problems.into_refusal(ports.variables))?;
+        match limits::count(limits, &key, ports.store, now) {
+            Counted::Admitted => Ok(()),
+            Counted::StoreFailed => {
+                self.line.warn(STORE_UNAVAILABLE);
+                Ok(())
+            }
+            Counted::Reached { scope, rate } => {
+                self.refuse(policy::limit_reached(scope, rate), ports)
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        sending: &Sending,
+        message: &Message<'_>,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Result<(), Refusal> {
         let roads = Roads { primary: &sending.primary, secondary: sending.secondary.as_ref() };
-        let delivery = roads::send(&roads, &message, ports, until);
-        let acs = match delivery.road {
-            Road::Primary => Some(&sending.primary),
-            Road::Secondary => sending.secondary.as_ref(),
-        };
-        self.line.sender_type = acs.map(|acs| acs.sender.kind.name());
-        self.line.road = sending.secondary.is_some().then(|| delivery.road.name());
+        let delivery = roads::send(&roads, message, ports, until);
+        self.line.sender_type = Some(roads.acs(delivery.road).sender.kind.name());
+        self.line.road = roads.secondary.is_some().then(|| delivery.road.name());
         self.line.went_over = delivery.went_over.map(Reason::code);
-        if delivery.may_be_double {
-            self.line.warnings.push(MAY_BE_DOUBLE);
-        }
-        if delivery.store_failed && !self.line.warnings.contains(&STORE_UNAVAILABLE) {
-            self.line.warnings.push(STORE_UNAVAILABLE);
-        }
         self.line.attempts = delivery.attempts;
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
         self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
+        if delivery.may_be_double {
+            self.line.warn(MAY_BE_DOUBLE);
+        }
+        if delivery.store_failed {
+            self.line.warn(STORE_UNAVAILABLE);
+        }
         self.line.message_id = delivery.result?.as_deref().map(Identifier::new);
         Ok(())
     }
@@ -214,8 +237,7 @@ impl Hook {
             self.line.would_refuse = Some(refusal.reason.code());
             return Ok(());
         }
-        self.as_successful = !on_refusal.as_failed;
-        self.line.okta_status = self.as_successful.then_some("SUCCESSFUL");
+        self.line.okta_status = (!on_refusal.as_failed).then_some("SUCCESSFUL");
         Err(refusal)
     }
 }
@@ -329,6 +351,48 @@ mod tests {
         assert_eq!((handled.response.status, reason(&handled).as_str()), (200, "misconfigured"));
         assert!(!request.body_was_read);
         assert!(host.sent.borrow().is_empty());
+    }
+
+    #[test]
+    fn what_a_rule_refuses_costs_neither_what_sending_needs_nor_the_store() {
+        let host = FakeHost::default().with("allowed_countries", "US");
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!(reason(&handled), "country_not_allowed");
+        let read = host.read.borrow();
+        assert!(!read.iter().any(|name| name.starts_with("acs_") || name.contains("template")));
+        assert_eq!(*host.store_calls.borrow(), [""; 0]);
+        assert!(host.sent.borrow().is_empty());
+    }
+
+    #[test]
+    fn without_limits_and_a_second_road_the_store_is_not_asked() {
+        let host = FakeHost::default();
+        assert_eq!(handle(&mut FakeRequest::hook(BARE), host.ports()).response.status, 200);
+        assert_eq!(*host.store_calls.borrow(), [""; 0]);
+        let host = FakeHost::default().with("rate_limit_per_number", "5/10m");
+        handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!(host.store_calls.borrow().len(), 2, "one read and one write");
+    }
+
+    #[test]
+    fn a_store_that_fails_stops_nobody_and_is_told_of() {
+        let host = FakeHost::default().with("rate_limit_per_number", "5/10m");
+        host.stored.replace(None);
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        assert_eq!((&line["outcome"], &line["level"]), (&"accepted".into(), &"warn".into()));
+        assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]));
+        assert_eq!(host.sent.borrow().len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_where_it_is_first_needed_is_told_with_all_else_that_is_wrong() {
+        let host =
+            FakeHost::default().with("allowed_countries", "UK").with("acs_senders", "US=nothing!");
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!(reason(&handled), "misconfigured");
+        let line = handled.log_line.unwrap();
+        assert!(line.contains("allowed_countries must be") && line.contains("acs_senders is no"));
     }
 
     #[test]

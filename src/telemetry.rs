@@ -63,9 +63,8 @@ pub struct HookLine {
     /// What a policy that only observes would have refused this for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_refuse: Option<&'static str>,
-    /// What went wrong, although the message left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<&'static str>,
+    warnings: Vec<&'static str>,
     /// Okta's id of the hook call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Identifier>,
@@ -113,6 +112,13 @@ pub struct HookLine {
 }
 
 impl HookLine {
+    /// Adds a warning, once.
+    pub fn warn(&mut self, warning: &'static str) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
     /// The finished line, with its line feed.
     pub fn finish(
         mut self,

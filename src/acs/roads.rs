@@ -112,6 +112,16 @@ pub struct Roads<'a> {
     pub secondary: Option<&'a Acs>,
 }
 
+impl<'a> Roads<'a> {
+    /// One of them; the primary where there is no other.
+    pub fn acs(&self, road: Road) -> &'a Acs {
+        match road {
+            Road::Primary => self.primary,
+            Road::Secondary => self.secondary.unwrap_or(self.primary),
+        }
+    }
+}
+
 /// What became of a message.
 #[derive(Debug)]
 pub struct Delivery {
@@ -168,7 +178,7 @@ pub fn send(
     let first_until = until.min(now.plus(time.max(SHORTEST_ATTEMPT)));
     let turn = |road, until_then, patient| Turn {
         road,
-        acs: if road == Road::Primary { roads.primary } else { secondary },
+        acs: roads.acs(road),
         until: until_then,
         deadline: until,
         patient,
