@@ -70,6 +70,10 @@ pub struct Serve {
     /// The folder that keeps the key-value stores [default: .spin beside the spin.toml]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Spin's runtime configuration, of which this host knows key-value stores in memory, as in
+    /// sample/runtime-config.toml
+    #[arg(long, value_name = "FILE")]
+    pub runtime_config_file: Option<PathBuf>,
     /// Serve HTTPS with this certificate, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,

@@ -35,7 +35,7 @@ mod routes;
 mod serve;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,8 @@ pub struct Settings {
     pub variables: BTreeMap<String, String>,
     /// The folder that keeps the key-value stores; `None` keeps them in memory.
     pub state_dir: Option<PathBuf>,
+    /// The labels of the stores that are kept in memory all the same.
+    pub in_memory: BTreeSet<String>,
     /// Gets the guest's standard output.
     pub stdout: Lines,
     /// Gets the guest's standard error, and what the host has to say: refused hosts, failures.
@@ -111,6 +113,7 @@ impl Settings {
             tls: None,
             variables: BTreeMap::new(),
             state_dir: None,
+            in_memory: BTreeSet::new(),
             // Who has stopped reading, as `| head` does, is no reason to stop serving.
             stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
             stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
@@ -201,8 +204,11 @@ impl LocalHost {
     /// and the fix.
     pub async fn start(compiled: &Compiled, settings: Settings) -> Result<Self> {
         let Meaning { manifest, variables, allowed_hosts, routes, tls } = settings.meaning()?;
-        let stores =
-            Stores::open(&manifest.component.key_value_stores, settings.state_dir.as_deref())?;
+        let stores = Stores::open(
+            &manifest.component.key_value_stores,
+            &settings.in_memory,
+            settings.state_dir.as_deref(),
+        )?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|error| cannot_listen(settings.listen, &error))?;

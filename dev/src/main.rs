@@ -2,6 +2,7 @@
 
 mod cli;
 mod plan;
+mod runtime_config;
 
 use std::env;
 use std::io::Write;
@@ -110,6 +111,7 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
         tls: plan.tls.clone(),
         variables: plan.variables.clone(),
         state_dir: Some(plan.state_dir.clone()),
+        in_memory: plan.in_memory.clone(),
         ..local_host::Settings::new(&manifest.path)
     }
 }

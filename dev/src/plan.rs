@@ -1,6 +1,6 @@
 //! What the command line means, together with the environment and the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use okta_telephony_dev::local_host::{Manifest, Tls};
 
 use crate::cli::Serve;
+use crate::runtime_config::stores_in_memory;
 
 /// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
 /// message costs anything.
@@ -21,6 +22,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     pub tls: Option<Tls>,
     pub state_dir: PathBuf,
+    /// Key-value stores that are not kept there.
+    pub in_memory: BTreeSet<String>,
     /// Values for the manifest's variables; the emulator's are added when it runs.
     pub variables: BTreeMap<String, String>,
     pub acs: Acs,
@@ -108,10 +111,13 @@ impl Plan {
         });
 
         let tls = said.tls_cert.clone().zip(said.tls_key.clone());
+        let runtime_config = said.runtime_config_file.as_deref();
+        let in_memory = runtime_config.map(stores_in_memory).transpose()?.unwrap_or_default();
         Ok(Self {
             listen: said.listen,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }),
             state_dir: said.state_dir.clone().unwrap_or_else(|| manifest.folder().join(".spin")),
+            in_memory,
             variables,
             acs,
             authorization,

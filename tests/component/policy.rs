@@ -180,7 +180,7 @@ async fn a_prefix_that_is_pumped_is_cut_off() {
 }
 
 /// The store has no atomic counter: docs/policy.md says how far the bound is from exact.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_hooks_at_once_to_one_number_do_not_get_far_beyond_its_limit() {
     let hook = Hook::start().await;
     let answers = join_all((0..100).map(async |_| hook.post(envelope(ORDINARY).to_string()).await));

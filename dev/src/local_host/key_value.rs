@@ -58,12 +58,16 @@ impl Stores {
     /// # Errors
     ///
     /// A folder that can't be written, that another host is using, or a file in it that isn't a log.
-    pub fn open(labels: &BTreeSet<String>, folder: Option<&Path>) -> Result<Self> {
-        let folder = folder.filter(|_| !labels.is_empty());
+    pub fn open(
+        labels: &BTreeSet<String>,
+        in_memory: &BTreeSet<String>,
+        folder: Option<&Path>,
+    ) -> Result<Self> {
+        let folder = folder.filter(|_| !labels.is_subset(in_memory));
         let lock = folder.map(lock).transpose()?;
         let mut by_label = BTreeMap::new();
         for label in labels {
-            let contents = match folder {
+            let contents = match folder.filter(|_| !in_memory.contains(label)) {
                 None => Contents { entries: BTreeMap::new(), log: None },
                 Some(folder) => Contents::load(folder.join(format!("local-host-{label}.jsonl")))?,
             };
@@ -203,6 +207,10 @@ fn parse(line: &[u8]) -> Result<(String, Option<Vec<u8>>)> {
 mod tests {
     use super::*;
 
+    fn default() -> BTreeSet<String> {
+        BTreeSet::from(["default".to_string()])
+    }
+
     /// A folder of its own for each test, removed at the end.
     struct Folder(PathBuf);
 
@@ -215,7 +223,7 @@ mod tests {
         }
 
         fn open(&self) -> Result<Stores> {
-            Stores::open(&BTreeSet::from(["default".to_string()]), Some(&self.0))
+            Stores::open(&default(), &BTreeSet::new(), Some(&self.0))
         }
 
         fn log(&self) -> PathBuf {
@@ -307,10 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_everything_is_in_memory() {
-        let stores = Stores::open(&BTreeSet::from(["default".to_string()]), None).unwrap();
-        let store = stores.get("default").unwrap();
-        store.set("a".into(), b"1".to_vec()).unwrap();
-        assert_eq!(store.get("a"), Some(b"1".to_vec()));
+    fn without_a_folder_or_where_it_is_asked_for_everything_is_in_memory() {
+        let folder = Folder::new("memory");
+        for (in_memory, folder) in [(BTreeSet::new(), None), (default(), Some(&*folder.0))] {
+            let stores = Stores::open(&default(), &in_memory, folder).unwrap();
+            let store = stores.get("default").unwrap();
+            store.set("a".into(), b"1".to_vec()).unwrap();
+            assert_eq!(store.get("a"), Some(b"1".to_vec()));
+        }
+        assert!(!folder.0.exists());
     }
 }
