@@ -50,6 +50,28 @@ const REGION_OF: [(u16, &str, &[u8; 2]); 4] = [
     (44, "7924[0-9]{6}", b"IM"),
 ];
 
+/// The most digits after the calling code that a number of it has.
+fn most_digits(all: &[&Metadata]) -> usize {
+    let lengths = all.iter().flat_map(|metadata| {
+        let of = metadata.descriptors();
+        let kinds = [
+            Some(of.general()),
+            of.fixed_line(),
+            of.mobile(),
+            of.voip(),
+            of.premium_rate(),
+            of.toll_free(),
+            of.shared_cost(),
+            of.personal_number(),
+            of.pager(),
+            of.uan(),
+            of.voicemail(),
+        ];
+        kinds.into_iter().flatten().flat_map(|kind| kind.possible_length().to_vec())
+    });
+    usize::from(lengths.max().expect("the crate phonenumber has the lengths of each calling code"))
+}
+
 /// What a whole number is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Outcome {
@@ -131,8 +153,8 @@ struct Plan {
     dfa: dense::DFA<Vec<u32>>,
     /// By the DFA's pattern.
     meanings: Vec<Meaning>,
-    /// What each state and length led to, and whether to any valid number.
-    seen: HashMap<(StateID, usize, bool), (Next, bool)>,
+    /// What each state led to, with what else `next` is told, and whether to any valid number.
+    seen: HashMap<(StateID, usize, bool, bool), (Next, bool)>,
 }
 
 impl Plan {
@@ -216,7 +238,7 @@ impl Plan {
 
     /// Adds the plan's nodes, and gives the first.
     fn unfold(&mut self, nodes: &mut Nodes) -> Next {
-        self.next(self.start(), 0, false, nodes).0
+        self.next(self.start(), 0, false, false, nodes).0
     }
 
     fn start(&self) -> StateID {
@@ -227,26 +249,32 @@ impl Plan {
     /// Where `length` digits lead that brought the DFA into the state, and whether to any valid number.
     /// `zero` says that they began with a 0, and is kept to the second of them only: a 0 that no valid
     /// number continues so is a trunk 0. (The first digit alone would not do. Japan has toll-free
-    /// numbers with 00, and mobiles that people write with 090.)
+    /// numbers with 00, and mobiles that people write with 090.) `special` says that they are a number
+    /// that takes no SMS and more, which a network may drop.
     fn next(
         &mut self,
         state: StateID,
         length: usize,
         zero: bool,
+        special: bool,
         nodes: &mut Nodes,
     ) -> (Next, bool) {
-        let key = (state, length, zero);
+        let key = (state, length, zero, special);
         if let Some(known) = self.seen.get(&key) {
             return *known;
         }
         let full = length + self.code.to_string().len() == MOST_DIGITS;
-        let (end, mut valid) = self.end(state, length);
+        let (mut end, mut valid) = self.end(state, length);
+        if let Outcome::Number { takes_sms, .. } = &mut end {
+            *takes_sms &= valid || !special;
+        }
+        let special = special || valid && matches!(end, Outcome::Number { takes_sms: false, .. });
         let mut next = Next::Leaf(end);
         if !full && !self.dfa.is_dead_state(state) {
             let digits = array::from_fn(|digit| {
                 let state = self.dfa.next_state(state, b'0' + digit as u8);
                 let zero = if length == 0 { digit == 0 } else { zero && length == 1 };
-                let (next, leads_to_valid) = self.next(state, length + 1, zero, nodes);
+                let (next, leads_to_valid) = self.next(state, length + 1, zero, special, nodes);
                 valid |= leads_to_valid;
                 next
             });
@@ -356,7 +384,7 @@ fn codes(prefix: u16, plans: &HashMap<u16, Next>, nodes: &mut Nodes) -> Next {
 }
 
 /// The table in Rust, as `src/numbering.rs` says how it is read.
-fn table(nodes: &Nodes, root: usize, regions: &[[u8; 2]]) -> String {
+fn table(nodes: &Nodes, root: usize, regions: &[[u8; 2]], longest: &[usize]) -> String {
     // Of neighbours that lead to the same, only the last is there.
     let last = |node: &Node| {
         let node = *node;
@@ -386,6 +414,7 @@ fn table(nodes: &Nodes, root: usize, regions: &[[u8; 2]]) -> String {
     format!(
         "const ROOT: usize = {};\n\
          static REGIONS: [[u8; 2]; {}] = {regions:?};\n\
+         static LONGEST: [u8; 1000] = {longest:?};\n\
          static UP_TO: [u8; {length}] = {upto:?};\n\
          static NEXT: [u16; {length}] = {next:?};\n",
         first[root],
@@ -397,13 +426,21 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let mut nodes = Nodes::default();
     let mut plans = HashMap::new();
-    let mut regions = BTreeSet::new();
+    let mut longest = [0; 1000];
     for code in 1..1000 {
         if let Some(all) = DATABASE.by_code(&code) {
-            regions.extend(all.iter().filter_map(|metadata| id(metadata)));
             plans.insert(code, Plan::new(code, &all).unfold(&mut nodes));
+            longest[usize::from(code)] = code.to_string().len() + most_digits(&all);
         }
     }
+    // Those that a number can be of: libphonenumber gives all numbers of Western Sahara to Morocco.
+    let leaves = nodes.list.iter().flatten().chain(plans.values());
+    let regions: BTreeSet<_> = leaves
+        .filter_map(|next| match next {
+            Next::Leaf(Outcome::Number { region, .. }) => *region,
+            _ => None,
+        })
+        .collect();
     if plans.len() < AT_LEAST.0 || regions.len() < AT_LEAST.1 {
         panic!(
             "the crate phonenumber has only {} calling codes and {} regions",
@@ -416,6 +453,6 @@ fn main() {
     };
     let regions: Vec<[u8; 2]> = regions.into_iter().collect();
     let out = env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR");
-    fs::write(Path::new(&out).join("numbering.rs"), table(&nodes, root, &regions))
+    fs::write(Path::new(&out).join("numbering.rs"), table(&nodes, root, &regions, &longest))
         .expect("OUT_DIR can be written");
 }

@@ -34,6 +34,8 @@ pub enum InvalidPhoneNumber {
     Length,
     /// A 0 follows the country code, and no number there begins so.
     TrunkZero,
+    /// It has more digits than any number of its country code.
+    TooLong,
 }
 
 impl fmt::Display for InvalidPhoneNumber {
@@ -48,6 +50,7 @@ impl fmt::Display for InvalidPhoneNumber {
             Self::TrunkZero => {
                 "the 0 after the country code is dialled only within the country, so leave it out"
             }
+            Self::TooLong => "it has more digits than any number of its country code",
         })
     }
 }
@@ -74,7 +77,12 @@ impl PhoneNumber {
         if numbering::has_trunk_zero(digits) {
             return Err(InvalidPhoneNumber::TrunkZero);
         }
-        Ok(Self(number))
+        let number = Self(number);
+        let (code, rest) = number.canonical_parts();
+        if numbering::is_too_long(calling_code(&number.0[1..]), code.len() + rest.len()) {
+            return Err(InvalidPhoneNumber::TooLong);
+        }
+        Ok(number)
     }
 
     /// The whole number, `+` included: for ACS, and for nothing that is kept.
@@ -159,7 +167,7 @@ mod tests {
             ("+1 (555) 010-0123", "+15550100123"),
             ("+44 20.7946.0958", "+442079460958"),
             ("+2901234", "+2901234"),
-            ("+123456789012345", "+123456789012345"),
+            ("+999456789012345", "+999456789012345"),
         ] {
             assert_eq!(PhoneNumber::parse(text).unwrap().as_str(), number, "{text}");
         }
@@ -184,6 +192,11 @@ mod tests {
             ("+1555010012x", Character),
             ("+05550100123", LeadingZero),
             ("+123456", Length),
+            ("+160455501239", TooLong),
+            ("+338991234567", TooLong),
+            ("+4490912345678", TooLong),
+            ("+52155123456789", TooLong),
+            ("+123456789012345", TooLong),
             ("+1234567890123456", Length),
             ("+44 (0)20 7946 0958", TrunkZero),
             ("+4901512 3456789", TrunkZero),
@@ -216,9 +229,7 @@ mod tests {
         for (number, canonical) in [
             ("+5215512345678", "+525512345678"),
             ("+525512345678", "+525512345678"),
-            ("+52155123456789", "+52155123456789"),
             ("+521551234567", "+521551234567"),
-            ("+5210123456789", "+5210123456789"),
             ("+5491123456789", "+541123456789"),
             ("+541123456789", "+541123456789"),
             ("+549112345678", "+549112345678"),
