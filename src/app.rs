@@ -17,16 +17,10 @@ use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
-use crate::telemetry::{HookLine, Identifier, Milliseconds};
+use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
-
-/// The warning of a hook that could not count its message, or not know which road is down.
-const STORE_UNAVAILABLE: &str = "store_unavailable";
-
-/// The warning of a hook whose message two ACS resources may have sent.
-const MAY_BE_DOUBLE: &str = "may_be_double";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
@@ -151,7 +145,7 @@ impl Hook {
         self.line.country = plan.region;
         let canonical = to.canonical();
         let rules = config::read_rules(ports.variables, &hook_request).map_err(misconfigured)?;
-        if let Err(refusal) = policy::check(&rules, &canonical, plan) {
+        if let Err(refusal) = policy::check(&rules, to, plan) {
             self.refuse(refusal, ports)?;
         }
 

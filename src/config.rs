@@ -92,7 +92,7 @@ impl Gate {
 /// Nothing configured matches nothing.
 fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Problems> {
     let mut problems = Problems::default();
-    let secret = problems.read(variables, "okta_basic_secret");
+    let secret = problems.read_secret(variables, "okta_basic_secret");
     let user = or_default(problems.read(variables, "okta_user"), "okta");
     if problems.is_empty() {
         if secret.is_empty() {
@@ -120,7 +120,7 @@ const COLON: &str = "must not contain a colon, at which Basic credentials are sp
 /// Reads who may see the operator's pages: nobody where `operator_secret` is not set.
 pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
-    let secret = problems.read(variables, "operator_secret");
+    let secret = problems.read_secret(variables, "operator_secret");
     if secret.is_empty() {
         return problems.or(None);
     }
@@ -132,7 +132,7 @@ pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, P
         problems.add("operator_user", COLON);
     }
     // Who reads pages must not be able to send, and Okta needs no pages.
-    if secret == problems.read(variables, "okta_basic_secret") {
+    if secret == problems.read_secret(variables, "okta_basic_secret") {
         problems.add("operator_secret", "must not be the same as okta_basic_secret");
     }
     problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
@@ -206,15 +206,23 @@ fn countries(
     if said.is_empty() {
         return None;
     }
-    if said.trim() == "*" {
+    if said == "*" {
         return Some(Countries::All);
     }
-    let regions: Option<_> = said.split(',').map(|code| Region::parse(code.trim())).collect();
-    if regions.is_none() {
-        let fix = "must be regions of two letters between commas, such as US,CA (GB, not UK), or *";
-        problems.add(name, fix);
+    let mut regions = Vec::new();
+    for (code, place) in said.split(',').zip(1..) {
+        match Region::parse(code.trim()) {
+            Some(region) => regions.push(region),
+            None => problems.add(
+                name,
+                format!(
+                    "must be * alone, or regions of two letters between commas, such as US,CA: entry {place} is none \
+                     (Great Britain is GB)"
+                ),
+            ),
+        }
     }
-    Some(Countries::Only(regions.unwrap_or_default()))
+    Some(Countries::Only(regions))
 }
 
 fn blocked_countries(problems: &mut Problems, variables: &dyn Variables) -> Vec<Region> {
@@ -231,12 +239,13 @@ fn blocked_countries(problems: &mut Problems, variables: &dyn Variables) -> Vec<
 fn prefixes(problems: &mut Problems, variables: &dyn Variables) -> Vec<String> {
     const NAME: &str = "blocked_prefixes";
     let said = problems.read(variables, NAME);
-    if said.trim().is_empty() {
+    if said.is_empty() {
         return Vec::new();
     }
     let is_prefix = |text: &str| {
         let digits = text.strip_prefix('+').unwrap_or_default();
-        (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        let fits = (1..=15).contains(&digits.len()) && !digits.starts_with('0');
+        fits && digits.bytes().all(|b| b.is_ascii_digit())
     };
     let prefixes: Vec<_> = said.split(',').map(|prefix| prefix.trim().to_owned()).collect();
     if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
@@ -358,7 +367,7 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
 /// from the resource's access key where that is not set.
 pub fn read_store_key(variables: &dyn Variables, acs: &Acs) -> Result<StoreKey, Problems> {
     let mut problems = Problems::default();
-    let secret = problems.read(variables, "store_secret");
+    let secret = problems.read_secret(variables, "store_secret");
     problems.or(match secret.as_bytes() {
         [] => StoreKey::derive(acs.resource.access_key.reveal()),
         secret => StoreKey::derive(secret),
@@ -407,17 +416,26 @@ fn or_default(said: String, default: &str) -> String {
 pub struct Problems(Vec<Finding>);
 
 impl Problems {
-    /// The value of a variable; a host that can't tell is a problem of that variable.
+    /// The value of a variable without the white space around it, such as the line feed of a file; a
+    /// host that can't tell is a problem of that variable.
     fn read(&mut self, variables: &dyn Variables, name: &'static str) -> String {
+        self.read_secret(variables, name).trim().to_owned()
+    }
+
+    /// The value of a variable to the letter.
+    fn read_secret(&mut self, variables: &dyn Variables, name: &'static str) -> String {
         variables.get(name).unwrap_or_else(|_| {
             self.add(name, "could not be read: look at the host's variable provider");
             String::new()
         })
     }
 
-    /// Adds a problem. `fix` must not hold the value.
+    /// Adds a problem, once. `fix` must not hold the value.
     fn add(&mut self, variable: &'static str, fix: impl Into<String>) {
-        self.0.push(Finding { variable, fix: fix.into() });
+        let finding = Finding { variable, fix: fix.into() };
+        if !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -429,7 +447,8 @@ impl Problems {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    fn text(&self) -> String {
+    /// All of them in one line.
+    pub fn text(&self) -> String {
         let mut text = String::new();
         for Finding { variable, fix } in &self.0 {
             let separator = if text.is_empty() { "" } else { "; " };

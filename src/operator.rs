@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Handled, Response};
-use crate::config::{self, Finding, Problems, VARIABLES};
+use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::message::{self, Passcode};
 use crate::numbering::{self, Region};
 use crate::okta::auth;
@@ -17,8 +17,8 @@ use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};
-use crate::ports::{BodyError, InboundRequest, Ports};
-use crate::refusal::{Fault, Reason, Refusal};
+use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::refusal::Refusal;
 use crate::telemetry;
 
 /// Whether the configuration is in order: 200 or 503.
@@ -54,8 +54,14 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
         EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
         _ => return None,
     };
-    // Credentials that are not in order are none: the health check says what is wrong with them.
-    let credentials = config::read_operator(ports.variables).ok().flatten()?;
+    let credentials = match config::read_operator(ports.variables) {
+        Ok(credentials) => credentials?,
+        // Credentials that are not in order are none, and these pages are where it would be told.
+        Err(problems) => {
+            let response = error(404, "The operator's pages are not there: see the hook's log.");
+            return Some(answered(path, response, Some(problems.text()), arrived, ports));
+        }
+    };
     let response = if auth::check(&request.header("authorization"), &credentials).is_err() {
         let mut response = error(401, "The operator's credentials are needed.");
         response.headers.push(("www-authenticate", CHALLENGE));
@@ -70,9 +76,19 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
             Err(response) => response,
         }
     };
+    Some(answered(path, response, None, arrived, ports))
+}
+
+fn answered(
+    path: &'static str,
+    response: Response,
+    fix: Option<String>,
+    arrived: Instant,
+    ports: Ports<'_>,
+) -> Handled {
     let elapsed = ports.clock.instant().since(arrived);
-    let log_line = telemetry::operator_line(ports.clock.now(), path, response.status, elapsed);
-    Some(Handled { response, log_line: Some(log_line) })
+    let log_line = telemetry::operator_line(ports.clock.now(), path, response.status, fix, elapsed);
+    Handled { response, log_line: Some(log_line) }
 }
 
 fn json(status: u16, body: &impl Serialize) -> Response {
@@ -175,8 +191,10 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy_mode: Option<&'static str>,
+    would_refuse: Option<&'static str>,
     okta_status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,33 +248,44 @@ fn explain(question: Question, ports: Ports<'_>) -> Explanation {
         user_id: question.user_id,
         ip_address: question.ip_address,
     };
-    let mut explanation = Explanation::default();
-    let verdict = explanation.fill_in(&request, ports);
-    explanation.conclude(verdict, ports);
+    let mut explanation = Explanation { okta_status: "FAILED", ..Explanation::default() };
+    (explanation.verdict, explanation.reason) = match explanation.fill_in(&request, ports) {
+        Ok(()) => {
+            explanation.okta_status = "SUCCESSFUL";
+            ("sent", "accepted")
+        }
+        Err(refusal) => {
+            explanation.fix = Some(refusal.log_fix.unwrap_or(refusal.fix).into_owned());
+            ("refused", refusal.reason.code())
+        }
+    };
     explanation
 }
 
 impl Explanation {
-    /// The way of a hook, without what it changes. Unlike a hook it goes on after a refusal, so that
-    /// the operator sees all of it.
+    /// The way of a hook, without what it changes. Unlike a hook it goes on after a refusal, of which the
+    /// first counts, so that the operator sees all of it.
     fn fill_in(&mut self, request: &HookRequest, ports: Ports<'_>) -> Result<(), Refusal> {
         let misconfigured = |problems: Problems| problems.into_refusal(ports.variables);
+        let gate = Gate::read(ports.variables);
+        let mut verdict = gate.credentials.as_ref().map(drop).map_err(Refusal::clone);
+        verdict = verdict.and(gate.finish().map_err(misconfigured));
+
         let now = ports.clock.now();
-        let to = policy::admit(request, now)?;
+        let to = match policy::admit(request, now) {
+            Ok(to) => to,
+            Err(refusal) => return verdict.and(Err(refusal)),
+        };
         let plan = numbering::look_up(to);
         let canonical = to.canonical();
         self.number = Some(to.masked());
         self.country = plan.region;
         self.takes_sms = Some(plan.takes_sms);
-        let rules = config::read_rules(ports.variables, request).map_err(misconfigured)?;
-        let verdict = policy::check(&rules, &canonical, plan);
-
-        let wording = config::read_wording(ports.variables).map_err(misconfigured)?;
-        let text = wording.text(&Passcode::of(request, now));
-        let segments = message::segments(&text);
-        self.text = Some(text);
-        self.segments = Some(segments.count);
-        self.encoding = Some(segments.encoding.name());
+        let rules = match config::read_rules(ports.variables, request) {
+            Ok(rules) => rules,
+            Err(problems) => return verdict.and(Err(misconfigured(problems))),
+        };
+        verdict = self.hold(verdict, policy::check(&rules, to, plan), ports);
 
         let sending = match config::read_sending(ports.variables, plan.region) {
             Ok(sending) => sending,
@@ -265,48 +294,53 @@ impl Explanation {
         self.sender_type = Some(sending.primary.sender.kind.name());
         self.sender = Some(sending.primary.sender.value.clone());
         self.secondary_sender = sending.secondary.map(|acs| acs.sender.value);
+        let wording = match config::read_wording(ports.variables) {
+            Ok(wording) => wording,
+            Err(problems) => return verdict.and(Err(misconfigured(problems))),
+        };
+        let text = wording.text(&Passcode::of(request, now));
+        let segments = message::segments(&text);
+        self.text = Some(text);
+        self.segments = Some(segments.count);
+        self.encoding = Some(segments.encoding.name());
 
         let limits = policy::limits_of(&rules, request, &canonical);
-        let key =
-            config::read_store_key(ports.variables, &sending.primary).map_err(misconfigured)?;
-        let used =
-            limits::used(&limits, &key, ports.store, now).map_err(|_| store_unavailable())?;
-        let mut verdict = verdict;
+        let key = match config::read_store_key(ports.variables, &sending.primary) {
+            Ok(key) => key,
+            Err(problems) => return verdict.and(Err(misconfigured(problems))),
+        };
+        let Ok(used) = limits::used(&limits, &key, ports.store, now) else {
+            self.warnings.push(telemetry::STORE_UNAVAILABLE);
+            return verdict;
+        };
         for (Limit { scope, rate, .. }, used) in limits.iter().zip(used) {
             self.limits.push(LimitUsed { limit: scope.name(), rate: rate.to_string(), used });
             if used >= rate.count() {
-                verdict = verdict.and(Err(policy::limit_reached(*scope, *rate)));
+                verdict = self.hold(verdict, Err(policy::limit_reached(*scope, *rate)), ports);
             }
         }
         verdict
     }
 
-    fn conclude(&mut self, verdict: Result<(), Refusal>, ports: Ports<'_>) {
-        (self.verdict, self.reason, self.okta_status) = ("sent", "accepted", "SUCCESSFUL");
-        let Err(refusal) = verdict else { return };
-        let by_policy = refusal.reason.fault() == Fault::Policy;
-        let on_refusal = by_policy.then(|| config::read_on_refusal(ports.variables)).transpose();
-        let (refusal, on_refusal) = match on_refusal {
-            Ok(on_refusal) => (refusal, on_refusal),
-            Err(problems) => (problems.into_refusal(ports.variables), None),
+    /// Adds what the policy says to the verdict so far.
+    fn hold(
+        &mut self,
+        verdict: Result<(), Refusal>,
+        checked: Result<(), Refusal>,
+        ports: Ports<'_>,
+    ) -> Result<(), Refusal> {
+        let (Ok(()), None, Err(refusal)) = (&verdict, self.would_refuse, checked) else {
+            return verdict;
         };
-        self.reason = refusal.reason.code();
-        self.fix = Some(refusal.fix.into_owned());
-        self.policy_mode = on_refusal.map(|on| if on.enforce { "enforce" } else { "observe" });
-        if on_refusal.is_some_and(|on_refusal| on_refusal.lets_pass(refusal.reason)) {
-            return;
+        let on_refusal = config::read_on_refusal(ports.variables)
+            .map_err(|problems| problems.into_refusal(ports.variables))?;
+        if on_refusal.lets_pass(refusal.reason) {
+            self.would_refuse = Some(refusal.reason.code());
+            return Ok(());
         }
-        self.verdict = "refused";
-        if on_refusal.is_none_or(|on_refusal| on_refusal.as_failed) {
-            self.okta_status = "FAILED";
+        if !on_refusal.as_failed {
+            self.okta_status = "SUCCESSFUL";
         }
+        Err(refusal)
     }
-}
-
-/// A hook would send without counting, which an explanation must not pass over.
-fn store_unavailable() -> Refusal {
-    Refusal::new(
-        Reason::Misconfigured,
-        "The key-value store default can't be read: the message would be sent, and counted by no limit.",
-    )
 }

@@ -69,15 +69,16 @@ impl OnRefusal {
 }
 
 /// Holds a number to the rules, but for the rates.
-///
-/// `canonical` is the number as [`PhoneNumber::canonical`] gives it.
-pub fn check(rules: &Rules, canonical: &str, plan: Plan) -> Result<(), Refusal> {
+pub fn check(rules: &Rules, number: &PhoneNumber, plan: Plan) -> Result<(), Refusal> {
     if !rules.sending {
         return Err(Refusal::new(Reason::Paused, "Sending is switched off: set sending to on."));
     }
-    if let Some(prefix) =
-        rules.blocked_prefixes.iter().find(|prefix| canonical.starts_with(prefix.as_str()))
-    {
+    let canonical = number.canonical();
+    // As it is written, too: +549 is how one blocks Argentina's mobiles.
+    let blocked = |prefix: &&String| {
+        canonical.starts_with(prefix.as_str()) || number.as_str().starts_with(prefix.as_str())
+    };
+    if let Some(prefix) = rules.blocked_prefixes.iter().find(blocked) {
         let fix = format!("Numbers that begin with {prefix} are in blocked_prefixes.");
         return Err(Refusal::new(Reason::PrefixBlocked, fix));
     }

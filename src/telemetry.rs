@@ -17,6 +17,12 @@ use crate::refusal::{Fault, Refusal};
 /// meaning, not when one is added.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The warning of a hook that could not count its message, or not know which road is down.
+pub const STORE_UNAVAILABLE: &str = "store_unavailable";
+
+/// The warning of a hook whose message two ACS resources may have sent.
+pub const MAY_BE_DOUBLE: &str = "may_be_double";
+
 /// An identifier that came from outside, fit for a log: at most 64 characters of letters, digits,
 /// `.`, `_`, `:` and `-`, any other replaced by `_`. Without a letter it could be a number or a
 /// passcode, and all of it is replaced.
@@ -152,6 +158,7 @@ pub fn operator_line(
     now: OffsetDateTime,
     path: &'static str,
     http_status: u16,
+    fix: Option<String>,
     elapsed: Duration,
 ) -> String {
     #[derive(Serialize)]
@@ -161,6 +168,8 @@ pub fn operator_line(
         level: &'static str,
         event: &'static str,
         path: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fix: Option<String>,
         http_status: u16,
         ms: Milliseconds,
     }
@@ -170,6 +179,7 @@ pub fn operator_line(
         level: if http_status == 200 { "info" } else { "warn" },
         event: "operator",
         path,
+        fix,
         http_status,
         ms: Milliseconds(elapsed),
     };

@@ -6,7 +6,8 @@ use super::{
     read_from, read_on_refusal, read_operator, read_resource, read_senders, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
-use crate::acs::sender::Senders;
+use crate::acs::sender::Sender;
+use crate::numbering::Region;
 use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
@@ -92,7 +93,10 @@ pub fn check(variables: &dyn Variables) -> Check {
     }
     check.take(gate.finish());
     check.take(read_credentials(variables));
-    check.take(read_operator(variables));
+    // They stop no message, so they must not take the hook out of service.
+    if let Err(problems) = read_operator(variables) {
+        check.warnings.extend(problems.0);
+    }
     check_acs(&mut check, variables);
     check_policy(&mut check, variables);
     check.take(read_wording(variables));
@@ -141,22 +145,39 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
             "is the same as acs_connection_string: give the resource's other key, or another resource",
         );
     }
-    check_reach(check, "acs_senders", &senders);
-    check_reach(check, "acs_secondary_senders", &secondary_senders);
+    let Some(Countries::Only(allowed)) =
+        countries(&mut check.problems, variables, "allowed_countries")
+    else {
+        for (region, sender) in senders.by_region() {
+            check_reach(check, "acs_senders", sender, region);
+        }
+        for (region, sender) in secondary_senders.by_region() {
+            check_reach(check, "acs_secondary_senders", sender, region);
+        }
+        return;
+    };
+    for region in allowed {
+        match (senders.to(Some(region)), &from) {
+            (Some(sender), _) => check_reach(check, "acs_senders", sender, region),
+            (None, Some(sender)) => check_reach(check, "acs_from_shortcode", sender, region),
+            (None, None) => no_sender(&mut check.problems, &senders, Some(region)),
+        }
+        if let Some(sender) = secondary_senders.to(Some(region)) {
+            check_reach(check, "acs_secondary_senders", sender, region);
+        }
+    }
 }
 
-fn check_reach(check: &mut Check, name: &'static str, senders: &Senders) {
-    for (region, sender) in senders.by_region() {
-        if !sender.kind.reaches(region) {
-            check.warn(
-                name,
-                format!(
-                    "has a sender of type {} for {region}, which ACS is not known to deliver there: look at \
-                     Microsoft's page SMS number types",
-                    sender.kind.name()
-                ),
-            );
-        }
+fn check_reach(check: &mut Check, name: &'static str, sender: &Sender, region: Region) {
+    if !sender.kind.reaches(region) {
+        check.warn(
+            name,
+            format!(
+                "has a {} for {region}, which ACS is not known to deliver there: look at Microsoft's page SMS number \
+                 types",
+                sender.kind.name()
+            ),
+        );
     }
 }
 
@@ -168,8 +189,7 @@ fn origin(resource: &ConnectionString) -> String {
 /// domain, and what `extra_outbound_host` adds.
 fn covered(resource: &ConnectionString, extra: &str) -> bool {
     let origin = origin(resource);
-    origin.starts_with("https://") && origin.ends_with(".communication.azure.com")
-        || covers(extra, &origin)
+    origin.ends_with(".communication.azure.com") || covers(extra, &origin)
 }
 
 /// Whether an entry of `allowed_outbound_hosts` covers an origin: `*` may stand for a scheme, a
@@ -227,7 +247,7 @@ const SHORTEST_SECRET: usize = 16;
 
 fn check_secrets(check: &mut Check, variables: &dyn Variables) {
     for name in ["okta_basic_secret", "operator_secret", "store_secret"] {
-        let secret = check.problems.read(variables, name);
+        let secret = check.problems.read_secret(variables, name);
         if !secret.is_empty() && secret.len() < SHORTEST_SECRET {
             check.warn(
                 name,
@@ -283,12 +303,34 @@ mod tests {
                 "acs_secondary_connection_string",
                 "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
             ),
-            ("acs_senders", "US=12345,FR=12345"),
             ("acs_senders", "US=CONTOSO"),
-            ("acs_secondary_senders", "GB=+18005551234"),
+            ("acs_from_shortcode", "CONTOSO"),
+            ("acs_secondary_senders", "*=CONTOSO"),
+            ("operator_user", "a:b"),
         ] {
             assert_eq!(warnings(&wise().with(name, value)), [name], "{value:?}");
         }
+    }
+
+    #[test]
+    fn without_an_allow_list_the_senders_of_countries_of_their_own_are_looked_at() {
+        let host = wise()
+            .with("allowed_countries", "*")
+            .with("acs_senders", "US=12345,FR=12345,*=CONTOSO");
+        assert_eq!(warnings(&host), ["acs_senders", "allowed_countries"]);
+    }
+
+    #[test]
+    fn an_allowed_country_without_a_sender_is_a_problem() {
+        let host = wise()
+            .with("allowed_countries", "US,GB")
+            .with("acs_senders", "US=12345")
+            .with("acs_from_shortcode", "");
+        let problems = check(&host).problems;
+        assert_eq!(
+            problems.text(),
+            "acs_senders has no sender for GB: add one, or one for *, or set acs_from_shortcode."
+        );
     }
 
     #[test]
@@ -320,9 +362,8 @@ mod tests {
             let host = host.with("org_name", "Contoso").with("operator_secret", "0123456789abcdef");
             let check = check(&host.with(name, "<unavailable>"));
             assert!(
-                check.problems().iter().any(|problem| problem.variable == *name),
-                "{name}: {:?}",
-                check.problems()
+                check.problems().iter().chain(&check.warnings).any(|found| found.variable == *name),
+                "{name}: {check:?}"
             );
         }
     }

@@ -59,7 +59,6 @@ async fn health_is_200_or_503_by_configuration_alone_and_tells_strangers_nothing
         ("message_templates", "{"),
         ("web_otp_domain", "https://contoso.example"),
         ("acs_secondary_connection_string", "x"),
-        ("operator_secret", SECRET),
     ] {
         let answer = health(&Hook::with(&[variable]).await).await;
         assert_eq!(answer.text, r#"{"status":"misconfigured"}"#, "{variable:?}");
@@ -100,10 +99,30 @@ async fn only_the_operator_sees_the_pages_and_each_try_is_logged() {
             assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Basic "));
         }
     }
-    let lines = hook.log.hooks(6).await;
+    let answer = ask(&hook, Method::DELETE, "/api/explain", "", "").await;
+    assert_eq!(answer.status, 401, "strangers are not told which methods there are");
+    let lines = hook.log.hooks(7).await;
     for line in lines {
         assert_eq!((&line["event"], &line["level"]), (&json!("operator"), &json!("warn")));
         assert_eq!(line["http_status"], 401);
+    }
+}
+
+#[tokio::test]
+async fn operators_credentials_that_are_not_in_order_stop_no_message_and_the_log_says_why() {
+    for (variable, fix) in [
+        (("operator_secret", SECRET), "must not be the same as okta_basic_secret"),
+        (("operator_secret", "operator-5ecret-of-the-tests\n"), "white space"),
+        (("operator_user", "a:b"), "colon"),
+    ] {
+        let hook = Hook::with(&[WITH_OPERATOR, variable]).await;
+        assert_eq!(health(&hook).await.status, 200, "{variable:?}");
+        hook.post(envelope("+15550100123").to_string()).await.accepted(Form::Documented);
+        let operator = basic("operator", OPERATOR_SECRET);
+        let answer = ask(&hook, Method::GET, "/api/health/details", &operator, "").await;
+        assert_eq!(answer.status, 404);
+        let line = hook.log.hooks(2).await.remove(1);
+        assert!(line["fix"].as_str().unwrap().contains(fix), "{line}");
     }
 }
 
@@ -207,10 +226,7 @@ async fn an_explanation_is_what_the_hook_then_does() {
     }
     let explanation = explain(&hook, question).await;
     assert_eq!(explanation["verdict"], "refused", "{explanation}");
-    assert_eq!(
-        (&explanation["reason"], &explanation["policy_mode"]),
-        (&json!("rate_limited"), &json!("enforce"))
-    );
+    assert_eq!(explanation["reason"], "rate_limited");
     assert_eq!(explanation["limits"][0]["used"], 5);
     hook.post(envelope("+447400123456").to_string()).await.failed(
         Form::Documented,
@@ -228,6 +244,34 @@ async fn an_explanation_is_what_the_hook_then_does() {
 }
 
 #[tokio::test]
+async fn an_explanation_refuses_what_the_hook_refuses_whatever_is_wrong() {
+    for (variables, number) in [
+        (&[("hook_deadline_ms", "soon")][..], "+447400123456"),
+        (&[("okta_basic_secret", "")], "+447400123456"),
+        (&[("message_template", "x"), ("blocked_countries", "GB")], "+447400123456"),
+        (&[("acs_connection_string", ""), ("blocked_countries", "GB")], "+447400123456"),
+        (
+            &[("acs_connection_string", ""), ("policy_mode", "observe"), ("sending", "off")],
+            "+1555010",
+        ),
+        (
+            &[("policy_mode", "observe"), ("blocked_countries", "GB"), ("acs_senders", "?")],
+            "+447400123456",
+        ),
+        (&[("sending", "off")], "+447400123456"),
+        (&[("policy_refusal_status", "?"), ("sending", "off")], "+447400123456"),
+    ] {
+        let hook = Hook::with(&[&[WITH_OPERATOR], variables].concat()).await;
+        let explanation = explain(&hook, json!({"phoneNumber": number})).await;
+        let answer = hook.post(envelope(number).to_string()).await;
+        let told = answer.value(Form::Documented);
+        assert_eq!(explanation["verdict"], "refused", "{variables:?}: {explanation}");
+        assert_eq!(explanation["reason"], told["transactionMetadata"], "{variables:?}");
+        assert_eq!(explanation["okta_status"], told["status"], "{variables:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_explanation_tells_what_okta_would_be_told() {
     for (variables, verdict, told) in [
         ([("policy_mode", "enforce"), ("policy_refusal_status", "failed")], "refused", "FAILED"),
@@ -242,11 +286,15 @@ async fn an_explanation_tells_what_okta_would_be_told() {
             Hook::with(&[&[WITH_OPERATOR, ("blocked_countries", "GB")], &variables[..]].concat())
                 .await;
         let explanation = explain(&hook, json!({"phoneNumber": "+447400123456"})).await;
-        assert_eq!(explanation["reason"], "country_not_allowed");
-        assert_eq!(
-            (&explanation["verdict"], &explanation["okta_status"]),
-            (&json!(verdict), &json!(told)),
-            "{explanation}"
-        );
+        let reason = if verdict == "sent" { "accepted" } else { "country_not_allowed" };
+        let would_refuse = (verdict == "sent").then_some("country_not_allowed");
+        for (name, value) in [
+            ("verdict", json!(verdict)),
+            ("reason", json!(reason)),
+            ("would_refuse", json!(would_refuse)),
+            ("okta_status", json!(told)),
+        ] {
+            assert_eq!(explanation[name], value, "{name}: {explanation}");
+        }
     }
 }
