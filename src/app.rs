@@ -279,7 +279,7 @@ fn not_an_envelope() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::fake::{FakeHost, FakeRequest};
+    use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use serde_json::Value;
 
     const BARE: &str =
@@ -377,6 +377,53 @@ mod tests {
         assert_eq!((&line["outcome"], &line["level"]), (&"accepted".into(), &"warn".into()));
         assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]));
         assert_eq!(host.sent.borrow().len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_goes_over_is_told_with_its_road_and_its_sender() {
+        let host = FakeHost::default()
+            .with("acs_secondary_connection_string", "endpoint=https://b.example/;accesskey=pw==")
+            .with("acs_secondary_senders", "*=CONTOSO")
+            .with("rate_limit_per_number", "5/10m")
+            .answering([FakeAnswer::of(401, ""), FakeAnswer::accepted("id-2")]);
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        for (name, value) in [
+            ("outcome", "accepted"),
+            ("road", "secondary"),
+            ("went_over", "acs_unauthorized"),
+            ("sender_type", "alphanumeric"),
+        ] {
+            assert_eq!(line[name], value, "{line}");
+        }
+        host.stored.replace(None);
+        let host = host.answering([FakeAnswer::accepted("id-3")]);
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]), "once");
+    }
+
+    #[test]
+    fn a_country_without_a_sender_on_the_second_road_has_none() {
+        let host = FakeHost::default()
+            .with("acs_secondary_connection_string", "endpoint=https://b.example/;accesskey=pw==")
+            .with("acs_secondary_senders", "GB=CONTOSO")
+            .answering([FakeAnswer::of(401, "")]);
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert_eq!(reason(&handled), "acs_unauthorized");
+        assert_eq!(host.sent.borrow().len(), 1);
+    }
+
+    #[test]
+    fn what_would_be_refused_counts_nowhere() {
+        let host = FakeHost::default()
+            .with("policy_mode", "observe")
+            .with("allowed_countries", "US")
+            .with("rate_limit_per_number", "5/10m");
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert!(handled.log_line.unwrap().contains(r#""would_refuse":"country_not_allowed""#));
+        assert_eq!(host.sent.borrow().len(), 1);
+        assert_eq!(*host.store_calls.borrow(), [""; 0]);
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //!
 //! | the first road | then |
 //! |---|---|
-//! | can't be reached, is not trusted, is not allowed; 401, 403, 404, 429, 501, 503; its recipient's own 401, 403, 409, 429 or 5xx | over at once: nothing was sent |
-//! | the connection breaks; 409, 500, 502, 504 | once more on the same road after 100 ms, then over |
+//! | can't be reached, is not trusted, is not allowed; 401, 403, 404, 429, 501, 503; its recipient's own 401, 403, 429 or 5xx | over at once: nothing was sent |
+//! | the connection breaks; 500, 502, 504 | once more on the same road after 100 ms, then over |
+//! | 409, its recipient's own too: an earlier attempt is in progress | again on the same road, until its time ends |
 //! | has not answered when its time ends | over |
 //! | 400, 412 and other 4xx; its recipient's own 400 or 404 | not over: the message is wrong |
 //! | a 202, or another answer, that can't be understood | not over: the message was most likely taken |
@@ -16,28 +17,28 @@
 //! body may take all the time that there is.
 //!
 //! The first road has half of the time, the second one what is left; the one tried last is tried as
-//! often as a single one is.
+//! often as a single one is. Where both roads are one resource, with its two keys, there is nothing
+//! to go over to: the first key has all the time, and the second signs where ACS does not take the
+//! first (401, 403).
 //!
 //! # Doubles
 //!
 //! Each ACS resource knows repeated requests of its own only. So a message may come twice, with the
 //! same passcode, where the first road may have taken it without saying so in time, and the second
 //! one sends it too: the first was late, or its connection broke, or it answered 409, 500, 502 or
-//! 504, and the repeat did not settle it. [`Delivery::may_be_double`] says so. A probe is such a case
-//! where the road takes the message and answers after [`PROBE_TIME`]. So is an event for which Okta
-//! calls the hook twice, where each call takes another road; of that, no call knows.
-//!
-//! Where both roads are one resource, as with its two keys, the same repeatability pair makes all of
-//! it one message.
+//! 504, and the repeat did not settle it. [`Delivery::may_be_double`] says so. So may an event for
+//! which Okta calls the hook twice, where each call takes another road; of that, no call knows.
 //!
 //! # Down
 //!
 //! Okta runs few hooks of an org at once, so that hooks that hang hold up everybody's. A road that
 //! failed 5 times in 30 seconds, without a success, is down: hooks take the other one first, which
-//! is then tried as if it were alone, but leaves [`PROBE_TIME`] for the one that is down, as the
-//! last resort. One hook every 5 seconds probes: it tries the down road first, for [`PROBE_TIME`].
-//! Any success on a road forgets its failures. With both down, it is as with both up, since
-//! something must be tried.
+//! is then tried as if it were alone, but leaves [`LAST_RESORT`] for the one that is down. Every 5
+//! seconds one hook probes a primary that is down: it takes it first, as if it were up. (In less
+//! time than that, a road that is slower than the limit would never be found up.) A secondary that
+//! is down is as good as up again after 5 seconds, when its next message is its probe. Any success
+//! on a road forgets its failures. With both down, it is as with both up, since something must be
+//! tried.
 //!
 //! The store has no atomic change, so of two hooks that write at once one write is lost. That is
 //! harmless, as nothing but the order of the roads and their time depends on it: a failure that is
@@ -54,9 +55,8 @@ use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 use crate::refusal::{Reason, Refusal};
 use record::{Record, Records};
 
-/// The time that a road that is down is given: by its probe before the other road is tried, and as
-/// the last resort after it.
-pub const PROBE_TIME: Duration = Duration::from_millis(300);
+/// What is left, of a hook's time, for a road that is down, after the other one.
+pub const LAST_RESORT: Duration = Duration::from_millis(300);
 
 /// Where both roads' records are kept.
 const KEY: &str = "okta-telephony-acs/roads";
@@ -139,7 +139,7 @@ pub struct Delivery {
     pub result: Result<Option<String>, Refusal>,
     /// Why the message went over to this road, where it did.
     pub went_over: Option<Reason>,
-    /// The message was sent, and the other road may have sent it too.
+    /// Both roads may have sent the message, be the outcome what it is.
     pub may_be_double: bool,
     /// The store could not be read or written, so that roads that are down may not be known.
     pub store_failed: bool,
@@ -153,12 +153,14 @@ pub fn send(
     ports: Ports<'_>,
     until: Instant,
 ) -> Delivery {
+    let alone =
+        Turn { road: Road::Primary, acs: roads.primary, until, deadline: until, patient: true };
     let Some(secondary) = roads.secondary else {
-        let turn =
-            Turn { road: Road::Primary, acs: roads.primary, until, deadline: until, patient: true };
-        let tried = sms::send(&turn, message, ports);
-        return delivery(turn.road, tried, None, ports.clock.instant());
+        return delivery(Road::Primary, sms::send(&alone, message, ports), None, ports);
     };
+    if roads.primary.resource.authority == secondary.resource.authority {
+        return send_with_either_key(&alone, secondary, message, ports);
+    }
 
     let remembered = read(ports.store);
     let mut store_failed = remembered.is_err();
@@ -172,8 +174,7 @@ pub fn send(
     let left = until.since(now);
     let (road, time, patient) = match choice {
         Choice::Half => (Road::Primary, left / 2, false),
-        Choice::Probe(down) => (down, PROBE_TIME.min(left / 2), false),
-        Choice::Skip(down) => (down.other(), left.saturating_sub(PROBE_TIME).max(left / 2), true),
+        Choice::Skip(down) => (down.other(), left.saturating_sub(LAST_RESORT).max(left / 2), true),
     };
     let first_until = until.min(now.plus(time.max(SHORTEST_ATTEMPT)));
     let turn = |road, until_then, patient| Turn {
@@ -184,36 +185,52 @@ pub fn send(
         patient,
     };
     let first = sms::send(&turn(road, first_until, patient), message, ports);
-    let goes_over = first.road_failed && ports.clock.instant().plus(SHORTEST_ATTEMPT) <= until;
+    let goes_over = first.may_go_over && ports.clock.instant().plus(SHORTEST_ATTEMPT) <= until;
     let second = goes_over.then(|| sms::send(&turn(road.other(), until, true), message, ports));
-    let ended = ports.clock.instant();
 
     let tried = [Some((road, &first)), second.as_ref().map(|second| (road.other(), second))];
     if !store_failed {
         store_failed = remember(tried, records, ports).is_err();
     }
-
-    let mut delivery = match second {
-        None => delivery(road, first, None, ended),
-        Some(second) => delivery(road.other(), second, Some(first), ended),
+    let delivery = match second {
+        None => delivery(road, first, None, ports),
+        Some(second) => delivery(road.other(), second, Some(first), ports),
     };
-    // One resource, under either of its keys, knows the message again.
-    delivery.may_be_double &= roads.primary.resource.authority != secondary.resource.authority;
-    delivery.store_failed = store_failed;
-    delivery
+    Delivery { store_failed, ..delivery }
+}
+
+/// Sends over one resource, of which both keys are known. There is no other road, so the first key has
+/// all the time, and only where ACS does not take it the second one signs.
+fn send_with_either_key(
+    first_key: &Turn<'_>,
+    second_key: &Acs,
+    message: &Message<'_>,
+    ports: Ports<'_>,
+) -> Delivery {
+    let until = first_key.until;
+    let first = sms::send(first_key, message, ports);
+    let refused =
+        first.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
+    if !refused || ports.clock.instant().plus(SHORTEST_ATTEMPT) > until {
+        return delivery(Road::Primary, first, None, ports);
+    }
+    let turn =
+        Turn { road: Road::Secondary, acs: second_key, until, deadline: until, patient: true };
+    let second = sms::send(&turn, message, ports);
+    // The resource knows the message again, whichever key signs it.
+    Delivery { may_be_double: false, ..delivery(Road::Secondary, second, Some(first), ports) }
 }
 
 /// How the time is shared out.
 enum Choice {
-    /// The primary first, with half of it. Both roads are up, or both are down.
+    /// The primary first, with half of it.
     Half,
-    /// The road that is down first, for as long as a probe may take.
-    Probe(Road),
-    /// The road that is down last, with what a probe may take.
+    /// The road that is down last, with [`LAST_RESORT`].
     Skip(Road),
 }
 
-/// What the records speak for. A probe is told to other hooks before it starts.
+/// What the records speak for. A primary that is down is probed by being taken first now and then,
+/// which other hooks are told before it starts; a secondary by being needed.
 fn choose(records: &mut Records, ports: Ports<'_>) -> Result<Choice, StoreUnavailable> {
     let is_down = |road| records.of(road).is_down();
     let down = match [Road::Primary, Road::Secondary].map(is_down) {
@@ -226,9 +243,11 @@ fn choose(records: &mut Records, ports: Ports<'_>) -> Result<Choice, StoreUnavai
     if !record.probe_is_due(now) {
         return Ok(Choice::Skip(down));
     }
-    record.put_probe_off(now);
-    ports.store.set(KEY, &records.bytes())?;
-    Ok(Choice::Probe(down))
+    if down == Road::Primary {
+        record.put_probe_off(now);
+        ports.store.set(KEY, &records.bytes())?;
+    }
+    Ok(Choice::Half)
 }
 
 fn read(store: &dyn Store) -> Result<Records, StoreUnavailable> {
@@ -267,7 +286,7 @@ fn milliseconds(clock: &dyn Clock) -> u64 {
 }
 
 /// What became of the message, from the road that was tried last and the one before it.
-fn delivery(road: Road, last: Tried, before: Option<Tried>, ended: Instant) -> Delivery {
+fn delivery(road: Road, last: Tried, before: Option<Tried>, ports: Ports<'_>) -> Delivery {
     let before = before.as_ref();
     let may_be_sent_before = before.is_some_and(|tried| tried.may_be_sent);
     let went_over = before.and_then(|tried| Some(tried.result.as_ref().err()?.reason));
@@ -277,8 +296,8 @@ fn delivery(road: Road, last: Tried, before: Option<Tried>, ended: Instant) -> D
         attempts: last.attempts + before.map_or(0, |tried| tried.attempts),
         status: last.status,
         error_code: last.error_code,
-        elapsed: ended.since(started),
-        may_be_double: last.result.is_ok() && may_be_sent_before,
+        elapsed: ports.clock.instant().since(started),
+        may_be_double: last.may_be_sent && may_be_sent_before,
         result: last.result.map_err(|refusal| {
             let said = went_over.map(|reason| (road.other(), reason));
             completed(refusal, said, last.may_be_sent || may_be_sent_before)
@@ -455,7 +474,8 @@ mod tests {
             (recipient(429), 1, true, false),
             (recipient(503), 1, true, false),
             (broken, 2, true, true),
-            (FakeAnswer::of(409, ""), 2, true, true),
+            (FakeAnswer::of(409, ""), 4, true, true),
+            (recipient(409), 4, true, true),
             (FakeAnswer::of(500, ""), 2, true, true),
             (FakeAnswer::of(502, ""), 2, true, true),
             (FakeAnswer::of(504, ""), 2, true, true),
@@ -475,6 +495,15 @@ mod tests {
         ] {
             let label = format!("{first:?}");
             let sent = is_acceptance(&first);
+            // A road that takes messages and can't be heard has failed, although nothing goes over.
+            let unreadable = !sent
+                && match &first.1 {
+                    Ok(answer) if answer.status == 202 => {
+                        !answer.body.as_ref().is_ok_and(|body| body.contains("successful"))
+                    }
+                    Ok(answer) => matches!(answer.status, 200 | 301),
+                    Err(_) => false,
+                };
             let host = host(vec![first; 9], [FakeAnswer::accepted("id-2")]);
             let delivery = send_one(&host);
             assert_eq!(requests(&host), (asked, usize::from(goes_over)), "{label}");
@@ -484,7 +513,7 @@ mod tests {
             assert_eq!((delivery.road, delivery.may_be_double), (road, double), "{label}");
             assert_eq!(delivery.went_over.is_some(), goes_over, "{label}");
             let failures = read(&host).unwrap() != Records::default();
-            assert_eq!(failures, goes_over, "{label}");
+            assert_eq!(failures, goes_over || unreadable, "{label}");
         }
     }
 
@@ -601,13 +630,29 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_of_one_resource_make_no_double() {
-        let answers = [hung(), FakeAnswer::accepted("id-1")];
-        let host = FakeHost::default().answering_at(FIRST, answers);
+    fn of_one_resource_the_second_key_signs_where_the_first_is_not_taken() {
+        for status in [401, 403] {
+            let answers = [FakeAnswer::of(status, ""), FakeAnswer::accepted("id-1")];
+            let host = FakeHost::default().answering_at(FIRST, answers);
+            let delivery = send_over(&host, FIRST, host.ports(), TIME);
+            assert_eq!((delivery.road, delivery.may_be_double), (Road::Secondary, false));
+            assert_eq!(delivery.went_over, Some(Reason::AcsUnauthorized));
+            let sent = host.sent.borrow();
+            assert_ne!(sent[0].headers.last(), sent[1].headers.last(), "each key signs for itself");
+            assert!(host.store_calls.borrow().is_empty());
+        }
+    }
+
+    #[test]
+    fn of_one_resource_the_first_key_has_all_the_time() {
+        let slow = (Duration::from_secs(2), FakeAnswer::accepted("id-1").1);
+        let host = FakeHost::default().answering_at(FIRST, [slow]);
         let delivery = send_over(&host, FIRST, host.ports(), TIME);
-        assert_eq!((delivery.road, delivery.may_be_double), (Road::Secondary, false));
-        let sent = host.sent.borrow();
-        assert_ne!(sent[0].headers.last(), sent[1].headers.last(), "each key signs for itself");
+        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 1));
+        assert!(delivery.result.is_ok());
+        let host = FakeHost::default().answering_at(FIRST, vec![FakeAnswer::of(503, ""); 9]);
+        let delivery = send_over(&host, FIRST, host.ports(), TIME);
+        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 5));
     }
 
     #[test]
@@ -671,7 +716,19 @@ mod tests {
                     "{label}"
                 );
             }
-            assert!(!delivery.may_be_double);
+        }
+    }
+
+    #[test]
+    fn two_roads_that_may_both_have_sent_may_have_sent_twice_whatever_they_said() {
+        for (first, second, double) in [
+            (hung(), hung(), true),
+            (hung(), FakeAnswer::of(202, "?"), true),
+            (hung(), FakeAnswer::of(401, ""), false),
+            (FakeAnswer::of(503, ""), hung(), false),
+        ] {
+            let label = format!("{first:?} {second:?}");
+            assert_eq!(send_one(&host([first], [second])).may_be_double, double, "{label}");
         }
     }
 
@@ -745,14 +802,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_resort_has_a_probes_time_if_the_other_road_hangs() {
+    fn a_road_that_is_down_is_the_last_resort_if_the_other_one_hangs() {
         let host = later(with_down(&[Road::Primary]), 4);
         let host = host.answering_at(SECOND, [hung()]).answering_at(FIRST, [hung()]);
         let start = host.instant.get();
         let delivery = send_one(&host);
         let sent = host.sent.borrow();
         assert_eq!((sent[0].authority.as_str(), sent[1].authority.as_str()), (SECOND, FIRST));
-        assert_eq!(sent[1].at.since(start), TIME - PROBE_TIME);
+        assert_eq!(sent[1].at.since(start), TIME - LAST_RESORT);
         assert_eq!(delivery.elapsed, TIME);
         assert!(log_fix(&delivery).contains("The secondary road had failed with"));
     }
@@ -767,7 +824,7 @@ mod tests {
     }
 
     #[test]
-    fn one_hook_in_5_seconds_probes_with_300_ms_until_one_succeeds() {
+    fn one_hook_in_5_seconds_probes_until_one_succeeds() {
         let good = |id| FakeAnswer::accepted(id);
         let mut host = with_down(&[Road::Primary])
             .answering_at(FIRST, [hung(), hung(), good("id-1"), good("id-1")])
@@ -787,7 +844,7 @@ mod tests {
             assert!(send_one(&host).result.is_ok());
             assert_eq!(requests(&host), expected, "{after}");
             if expected == (1, 1) {
-                assert_eq!(host.sent.borrow()[1].at.since(start), PROBE_TIME);
+                assert_eq!(host.sent.borrow()[1].at.since(start), TIME / 2);
             }
         }
     }
@@ -797,27 +854,37 @@ mod tests {
         let host = later(with_down(&[Road::Primary]), 5)
             .answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
         let mut records = read(&host).unwrap();
-        assert!(matches!(choose(&mut records, host.ports()), Ok(Choice::Probe(Road::Primary))));
+        assert!(matches!(choose(&mut records, host.ports()), Ok(Choice::Half)));
         let mut records = read(&host).unwrap();
         assert!(matches!(choose(&mut records, host.ports()), Ok(Choice::Skip(Road::Primary))));
     }
 
     #[test]
-    fn a_probe_that_is_taken_too_late_may_arrive_twice() {
-        let slow = (Duration::from_millis(301), FakeAnswer::accepted("id-1").1);
-        let host = later(with_down(&[Road::Primary]), 5)
-            .answering_at(FIRST, [slow])
-            .answering_at(SECOND, [FakeAnswer::accepted("id-2")]);
-        assert!(send_one(&host).may_be_double);
+    fn a_road_that_is_up_again_and_slow_is_found_up() {
+        let slow = (Duration::from_secs(1), FakeAnswer::accepted("id-1").1);
+        let host = later(with_down(&[Road::Primary]), 5).answering_at(FIRST, [slow]);
+        assert!(send_one(&host).result.is_ok());
+        assert!(!is_down(&host, Road::Primary));
     }
 
     #[test]
-    fn a_secondary_that_is_down_is_probed_too() {
-        let good = |id| FakeAnswer::accepted(id);
+    fn a_secondary_that_is_down_is_as_good_as_up_when_it_is_needed_after_5_seconds() {
+        let slow = |seconds| (Duration::from_secs(seconds), FakeAnswer::accepted("id-2").1);
+        let refused = || FakeAnswer::of(503, "");
+        // Within them the primary is patient, and leaves little.
+        let host = later(with_down(&[Road::Secondary]), 4);
+        let host = host.answering_at(SECOND, [slow(1)]).answering_at(FIRST, vec![refused(); 9]);
+        assert!(send_one(&host).result.is_err());
+        assert_eq!(requests(&host), (5, 1));
         let host = later(with_down(&[Road::Secondary]), 5);
-        let host = host.answering_at(SECOND, [good("id-2")]).answering_at(FIRST, []);
-        assert_eq!(send_one(&host).road, Road::Secondary);
+        let host = host.answering_at(SECOND, [slow(1)]).answering_at(FIRST, [refused()]);
+        assert!(send_one(&host).result.is_ok());
         assert!(!is_down(&host, Road::Secondary));
+        // It is not asked where it is not needed.
+        let host = later(with_down(&[Road::Secondary]), 5);
+        let host = host.answering_at(SECOND, []).answering_at(FIRST, [FakeAnswer::accepted("1")]);
+        assert_eq!(send_one(&host).road, Road::Primary);
+        assert_eq!(host.store_calls.borrow().len(), 1);
     }
 
     #[test]
@@ -857,7 +924,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_can_not_be_told_is_none_and_the_road_counts_as_up() {
-        let host = later(with_down(&[Road::Secondary]), 5);
+        let host = later(with_down(&[Road::Primary]), 5);
         let host =
             host.answering_at(FIRST, [FakeAnswer::accepted("id-1")]).answering_at(SECOND, []);
         let ports = Ports { store: &ReadOnly(&host), ..host.ports() };
@@ -947,7 +1014,6 @@ mod tests {
             let successes = asked.filter(|outcome| is_acceptance(outcome)).count();
             prop_assert!(successes <= 1);
             prop_assert_eq!(delivery.result.is_ok(), successes == 1);
-            prop_assert!(delivery.result.is_ok() || !delivery.may_be_double);
             for pair in host.sent.borrow().windows(2) {
                 prop_assert!(pair[0].authority != pair[1].authority || pair[0].body == pair[1].body);
             }
@@ -1033,14 +1099,12 @@ mod tests {
         waits.sort_unstable();
         let of = |wait: Duration| waits.iter().filter(|w| **w == wait).count();
         let (median, worst) = (waits[hooks / 2], waits[hooks - 1]);
-        let (slow, probes) = (of(worst), of(Duration::from_millis(380)));
-        println!(
-            "median {median:?}, worst {worst:?} ({slow} hooks), {probes} probes, at most {most} at once"
-        );
+        let slow = of(worst);
+        println!("median {median:?}, worst {worst:?} ({slow} hooks), at most {most} at once");
         assert_eq!(median.as_millis(), 80);
         assert_eq!(worst.as_millis(), 1305);
-        assert!(slow <= 45, "{slow} hooks waited for the hung road");
-        assert_eq!(probes, 11);
+        // Those before the fifth failure was known, and a probe every 5 to 7 seconds.
+        assert!(slow <= 55, "{slow} hooks waited for the hung road");
         assert!(most < 75, "{most} hooks at once: Okta runs no more");
     }
 }

@@ -129,8 +129,10 @@ pub struct Tried {
     pub result: Result<Option<String>, Refusal>,
     /// ACS may have taken the message in one of the attempts, whatever came after.
     pub may_be_sent: bool,
-    /// The road stood in the way, not the message: another road may do.
+    /// The road stood in the way, not the message.
     pub road_failed: bool,
+    /// Another road may do: this one failed without having said that it took the message.
+    pub may_go_over: bool,
 }
 
 /// Sends a message over one road, again where a second attempt can help and fits its turn.
@@ -171,7 +173,9 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
         attempt = try_once(&request, turn, ports);
         may_be_sent |= attempt.may_be_sent;
         let Some(wait) = attempt.again_after else { break };
-        if !turn.patient && (attempts > 1 || !attempt.may_be_sent) {
+        // 409 says that this road is at work on the message.
+        let settled = attempts > 1 && attempt.status != Some(409);
+        if !turn.patient && (settled || !attempt.may_be_sent) {
             break;
         }
         // The longer of both: a `Retry-After: 0` is no invitation to hammer.
@@ -186,6 +190,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
         result: attempt.result,
         may_be_sent,
         road_failed: attempt.road_failed,
+        may_go_over: attempt.road_failed && !attempt.most_likely_sent,
     }
 }
 
@@ -200,6 +205,8 @@ struct Attempt {
     again_after: Option<Duration>,
     /// The road stood in the way, not the message.
     road_failed: bool,
+    /// It gave the head of an answer that nothing but a message taken brings about.
+    most_likely_sent: bool,
 }
 
 impl Attempt {
@@ -211,6 +218,7 @@ impl Attempt {
             may_be_sent: false,
             again_after: None,
             road_failed: false,
+            most_likely_sent: false,
         }
     }
 
@@ -224,6 +232,10 @@ impl Attempt {
 
     fn road_failed(self, road_failed: bool) -> Self {
         Self { road_failed, ..self }
+    }
+
+    fn most_likely_sent(self, most_likely_sent: bool) -> Self {
+        Self { most_likely_sent, ..self }
     }
 }
 
@@ -270,25 +282,29 @@ fn no_time_left() -> Refusal {
     )
 }
 
-/// After the head of a 202 the message was most likely taken, so that another road would double it.
 fn broken(status: Option<u16>) -> Attempt {
     let fix = "The connection to ACS broke before it had answered.";
     Attempt::refused(status, Refusal::new(Reason::AcsUnavailable, fix))
         .may_be_sent()
         .or_again(Duration::ZERO)
-        .road_failed(status.is_none())
+        .road_failed(true)
+        .most_likely_sent(status.is_some())
 }
 
 fn late(status: Option<u16>) -> Attempt {
     let fix = "ACS had not answered when the deadline came.";
     Attempt::refused(status, Refusal::new(Reason::DeadlineExceeded, fix))
         .may_be_sent()
-        .road_failed(status.is_none())
+        .road_failed(true)
+        .most_likely_sent(status.is_some())
 }
 
 fn unexpected(status: u16) -> Attempt {
     let fix = "ACS gave an answer that its documentation does not know.";
-    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix)).may_be_sent()
+    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix))
+        .may_be_sent()
+        .road_failed(true)
+        .most_likely_sent(true)
 }
 
 /// What an answer means.
@@ -319,8 +335,8 @@ fn understand(mut answer: Box<dyn Answer>, turn: &Turn<'_>, ports: Ports<'_>) ->
             Attempt { error_code: error_code(&body), road_failed, ..refused }
         }
         // What stands before ACS may have lost its answer; ACS itself sends 503 before it takes a
-        // message, and 409 while an earlier attempt is in progress.
-        409 | 500 | 502 | 504 => by_status(status, turn.road).may_be_sent(),
+        // message.
+        500 | 502 | 504 => by_status(status, turn.road).may_be_sent(),
         400..=599 => by_status(status, turn.road),
         _ => unexpected(status),
     }
@@ -342,6 +358,7 @@ fn understand_accepted(body: &[u8], road: Road) -> Attempt {
         may_be_sent: true,
         again_after: None,
         road_failed: false,
+        most_likely_sent: true,
     }
 }
 
@@ -350,6 +367,8 @@ fn by_status(status: u16, road: Road) -> Attempt {
     // Credentials, limits, and what is broken: each road has its own.
     let road_failed = matches!(status, 401 | 403 | 409 | 429 | 500..);
     let refused = Attempt::refused(Some(status), refusal_of(status, road)).road_failed(road_failed);
+    // 409 is sent while an earlier attempt is in progress.
+    let refused = if status == 409 { refused.may_be_sent() } else { refused };
     if is_transient(status) { refused.or_again(Duration::ZERO) } else { refused }
 }
 

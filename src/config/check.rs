@@ -145,6 +145,15 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
             "is the same as acs_connection_string: give the resource's other key, or another resource",
         );
     }
+    if let (Some(primary), Some(secondary)) = (&primary, &secondary)
+        && primary.authority != secondary.authority
+        && secondary_senders.is_empty()
+    {
+        check.warn(
+            "acs_secondary_senders",
+            "is not set, and a sender belongs to one resource: give those of the second resource",
+        );
+    }
     let Some(Countries::Only(allowed)) =
         countries(&mut check.problems, variables, "allowed_countries")
     else {
@@ -162,8 +171,13 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
             (None, Some(sender)) => check_reach(check, "acs_from_shortcode", sender, region),
             (None, None) => no_sender(&mut check.problems, &senders, Some(region)),
         }
-        if let Some(sender) = secondary_senders.to(Some(region)) {
-            check_reach(check, "acs_secondary_senders", sender, region);
+        match secondary_senders.to(Some(region)) {
+            Some(sender) => check_reach(check, "acs_secondary_senders", sender, region),
+            None if secondary_senders.is_empty() => {}
+            None => check.warn(
+                "acs_secondary_senders",
+                format!("has no sender for {region}: its messages have no second road"),
+            ),
         }
     }
 }
@@ -298,7 +312,6 @@ mod tests {
             ("rate_limit_total", ""),
             ("acs_connection_string", "endpoint=https://contoso.example/;accesskey=pw=="),
             ("acs_connection_string", "endpoint=http://127.0.0.1:3001/;accesskey=pw=="),
-            ("acs_secondary_connection_string", "endpoint=https://contoso.example/;accesskey=pw=="),
             (
                 "acs_secondary_connection_string",
                 "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
@@ -306,6 +319,7 @@ mod tests {
             ("acs_senders", "US=CONTOSO"),
             ("acs_from_shortcode", "CONTOSO"),
             ("acs_secondary_senders", "*=CONTOSO"),
+            ("acs_secondary_senders", "GB=CONTOSO"),
             ("operator_user", "a:b"),
         ] {
             assert_eq!(warnings(&wise().with(name, value)), [name], "{value:?}");
@@ -318,6 +332,15 @@ mod tests {
             .with("allowed_countries", "*")
             .with("acs_senders", "US=12345,FR=12345,*=CONTOSO");
         assert_eq!(warnings(&host), ["acs_senders", "allowed_countries"]);
+    }
+
+    #[test]
+    fn a_second_resource_needs_its_host_and_its_senders() {
+        let other = "endpoint=https://contoso.example/;accesskey=pw==";
+        let host = wise().with("acs_secondary_connection_string", other);
+        assert_eq!(warnings(&host), ["acs_secondary_connection_string", "acs_secondary_senders"]);
+        let host = host.with("extra_outbound_host", "https://contoso.example");
+        assert_eq!(warnings(&host.with("acs_secondary_senders", "*=+18005551234")), [""; 0]);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! more than N messages in any window, and never refuses one while fewer than N were admitted in the
 //! last 1.1 windows. It is a bound, not a schedule: N messages may come at once.
 //!
-//! - **Hooks that overlap** lose each other's counts, since the store has no atomic change: a hook
+//! - **Hooks that overlap** lose each other's counts, since `fermyon:spin/key-value` has no atomic change: a hook
 //!   writes what it read, plus one. Where at most *m* other hooks write a key between the get and the
 //!   set of any one hook, a limit of N admits at most N × (*m* + 1) messages in a window, stale writes
 //!   that put an old count back included: each write holds one more than the write that it read, and
@@ -25,13 +25,14 @@
 //!   the *m* messages counted between its get and its set. Without the key nobody can tell who is whose
 //!   neighbour.
 //! - **A flood of subjects** displaces counters: a bucket holds eight, and a ninth takes the place of
-//!   the one that expires first, whose subject then starts at 0. It has met 1 counter in 2000 when
-//!   10,000 are live, 1 in 50 when 20,000 are, and half of 65,000. `rate_limit_total` is never
-//!   displaced: set it.
+//!   the one that has the least of its window left, whose subject then starts at 0. It has met 1
+//!   counter in 2000 when 10,000 are live, 1 in 50 when 20,000 are, and half of 65,000.
+//!   `rate_limit_total` is never displaced: set it.
 //! - **A clock that is set back** by a window or less stands still for a counter until it has caught
 //!   up: places come free later. If set back by more, the counter starts afresh, lest a clock that was
 //!   a year ahead locks everybody out for a year.
-//! - **A refused message counts nowhere**, so that a flood locks nobody out for longer than it lasts.
+//! - **A refused message counts nowhere**, so that a flood locks nobody out for longer than 1.1 windows
+//!   after the last message that went out.
 //! - **A failing store admits**: a sign-in is worth more than a limit. The caller warns.
 //!
 //! # What is stored
@@ -310,9 +311,9 @@ impl<'a> Counters<'a> {
         self.buckets.into_iter().try_for_each(|mut bucket| {
             let room = ENTRIES.saturating_sub(bucket.own.len());
             while bucket.others.len() > room {
-                let expiries = bucket.others.iter().map(Entry::expires).enumerate();
-                let first = expiries.min_by_key(|(_, expires)| *expires);
-                bucket.others.swap_remove(first.map_or(0, |(index, _)| index));
+                let left = bucket.others.iter().map(|entry| entry.left(self.now)).enumerate();
+                let least = left.min_by_key(|(_, left)| *left);
+                bucket.others.swap_remove(least.map_or(0, |(index, _)| index));
             }
             let mut value = Vec::with_capacity(1 + ENTRIES * Entry::BYTES);
             value.push(VERSION);
@@ -410,9 +411,12 @@ impl Entry {
         self.counts[0] = self.counts[0].saturating_add(1);
     }
 
-    /// When its newest slice no longer counts, in milliseconds since 1970.
-    fn expires(&self) -> u64 {
-        (self.newest + SLICES as u64) * slice(self.window)
+    /// How long its newest slice still counts, in thousandths of a slice: by it, a counter with a short
+    /// window is worth as much as one with a long window.
+    fn left(&self, now: u64) -> u64 {
+        let slice = slice(self.window);
+        let end = (self.newest + SLICES as u64) * slice;
+        end.saturating_sub(now).saturating_mul(1000) / slice
     }
 
     fn encode(&self, value: &mut Vec<u8>) {
@@ -742,7 +746,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ninth_counter_displaces_an_expired_one_or_else_the_one_that_expires_first() {
+    fn a_ninth_counter_displaces_an_expired_one_or_else_the_one_with_the_least_left() {
         let users = neighbours("9/100s", 11);
         let host = FakeHost::default();
         let user = |n: usize| limit(Scope::User, "9/100s", &users[n]);
@@ -769,6 +773,25 @@ mod tests {
         assert_eq!(live(139), [0, 4, 5, 6, 7, 8, 9, 10]);
         let stored = host.stored.take().unwrap();
         assert_eq!(stored.values().map(Vec::len).collect::<Vec<_>>(), [577]);
+    }
+
+    #[test]
+    fn a_long_window_does_not_displace_a_short_one_that_is_fresher() {
+        let long = neighbours("9/1h", 9);
+        let host = FakeHost::default();
+        let (bucket, _) = place(&limit(Scope::User, "9/1h", &long[0]), &key());
+        let short = (0..)
+            .map(|n| format!("user {n}"))
+            .find(|user| place(&limit(Scope::User, "9/10m", user), &key()).0 == bucket)
+            .unwrap();
+        let later = NOW + Duration::minutes(30);
+        for user in &long[..7] {
+            assert!(count_one(&host, limit(Scope::User, "9/1h", user), NOW));
+        }
+        assert!(count_one(&host, limit(Scope::User, "9/10m", &short), later));
+        assert!(count_one(&host, limit(Scope::User, "9/1h", &long[7]), later));
+        assert_eq!(used_one(&host, limit(Scope::User, "9/10m", &short), later), 1);
+        assert_eq!(used_one(&host, limit(Scope::User, "9/1h", &long[7]), later), 1);
     }
 
     #[test]

@@ -58,24 +58,18 @@ impl Random for Host {
 }
 
 impl Store for Host {
+    /// Opens the store anew: Spin 3.0 and 3.1 never read a key again through one handle.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        with_store(|store| store.get(key))
+        open_store()?.get(key).map_err(|_| StoreUnavailable)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-        with_store(|store| store.set(key, value))
+        open_store()?.set(key, value).map_err(|_| StoreUnavailable)
     }
 }
 
-/// Opens the store `default` when it is first needed, and once.
-fn with_store<T>(
-    call: impl FnOnce(&spin_sdk::key_value::Store) -> Result<T, spin_sdk::key_value::Error>,
-) -> Result<T, StoreUnavailable> {
-    thread_local! {
-        static STORE: Option<spin_sdk::key_value::Store> =
-            spin_sdk::key_value::Store::open_default().ok();
-    }
-    STORE.with(|store| call(store.as_ref().ok_or(StoreUnavailable)?).map_err(|_| StoreUnavailable))
+fn open_store() -> Result<spin_sdk::key_value::Store, StoreUnavailable> {
+    spin_sdk::key_value::Store::open_default().map_err(|_| StoreUnavailable)
 }
 
 /// A pollable that is ready at `until`.
@@ -213,14 +207,12 @@ impl HttpClient for Host {
         // Also told to the host, so that it stops its work; on their own these limits would add up.
         let options = RequestOptions::new();
         let left = u64::try_from(until.since(self.instant()).as_nanos()).unwrap_or(u64::MAX);
-        for set in [
-            RequestOptions::set_connect_timeout,
-            RequestOptions::set_first_byte_timeout,
-            RequestOptions::set_between_bytes_timeout,
-        ] {
-            // A host that knows no such limit is no reason to fail: the race below is what counts.
-            let _ = set(&options, Some(left));
-        }
+        // A host that knows no such limit is no reason to fail: the race below is what counts.
+        // Connecting has less time, so that a host that is not there is known for one to which
+        // nothing was sent.
+        let _ = options.set_connect_timeout(Some(left / 4 * 3));
+        let _ = options.set_first_byte_timeout(Some(left));
+        let _ = options.set_between_bytes_timeout(Some(left));
         let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
         if !came_in_time(&answer.subscribe(), until) {
             return Err(SendError::Late);

@@ -10,7 +10,7 @@ pub const FAILURES: usize = 5;
 /// The time within which they must come, in milliseconds.
 pub const FAILURE_WINDOW_MS: u64 = 30_000;
 
-/// The time between two probes of a road that is down, in milliseconds.
+/// For how long a road that is down, or fails again, is left alone, in milliseconds.
 pub const PROBE_EVERY_MS: u64 = 5_000;
 
 /// The first byte: another one is another format.
@@ -50,8 +50,8 @@ impl Record {
         self.failures.rotate_left(1);
         self.failures[FAILURES - 1] = now;
         // To either side: a clock that went back a little forgets no failure.
-        let recent = |time: &u64| *time != 0 && now.abs_diff(*time) <= FAILURE_WINDOW_MS;
-        if !self.is_down() && self.failures.iter().all(recent) {
+        let recent = |time: &u64| now.abs_diff(*time) <= FAILURE_WINDOW_MS;
+        if self.is_down() || self.failures.iter().all(recent) {
             self.put_probe_off(now);
         }
     }
