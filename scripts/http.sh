@@ -23,6 +23,8 @@ read_url() {
   if [[ $host == 127.* && ! $host =~ ^127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(:[0-9]+)?$ ]]; then
     loopback=
   fi
+  [ -n "$loopback" ] || [ "${1%%://*}" = https ] ||
+    fail "credentials don't go to $host in clear: use https."
 }
 
 # call USER SECRET URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
@@ -48,7 +50,7 @@ operator_page() {
   read_url "$url"
   [ -n "${OPERATOR_SECRET-}" ] ||
     fail "set OPERATOR_SECRET to the hook's operator_secret (such as \`cargo run -- --variable operator_secret=…\`)."
-  answer="$(call "${OPERATOR_USER:-operator}" "$OPERATOR_SECRET" "${url%%"$host"*}$host$1" "${@:2}")" ||
+  answer="$(call "${OPERATOR_USER:-operator}" "$OPERATOR_SECRET" "${url%%://*}://$host$1" "${@:2}")" ||
     fail "no answer from $host. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000."
   status="${answer##*$'\n'}"
   answer="${answer%$'\n'*}"

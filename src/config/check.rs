@@ -320,7 +320,6 @@ mod tests {
             ("acs_from_shortcode", "CONTOSO"),
             ("acs_secondary_senders", "*=CONTOSO"),
             ("acs_secondary_senders", "GB=CONTOSO"),
-            ("operator_user", "a:b"),
         ] {
             assert_eq!(warnings(&wise().with(name, value)), [name], "{value:?}");
         }

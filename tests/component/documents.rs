@@ -156,6 +156,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/policy.md",
     ] {
         let text = read(page);
+        assert!(!text.contains("@@"), "{page} has a gap");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") || link.starts_with('#') {
                 continue;

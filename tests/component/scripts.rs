@@ -59,12 +59,16 @@ async fn it_fails_unless_both_are_accepted() {
 }
 
 #[tokio::test]
-async fn beyond_loopback_it_demands_a_secret_and_a_recipient_and_sends_nothing() {
-    for url in ["https://hook.example", "http://127.0.0.1.example", "http://localhost.example:80"] {
-        let Some(output) = curl_test(url, &[]).await else { return };
+async fn beyond_loopback_it_demands_https_a_secret_and_a_recipient_and_sends_nothing() {
+    for url in ["http://hook.example", "http://127.0.0.1.example", "http://localhost.example:80"] {
+        let Some(output) = curl_test(url, &[("OKTA_BASIC_SECRET", SECRET)]).await else { return };
+        assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("use https"));
+        let url = url.replace("http", "https");
+        let output = curl_test(&url, &[]).await.unwrap();
         assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("set OKTA_BASIC_SECRET"));
-        let output = curl_test(url, &[("OKTA_BASIC_SECRET", SECRET)]).await.unwrap();
+        let output = curl_test(&url, &[("OKTA_BASIC_SECRET", SECRET)]).await.unwrap();
         assert_eq!(output.status.code(), Some(2), "{url}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("set TO"));
     }
