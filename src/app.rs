@@ -8,14 +8,13 @@ use crate::acs::roads::{self, Roads};
 use crate::acs::sms::{Acs, Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::message::{self, Passcode, Segments};
-use crate::numbering;
 use crate::okta::auth;
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
-use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::ports::{BodyError, Handled, InboundRequest, Instant, Ports, Response};
 use crate::refusal::{Reason, Refusal};
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
@@ -24,26 +23,6 @@ pub const HOOK_PATH: &str = "/api/okta-telephony";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
-
-/// An answer, whole.
-#[derive(Debug)]
-pub struct Response {
-    /// The status code.
-    pub status: u16,
-    /// Headers, without `Content-Length`.
-    pub headers: Vec<(&'static str, &'static str)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// What a request brings about: an answer, and what is done once it has left.
-#[derive(Debug)]
-pub struct Handled {
-    /// The answer.
-    pub response: Response,
-    /// The line for the log, line feed included.
-    pub log_line: Option<String>,
-}
 
 /// Handles any request.
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
@@ -141,7 +120,7 @@ impl Hook {
         gate.finish().map_err(misconfigured)?;
         let now = ports.clock.now();
         let to = policy::admit(&hook_request, now)?;
-        let plan = numbering::look_up(to);
+        let plan = to.plan();
         self.line.country = plan.region;
         let canonical = to.canonical();
         let rules = config::read_rules(ports.variables, &hook_request).map_err(misconfigured)?;

@@ -1,14 +1,14 @@
 //! The component's door: wasi:http in and out. Nothing else knows its types for inbound requests.
 #![allow(unsafe_code)] // The generated export.
 
-use crate::app::{self, Response};
+use crate::app;
 use crate::bindings;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
-use crate::ports::Ports;
 use crate::ports::wasi::{Host, Inbound, print, write_whole};
+use crate::ports::{Ports, Response};
 
 struct Component;
 

@@ -8,8 +8,6 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::phone_number::PhoneNumber;
-
 // How the table is read. A node is a run of entries, and NEXT leads from entry to entry, by the first
 // entry from the node's own whose UP_TO is not below the digit, or not below END where the number
 // ends. What is not below NEXT's length is the outcome: a trunk 0, and then, for no region and each of
@@ -79,19 +77,10 @@ pub struct Plan {
     pub takes_sms: bool,
 }
 
-/// Looks a number up, in its canonical form.
-///
-/// ```
-/// use okta_telephony_acs::numbering;
-/// use okta_telephony_acs::phone_number::PhoneNumber;
-///
-/// let number = PhoneNumber::parse("+44 7624 012345").unwrap();
-/// assert_eq!(numbering::look_up(&number).region.unwrap().code(), "IM");
-/// ```
-pub fn look_up(number: &PhoneNumber) -> Plan {
-    let (code, rest) = number.canonical_parts();
+/// Looks a number up that is given by its canonical form's digits.
+pub(crate) fn look_up(digits: impl Iterator<Item = u8>) -> Plan {
     // No number with a trunk 0 is one.
-    let outcome = walk(code.bytes().chain(rest.bytes())).unwrap_or(1);
+    let outcome = walk(digits).unwrap_or(1);
     Plan {
         region: (outcome / 2).checked_sub(1).map(|at| Region(REGIONS[at])),
         takes_sms: outcome % 2 == 1,
@@ -131,10 +120,11 @@ fn walk(digits: impl Iterator<Item = u8>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phone_number::PhoneNumber;
     use proptest::prelude::*;
 
     fn plan(number: &str) -> Plan {
-        look_up(&PhoneNumber::parse(number).unwrap())
+        PhoneNumber::parse(number).unwrap().plan()
     }
 
     fn region(number: &str) -> String {
@@ -321,7 +311,7 @@ mod tests {
         ) {
             if let Ok(number) = PhoneNumber::parse(&text) {
                 let canonical = PhoneNumber::parse(&number.canonical()).unwrap();
-                prop_assert_eq!(look_up(&number), look_up(&canonical));
+                prop_assert_eq!(number.plan(), canonical.plan());
             }
         }
     }

@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{Handled, Response};
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::message::{self, Passcode};
-use crate::numbering::{self, Region};
+use crate::numbering::Region;
 use crate::okta::auth;
 use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};
-use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::ports::{BodyError, Handled, InboundRequest, Instant, Ports, Response};
 use crate::refusal::Refusal;
 use crate::telemetry;
 
@@ -276,7 +275,7 @@ impl Explanation {
             Ok(to) => to,
             Err(refusal) => return verdict.and(Err(refusal)),
         };
-        let plan = numbering::look_up(to);
+        let plan = to.plan();
         let canonical = to.canonical();
         self.number = Some(to.masked());
         self.country = plan.region;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::numbering;
+use crate::numbering::{self, Plan};
 
 /// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
 /// (ITU-T E.164, section 6.2.1). The lower bound is the shortest number in use, country code
@@ -104,6 +104,19 @@ impl PhoneNumber {
             ("", _) => Cow::Borrowed(&self.0),
             (code, rest) => Cow::Owned(format!("+{code}{rest}")),
         }
+    }
+
+    /// What the numbering plan of its country says of it.
+    ///
+    /// ```
+    /// use okta_telephony_acs::phone_number::PhoneNumber;
+    ///
+    /// let number = PhoneNumber::parse("+44 7624 012345").unwrap();
+    /// assert_eq!(number.plan().region.unwrap().code(), "IM");
+    /// ```
+    pub fn plan(&self) -> Plan {
+        let (code, rest) = self.canonical_parts();
+        numbering::look_up(code.bytes().chain(rest.bytes()))
     }
 
     /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the

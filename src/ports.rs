@@ -99,6 +99,26 @@ pub trait InboundRequest {
     fn body(&mut self) -> &mut dyn Body;
 }
 
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Headers, without `Content-Length`.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a request brings about: an answer, and what is done once it has left.
+#[derive(Debug)]
+pub struct Handled {
+    /// The answer.
+    pub response: Response,
+    /// The line for the log, line feed included.
+    pub log_line: Option<String>,
+}
+
 /// A body to be read, once.
 pub trait Body {
     /// Reads all of it: at most `limit` bytes, and until `until` at the latest.

@@ -50,7 +50,7 @@ mod record;
 use std::iter;
 use std::time::Duration;
 
-use crate::acs::sms::{self, Acs, Message, SHORTEST_ATTEMPT, Tried, Turn};
+use crate::acs::sms::{self, Acs, Message, Road, SHORTEST_ATTEMPT, Tried, Turn};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 use crate::refusal::{Reason, Refusal};
 use record::{Record, Records};
@@ -60,48 +60,6 @@ pub const LAST_RESORT: Duration = Duration::from_millis(300);
 
 /// Where both roads' records are kept.
 const KEY: &str = "okta-telephony-acs/roads";
-
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Road {
-    /// The one that is tried first.
-    Primary,
-    /// The one that messages go over to.
-    Secondary,
-}
-
-impl Road {
-    /// The name in the log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
-        }
-    }
-
-    /// The variable that holds its connection string.
-    pub const fn connection_string_variable(self) -> &'static str {
-        match self {
-            Self::Primary => "acs_connection_string",
-            Self::Secondary => "acs_secondary_connection_string",
-        }
-    }
-
-    /// The variable that holds its sender.
-    pub const fn sender_variable(self) -> &'static str {
-        match self {
-            Self::Primary => "acs_from_shortcode",
-            Self::Secondary => "acs_secondary_senders",
-        }
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::Primary => Self::Secondary,
-            Self::Secondary => Self::Primary,
-        }
-    }
-}
 
 /// The roads that a message may take.
 #[derive(Clone, Copy, Debug)]
@@ -331,7 +289,7 @@ mod tests {
     use crate::acs::sender::Sender;
     use crate::acs::sms::Repeatability;
     use crate::phone_number::PhoneNumber;
-    use crate::ports::fake::{Answers, FakeAnswer, FakeHost};
+    use crate::ports::fake::{Answers, FakeAnswer, FakeHost, ReadOnly};
     use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
     use proptest::prelude::*;
     use std::cell::RefCell;
@@ -907,19 +865,6 @@ mod tests {
         assert!(delivery.result.is_ok() && delivery.store_failed);
         assert_eq!(host.store_calls.borrow().len(), 1, "a store that fails is not asked again");
         assert!(!send_one(&FakeHost::default()).store_failed);
-    }
-
-    /// A store that can be read, and not written.
-    struct ReadOnly<'a>(&'a FakeHost);
-
-    impl Store for ReadOnly<'_> {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-            self.0.get(key)
-        }
-
-        fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
-            Err(StoreUnavailable)
-        }
     }
 
     #[test]

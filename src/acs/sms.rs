@@ -9,7 +9,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::acs::connection_string::ConnectionString;
-use crate::acs::roads::Road;
 use crate::acs::sender::Sender;
 use crate::acs::signature::{imf_fixdate, sign};
 use crate::phone_number::PhoneNumber;
@@ -37,6 +36,49 @@ pub struct Acs {
     pub api_version: String,
     /// `from`.
     pub sender: Sender,
+}
+
+/// Which of two ACS resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// The one that is tried first.
+    Primary,
+    /// The one that messages go over to.
+    Secondary,
+}
+
+impl Road {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+        }
+    }
+
+    /// The variable that holds its connection string.
+    pub const fn connection_string_variable(self) -> &'static str {
+        match self {
+            Self::Primary => "acs_connection_string",
+            Self::Secondary => "acs_secondary_connection_string",
+        }
+    }
+
+    /// The variable that holds its sender.
+    pub const fn sender_variable(self) -> &'static str {
+        match self {
+            Self::Primary => "acs_from_shortcode",
+            Self::Secondary => "acs_secondary_senders",
+        }
+    }
+
+    /// The one that is not this one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Secondary,
+            Self::Secondary => Self::Primary,
+        }
+    }
 }
 
 /// A message to be sent.

@@ -453,7 +453,7 @@ fn slice(window: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::fake::FakeHost;
+    use crate::ports::fake::{FakeHost, ReadOnly};
     use proptest::prelude::*;
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
@@ -860,18 +860,6 @@ mod tests {
         assert_eq!(used(&limits(), &key(), &host, NOW), Ok(vec![0, 0]));
         assert_eq!(count(&limits(), &key(), &host, NOW), Counted::Admitted);
         assert!(matches!(count(&limits(), &key(), &ReadOnly(&host), NOW), Counted::Reached { .. }));
-    }
-
-    struct ReadOnly<'a>(&'a FakeHost);
-
-    impl Store for ReadOnly<'_> {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-            self.0.get(key)
-        }
-
-        fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
-            Err(StoreUnavailable)
-        }
     }
 
     #[test]

@@ -124,6 +124,19 @@ impl Store for FakeHost {
     }
 }
 
+/// The host's store, if it could be read and not written.
+pub struct ReadOnly<'a>(pub &'a FakeHost);
+
+impl Store for ReadOnly<'_> {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        Store::get(self.0, key)
+    }
+
+    fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
+        Err(StoreUnavailable)
+    }
+}
+
 impl Clock for FakeHost {
     fn now(&self) -> OffsetDateTime {
         self.now
