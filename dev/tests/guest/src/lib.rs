@@ -19,6 +19,7 @@ mod bindings {
             "wasi:cli/stdout@0.2.0": ::wasi::cli::stdout,
             "wasi:cli/stderr@0.2.0": ::wasi::cli::stderr,
             "fermyon:spin/variables@2.0.0": ::spin_sdk::variables,
+            "fermyon:spin/key-value@2.0.0": ::spin_sdk::key_value,
             "wasi:http/types@0.2.0": generate,
             "wasi:http/outgoing-handler@0.2.0": generate,
             "wasi:http/incoming-handler@0.2.0": generate,
