@@ -8,7 +8,7 @@ use crate::acs::roads::{self, Roads};
 use crate::acs::sms::{Acs, Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::message::{self, Passcode, Segments};
-use crate::okta::auth;
+use crate::okta::auth::Callers;
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
 use crate::operator;
@@ -49,6 +49,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         format: ResponseFormat::Auto,
         dialect: None,
         segments: None,
+        challenges: Vec::new(),
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
@@ -66,7 +67,9 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     };
     let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
     match refusal.as_ref().map(|refusal| refusal.reason) {
-        Some(Reason::Unauthorized) => headers.push(("www-authenticate", auth::CHALLENGE)),
+        Some(Reason::Unauthorized) => {
+            headers.extend(hook.challenges.iter().map(|challenge| ("www-authenticate", *challenge)))
+        }
         Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST")),
         _ => {}
     }
@@ -86,6 +89,8 @@ struct Hook {
     format: ResponseFormat,
     dialect: Option<Dialect>,
     segments: Option<Segments>,
+    /// What a caller is told that has not proven itself.
+    challenges: Vec<&'static str>,
     line: HookLine,
 }
 
@@ -99,10 +104,9 @@ impl Hook {
         if request.method() != "POST" {
             return Err(Refusal::new(Reason::MethodNotAllowed, "The hook takes POST only."));
         }
-        match &gate.credentials {
-            Ok(credentials) => auth::check(&request.header("authorization"), credentials)?,
-            Err(refusal) => return Err(refusal.clone()),
-        }
+        let callers = gate.callers.as_ref().map_err(Refusal::clone)?;
+        self.challenges = callers.challenges().collect();
+        self.line.credential = Some(identify(callers, request, ports)?);
         let body = read_body(request, until)?;
 
         let body = request::parse(&body)?;
@@ -215,6 +219,23 @@ impl Hook {
     }
 }
 
+/// How the caller has proven itself, be it by what was valid until the last change.
+fn identify(
+    callers: &Callers,
+    request: &dyn InboundRequest,
+    ports: Ports<'_>,
+) -> Result<&'static str, Refusal> {
+    let refusal = match callers.identify(request) {
+        Ok(proof) => return Ok(proof.name(false)),
+        Err(refusal) => refusal,
+    };
+    config::read_previous_callers(ports.variables, callers)
+        .ok()
+        .and_then(|previous| previous.identify(request).ok())
+        .map(|proof| proof.name(true))
+        .ok_or(refusal)
+}
+
 /// The body, if its head promises JSON of a size that we take.
 fn read_body(request: &mut dyn InboundRequest, until: Instant) -> Result<Vec<u8>, Refusal> {
     if !is_json(&request.header("content-type")) {
@@ -282,7 +303,7 @@ mod tests {
             handled.log_line.unwrap(),
             concat!(
                 r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
-                r#""reason":"accepted","http_status":200,"preview":false,"number":"+1********23","#,
+                r#""reason":"accepted","http_status":200,"credential":"basic","preview":false,"number":"+1********23","#,
                 r#""segments":1,"encoding":"gsm7","sender_type":"shortcode","acs_status":202,"message_id":"id-1","attempts":1,"#,
                 r#""acs_ms":20.0,"ms":20.0}"#,
                 "\n"
@@ -297,11 +318,19 @@ mod tests {
         request.headers.retain(|(name, _)| *name != "authorization");
         let handled = handle(&mut request, host.ports());
         assert_eq!(handled.response.status, 401);
-        assert!(handled.response.headers.contains(&("www-authenticate", auth::CHALLENGE)));
+        let challenge = r#"Basic realm="okta-telephony", charset="UTF-8""#;
+        assert!(handled.response.headers.contains(&("www-authenticate", challenge)));
         assert!(!request.body_was_read);
         assert_eq!(
             *host.read.borrow(),
-            ["okta_response_format", "hook_deadline_ms", "okta_basic_secret", "okta_user"]
+            [
+                "okta_response_format",
+                "hook_deadline_ms",
+                "okta_basic_secret",
+                "okta_user",
+                "okta_header_secret",
+                "okta_basic_secret_previous"
+            ]
         );
     }
 

@@ -16,20 +16,21 @@ use crate::acs::sender::{SENDER_FORM, Sender, Senders};
 use crate::acs::sms::Acs;
 use crate::message::{Domain, Template, Templates, Wording};
 use crate::numbering::Region;
-use crate::okta::auth::Credentials;
+use crate::okta::auth::{Callers, Credentials, HeaderSecret};
 use crate::okta::request::HookRequest;
 use crate::okta::response::ResponseFormat;
 use crate::policy::limits::{Rate, Scope};
 use crate::policy::{Countries, OnRefusal, Rules};
 use crate::ports::Variables;
 use crate::refusal::{Reason, Refusal};
+use crate::secret::Secret;
 use crate::store_key::StoreKey;
 
 /// What the hook must know before it reads a body.
 #[derive(Debug)]
 pub struct Gate {
     /// Who may call. An error where nobody may, because nothing, or nothing valid, is configured.
-    pub credentials: Result<Credentials, Refusal>,
+    pub callers: Result<Callers, Refusal>,
     /// The time in which the whole hook answers.
     pub deadline: Duration,
     /// The form of the answers.
@@ -72,7 +73,7 @@ impl Gate {
             },
         };
         Self {
-            credentials: read_credentials(variables).map_err(|problems| {
+            callers: read_callers(variables).map_err(|problems| {
                 // Whoever asks has shown no credentials, so is not told what the log is told.
                 let told = "The hook has no valid credentials configured and sends nothing: see the hook's log.";
                 Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.text())
@@ -90,53 +91,130 @@ impl Gate {
 }
 
 /// Nothing configured matches nothing.
-fn read_credentials(variables: &dyn Variables) -> Result<Credentials, Problems> {
+fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
     let mut problems = Problems::default();
-    let secret = problems.read_secret(variables, "okta_basic_secret");
-    let user = or_default(problems.read(variables, "okta_user"), "okta");
-    if problems.is_empty() {
-        if secret.is_empty() {
-            problems.add(
-                "okta_basic_secret",
-                "is not set: set it to the secret of the Basic credentials in Okta's hook",
-            );
-        }
-        // As from a file with a line feed at its end; it would match nothing that Okta sends.
-        if secret.trim() != secret {
-            problems.add("okta_basic_secret", WHITE_SPACE);
-        }
+    let mut callers = Callers::default();
+    let secret = read_credential(&mut problems, variables, "okta_basic_secret");
+    if !secret.is_empty() {
+        let user = or_default(problems.read(variables, "okta_user"), "okta");
         if user.contains(':') {
             problems.add("okta_user", COLON);
         }
+        callers.basic = Some(Credentials { user, secret: secret.as_str().into() });
     }
-    problems.or(Credentials { user, secret: secret.as_str().into() })
+    let secret = read_credential(&mut problems, variables, "okta_header_secret");
+    if !secret.is_empty() {
+        let name = or_default(problems.read(variables, "okta_header_name"), "authorization");
+        let name = name.to_ascii_lowercase();
+        if !may_hold_a_secret(&name) {
+            problems.add(
+                "okta_header_name",
+                "must be a header that Okta can send and no proxy takes away or writes: Authorization, or one \
+                 such as x-okta-key",
+            );
+        }
+        callers.header = Some(HeaderSecret { name, secret: secret.as_str().into() });
+    }
+    if callers.basic.is_none() && callers.header.is_none() && problems.is_empty() {
+        problems.add(
+            "okta_basic_secret",
+            "is not set: set it to the secret of the Basic credentials in Okta's hook (or okta_header_secret to \
+             the secret of its header)",
+        );
+    }
+    problems.or(callers)
 }
 
-const NO_CONNECTION_STRING: &str =
-    "is not set: copy it from the resource's page Keys in the Azure portal";
+/// Reads the secrets that were valid until the last change, which are accepted while Okta and the host
+/// change one after the other.
+pub fn read_previous_callers(
+    variables: &dyn Variables,
+    now: &Callers,
+) -> Result<Callers, Problems> {
+    let mut problems = Problems::default();
+    let mut previous = |name| {
+        let secret = read_credential(&mut problems, variables, name);
+        if secret.is_empty() { None } else { Some(Secret::from(secret.as_str())) }
+    };
+    let callers = Callers {
+        basic: now.basic.as_ref().and_then(|basic| {
+            let secret = previous("okta_basic_secret_previous")?;
+            Some(Credentials { user: basic.user.clone(), secret })
+        }),
+        header: now.header.as_ref().and_then(|header| {
+            let secret = previous("okta_header_secret_previous")?;
+            Some(HeaderSecret { name: header.name.clone(), secret })
+        }),
+    };
+    problems.or(callers)
+}
+
+/// A secret that a caller presents. White space around it, as from a file with a line feed at its end,
+/// would match nothing that anybody sends.
+fn read_credential(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+) -> String {
+    let secret = problems.read_secret(variables, name);
+    if secret.trim() != secret {
+        problems.add(name, WHITE_SPACE);
+    }
+    secret
+}
+
+/// Whether a header, named in lower case, arrives as its sender wrote it. What is hop-by-hop (RFC 9110,
+/// section 7.6.1) or about the body does not, and hosts and proxies write `spin-*` and `x-forwarded-*`.
+fn may_hold_a_secret(name: &str) -> bool {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let taken =
+        ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host"];
+    let prefixes = ["proxy-", "content-", "spin-", "x-forwarded-"];
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(is_token)
+        && !taken.contains(&name)
+        && !prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
 const WHITE_SPACE: &str = "begins or ends with white space: remove it";
 const COLON: &str = "must not contain a colon, at which Basic credentials are split";
 
 /// Reads who may see the operator's pages: nobody where `operator_secret` is not set.
 pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
-    let secret = problems.read_secret(variables, "operator_secret");
+    let secret = read_credential(&mut problems, variables, "operator_secret");
     if secret.is_empty() {
         return problems.or(None);
     }
     let user = or_default(problems.read(variables, "operator_user"), "operator");
-    if secret.trim() != secret {
-        problems.add("operator_secret", WHITE_SPACE);
-    }
     if user.contains(':') {
         problems.add("operator_user", COLON);
     }
     // Who reads pages must not be able to send, and Okta needs no pages.
-    if secret == problems.read_secret(variables, "okta_basic_secret") {
-        problems.add("operator_secret", "must not be the same as okta_basic_secret");
+    for hooks in ["okta_basic_secret", "okta_header_secret"] {
+        if secret == problems.read_secret(variables, hooks) {
+            problems.add("operator_secret", format!("must not be the same as {hooks}"));
+        }
     }
     problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
 }
+
+/// Reads the operator's secret that was valid until the last change.
+pub fn read_previous_operator(
+    variables: &dyn Variables,
+    now: &Credentials,
+) -> Result<Option<Credentials>, Problems> {
+    let mut problems = Problems::default();
+    let secret = read_credential(&mut problems, variables, "operator_secret_previous");
+    problems.or(match secret.as_str() {
+        "" => None,
+        secret => Some(Credentials { user: now.user.clone(), secret: secret.into() }),
+    })
+}
+
+const NO_CONNECTION_STRING: &str =
+    "is not set: copy it from the resource's page Keys in the Azure portal";
 
 /// Reads the rules that a request is held to, less the rates that it can't reach: who does not say
 /// from which address a person asks can't be counted by it.

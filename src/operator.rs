@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
-use crate::okta::auth;
+use crate::okta::auth::{self, Credentials};
 use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
@@ -61,7 +61,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
             return Some(answered(path, response, Some(problems.text()), arrived, ports));
         }
     };
-    let response = if auth::check(&request.header("authorization"), &credentials).is_err() {
+    let response = if !is_operator(&request.header("authorization"), &credentials, ports) {
         let mut response = error(401, "The operator's credentials are needed.");
         response.headers.push(("www-authenticate", CHALLENGE));
         response
@@ -76,6 +76,15 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
         }
     };
     Some(answered(path, response, None, arrived, ports))
+}
+
+/// Whether these are the operator's credentials, be it those that were valid until the last change.
+fn is_operator(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> bool {
+    if auth::check(values, credentials).is_ok() {
+        return true;
+    }
+    let previous = config::read_previous_operator(ports.variables, credentials);
+    previous.is_ok_and(|previous| previous.is_some_and(|it| auth::check(values, &it).is_ok()))
 }
 
 fn answered(
@@ -267,7 +276,7 @@ impl Explanation {
     fn fill_in(&mut self, request: &HookRequest, ports: Ports<'_>) -> Result<(), Refusal> {
         let misconfigured = |problems: Problems| problems.into_refusal(ports.variables);
         let gate = Gate::read(ports.variables);
-        let mut verdict = gate.credentials.as_ref().map(drop).map_err(Refusal::clone);
+        let mut verdict = gate.callers.as_ref().map(drop).map_err(Refusal::clone);
         verdict = verdict.and(gate.finish().map_err(misconfigured));
 
         let now = ports.clock.now();

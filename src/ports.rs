@@ -93,8 +93,8 @@ pub trait InboundRequest {
     fn method(&self) -> String;
     /// The path without the query.
     fn path(&self) -> String;
-    /// Every value of a header, in order; a header may be repeated.
-    fn header(&self, name: &'static str) -> Vec<Vec<u8>>;
+    /// Every value of a header, named in lower case, in order; a header may be repeated.
+    fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.
     fn body(&mut self) -> &mut dyn Body;
 }

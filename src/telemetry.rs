@@ -71,6 +71,9 @@ pub struct HookLine {
     pub would_refuse: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
+    /// How the caller proved itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<&'static str>,
     /// Okta's id of the hook call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Identifier>,

@@ -2,8 +2,9 @@
 //! store, so that it can be asked often.
 
 use super::{
-    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version, read_credentials,
-    read_from, read_on_refusal, read_operator, read_resource, read_senders, read_wording, switch,
+    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version, read_callers,
+    read_from, read_on_refusal, read_operator, read_previous_callers, read_previous_operator,
+    read_resource, read_senders, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
@@ -17,6 +18,10 @@ use crate::ports::Variables;
 pub const VARIABLES: &[&str] = &[
     "okta_user",
     "okta_basic_secret",
+    "okta_basic_secret_previous",
+    "okta_header_name",
+    "okta_header_secret",
+    "okta_header_secret_previous",
     "okta_response_format",
     "hook_deadline_ms",
     "acs_connection_string",
@@ -45,6 +50,7 @@ pub const VARIABLES: &[&str] = &[
     "web_otp_domain",
     "operator_user",
     "operator_secret",
+    "operator_secret_previous",
 ];
 
 /// What is to be said of one variable.
@@ -92,10 +98,18 @@ pub fn check(variables: &dyn Variables) -> Check {
         );
     }
     check.take(gate.finish());
-    check.take(read_credentials(variables));
+    if let Some(callers) = check.take(read_callers(variables)) {
+        check.take(read_previous_callers(variables, &callers));
+    }
     // They stop no message, so they must not take the hook out of service.
-    if let Err(problems) = read_operator(variables) {
-        check.warnings.extend(problems.0);
+    match read_operator(variables) {
+        Ok(Some(operator)) => {
+            if let Err(problems) = read_previous_operator(variables, &operator) {
+                check.warnings.extend(problems.0);
+            }
+        }
+        Ok(None) => {}
+        Err(problems) => check.warnings.extend(problems.0),
     }
     check_acs(&mut check, variables);
     check_policy(&mut check, variables);
@@ -260,7 +274,15 @@ fn check_policy(check: &mut Check, variables: &dyn Variables) {
 const SHORTEST_SECRET: usize = 16;
 
 fn check_secrets(check: &mut Check, variables: &dyn Variables) {
-    for name in ["okta_basic_secret", "operator_secret", "store_secret"] {
+    for name in [
+        "okta_basic_secret",
+        "okta_basic_secret_previous",
+        "okta_header_secret",
+        "okta_header_secret_previous",
+        "operator_secret",
+        "operator_secret_previous",
+        "store_secret",
+    ] {
         let secret = check.problems.read_secret(variables, name);
         if !secret.is_empty() && secret.len() < SHORTEST_SECRET {
             check.warn(
@@ -326,6 +348,31 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_cannot_match_are_a_problem() {
+        for (name, value) in [
+            ("okta_basic_secret", "0123456789abcdef\n"),
+            ("okta_basic_secret_previous", " 0123456789abcdef"),
+            ("okta_header_name", "X-Forwarded-For"),
+            ("okta_header_name", "Content-Type"),
+            ("okta_header_name", "host"),
+            ("okta_header_name", "Proxy-Authorization"),
+            ("okta_header_name", "spin-path-info"),
+            ("okta_header_name", "x key"),
+            ("okta_header_name", "x-k\u{e9}y"),
+            ("okta_user", "a:b"),
+        ] {
+            let host = wise().with("okta_header_secret", "0123456789abcdef").with(name, value);
+            let check = check(&host);
+            let names: Vec<_> = check.problems().iter().map(|problem| problem.variable).collect();
+            assert_eq!(names, [name], "{value:?}");
+        }
+        for name in ["", "Authorization", "X-Okta-Key", "auth_secret"] {
+            let host = wise().with("okta_header_secret", "0123456789abcdef");
+            assert_eq!(check(&host.with("okta_header_name", name)).problems(), [], "{name}");
+        }
+    }
+
+    #[test]
     fn without_an_allow_list_the_senders_of_countries_of_their_own_are_looked_at() {
         let host = wise()
             .with("allowed_countries", "*")
@@ -382,6 +429,7 @@ mod tests {
         for name in VARIABLES {
             let host = FakeHost::default().with("message_template", "${org} ${code}");
             let host = host.with("org_name", "Contoso").with("operator_secret", "0123456789abcdef");
+            let host = host.with("okta_header_secret", "0123456789abcdef");
             let check = check(&host.with(name, "<unavailable>"));
             assert!(
                 check.problems().iter().chain(&check.warnings).any(|found| found.variable == *name),

@@ -1,9 +1,11 @@
-//! Who calls: HTTP Basic in the `Authorization` header of Okta's hook.
+//! Who calls: a header with a secret, or HTTP Basic in the `Authorization` header of Okta's hook.
 //!
 //! The attack this stops: whoever finds the endpoint sends messages at the owner's cost. It fails
-//! closed (no credential configured: nobody passes) and runs before the body is read. User and
-//! secret are compared as SHA-256 digests in constant time, and both always, so that the time taken
-//! tells neither their lengths nor which of them was wrong.
+//! closed (no credential configured: nobody passes) and runs before the body is read. What is secret is
+//! compared as SHA-256 digests in constant time, and user and secret always both, so that the time
+//! taken tells neither their lengths nor which of them was wrong.
+//!
+//! Where both ways are on, either one will do: the header is looked at first.
 
 use base64::Engine;
 use base64::alphabet;
@@ -11,11 +13,18 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::ports::InboundRequest;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 
-/// The value of `WWW-Authenticate` beside a 401.
-pub const CHALLENGE: &str = r#"Basic realm="okta-telephony", charset="UTF-8""#;
+/// The ways in which a caller may prove itself; at least one of them is on.
+#[derive(Clone, Debug, Default)]
+pub struct Callers {
+    /// HTTP Basic.
+    pub basic: Option<Credentials>,
+    /// A header with a secret.
+    pub header: Option<HeaderSecret>,
+}
 
 /// User and secret that Okta must send.
 #[derive(Clone, Debug)]
@@ -26,13 +35,77 @@ pub struct Credentials {
     pub secret: Secret,
 }
 
+/// A header and the value that Okta must send in it.
+#[derive(Clone, Debug)]
+pub struct HeaderSecret {
+    /// The header's name, in lower case.
+    pub name: String,
+    /// The value to the letter, never empty.
+    pub secret: Secret,
+}
+
+/// How a caller has proven itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By Basic credentials.
+    Basic,
+    /// By the header's secret.
+    Header,
+}
+
+impl Proof {
+    /// The name in the log; of a secret that is on its way out, if `previous`.
+    pub const fn name(self, previous: bool) -> &'static str {
+        match (self, previous) {
+            (Self::Basic, false) => "basic",
+            (Self::Basic, true) => "basic_previous",
+            (Self::Header, false) => "header",
+            (Self::Header, true) => "header_previous",
+        }
+    }
+}
+
+impl Callers {
+    /// The values of `WWW-Authenticate` beside a 401 (RFC 9110, section 11.6.1, demands one at least).
+    pub fn challenges(&self) -> impl Iterator<Item = &'static str> {
+        let basic = self.basic.as_ref().map(|_| r#"Basic realm="okta-telephony", charset="UTF-8""#);
+        // The scheme is no registered one: that of a secret in a header has no name.
+        let header = self.header.as_ref().map(|_| r#"Secret realm="okta-telephony""#);
+        basic.into_iter().chain(header)
+    }
+
+    /// Lets the caller pass, or says in the log why not. The caller is told one thing in all cases.
+    pub fn identify(&self, request: &dyn InboundRequest) -> Result<Proof, Refusal> {
+        let by_header = match &self.header {
+            Some(expected) => match &request.header(&expected.name)[..] {
+                [] => Err("the header that okta_header_name names is not there"),
+                [value] if bool::from(same(value, expected.secret.reveal())) => {
+                    return Ok(Proof::Header);
+                }
+                [_] => {
+                    Err("the header that okta_header_name names does not hold okta_header_secret")
+                }
+                _ => Err("the header that okta_header_name names is there more than once"),
+            },
+            None => Ok(()),
+        };
+        match (&self.basic, by_header) {
+            (Some(credentials), _) => {
+                check(&request.header("authorization"), credentials).map(|()| Proof::Basic)
+            }
+            (None, Err(fault)) => Err(unauthorized(fault)),
+            (None, Ok(())) => Err(unauthorized("no way to prove who calls is configured")),
+        }
+    }
+}
+
 /// Senders of Basic credentials differ in whether they pad.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Lets the caller pass, or says in the log why not. The caller is told one thing in all cases.
+/// Holds Basic credentials to the expected ones.
 ///
 /// `values` are all values of the `Authorization` header.
 pub fn check(values: &[Vec<u8>], credentials: &Credentials) -> Result<(), Refusal> {
@@ -77,7 +150,7 @@ fn same(given: &[u8], expected: &[u8]) -> subtle::Choice {
 fn unauthorized(log_fix: &'static str) -> Refusal {
     Refusal::new(
         Reason::Unauthorized,
-        "The Authorization header is not the one that the hook expects: see the hook's log.",
+        "The caller's credentials are not those that the hook expects: see the hook's log.",
     )
     .with_log_fix(log_fix)
 }
@@ -85,6 +158,7 @@ fn unauthorized(log_fix: &'static str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::fake::FakeRequest;
     use base64::prelude::BASE64_STANDARD;
     use proptest::prelude::*;
 
@@ -144,6 +218,78 @@ mod tests {
         let refusal = check(&[b"supersecret".to_vec()], &credentials()).unwrap_err();
         let log_fix = refusal.log_fix.unwrap();
         assert!(log_fix.contains("must be `Basic ` followed by base64 of user:secret"));
+    }
+
+    fn with_headers(headers: &[(&'static str, &str)]) -> FakeRequest {
+        let mut request = FakeRequest::hook("");
+        request.headers = headers.iter().map(|(n, v)| (*n, v.as_bytes().to_vec())).collect();
+        request
+    }
+
+    #[test]
+    fn either_way_that_is_on_will_do_and_neither_that_is_off() {
+        let basic = || Some(credentials());
+        let header =
+            |name: &str| Some(HeaderSecret { name: name.into(), secret: "Shared secret=".into() });
+        let right_basic = ("authorization", "Basic b2t0YTpzdXBlcnNlY3JldA==");
+        let wrong_basic = ("authorization", "Basic b2t0YTpzdXBlcnNlY3JldDI=");
+        let right_header = ("x-key", "Shared secret=");
+        let wrong_header = ("x-key", "shared secret=");
+        for (callers, headers, proof) in [
+            (Callers { basic: basic(), header: None }, &[right_basic][..], Some(Proof::Basic)),
+            (Callers { basic: basic(), header: None }, &[right_header], None),
+            (
+                Callers { basic: None, header: header("x-key") },
+                &[right_header],
+                Some(Proof::Header),
+            ),
+            (Callers { basic: None, header: header("x-key") }, &[right_basic], None),
+            (Callers { basic: None, header: header("x-key") }, &[wrong_header], None),
+            (Callers { basic: None, header: header("x-key") }, &[right_header, right_header], None),
+            (Callers { basic: None, header: header("x-key") }, &[], None),
+            (
+                Callers { basic: basic(), header: header("x-key") },
+                &[right_basic, wrong_header],
+                Some(Proof::Basic),
+            ),
+            (
+                Callers { basic: basic(), header: header("x-key") },
+                &[wrong_basic, right_header],
+                Some(Proof::Header),
+            ),
+            (Callers { basic: basic(), header: header("x-key") }, &[wrong_basic], None),
+            (
+                Callers { basic: basic(), header: header("authorization") },
+                &[("authorization", "Shared secret=")],
+                Some(Proof::Header),
+            ),
+            (
+                Callers { basic: basic(), header: header("authorization") },
+                &[right_basic],
+                Some(Proof::Basic),
+            ),
+            (Callers::default(), &[right_basic, right_header], None),
+        ] {
+            let identified = callers.identify(&with_headers(headers));
+            assert_eq!(identified.as_ref().ok().copied(), proof, "{callers:?} {headers:?}");
+            if let Err(refusal) = identified {
+                assert_eq!(
+                    (refusal.reason, refusal.fix),
+                    (Reason::Unauthorized, unauthorized("").fix)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_challenge_names_each_way_that_is_on() {
+        let header = || Some(HeaderSecret { name: "x-key".into(), secret: "s".into() });
+        let both = Callers { basic: Some(credentials()), header: header() };
+        let schemes = |callers: &Callers| -> Vec<_> {
+            callers.challenges().map(|c| c.split(' ').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(schemes(&both), ["Basic", "Secret"]);
+        assert_eq!(schemes(&Callers { basic: None, header: header() }), ["Secret"]);
     }
 
     proptest! {

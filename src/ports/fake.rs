@@ -262,7 +262,7 @@ impl InboundRequest for FakeRequest {
         self.path.into()
     }
 
-    fn header(&self, name: &'static str) -> Vec<Vec<u8>> {
+    fn header(&self, name: &str) -> Vec<Vec<u8>> {
         self.headers.iter().filter(|(n, _)| *n == name).map(|(_, v)| v.clone()).collect()
     }
 

@@ -176,7 +176,7 @@ impl InboundRequest for Inbound {
         path
     }
 
-    fn header(&self, name: &'static str) -> Vec<Vec<u8>> {
+    fn header(&self, name: &str) -> Vec<Vec<u8>> {
         self.0.headers().get(name)
     }
 

@@ -128,6 +128,8 @@ async fn no_secret_and_nothing_personal_reaches_the_log_or_an_answer() {
         &[("acs_api_version", "hook-secret-c0ffee/")],
         &[("hook_deadline_ms", "hook-secret-c0ffee")],
         &[("okta_response_format", "hook-secret-c0ffee")],
+        &[("okta_header_name", "hook-secret-c0ffee:")],
+        &[("okta_header_secret", "hook-secret-c0ffee"), ("okta_header_name", "x-key")],
     ] {
         let hook = Hook::with(&[&[("hook_deadline_ms", "500")], variables].concat()).await;
         let answers = run_all_cases(&hook).await;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod browser;
+mod callers;
 mod contract;
 mod documents;
 mod faults;
