@@ -7,3 +7,4 @@
 pub mod auth;
 pub mod request;
 pub mod response;
+pub mod token;
