@@ -597,6 +597,7 @@ mod tests {
         assert_eq!(delivery.result, Ok(Some("id-1".into())));
         assert_eq!((delivery.attempts, delivery.status), (1, Some(202)));
         let sent = host.sent.borrow();
+        assert_eq!(sent[0].method, "POST");
         assert_eq!(sent[0].authority, "contoso.communication.azure.com");
         assert_eq!(sent[0].path_and_query, "/sms?api-version=2021-03-07");
         assert_eq!(
