@@ -20,12 +20,12 @@
 //! | older, or not there | fetched; the hook fails if that fails |
 //! | do not have the key that a token names | fetched anew, at most once a minute |
 //!
-//! An issuer that failed is left alone for 5 seconds: hooks go on with what is there, or fail at once.
-//! A token whose key is there never waits because of one whose key is not.
+//! An issuer that failed is left alone for 5 seconds, and then asked by one hook every 5 seconds: the
+//! others go on with what is there, or fail at once. A token whose key is there never waits because of one whose key is not.
 //!
 //! That a hook asks is written down before it asks, so that those beside it do not. The store has no
-//! atomic change: hooks that read before that was written ask too. While there are no keys at all,
-//! hooks that come before the first failure is known all ask, since they could but fail otherwise.
+//! atomic change: hooks that read before that was written ask too. While there are no keys at all
+//! and no failure is known of the last minute, all hooks ask, since they could but fail otherwise.
 //! A key that the issuer has just begun to use may be refused for a minute, if somebody had the hook
 //! ask just before.
 //!

@@ -169,7 +169,7 @@ pub(super) fn find(
         None => {
             let now = ports.clock.instant();
             let (place, jwks_uri) =
-                discover(issuer, first, ports, now.plus(until.since(now) * 2 / 3))?;
+                discover(issuer, first, ports, now.plus(until.since(now) / 3 * 2))?;
             (Some(place), jwks_uri)
         }
     };

@@ -13,7 +13,7 @@ pub const LONGEST_LIFETIME: u64 = 24 * 60 * 60;
 /// without anybody who could mend it.
 pub const STALE_LIMIT: u64 = 24 * 60 * 60;
 
-/// For how long an issuer that failed is not asked by those who need it.
+/// For how long an issuer that failed, or that another hook asks, is left alone by those who need it.
 pub const AFTER_FAILURE: u64 = 5;
 
 /// How far apart requests are that can wait, or that anybody can bring about with a `kid` of his own
@@ -102,14 +102,15 @@ impl Entry {
         !self.jwks.is_empty() && now < self.fresh_until.saturating_add(STALE_LIMIT)
     }
 
-    /// Whether the issuer has not just failed.
+    /// Whether a hook that has no keys asks: any does, unless the issuer has failed within the last
+    /// minute. Then one hook tries now and then, and the others fail at once.
     pub fn may_be_needed(&self, now: u64) -> bool {
-        is_past(self.failed, AFTER_FAILURE, now)
+        is_past(self.failed, ASK_AGAIN, now) || self.may_be_renewed(now)
     }
 
     /// Whether nobody asks just now, and nobody has just failed.
     pub fn may_be_renewed(&self, now: u64) -> bool {
-        self.may_be_needed(now) && is_past(self.asked, AFTER_FAILURE, now)
+        is_past(self.failed, AFTER_FAILURE, now) && is_past(self.asked, AFTER_FAILURE, now)
     }
 
     /// Whether nobody has asked for a while.

@@ -397,6 +397,25 @@ fn a_dead_issuer_is_asked_every_five_seconds_and_all_else_fails_at_once() {
 }
 
 #[test]
+fn hooks_beside_the_one_that_asks_a_dead_issuer_fail_at_once_and_at_a_cold_start_they_ask_too() {
+    let (issuer, key) = (issuer(), store_key());
+    let announce = |host: &FakeHost| Cache::read(&issuer, &key, host.ports()).announce();
+    let cold = host();
+    assert!(announce(&cold));
+    assert!(ask(&cold, "a").is_ok());
+    let dead = always(host(), hung());
+    assert!(ask(&dead, "a").is_err());
+    let dead = later(dead, 5);
+    assert!(announce(&dead));
+    assert_eq!(ask(&dead, "a").unwrap_err(), KeysUnavailable::JustFailed);
+    assert!(asked(&dead).is_empty());
+    // A failure of long ago is no reason.
+    let dead = later(dead, 55);
+    assert!(announce(&dead));
+    assert_eq!(ask(&dead, "a").unwrap_err(), KeysUnavailable::Late);
+}
+
+#[test]
 fn a_thousand_invented_kids_are_one_fetch_a_minute_and_hold_nobody_up() {
     let mut host = later(with_keys(), 60);
     let mut requests = 0;
