@@ -113,8 +113,8 @@ impl Issuer {
 
     /// What the store knows it by.
     fn parts(&self) -> [String; 2] {
-        let jwks_uri = self.jwks_uri.as_ref();
-        [self.url.clone(), jwks_uri.map_or(String::new(), |url| url.origin() + &url.path_and_query)]
+        let text = |url: &Url| [&url.origin(), url.path_and_query.as_str()].concat();
+        [self.url.clone(), self.jwks_uri.as_ref().map(text).unwrap_or_default()]
     }
 }
 
