@@ -29,3 +29,4 @@ pub mod refusal;
 pub mod secret;
 pub mod store_key;
 pub mod telemetry;
+pub mod url;

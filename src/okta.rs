@@ -5,6 +5,7 @@
 //! page.
 
 pub mod auth;
+pub mod issuer;
 pub mod request;
 pub mod response;
 pub mod token;

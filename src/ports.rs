@@ -146,9 +146,12 @@ pub trait HttpClient {
     ) -> Result<Box<dyn Answer>, SendError>;
 }
 
-/// A POST request to elsewhere. `Host` and `Content-Length` are the client's to add.
+/// A request to elsewhere. `Host` and `Content-Length` are the client's to add. No redirect is
+/// followed.
 #[derive(Debug)]
 pub struct OutboundRequest<'a> {
+    /// The method, with the body where it has one.
+    pub method: OutboundMethod<'a>,
     /// `https`, or `http` for a loopback host.
     pub tls: bool,
     /// Host, and port where it is not the scheme's own: what the `Host` header will hold.
@@ -157,8 +160,15 @@ pub struct OutboundRequest<'a> {
     pub path_and_query: &'a str,
     /// Headers in the order in which they are sent.
     pub headers: &'a [(&'static str, &'a str)],
-    /// The whole body.
-    pub body: &'a [u8],
+}
+
+/// What a request to elsewhere does.
+#[derive(Clone, Copy, Debug)]
+pub enum OutboundMethod<'a> {
+    /// Reads, without a body.
+    Get,
+    /// Brings this body, whole.
+    Post(&'a [u8]),
 }
 
 /// The head of an answer, with the body still to be read.

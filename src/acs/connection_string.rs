@@ -5,12 +5,12 @@
 //! key, which ACS answers with a bare 401.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::secret::Secret;
+use crate::url::{InvalidUrl, Url};
 
 /// A resource of Azure Communication Services, and the key to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,67 +101,15 @@ impl ConnectionString {
 }
 
 fn parse_endpoint(endpoint: &str) -> Result<(bool, String), InvalidConnectionString> {
-    let endpoint = endpoint.to_ascii_lowercase();
-    let (tls, rest) = if let Some(rest) = endpoint.strip_prefix("https://") {
-        (true, rest)
-    } else if let Some(rest) = endpoint.strip_prefix("http://") {
-        (false, rest)
-    } else {
-        return Err(InvalidConnectionString::Scheme);
-    };
-    let rest = rest.trim_end_matches('/');
-    if rest.contains(['/', '\\', '@', '?', '#']) {
+    let url = Url::parse(endpoint).map_err(|error| match error {
+        InvalidUrl::Scheme => InvalidConnectionString::Scheme,
+        InvalidUrl::More | InvalidUrl::Path => InvalidConnectionString::MoreThanHost,
+        InvalidUrl::Host => InvalidConnectionString::Host,
+    })?;
+    if !url.path_and_query.bytes().all(|b| b == b'/') {
         return Err(InvalidConnectionString::MoreThanHost);
     }
-    let (host, port) = split_port(rest).ok_or(InvalidConnectionString::Host)?;
-    let ip = ip_address(host);
-    if ip.is_none() && !is_host_name(host) {
-        return Err(InvalidConnectionString::Host);
-    }
-    let loopback = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
-    if !tls && !loopback {
-        return Err(InvalidConnectionString::Scheme);
-    }
-    let default_port = if tls { 443 } else { 80 };
-    Ok(match port {
-        Some(port) if port != default_port => (tls, format!("{host}:{port}")),
-        _ => (tls, host.to_owned()),
-    })
-}
-
-/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let colon = match authority.find(']') {
-        Some(bracket) => authority[bracket..].find(':').map(|at| bracket + at),
-        None => authority.find(':'),
-    };
-    let Some(colon) = colon else { return Some((authority, None)) };
-    let (host, port) = (&authority[..colon], &authority[colon + 1..]);
-    // `parse` alone would also take a `+`.
-    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    let port = port.parse().ok().filter(|port| digits && *port > 0)?;
-    Some((host, Some(port)))
-}
-
-fn ip_address(host: &str) -> Option<IpAddr> {
-    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => host.parse().ok().filter(IpAddr::is_ipv4),
-    }
-}
-
-/// A host name of letters, digits and hyphens (RFC 1123, section 2.1), in lower case. The last
-/// label holds a letter: what is all digits would be an address, and is none.
-fn is_host_name(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= 253
-        && host.split('.').all(label)
-        && host.rsplit('.').next().is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()))
+    Ok((url.tls, url.authority))
 }
 
 #[cfg(test)]

@@ -352,7 +352,7 @@ mod tests {
     }
 
     fn accepted_without_body(error: BodyError) -> Outcome {
-        let answer = FakeAnswer { status: 202, retry_after: None, body: Err(error) };
+        let answer = FakeAnswer { status: 202, headers: Vec::new(), body: Err(error) };
         (Duration::from_millis(20), Ok(answer))
     }
 

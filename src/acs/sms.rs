@@ -12,7 +12,9 @@ use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
 use crate::acs::signature::{imf_fixdate, sign};
 use crate::phone_number::PhoneNumber;
-use crate::ports::{Answer, BodyError, Instant, OutboundRequest, Ports, Random, SendError};
+use crate::ports::{
+    Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, Random, SendError,
+};
 use crate::refusal::{Reason, Refusal};
 
 /// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
@@ -188,6 +190,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
     let now = ports.clock.now();
     let signature = sign(&acs.resource.access_key, "POST", authority, &path_and_query, now, &body);
     let request = OutboundRequest {
+        method: OutboundMethod::Post(&body),
         tls: acs.resource.tls,
         authority,
         path_and_query: &path_and_query,
@@ -197,7 +200,6 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
             ("x-ms-content-sha256", &signature.content_sha256),
             ("authorization", &signature.authorization),
         ],
-        body: &body,
     };
 
     let started = ports.clock.instant();
@@ -595,6 +597,7 @@ mod tests {
         assert_eq!(delivery.result, Ok(Some("id-1".into())));
         assert_eq!((delivery.attempts, delivery.status), (1, Some(202)));
         let sent = host.sent.borrow();
+        assert_eq!(sent[0].method, "POST");
         assert_eq!(sent[0].authority, "contoso.communication.azure.com");
         assert_eq!(sent[0].path_and_query, "/sms?api-version=2021-03-07");
         assert_eq!(

@@ -8,8 +8,9 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Ports,
-    Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundMethod,
+    OutboundRequest, Ports, Random, SendError, Store, StoreUnavailable, VariableUnavailable,
+    Variables,
 };
 
 /// What requests bring, in order, each with the time that it takes.
@@ -26,7 +27,10 @@ pub struct FakeHost {
     pub answers: RefCell<Answers>,
     /// The same for one authority only; others have [`Self::answers`].
     pub answers_at: RefCell<BTreeMap<String, Answers>>,
-    /// The requests that left: target, headers, body.
+    /// The same for one URL only, whatever its authority has; the last answer is given again and
+    /// again.
+    pub answers_to: RefCell<BTreeMap<String, Answers>>,
+    /// The requests that left: method, target, headers, body.
     pub sent: RefCell<Vec<Sent>>,
     /// The store; `None` for one that fails.
     pub stored: RefCell<Option<BTreeMap<String, Vec<u8>>>>,
@@ -37,6 +41,7 @@ pub struct FakeHost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub at: Instant,
+    pub method: &'static str,
     pub authority: String,
     pub path_and_query: String,
     pub headers: Vec<(String, String)>,
@@ -60,6 +65,7 @@ impl Default for FakeHost {
             instant: Cell::new(Instant(Duration::from_secs(1000))),
             answers: RefCell::new(VecDeque::from([FakeAnswer::accepted("id-1")])),
             answers_at: RefCell::default(),
+            answers_to: RefCell::default(),
             sent: RefCell::default(),
             stored: RefCell::new(Some(BTreeMap::new())),
             store_calls: RefCell::default(),
@@ -91,6 +97,15 @@ impl FakeHost {
         answers: impl IntoIterator<Item = (Duration, Result<FakeAnswer, SendError>)>,
     ) -> Self {
         self.answers_at.borrow_mut().insert(authority.into(), answers.into_iter().collect());
+        self
+    }
+
+    pub fn answering_to(
+        self,
+        url: &str,
+        answers: impl IntoIterator<Item = (Duration, Result<FakeAnswer, SendError>)>,
+    ) -> Self {
+        self.answers_to.borrow_mut().insert(url.into(), answers.into_iter().collect());
         self
     }
 
@@ -163,17 +178,27 @@ impl HttpClient for FakeHost {
         request: &OutboundRequest<'_>,
         until: Instant,
     ) -> Result<Box<dyn Answer>, SendError> {
+        let (method, body) = match request.method {
+            OutboundMethod::Get => ("GET", [].as_slice()),
+            OutboundMethod::Post(body) => ("POST", body),
+        };
         self.sent.borrow_mut().push(Sent {
             at: self.instant.get(),
+            method,
             authority: request.authority.into(),
             path_and_query: request.path_and_query.into(),
             headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
-            body: String::from_utf8(request.body.to_vec()).unwrap(),
+            body: String::from_utf8(body.to_vec()).unwrap(),
         });
+        let scheme = if request.tls { "https://" } else { "http://" };
+        let url = [scheme, request.authority, request.path_and_query].concat();
         let mut answers_at = self.answers_at.borrow_mut();
-        let answer = match answers_at.get_mut(request.authority) {
-            Some(answers) => answers.pop_front(),
-            None => self.answers.borrow_mut().pop_front(),
+        let answer = if let Some(answers) = self.answers_to.borrow_mut().get_mut(&url) {
+            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        } else if let Some(answers) = answers_at.get_mut(request.authority) {
+            answers.pop_front()
+        } else {
+            self.answers.borrow_mut().pop_front()
         };
         let (takes, answer) = answer.expect("one request too many");
         if self.instant.get().plus(takes) >= until {
@@ -189,13 +214,13 @@ impl HttpClient for FakeHost {
 #[derive(Clone, Debug)]
 pub struct FakeAnswer {
     pub status: u16,
-    pub retry_after: Option<&'static str>,
+    pub headers: Vec<(&'static str, &'static str)>,
     pub body: Result<String, BodyError>,
 }
 
 impl FakeAnswer {
     pub fn of(status: u16, body: &str) -> (Duration, Result<Self, SendError>) {
-        let answer = Self { status, retry_after: None, body: Ok(body.into()) };
+        let answer = Self { status, headers: Vec::new(), body: Ok(body.into()) };
         (Duration::from_millis(20), Ok(answer))
     }
 
@@ -207,7 +232,8 @@ impl FakeAnswer {
     }
 
     pub fn throttled(retry_after: Option<&'static str>) -> (Duration, Result<Self, SendError>) {
-        (Duration::from_millis(20), Ok(Self { status: 429, retry_after, body: Ok(String::new()) }))
+        let headers = retry_after.map(|value| ("retry-after", value)).into_iter().collect();
+        (Duration::from_millis(20), Ok(Self { status: 429, headers, body: Ok(String::new()) }))
     }
 }
 
@@ -217,7 +243,7 @@ impl Answer for FakeAnswer {
     }
 
     fn header(&self, name: &'static str) -> Option<String> {
-        (name == "retry-after").then_some(self.retry_after)?.map(str::to_owned)
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
     }
 }
 

@@ -8,8 +8,8 @@ use ::wasi::io::poll::{Pollable, poll};
 use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundRequest, Random,
-    SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundMethod,
+    OutboundRequest, Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
@@ -226,20 +226,29 @@ impl HttpClient for Host {
     }
 }
 
-/// The request for the host, its body written and finished.
+/// The request for the host, its body, if any, written and finished.
 fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
     let headers = Fields::new();
     for (name, value) in request.headers {
         headers.append(name, value.as_bytes()).ok()?;
     }
-    headers.append("content-length", &request.body.len().to_string().into_bytes()).ok()?;
+    if let OutboundMethod::Post(body) = request.method {
+        headers.append("content-length", &body.len().to_string().into_bytes()).ok()?;
+    }
     let outgoing = OutgoingRequest::new(headers);
-    outgoing.set_method(&Method::Post).ok()?;
+    let method = match request.method {
+        OutboundMethod::Get => Method::Get,
+        OutboundMethod::Post(_) => Method::Post,
+    };
+    outgoing.set_method(&method).ok()?;
     let scheme = if request.tls { Scheme::Https } else { Scheme::Http };
     outgoing.set_scheme(Some(&scheme)).ok()?;
     outgoing.set_authority(Some(request.authority)).ok()?;
     outgoing.set_path_with_query(Some(request.path_and_query)).ok()?;
-    write_whole(outgoing.body().ok()?, request.body).ok()?;
+    // The body of a GET is not even taken: the host would send an empty one in chunks.
+    if let OutboundMethod::Post(body) = request.method {
+        write_whole(outgoing.body().ok()?, body).ok()?;
+    }
     Some(outgoing)
 }
 

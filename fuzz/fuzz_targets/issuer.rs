@@ -1,0 +1,122 @@
+//! Any metadata, any keys and any stored value: the keys that come out are the issuer's, and no
+//! metadata leads to another host.
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use okta_telephony_acs::okta::issuer::discovery::jwks_uri;
+use okta_telephony_acs::okta::issuer::entry::{
+    Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime,
+};
+use okta_telephony_acs::okta::issuer::{Issuer, keys, refresh};
+use okta_telephony_acs::ports::{
+    Answer, Body, BodyError, Clock, HttpClient, Instant, OutboundRequest, Ports, Random, SendError,
+    Store, StoreUnavailable, VariableUnavailable, Variables,
+};
+use okta_telephony_acs::store_key::StoreKey;
+use time::OffsetDateTime;
+
+const ORIGIN: &str = "https://contoso.okta.com";
+
+/// A host whose issuer answers with one document after the other, and whose store has one value.
+struct Host<'a> {
+    documents: RefCell<Vec<&'a [u8]>>,
+    stored: RefCell<Vec<u8>>,
+}
+
+impl Variables for Host<'_> {
+    fn get(&self, _: &'static str) -> Result<String, VariableUnavailable> {
+        Err(VariableUnavailable)
+    }
+}
+
+impl Clock for Host<'_> {
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant(std::time::Duration::ZERO)
+    }
+
+    fn sleep(&self, _: Instant) {}
+}
+
+impl Random for Host<'_> {
+    fn bytes(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+impl Store for Host<'_> {
+    fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        Ok(Some(self.stored.borrow().clone()))
+    }
+
+    fn set(&self, _: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        self.stored.replace(value.to_vec());
+        Ok(())
+    }
+}
+
+impl HttpClient for Host<'_> {
+    fn send(
+        &self,
+        request: &OutboundRequest<'_>,
+        _: Instant,
+    ) -> Result<Box<dyn Answer>, SendError> {
+        assert!(request.tls && request.authority == "contoso.okta.com");
+        let document = self.documents.borrow_mut().pop().ok_or(SendError::Late)?;
+        Ok(Box::new(Document(document.to_vec())))
+    }
+}
+
+struct Document(Vec<u8>);
+
+impl Answer for Document {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn header(&self, _: &'static str) -> Option<String> {
+        None
+    }
+}
+
+impl Body for Document {
+    fn read(&mut self, limit: usize, _: Instant) -> Result<Vec<u8>, BodyError> {
+        if self.0.len() > limit { Err(BodyError::TooLarge) } else { Ok(self.0.clone()) }
+    }
+}
+
+fuzz_target!(|input: (&[u8], &[u8], &[u8], &str)| {
+    let (stored, metadata, key_set, cache_control) = input;
+    let issuer = Issuer::parse(ORIGIN, "").expect("it is one");
+    if let Ok(url) = jwks_uri(metadata, &issuer) {
+        assert_eq!(url.origin(), ORIGIN);
+    }
+    let seconds = lifetime(Some(cache_control));
+    assert!((LEAST_LIFETIME..=LONGEST_LIFETIME).contains(&seconds));
+
+    // A value that is authentic, whatever it is.
+    let code = |_: &[u8]| stored.first_chunk().copied().unwrap_or_default();
+    let sealed = [&[1], code(&[]).as_slice(), stored].concat();
+    if let Some(entry) = Entry::parse(&sealed, code) {
+        assert_eq!(entry.bytes(code), sealed);
+    }
+
+    let host = Host {
+        documents: RefCell::new(vec![key_set, metadata]),
+        stored: RefCell::new(stored.to_vec()),
+    };
+    let ports =
+        Ports { variables: &host, clock: &host, random: &host, http: &host, store: &host };
+    let key = StoreKey::derive(b"secret");
+    let until = Instant(std::time::Duration::from_secs(2));
+    match keys(&issuer, |_| true, &key, ports, until) {
+        Ok(keys) => assert!(keys.warnings.tampered),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    refresh(&issuer, &key, ports);
+});

@@ -1,0 +1,314 @@
+//! The keys of the authorization server whose tokens the hook accepts: found, kept, and asked for
+//! again.
+//!
+//! Attack: a token is worth what the keys are worth. Whoever can have the hook take other keys, by
+//! metadata, by a redirect or through the store, signs his own tokens. And whoever can have each hook
+//! wait for the issuer, as with tokens that name keys that do not exist, stops all sign-ins.
+//!
+//! # Where the keys come from
+//!
+//! From `okta_oauth_jwks_uri` where that is set, else from the `jwks_uri` in the issuer's metadata,
+//! which [`discovery::Place`] finds. The place that answered is remembered, and asked first.
+//!
+//! # How long they are kept
+//!
+//! | the keys | then |
+//! |---|---|
+//! | as long as `Cache-Control: max-age` says, but 5 minutes at least and 24 hours at most | used as they are |
+//! | in the last tenth of that time | used, and fetched anew once the answer has left, at most once a minute |
+//! | up to 24 hours older | fetched anew in half of the time; used as they are, with a warning, if that fails |
+//! | older, or not there | fetched; the hook fails if that fails |
+//! | do not have the key that a token names | fetched anew, at most once a minute |
+//!
+//! An issuer that failed is left alone for 5 seconds, and then asked by one hook every 5 seconds: the
+//! others go on with what is there, or fail at once. A token whose key is there never waits because of one whose key is not.
+//!
+//! That a hook asks is written down before it asks, so that those beside it do not. The store has no
+//! atomic change: hooks that read before that was written ask too. While there are no keys at all
+//! and no failure is known of the last minute, all hooks ask, since they could but fail otherwise.
+//! A key that the issuer has just begun to use may be refused for a minute, if somebody had the hook
+//! ask just before.
+//!
+//! # What is stored
+//!
+//! One key for each issuer, `okta-telephony-acs/keys/` with a keyed hash of the issuer and its
+//! `okta_oauth_jwks_uri`. The value has an HMAC over all of it, and over those two: what somebody else
+//! wrote, or moved there, is not used, and the caller warns. Somebody who can write to the store can
+//! put an old value back, whose keys then live as long as they would have.
+
+pub mod discovery;
+pub mod entry;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::okta::token::Jwks;
+use crate::ports::{Instant, Ports, StoreUnavailable};
+use crate::store_key::StoreKey;
+use crate::url::{InvalidUrl, Url};
+use discovery::Found;
+pub use discovery::KeysUnavailable;
+use entry::Entry;
+
+/// The least time that asking is worth starting with.
+const SHORTEST_FETCH: Duration = Duration::from_millis(100);
+
+/// How long a refresh takes at most, after the answer has left.
+const REFRESH_TIME: Duration = Duration::from_secs(2);
+
+/// The authorization server whose tokens the hook accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// What a token's `iss` must be, to the letter.
+    pub url: String,
+    /// The same, read.
+    endpoint: Url,
+    /// Where its keys are, if that is configured.
+    jwks_uri: Option<Url>,
+}
+
+/// What is wrong with an issuer. Says what to do, never what the value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidIssuer {
+    /// The variable that holds it.
+    pub variable: &'static str,
+    /// What is wrong with the URL; `None` where it has a query.
+    error: Option<InvalidUrl>,
+}
+
+impl fmt::Display for InvalidIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error {
+            Some(error) => error.fmt(f),
+            None => f.write_str("must have no query"),
+        }
+    }
+}
+
+impl Issuer {
+    /// Reads the values of `okta_oauth_issuer` and `okta_oauth_jwks_uri`, of which the latter may be
+    /// empty.
+    ///
+    /// ```
+    /// use okta_telephony_acs::okta::issuer::Issuer;
+    ///
+    /// let issuer = Issuer::parse("https://contoso.okta.com/oauth2/default", "").unwrap();
+    /// assert_eq!(issuer.url, "https://contoso.okta.com/oauth2/default");
+    /// let error = Issuer::parse("http://contoso.okta.com", "").unwrap_err();
+    /// assert_eq!(error.variable, "okta_oauth_issuer");
+    /// ```
+    pub fn parse(url: &str, jwks_uri: &str) -> Result<Self, InvalidIssuer> {
+        let parse = |variable, text| {
+            let invalid = |error| InvalidIssuer { variable, error };
+            let url = Url::parse(text).map_err(|error| invalid(Some(error)))?;
+            if url.path_and_query.contains('?') { Err(invalid(None)) } else { Ok(url) }
+        };
+        let endpoint = parse("okta_oauth_issuer", url)?;
+        let jwks_uri = match jwks_uri {
+            "" => None,
+            jwks_uri => Some(parse("okta_oauth_jwks_uri", jwks_uri)?),
+        };
+        Ok(Self { url: url.to_owned(), endpoint, jwks_uri })
+    }
+
+    /// What the store knows it by.
+    fn parts(&self) -> [String; 2] {
+        let text = |url: &Url| [&url.origin(), url.path_and_query.as_str()].concat();
+        [self.url.clone(), self.jwks_uri.as_ref().map(text).unwrap_or_default()]
+    }
+}
+
+/// Keys that a token may be checked against.
+#[derive(Debug)]
+pub struct Keys {
+    /// The keys. Whether the wanted one is among them is not said.
+    pub jwks: Jwks,
+    /// What the log must say.
+    pub warnings: Warnings,
+    /// Whether [`refresh`] has something to do once the answer has left.
+    pub refresh_due: bool,
+}
+
+/// What was not as it should be, although there are keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
+    /// The keys are older than the issuer said they should get.
+    pub stale: bool,
+    /// The store could not be read or written.
+    pub store_failed: bool,
+    /// The store had a value that this hook's key did not write, or that is not whole.
+    pub tampered: bool,
+    /// The issuer was asked, in vain.
+    pub fetch_failed: Option<KeysUnavailable>,
+}
+
+/// The keys of an issuer, asked for if need be, until `until` at the latest. `wanted` says whether
+/// they have what a token needs.
+pub fn keys(
+    issuer: &Issuer,
+    wanted: impl Fn(&Jwks) -> bool,
+    key: &StoreKey,
+    ports: Ports<'_>,
+    until: Instant,
+) -> Result<Keys, KeysUnavailable> {
+    let mut cache = Cache::read(issuer, key, ports);
+    let now = cache.now();
+    let Some(held) = cache.held(now) else {
+        if !cache.entry.may_be_needed(now) {
+            return Err(KeysUnavailable::JustFailed);
+        }
+        cache.announce();
+        let jwks = cache.fetch(until)?;
+        return Ok(Keys { jwks, warnings: cache.warnings, refresh_due: false });
+    };
+
+    let fresh = cache.entry.is_fresh(now);
+    let has_key = wanted(&held);
+    // Who has keys to go on with leaves time for the message.
+    let start = ports.clock.instant();
+    let until = if has_key { start.plus(until.since(start) / 2) } else { until };
+    let may_ask = if fresh {
+        !has_key && cache.entry.may_be_asked_again(now)
+    } else {
+        cache.entry.may_be_renewed(now)
+    };
+    // Fresh keys are not asked for where nothing would keep the next invented `kid` from it.
+    let asks = may_ask && start.plus(SHORTEST_FETCH) <= until && (cache.announce() || !fresh);
+    let (jwks, fetch_failed) = match asks.then(|| cache.fetch(until)) {
+        Some(Ok(jwks)) => {
+            return Ok(Keys { jwks, warnings: cache.warnings, refresh_due: false });
+        }
+        Some(Err(error)) => (held, Some(error)),
+        None => (held, None),
+    };
+    let refresh_due = cache.entry.refresh_is_due(now);
+    Ok(Keys {
+        jwks,
+        warnings: Warnings { stale: !fresh, fetch_failed, ..cache.warnings },
+        refresh_due,
+    })
+}
+
+/// Asks for the keys before they grow stale, where that is due. For after the answer has left: nothing
+/// is lost where the host ends it. It takes [`REFRESH_TIME`] at most, and a failure is found again by
+/// the hooks that meet stale keys.
+pub fn refresh(issuer: &Issuer, key: &StoreKey, ports: Ports<'_>) {
+    let mut cache = Cache::read(issuer, key, ports);
+    if cache.entry.refresh_is_due(cache.now()) && cache.announce() {
+        let _ = cache.fetch(ports.clock.instant().plus(REFRESH_TIME));
+    }
+}
+
+/// What the store knows of an issuer, as one hook sees it.
+struct Cache<'a> {
+    issuer: &'a Issuer,
+    key: &'a StoreKey,
+    ports: Ports<'a>,
+    entry: Entry,
+    warnings: Warnings,
+}
+
+impl<'a> Cache<'a> {
+    fn read(issuer: &'a Issuer, key: &'a StoreKey, ports: Ports<'a>) -> Self {
+        let (entry, warnings) = (Entry::default(), Warnings::default());
+        let mut cache = Self { issuer, key, ports, entry, warnings };
+        cache.entry = cache.stored();
+        cache
+    }
+
+    /// Seconds since 1970; none before.
+    fn now(&self) -> u64 {
+        u64::try_from(self.ports.clock.now().unix_timestamp()).unwrap_or(0)
+    }
+
+    fn name(&self) -> String {
+        let [url, jwks_uri] = self.issuer.parts();
+        let hash = self.key.hash("keys", &[url.as_bytes(), jwks_uri.as_bytes()]);
+        hash.iter().fold(String::from("okta-telephony-acs/keys/"), |mut name, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+            }
+            name
+        })
+    }
+
+    /// Authenticates a value, for this issuer only.
+    fn code(&self, value: &[u8]) -> [u8; 32] {
+        let [url, jwks_uri] = self.issuer.parts();
+        self.key.hash("keys value", &[url.as_bytes(), jwks_uri.as_bytes(), value])
+    }
+
+    fn stored(&mut self) -> Entry {
+        match self.ports.store.get(&self.name()) {
+            Ok(Some(bytes)) => {
+                Entry::parse(&bytes, |value| self.code(value)).unwrap_or_else(|| {
+                    self.warnings.tampered = true;
+                    Entry::default()
+                })
+            }
+            Ok(None) => Entry::default(),
+            Err(StoreUnavailable) => {
+                self.warnings.store_failed = true;
+                Entry::default()
+            }
+        }
+    }
+
+    /// Writes the entry down; a store that has failed is not asked again.
+    fn write(&mut self) -> bool {
+        if !self.warnings.store_failed {
+            let bytes = self.entry.bytes(|value| self.code(value));
+            let written = self.ports.store.set(&self.name(), &bytes);
+            self.warnings.store_failed = written.is_err();
+        }
+        !self.warnings.store_failed
+    }
+
+    /// The keys that were kept, if they are better than none.
+    fn held(&self, now: u64) -> Option<Jwks> {
+        // Authentic keys that can't be read are those of a version that took others.
+        self.entry.is_usable(now).then(|| Jwks::parse(&self.entry.jwks).ok()).flatten()
+    }
+
+    /// Tells other hooks that this one asks; whether they will know.
+    fn announce(&mut self) -> bool {
+        self.entry.asked = self.now();
+        self.write()
+    }
+
+    /// Asks for the keys, and writes down what came of it.
+    fn fetch(&mut self, until: Instant) -> Result<Jwks, KeysUnavailable> {
+        // A hook that is late itself says nothing of the issuer.
+        if self.ports.clock.instant().plus(SHORTEST_FETCH) > until {
+            return Err(KeysUnavailable::Late);
+        }
+        let found = discovery::find(self.issuer, self.entry.place, self.ports, until);
+        let now = self.now();
+        match found {
+            Ok(Found { place, jwks, bytes, lifetime }) => {
+                self.entry = Entry {
+                    fetched: now,
+                    fresh_until: now.saturating_add(lifetime),
+                    asked: self.entry.asked,
+                    failed: 0,
+                    place,
+                    jwks: bytes,
+                };
+                self.write();
+                Ok(jwks)
+            }
+            Err(error) => {
+                // Read again: another hook may have brought keys meanwhile.
+                if !self.warnings.store_failed {
+                    self.entry = self.stored();
+                }
+                self.entry.failed = now;
+                self.write();
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
