@@ -1,22 +1,28 @@
 //! Routes to handlers, and the way of one hook from top to bottom.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use crate::acs::roads::{self, Roads};
-use crate::acs::sms::{Acs, Message, Repeatability};
+use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::message::{self, Passcode, Segments};
-use crate::okta::auth::Callers;
+use crate::okta::auth::{self, Callers, OAuth, Proof};
+use crate::okta::issuer::{self, Issuer};
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
+use crate::okta::token::{Jwks, SignatureFault, Token, TokenFault};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, Handled, InboundRequest, Instant, Ports, Response};
 use crate::refusal::{Reason, Refusal};
-use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
+use crate::store_key::StoreKey;
+use crate::telemetry::{
+    HookLine, Identifier, KEYS_STALE, KEYS_TAMPERED, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE,
+};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
@@ -40,7 +46,7 @@ fn not_found() -> Handled {
         headers: vec![("content-type", "text/plain; charset=utf-8")],
         body: format!("There is nothing here. Okta's hook is POST {HOOK_PATH}.\n").into_bytes(),
     };
-    Handled { response, log_line: None }
+    Handled { response, log_line: None, refresh: None }
 }
 
 fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
@@ -50,6 +56,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         dialect: None,
         segments: None,
         challenges: Vec::new(),
+        refresh: None,
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
@@ -80,7 +87,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     };
     let elapsed = ports.clock.instant().since(hook.arrived);
     let log_line = hook.line.finish(ports.clock.now(), elapsed, refusal);
-    Handled { response, log_line: Some(log_line) }
+    Handled { response, log_line: Some(log_line), refresh: hook.refresh }
 }
 
 /// One call of the hook, and what is known of it so far.
@@ -91,6 +98,7 @@ struct Hook {
     segments: Option<Segments>,
     /// What a caller is told that has not proven itself.
     challenges: Vec<&'static str>,
+    refresh: Option<(Issuer, StoreKey)>,
     line: HookLine,
 }
 
@@ -106,7 +114,7 @@ impl Hook {
         }
         let callers = gate.callers.as_ref().map_err(Refusal::clone)?;
         self.challenges = callers.challenges().collect();
-        self.line.credential = Some(identify(callers, request, ports)?);
+        self.line.credential = Some(self.identify(callers, request, ports, until)?);
         let body = read_body(request, until)?;
 
         let body = request::parse(&body)?;
@@ -143,7 +151,7 @@ impl Hook {
         // What would have been refused by now would not have been counted either.
         if self.line.would_refuse.is_none() {
             let limits = policy::limits_of(&rules, &hook_request, &canonical);
-            self.count(&limits, &sending.primary, ports, now)?;
+            self.count(&limits, ports, now)?;
         }
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
@@ -154,18 +162,95 @@ impl Hook {
         self.send(&sending, &Message { to, text: &text, repeatability }, ports, until)
     }
 
+    /// How the caller has proven itself, be it by what was valid until the last change.
+    fn identify(
+        &mut self,
+        callers: &Callers,
+        request: &dyn InboundRequest,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Result<&'static str, Refusal> {
+        let refusal = match callers.identify(request) {
+            Ok(proof) => return Ok(proof.name(false)),
+            Err(refusal) => refusal,
+        };
+        if let Some((oauth, token)) = callers.token(request) {
+            self.check_token(oauth, &token, ports, until)?;
+            return Ok(Proof::OAuth.name(false));
+        }
+        config::read_previous_callers(ports.variables, callers)
+            .ok()
+            .and_then(|previous| previous.identify(request).ok())
+            .map(|proof| proof.name(true))
+            .ok_or(refusal)
+    }
+
+    /// Checks a bearer token: what it says, and then, with the issuer's keys, whether that is true.
+    fn check_token(
+        &mut self,
+        oauth: &OAuth,
+        token: &[u8],
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Result<(), Refusal> {
+        let told = |challenges: &mut Vec<&'static str>, instead| {
+            for challenge in challenges.iter_mut().filter(|challenge| **challenge == auth::BEARER) {
+                *challenge = instead;
+            }
+        };
+        let token = Token::check(token, &oauth.expected, ports.clock.now()).map_err(|fault| {
+            let insufficient = fault == TokenFault::Scope;
+            let error = if insufficient { auth::INSUFFICIENT_SCOPE } else { auth::INVALID_TOKEN };
+            told(&mut self.challenges, error);
+            auth::unauthorized(fault.to_string())
+        })?;
+        let key = config::read_store_key(ports.variables)
+            .map_err(|problems| problems.into_refusal(ports.variables))?;
+        // Half of the time is ACS's.
+        let now = ports.clock.instant();
+        let until = now.plus(until.since(now) / 2);
+        // Whoever has verified once need not do it again.
+        let verified = Cell::new(Err(SignatureFault::UnknownKey));
+        let wanted = |jwks: &Jwks| {
+            verified.set(token.verify(jwks));
+            verified.get() != Err(SignatureFault::UnknownKey)
+        };
+        let keys = issuer::keys(&oauth.issuer, wanted, &key, ports, until).map_err(|cause| {
+            let told =
+                "The keys of the authorization server are not to be had: see the hook's log.";
+            Refusal::new(Reason::IssuerUnavailable, told).with_log_fix(cause.to_string())
+        })?;
+        if keys.warnings.stale {
+            self.line.warn(KEYS_STALE);
+        }
+        if keys.warnings.tampered {
+            self.line.warn(KEYS_TAMPERED);
+        }
+        if keys.warnings.store_failed {
+            self.line.warn(STORE_UNAVAILABLE);
+        }
+        if verified.get() == Err(SignatureFault::UnknownKey) {
+            verified.set(token.verify(&keys.jwks));
+        }
+        verified.get().map_err(|fault| {
+            told(&mut self.challenges, auth::INVALID_TOKEN);
+            auth::unauthorized(fault.to_string())
+        })?;
+        self.refresh = keys.refresh_due.then(|| (oauth.issuer.clone(), key));
+        Ok(())
+    }
+
     /// Counts the message against its limits, before it leaves.
     fn count(
         &mut self,
         limits: &[Limit<'_>],
-        acs: &Acs,
         ports: Ports<'_>,
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
         if limits.is_empty() {
             return Ok(());
         }
-        let key = config::read_store_key(ports.variables, acs)
+        let key = config::read_store_key(ports.variables)
             .map_err(|problems| problems.into_refusal(ports.variables))?;
         match limits::count(limits, &key, ports.store, now) {
             Counted::Admitted => Ok(()),
@@ -217,23 +302,6 @@ impl Hook {
         self.line.okta_status = (!on_refusal.as_failed).then_some("SUCCESSFUL");
         Err(refusal)
     }
-}
-
-/// How the caller has proven itself, be it by what was valid until the last change.
-fn identify(
-    callers: &Callers,
-    request: &dyn InboundRequest,
-    ports: Ports<'_>,
-) -> Result<&'static str, Refusal> {
-    let refusal = match callers.identify(request) {
-        Ok(proof) => return Ok(proof.name(false)),
-        Err(refusal) => refusal,
-    };
-    config::read_previous_callers(ports.variables, callers)
-        .ok()
-        .and_then(|previous| previous.identify(request).ok())
-        .map(|proof| proof.name(true))
-        .ok_or(refusal)
 }
 
 /// The body, if its head promises JSON of a size that we take.

@@ -16,9 +16,11 @@ use crate::acs::sender::{SENDER_FORM, Sender, Senders};
 use crate::acs::sms::Acs;
 use crate::message::{Domain, Template, Templates, Wording};
 use crate::numbering::Region;
-use crate::okta::auth::{Callers, Credentials, HeaderSecret};
+use crate::okta::auth::{Callers, Credentials, HeaderSecret, OAuth};
+use crate::okta::issuer::Issuer;
 use crate::okta::request::HookRequest;
 use crate::okta::response::ResponseFormat;
+use crate::okta::token::Expected;
 use crate::policy::limits::{Rate, Scope};
 use crate::policy::{Countries, OnRefusal, Rules};
 use crate::ports::Variables;
@@ -115,14 +117,41 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
         }
         callers.header = Some(HeaderSecret { name, secret: secret.as_str().into() });
     }
-    if callers.basic.is_none() && callers.header.is_none() && problems.is_empty() {
+    callers.oauth = read_oauth(&mut problems, variables);
+    let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
+    if none && problems.is_empty() {
         problems.add(
             "okta_basic_secret",
-            "is not set: set it to the secret of the Basic credentials in Okta's hook (or okta_header_secret to \
-             the secret of its header)",
+            "is not set: set it to the secret of the Basic credentials in Okta's hook, or okta_header_secret to \
+             the secret of its header, or okta_oauth_issuer to the authorization server of its tokens",
         );
     }
     problems.or(callers)
+}
+
+/// Whose tokens are accepted; `None` where `okta_oauth_issuer` is not set.
+fn read_oauth(problems: &mut Problems, variables: &dyn Variables) -> Option<OAuth> {
+    let url = problems.read(variables, "okta_oauth_issuer");
+    if url.is_empty() {
+        return None;
+    }
+    let jwks_uri = problems.read(variables, "okta_oauth_jwks_uri");
+    let issuer = Issuer::parse(&url, &jwks_uri)
+        .map_err(|invalid| problems.add(invalid.variable, invalid.to_string()))
+        .ok();
+    let audience = or_default(problems.read(variables, "okta_oauth_audience"), "api://default");
+    let scope = problems.read(variables, "okta_oauth_scope");
+    let client_id = problems.read(variables, "okta_oauth_client_id");
+    if client_id.is_empty() {
+        problems.add(
+            "okta_oauth_client_id",
+            "is not set: set it to the client ID in Okta's hook, or any client of the authorization server could call",
+        );
+    }
+    let scope = if scope.is_empty() { None } else { Some(scope) };
+    let issuer = issuer?;
+    let expected = Expected { issuer: issuer.url.clone(), audience, scope, client_id };
+    Some(OAuth { issuer, expected })
 }
 
 /// Reads the secrets that were valid until the last change, which are accepted while Okta and the host
@@ -145,6 +174,7 @@ pub fn read_previous_callers(
             let secret = previous("okta_header_secret_previous")?;
             Some(HeaderSecret { name: header.name.clone(), secret })
         }),
+        oauth: None,
     };
     problems.or(callers)
 }
@@ -441,15 +471,22 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
     version
 }
 
-/// Reads the key under which the store keeps what may not be read: made from `store_secret`, or
-/// from the resource's access key where that is not set.
-pub fn read_store_key(variables: &dyn Variables, acs: &Acs) -> Result<StoreKey, Problems> {
+/// Reads the key under which the store keeps what may not be read or written by others: made from
+/// `store_secret`, or from the resource's access key where that is not set.
+pub fn read_store_key(variables: &dyn Variables) -> Result<StoreKey, Problems> {
     let mut problems = Problems::default();
     let secret = problems.read_secret(variables, "store_secret");
-    problems.or(match secret.as_bytes() {
-        [] => StoreKey::derive(acs.resource.access_key.reveal()),
-        secret => StoreKey::derive(secret),
-    })
+    if !secret.is_empty() {
+        return problems.or(StoreKey::derive(secret.as_bytes()));
+    }
+    let resource = read_resource(&mut problems, variables, "acs_connection_string");
+    if resource.is_none() {
+        problems.add("acs_connection_string", NO_CONNECTION_STRING);
+    }
+    match resource {
+        Some(resource) if problems.is_empty() => Ok(StoreKey::derive(resource.access_key.reveal())),
+        _ => Err(problems),
+    }
 }
 
 /// Reads how messages are worded.

@@ -7,6 +7,7 @@ use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
+use crate::okta::issuer;
 use crate::ports::wasi::{Host, Inbound, print, write_whole};
 use crate::ports::{Ports, Response};
 
@@ -25,6 +26,9 @@ impl Guest for Component {
         // The answer is the host's now: a log that is slow to take the line delays nobody's sign-in.
         if let Some(line) = handled.log_line {
             print(&line);
+        }
+        if let Some((issuer, key)) = handled.refresh {
+            issuer::refresh(&issuer, &key, ports);
         }
     }
 }

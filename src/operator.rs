@@ -47,7 +47,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
                 "GET" | "HEAD" => health(ports),
                 _ => method_not_allowed("GET, HEAD"),
             };
-            return Some(Handled { response, log_line: None });
+            return Some(Handled { response, log_line: None, refresh: None });
         }
         DETAILS_PATH => (DETAILS_PATH, "GET"),
         EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
@@ -96,7 +96,7 @@ fn answered(
 ) -> Handled {
     let elapsed = ports.clock.instant().since(arrived);
     let log_line = telemetry::operator_line(ports.clock.now(), path, response.status, fix, elapsed);
-    Handled { response, log_line: Some(log_line) }
+    Handled { response, log_line: Some(log_line), refresh: None }
 }
 
 fn json(status: u16, body: &impl Serialize) -> Response {
@@ -313,7 +313,7 @@ impl Explanation {
         self.encoding = Some(segments.encoding.name());
 
         let limits = policy::limits_of(&rules, request, &canonical);
-        let key = match config::read_store_key(ports.variables, &sending.primary) {
+        let key = match config::read_store_key(ports.variables) {
             Ok(key) => key,
             Err(problems) => return verdict.and(Err(misconfigured(problems))),
         };

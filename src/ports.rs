@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use ::time::OffsetDateTime;
 
+use crate::okta::issuer::Issuer;
+use crate::store_key::StoreKey;
+
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(target_arch = "wasm32")]
@@ -117,6 +120,8 @@ pub struct Handled {
     pub response: Response,
     /// The line for the log, line feed included.
     pub log_line: Option<String>,
+    /// The keys of this issuer, kept under that key, are worth asking for before they grow stale.
+    pub refresh: Option<(Issuer, StoreKey)>,
 }
 
 /// A body to be read, once.

@@ -132,6 +132,8 @@ reasons! {
     RateLimited = "rate_limited", 200, Policy;
     /// A variable is missing or wrong.
     Misconfigured = "misconfigured", 200, Service;
+    /// The keys of the authorization server whose token the caller presents are not to be had.
+    IssuerUnavailable = "issuer_unavailable", 200, Service;
     /// ACS refused the signature or the right to send.
     AcsUnauthorized = "acs_unauthorized", 200, Service;
     /// ACS refused the message.

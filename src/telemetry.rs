@@ -20,6 +20,13 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The warning of a hook that could not count its message, or not know which road is down.
 pub const STORE_UNAVAILABLE: &str = "store_unavailable";
 
+/// The warning of a hook whose caller's token was checked with keys that are older than the issuer said
+/// they should get.
+pub const KEYS_STALE: &str = "keys_stale";
+
+/// The warning of a hook that found keys in the store that it did not write.
+pub const KEYS_TAMPERED: &str = "keys_tampered";
+
 /// The warning of a hook whose message two ACS resources may have sent.
 pub const MAY_BE_DOUBLE: &str = "may_be_double";
 

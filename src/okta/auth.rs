@@ -1,11 +1,14 @@
-//! Who calls: a header with a secret, or HTTP Basic in the `Authorization` header of Okta's hook.
+//! Who calls: a header with a secret, HTTP Basic, or an OAuth 2.0 bearer token ([`crate::okta::token`]).
 //!
 //! The attack this stops: whoever finds the endpoint sends messages at the owner's cost. It fails
 //! closed (no credential configured: nobody passes) and runs before the body is read. What is secret is
 //! compared as SHA-256 digests in constant time, and user and secret always both, so that the time
 //! taken tells neither their lengths nor which of them was wrong.
 //!
-//! Where both ways are on, either one will do: the header is looked at first.
+//! Of the ways that are on, any will do. What costs nothing is looked at first: the header, Basic, the
+//! secrets before the last change, and then the token.
+
+use std::borrow::Cow;
 
 use base64::Engine;
 use base64::alphabet;
@@ -13,6 +16,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::okta::issuer::Issuer;
+use crate::okta::token::Expected;
 use crate::ports::InboundRequest;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
@@ -24,6 +29,17 @@ pub struct Callers {
     pub basic: Option<Credentials>,
     /// A header with a secret.
     pub header: Option<HeaderSecret>,
+    /// A bearer token.
+    pub oauth: Option<OAuth>,
+}
+
+/// Whose tokens, and what they must say.
+#[derive(Clone, Debug)]
+pub struct OAuth {
+    /// The authorization server.
+    pub issuer: Issuer,
+    /// The claims.
+    pub expected: Expected,
 }
 
 /// User and secret that Okta must send.
@@ -51,7 +67,18 @@ pub enum Proof {
     Basic,
     /// By the header's secret.
     Header,
+    /// By a bearer token.
+    OAuth,
 }
+
+/// What a caller is told that presents no token.
+pub const BEARER: &str = r#"Bearer realm="okta-telephony""#;
+
+/// What a caller is told whose token is refused (RFC 6750, section 3.1).
+pub const INVALID_TOKEN: &str = r#"Bearer realm="okta-telephony", error="invalid_token""#;
+
+/// What a caller is told whose token lacks the scope.
+pub const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="okta-telephony", error="insufficient_scope""#;
 
 impl Proof {
     /// The name in the log; of a secret that is on its way out, if `previous`.
@@ -61,6 +88,7 @@ impl Proof {
             (Self::Basic, true) => "basic_previous",
             (Self::Header, false) => "header",
             (Self::Header, true) => "header_previous",
+            (Self::OAuth, _) => "oauth",
         }
     }
 }
@@ -71,7 +99,17 @@ impl Callers {
         let basic = self.basic.as_ref().map(|_| r#"Basic realm="okta-telephony", charset="UTF-8""#);
         // The scheme is no registered one: that of a secret in a header has no name.
         let header = self.header.as_ref().map(|_| r#"Secret realm="okta-telephony""#);
-        basic.into_iter().chain(header)
+        let oauth = self.oauth.as_ref().map(|_| BEARER);
+        oauth.into_iter().chain(basic).chain(header)
+    }
+
+    /// The bearer token that a caller presents, where tokens are taken.
+    pub fn token(&self, request: &dyn InboundRequest) -> Option<(&OAuth, Vec<u8>)> {
+        let oauth = self.oauth.as_ref()?;
+        let [value] = &request.header("authorization")[..] else { return None };
+        let (scheme, token) = value.split_at_checked(7)?;
+        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
+        is_bearer.then(|| (oauth, token.trim_ascii().to_vec()))
     }
 
     /// Lets the caller pass, or says in the log why not. The caller is told one thing in all cases.
@@ -94,7 +132,10 @@ impl Callers {
                 check(&request.header("authorization"), credentials).map(|()| Proof::Basic)
             }
             (None, Err(fault)) => Err(unauthorized(fault)),
-            (None, Ok(())) => Err(unauthorized("no way to prove who calls is configured")),
+            (None, Ok(())) => Err(unauthorized(match self.oauth {
+                Some(_) => "there is no Authorization header with one bearer token",
+                None => "no way to prove who calls is configured",
+            })),
         }
     }
 }
@@ -147,7 +188,8 @@ fn same(given: &[u8], expected: &[u8]) -> subtle::Choice {
     Sha256::digest(given).ct_eq(&Sha256::digest(expected))
 }
 
-fn unauthorized(log_fix: &'static str) -> Refusal {
+/// The refusal of a caller that has not proven itself, with what only the log is told.
+pub fn unauthorized(log_fix: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(
         Reason::Unauthorized,
         "The caller's credentials are not those that the hook expects: see the hook's log.",
@@ -236,35 +278,47 @@ mod tests {
         let right_header = ("x-key", "Shared secret=");
         let wrong_header = ("x-key", "shared secret=");
         for (callers, headers, proof) in [
-            (Callers { basic: basic(), header: None }, &[right_basic][..], Some(Proof::Basic)),
-            (Callers { basic: basic(), header: None }, &[right_header], None),
             (
-                Callers { basic: None, header: header("x-key") },
+                Callers { basic: basic(), header: None, oauth: None },
+                &[right_basic][..],
+                Some(Proof::Basic),
+            ),
+            (Callers { basic: basic(), header: None, oauth: None }, &[right_header], None),
+            (
+                Callers { basic: None, header: header("x-key"), oauth: None },
                 &[right_header],
                 Some(Proof::Header),
             ),
-            (Callers { basic: None, header: header("x-key") }, &[right_basic], None),
-            (Callers { basic: None, header: header("x-key") }, &[wrong_header], None),
-            (Callers { basic: None, header: header("x-key") }, &[right_header, right_header], None),
-            (Callers { basic: None, header: header("x-key") }, &[], None),
+            (Callers { basic: None, header: header("x-key"), oauth: None }, &[right_basic], None),
+            (Callers { basic: None, header: header("x-key"), oauth: None }, &[wrong_header], None),
             (
-                Callers { basic: basic(), header: header("x-key") },
+                Callers { basic: None, header: header("x-key"), oauth: None },
+                &[right_header, right_header],
+                None,
+            ),
+            (Callers { basic: None, header: header("x-key"), oauth: None }, &[], None),
+            (
+                Callers { basic: basic(), header: header("x-key"), oauth: None },
                 &[right_basic, wrong_header],
                 Some(Proof::Basic),
             ),
             (
-                Callers { basic: basic(), header: header("x-key") },
+                Callers { basic: basic(), header: header("x-key"), oauth: None },
                 &[wrong_basic, right_header],
                 Some(Proof::Header),
             ),
-            (Callers { basic: basic(), header: header("x-key") }, &[wrong_basic], None),
             (
-                Callers { basic: basic(), header: header("authorization") },
+                Callers { basic: basic(), header: header("x-key"), oauth: None },
+                &[wrong_basic],
+                None,
+            ),
+            (
+                Callers { basic: basic(), header: header("authorization"), oauth: None },
                 &[("authorization", "Shared secret=")],
                 Some(Proof::Header),
             ),
             (
-                Callers { basic: basic(), header: header("authorization") },
+                Callers { basic: basic(), header: header("authorization"), oauth: None },
                 &[right_basic],
                 Some(Proof::Basic),
             ),
@@ -284,12 +338,12 @@ mod tests {
     #[test]
     fn a_challenge_names_each_way_that_is_on() {
         let header = || Some(HeaderSecret { name: "x-key".into(), secret: "s".into() });
-        let both = Callers { basic: Some(credentials()), header: header() };
+        let both = Callers { basic: Some(credentials()), header: header(), oauth: None };
         let schemes = |callers: &Callers| -> Vec<_> {
             callers.challenges().map(|c| c.split(' ').next().unwrap().to_owned()).collect()
         };
         assert_eq!(schemes(&both), ["Basic", "Secret"]);
-        assert_eq!(schemes(&Callers { basic: None, header: header() }), ["Secret"]);
+        assert_eq!(schemes(&Callers { basic: None, header: header(), oauth: None }), ["Secret"]);
     }
 
     proptest! {

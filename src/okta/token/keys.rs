@@ -132,6 +132,12 @@ impl Jwks {
         }
     }
 
+    /// Whether a key of this name is among them, be it of use or not.
+    #[cfg(test)]
+    pub fn has(&self, id: Option<&str>) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == id)
+    }
+
     pub(super) fn verify(
         &self,
         key_id: Option<&str>,
