@@ -48,13 +48,10 @@ fn rs256(signed: &str) -> Vec<u8> {
     key.unwrap().sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signed)).unwrap()
 }
 
-fn es256_signature(signed: &str) -> p256::ecdsa::Signature {
-    let key = p256::ecdsa::SigningKey::from_slice(&bytes(rfc7515::EC_D)).unwrap();
-    key.sign_prehash(&Sha256::digest(signed)).unwrap()
-}
-
 fn es256(signed: &str) -> Vec<u8> {
-    es256_signature(signed).to_vec()
+    let key = p256::ecdsa::SigningKey::from_slice(&bytes(rfc7515::EC_D)).unwrap();
+    let signature: p256::ecdsa::Signature = key.sign_prehash(&Sha256::digest(signed)).unwrap();
+    signature.to_bytes().to_vec()
 }
 
 fn token_of(header: &str, payload: &str, sign: fn(&str) -> Vec<u8>) -> String {
@@ -330,9 +327,9 @@ fn a_payload_that_two_readers_could_read_differently_is_refused() {
         (claims.replace(r#""cid":"#, r#""cid":"0oaother","cid":"#), TokenFault::DuplicateMember),
         (claims.replace(r#""aud":"#, r#""\u0061ud":[],"aud":"#), TokenFault::DuplicateMember),
         (claims.replace(r#""exp":"#, r#""exp":null,"exp":"#), TokenFault::DuplicateMember),
-        (claims.replace(r#""ver":1"#, r#""ver":1e999"#), TokenFault::NotAToken),
+        (claims.replace(r#""exp":"#, r#""exp":1e999,"x":"#), TokenFault::NotAToken),
         (claims.replace(r#""ver":1"#, r#""ver":NaN"#), TokenFault::NotAToken),
-        (claims.replace("AT.x", r"\ud800"), TokenFault::NotAToken),
+        (claims.replace("0oaclient", r"\ud800"), TokenFault::NotAToken),
         (claims.clone() + "x", TokenFault::NotAToken),
         (format!("[{claims}]"), TokenFault::NotAToken),
     ] {
@@ -371,7 +368,7 @@ fn what_is_not_three_parts_of_strict_base64url_is_no_token() {
         format!("{good}\n"),
         format!("{good}=="),
         format!("{header}=.{payload}.{signature}"),
-        format!("{header}.{payload}.{signature}A"),
+        format!("{header}.{payload}.{signature}AAA"),
         format!("{header}.{payload}.+{}", &signature[1..]),
         format!("{header}.{payload}./{}", &signature[1..]),
         format!("{header}.{payload}.{other_end}"),
@@ -420,7 +417,7 @@ fn the_examples_of_rfc_7515_are_verified_and_any_other_bytes_are_not() {
         wrong(|token| token.signed = &token.signed[1..]);
         wrong(|token| token.signed = b"");
         wrong(|token| token.signature.clear());
-        wrong(|token| drop(token.signature.pop()));
+        wrong(|token| token.signature.truncate(token.signature.len() - 1));
         wrong(|token| token.signature.push(0));
         wrong(|token| token.signature.insert(0, 0));
         wrong(|token| token.signature.reverse());
@@ -448,7 +445,7 @@ fn an_es256_signature_holds_with_either_s_and_not_in_der() {
     let given = p256::ecdsa::Signature::from_slice(&token.signature).unwrap();
     let (r, s) = given.split_scalars();
     let other = p256::ecdsa::Signature::from_scalars(r, -s).unwrap();
-    token.signature = other.to_vec();
+    token.signature = other.to_bytes().to_vec();
     assert_eq!(token.verify(&keys), Ok(()));
     assert_ne!(given.normalize_s().is_some(), other.normalize_s().is_some(), "one of them is high");
     token.signature = given.to_der().as_bytes().to_vec();
