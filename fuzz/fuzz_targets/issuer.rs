@@ -6,9 +6,7 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::okta::issuer::discovery::jwks_uri;
-use okta_telephony_acs::okta::issuer::entry::{
-    Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime,
-};
+use okta_telephony_acs::okta::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
 use okta_telephony_acs::okta::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
     Answer, Body, BodyError, Clock, HttpClient, Instant, OutboundRequest, Ports, Random, SendError,
@@ -110,8 +108,7 @@ fuzz_target!(|input: (&[u8], &[u8], &[u8], &str)| {
         documents: RefCell::new(vec![key_set, metadata]),
         stored: RefCell::new(stored.to_vec()),
     };
-    let ports =
-        Ports { variables: &host, clock: &host, random: &host, http: &host, store: &host };
+    let ports = Ports { variables: &host, clock: &host, random: &host, http: &host, store: &host };
     let key = StoreKey::derive(b"secret");
     let until = Instant(std::time::Duration::from_secs(2));
     match keys(&issuer, |_| true, &key, ports, until) {

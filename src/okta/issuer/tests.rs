@@ -332,7 +332,7 @@ fn a_store_key_names_and_guards_one_issuer_only() {
 fn a_tampered_value_is_a_miss_and_a_warning() {
     let host = with_keys();
     let (name, value) = host.stored.borrow().clone().unwrap().pop_first().unwrap();
-    let mut values = vec![vec![], vec![1], value[..60].to_vec(), [&value[..], &[b' ']].concat()];
+    let mut values = vec![vec![], vec![1], value[..60].to_vec(), [&value[..], b" "].concat()];
     for at in [0, 1, 40, 50, value.len() - 1] {
         let mut changed = value.clone();
         changed[at] ^= 1;
@@ -480,6 +480,28 @@ fn that_a_hook_asks_is_known_to_the_others_before_it_does() {
         assert!(ask_through(&issuer(), kid, Ports { http: &http, ..host.ports() }).is_ok());
         assert_eq!(http.2.get(), 2, "{seconds} {kid}");
     }
+}
+
+#[test]
+fn keys_that_another_hook_brought_meanwhile_are_not_lost_by_a_failure() {
+    /// An issuer that breaks for one hook when another one has its keys.
+    struct Broken<'a>(&'a FakeHost);
+    impl crate::ports::HttpClient for Broken<'_> {
+        fn send(
+            &self,
+            _: &crate::ports::OutboundRequest<'_>,
+            _: Instant,
+        ) -> Result<Box<dyn crate::ports::Answer>, SendError> {
+            assert!(ask(self.0, "a").is_ok());
+            Err(SendError::Broken)
+        }
+    }
+    let host = host();
+    let ports = Ports { http: &Broken(&host), ..host.ports() };
+    assert_eq!(ask_through(&issuer(), "a", ports).unwrap_err(), KeysUnavailable::Broken);
+    host.sent.borrow_mut().clear();
+    assert!(has(&ask(&host, "a").unwrap(), "a"));
+    assert!(asked(&host).is_empty());
 }
 
 #[test]
