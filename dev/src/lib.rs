@@ -5,3 +5,5 @@
 pub mod acs_emulator;
 pub mod component;
 pub mod local_host;
+
+mod loopback;
