@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod acs_emulator;
+pub mod authorization_server;
 pub mod component;
 pub mod local_host;
 
