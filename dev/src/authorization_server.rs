@@ -164,7 +164,7 @@ impl AuthorizationServer {
             origin,
             issuer,
             inner: Mutex::new(Inner {
-                current: SigningKey::nth(settings.algorithm, 0),
+                current: SigningKey::of_a_server(settings.algorithm, 0),
                 previous: None,
                 rotations: 0,
                 published: Vec::new(),
@@ -358,7 +358,7 @@ impl Server {
     fn rotate(&self) -> SigningKey {
         let mut inner = self.lock();
         inner.rotations += 1;
-        let next = SigningKey::nth(self.settings.algorithm, inner.rotations);
+        let next = SigningKey::of_a_server(self.settings.algorithm, inner.rotations);
         inner.previous = Some(std::mem::replace(&mut inner.current, next.clone()));
         next
     }

@@ -20,12 +20,15 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 /// The RSA keys that tokens are signed with, in turn.
 ///
-/// They are fixed since making one takes a debug build up to some ten seconds, and ring makes none.
+/// They are fixed since ring makes none, and other crates take seconds for one in a debug build. All
+/// servers have the same ones, so what one has signed is told from another's by `kid` and `iss` only.
 const SERVER_KEYS: [&str; 3] = [
     include_str!("no_secrets/server-1.pem"),
     include_str!("no_secrets/server-2.pem"),
     include_str!("no_secrets/server-3.pem"),
 ];
+/// A key that no server signs with.
+const STRANGER_KEY: &str = include_str!("no_secrets/stranger.pem");
 const CLIENT_KEY: &str = include_str!("no_secrets/client.pem");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +67,20 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// A key under a new `kid`. ES256 and ES384 make one that nobody else has; RS256 gives one of
-    /// the fixed keys.
+    /// A key that no server signs with, under a new `kid`. With ES256 and ES384 it is a new one each
+    /// time, with RS256 the same one.
     pub fn new(algorithm: Algorithm) -> SigningKey {
-        SigningKey::nth(algorithm, 0)
+        match algorithm {
+            Algorithm::Rs256 => SigningKey::fixed(STRANGER_KEY),
+            Algorithm::Es256 | Algorithm::Es384 => SigningKey::elliptic(algorithm),
+        }
     }
 
-    /// The fixed RSA keys come in turn, so that one that was just replaced can't verify what the
-    /// next one signs.
-    pub(super) fn nth(algorithm: Algorithm, number: usize) -> SigningKey {
+    /// What a server signs with after this many rotations. The fixed RSA keys come in turn, so that
+    /// one that was just replaced can't verify what the next one signs.
+    pub(super) fn of_a_server(algorithm: Algorithm, rotations: usize) -> SigningKey {
         match algorithm {
-            Algorithm::Rs256 => SigningKey::fixed(SERVER_KEYS[number % SERVER_KEYS.len()]),
+            Algorithm::Rs256 => SigningKey::fixed(SERVER_KEYS[rotations % SERVER_KEYS.len()]),
             Algorithm::Es256 | Algorithm::Es384 => SigningKey::elliptic(algorithm),
         }
     }

@@ -591,6 +591,21 @@ async fn any_header_and_any_claims_are_sealed_in_any_way() {
     assert_eq!(decoded(wrong_curve.rsplit_once('.').unwrap().1).len(), 96);
 }
 
+#[tokio::test]
+async fn a_strangers_key_verifies_nothing_of_a_servers() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
+        let settings = Settings { algorithm, ..settings() };
+        let server = AuthorizationServer::start(settings).await.unwrap();
+        let stranger = SigningKey::new(algorithm);
+        for _ in 0..4 {
+            assert!(!verifies(&server.token(), &stranger.public_jwk()));
+            let forged = seal(&server.header(), &server.claims(), Seal::Key(&stranger));
+            assert!(!verifies(&forged, &published(&server, &forged).await.unwrap()));
+            server.rotate();
+        }
+    }
+}
+
 #[test]
 fn an_hmac_is_that_of_the_whole_text_before_it() {
     use hmac::{Hmac, Mac as _};
