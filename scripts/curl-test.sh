@@ -38,7 +38,7 @@ samples="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)"
 
 url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
 read_url "$url"
-[ "${url#*://*/}" != "$url" ] && [ -n "${url#*://*/}" ] || url="${url%/}/api/okta-telephony"
+url="$(hook_url "$url")"
 
 user="${OKTA_USER:-okta}"
 secret="${OKTA_BASIC_SECRET-}"
@@ -46,25 +46,7 @@ if [ -z "$secret" ]; then
   [ -n "$loopback" ] || fail "set OKTA_BASIC_SECRET to the secret of the hook at $host."
   secret=supersecret
 fi
-[ -n "$loopback" ] || [ -n "${TO-}" ] ||
-  fail "set TO to the number that the messages go to, such as TO=+14255550123: the samples' number is fictional."
-to="${TO:-+15550100123}"
-[[ $to =~ ^\+[1-9][0-9]{6,14}$ ]] || fail "TO must be + and 7 to 15 digits: $to"
-
-# GNU date and BSD date differ in how they add.
-utc() {
-  date -u -d "@$1" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -r "$1" +%Y-%m-%dT%H:%M:%S.000Z
-}
-now="$(date -u +%s)"
-# 22 characters of base64url, as Okta's are.
-event_id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
-
-fill_in() {
-  sed -e "s|\"phoneNumber\": \"[^\"]*\"|\"phoneNumber\": \"$to\"|" \
-    -e "s|\"eventId\": \"[^\"]*\"|\"eventId\": \"$event_id\"|" \
-    -e "s|\"eventTime\": \"[^\"]*\"|\"eventTime\": \"$(utc "$now")\"|" \
-    -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
-}
+read_recipient
 
 failed=0
 for sample in request.json okta-envelope.json; do
@@ -75,12 +57,8 @@ for sample in request.json okta-envelope.json; do
     failed=1
     continue
   fi
-  status="${answer##*$'\n'}"
-  answer="${answer%$'\n'*}"
-  echo "HTTP $status"
-  if command -v jq >/dev/null; then jq . <<<"$answer" 2>/dev/null || echo "$answer"; else echo "$answer"; fi
-  # A refusal that is told as successful has its reason beside it.
-  if [ "$status" = 200 ] && [[ $answer =~ \"status\":\"SUCCESS(FUL)?\" && ! $answer =~ \"debugContext\":\{\"reason\" ]]; then
+  show "$answer"
+  if accepted; then
     echo "accepted"
   else
     echo "NOT accepted"

@@ -27,18 +27,72 @@ read_url() {
     fail "credentials don't go to $host in clear: use https."
 }
 
-# call USER SECRET URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
+# quoted TEXT: as a value in curl's configuration, which takes \ and " with a backslash before them.
+quoted() {
+  local text="${1//\\/\\\\}"
+  printf '"%s"' "${text//\"/\\\"}"
+}
+
+# ask CONFIGURATION URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
 #
-# The credential goes to curl on standard input: arguments show in the list of processes. curl's
-# configuration takes \ and " with a backslash before them.
-call() {
-  local credential="$1:$2" url="$3" direct=()
-  shift 3
-  credential="${credential//\\/\\\\}"
+# Credentials go to curl in the configuration, on standard input: arguments show in the list of
+# processes.
+ask() {
+  local configuration="$1" url="$2" direct=()
+  shift 2
   # A proxy has no business between this machine and itself.
   [ -z "$loopback" ] || direct=(--noproxy '*')
-  printf 'user = "%s"\n' "${credential//\"/\\\"}" | curl --config - --silent --show-error \
-    --max-time 10 ${direct[@]+"${direct[@]}"} --basic --write-out '\n%{http_code}' "$@" "$url"
+  printf '%s\n' "$configuration" | curl --config - --silent --show-error \
+    --max-time 10 ${direct[@]+"${direct[@]}"} --write-out '\n%{http_code}' "$@" "$url"
+}
+
+# call USER SECRET URL [CURL ARGUMENTS]: asks with Basic credentials.
+call() {
+  ask "user = $(quoted "$1:$2")" "$3" --basic "${@:4}"
+}
+
+# The hook's URL, of one that may be just its host.
+hook_url() {
+  if [[ ${1#*://} == */?* ]]; then echo "$1"; else echo "${1%/}/api/okta-telephony"; fi
+}
+
+# Checks TO, and sets to to it or to the samples' number.
+read_recipient() {
+  [ -n "$loopback" ] || [ -n "${TO-}" ] ||
+    fail "set TO to the number that the messages go to, such as TO=+14255550123: the samples' number is fictional."
+  to="${TO:-+15550100123}"
+  [[ $to =~ ^\+[1-9][0-9]{6,14}$ ]] || fail "TO must be + and 7 to 15 digits: $to"
+}
+
+# GNU date and BSD date differ in how they add.
+utc() {
+  date -u -d "@$1" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -r "$1" +%Y-%m-%dT%H:%M:%S.000Z
+}
+
+# fill_in FILE: prints a sample with the recipient $to, an eventId of its own, and fresh dates.
+fill_in() {
+  local now event_id
+  now="$(date -u +%s)"
+  # 22 characters of base64url, as Okta's are.
+  event_id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
+  sed -e "s|\"phoneNumber\": \"[^\"]*\"|\"phoneNumber\": \"$to\"|" \
+    -e "s|\"eventId\": \"[^\"]*\"|\"eventId\": \"$event_id\"|" \
+    -e "s|\"eventTime\": \"[^\"]*\"|\"eventTime\": \"$(utc "$now")\"|" \
+    -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
+}
+
+# show ANSWER: takes an answer of `ask` apart, sets status and answer, and prints both.
+show() {
+  status="${1##*$'\n'}"
+  answer="${1%$'\n'*}"
+  echo "HTTP $status"
+  if command -v jq >/dev/null; then jq . <<<"$answer" 2>/dev/null || echo "$answer"; else echo "$answer"; fi
+}
+
+# Whether the answer shown last says that the message was sent. A refusal that is told as successful
+# has its reason beside it.
+accepted() {
+  [ "$status" = 200 ] && [[ $answer =~ \"status\":\"SUCCESS(FUL)?\" && ! $answer =~ \"debugContext\":\{\"reason\" ]]
 }
 
 # operator_page PATH [CURL ARGUMENTS]: asks a page of the operator's at $HOOK_URL, sets answer, and

@@ -23,7 +23,7 @@
 //! - `journal` keeps what happened,
 //! - `page` shows it;
 //!
-//! this file has the sockets and the routes.
+//! this file has the routes.
 
 mod fault;
 mod imf_fixdate;
@@ -34,10 +34,8 @@ mod send;
 mod signature;
 
 use std::convert::Infallible;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Json;
@@ -54,15 +52,12 @@ use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use time::OffsetDateTime;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
+
+use crate::loopback;
 
 pub use fault::{
     FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, TRICKLE_PAUSE, Times, lookup as fault_of,
@@ -113,12 +108,6 @@ impl AcsEmulator {
     /// Listens, and serves on the current Tokio runtime.
     pub async fn start(settings: Settings) -> anyhow::Result<AcsEmulator> {
         let Settings { listen, access_key, now } = settings;
-        anyhow::ensure!(
-            listen.ip().is_loopback(),
-            "the ACS emulator listens on this machine only and {listen} can be reached from \
-             others; pass an address such as 127.0.0.1:{}",
-            listen.port()
-        );
         let key = BASE64
             .decode(&access_key)
             .context("the ACS emulator's access key is not base64; pass one that is")?;
@@ -126,17 +115,7 @@ impl AcsEmulator {
             !key.is_empty(),
             "the ACS emulator's access key is empty; pass some bytes in base64"
         );
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            if error.kind() == io::ErrorKind::AddrInUse {
-                anyhow::anyhow!(
-                    "the ACS emulator can't listen on {listen}, which is already in use; stop \
-                     what listens there, or pass another port (0 takes any free one)"
-                )
-            } else {
-                anyhow::Error::new(error)
-                    .context(format!("the ACS emulator can't listen on {listen}"))
-            }
-        })?;
+        let listener = loopback::bind(listen, "the ACS emulator").await?;
         let address = listener.local_addr()?;
 
         let state = Arc::new(Emulator {
@@ -151,7 +130,7 @@ impl AcsEmulator {
             newest: watch::Sender::new(0),
         });
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, router(state.clone()), stopped));
+        let server = tokio::spawn(loopback::serve(listener, router(state.clone()), stopped));
         Ok(AcsEmulator { address, access_key, state, stop, server })
     }
 
@@ -257,53 +236,6 @@ impl Emulator {
     }
 }
 
-// ── Sockets ─────────────────────────────────────────────────────────────────────────────────────
-
-/// Serves until `stopped` resolves, and does not wait for anybody then: some connections are never
-/// done.
-async fn serve(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<Infallible>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, router.clone()));
-                }
-                // Out of file descriptors, mostly: better when some connections are done.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
-}
-
-/// In the extensions of a response: close the connection instead.
-#[derive(Clone)]
-struct CutConnection;
-
-// `axum::serve` has no way to close a connection without an answer; hyper closes it when its
-// service fails.
-async fn serve_connection(stream: TcpStream, router: Router) {
-    // Without it, answers may be late by the other side's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let routes = TowerToHyperService::new(router);
-    let service = service_fn(|request| {
-        let answer = routes.call(request);
-        async {
-            let response = answer.await.unwrap_or_else(|never: Infallible| match never {});
-            match response.extensions().get::<CutConnection>() {
-                Some(CutConnection) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
-                None => Ok(response),
-            }
-        }
-    });
-    // Whatever ends a connection, the other side knows.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
 // ── Routes ──────────────────────────────────────────────────────────────────────────────────────
 
 fn router(state: Arc<Emulator>) -> Router {
@@ -328,7 +260,7 @@ async fn loopback_names_only(
     request: Request,
     next: Next,
 ) -> Response {
-    if names_loopback(request.headers(), emulator.address.port()) {
+    if loopback::is_named(request.headers(), emulator.address.port()) {
         return next.run(request).await;
     }
     let status = StatusCode::MISDIRECTED_REQUEST;
@@ -344,20 +276,6 @@ async fn loopback_names_only(
         emulator.address
     );
     (status, text).into_response()
-}
-
-fn names_loopback(headers: &HeaderMap, port: u16) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
-    };
-    let Ok(host) = host.to_str() else {
-        return false;
-    };
-    let name = host.strip_suffix(&format!(":{port}")).unwrap_or(host);
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
-        || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
@@ -394,7 +312,7 @@ async fn respond(reply: Reply) -> Response {
         Reply::Silence => std::future::pending().await,
         Reply::Cut => {
             let mut response = Response::default();
-            response.extensions_mut().insert(CutConnection);
+            response.extensions_mut().insert(loopback::CutConnection);
             return response;
         }
         Reply::Answer { status, retry_after, body, delay } => (status, retry_after, body, delay),

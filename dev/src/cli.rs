@@ -83,6 +83,12 @@ pub struct Serve {
     /// Where the emulator listens. It runs unless acs_connection_string is given
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
     pub emulator_listen: SocketAddr,
+    /// Run an OAuth 2.0 authorization server too, and have the hook take its tokens
+    #[arg(long)]
+    pub oauth: bool,
+    /// Where the authorization server listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3003", requires = "oauth")]
+    pub oauth_listen: SocketAddr,
 }
 
 fn variable(said: &str) -> Result<(String, String), String> {
@@ -108,8 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn half_a_tls_server_and_a_variable_without_a_value_are_refused() {
-        for said in [&["--tls-cert", "c.pem"][..], &["--tls-key", "k.pem"], &["--variable", "a"]] {
+    fn half_a_setting_is_refused() {
+        for said in [
+            &["--tls-cert", "c.pem"][..],
+            &["--tls-key", "k.pem"],
+            &["--variable", "a"],
+            &["--oauth-listen", "127.0.0.1:0"],
+        ] {
             assert!(Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(), "{said:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! `cargo run`: the hook, built and served here, with an ACS emulator beside it.
+//! `cargo run`: the hook, built and served here, with an ACS emulator beside it, and an authorization
+//! server where it is asked for.
 
 mod cli;
 mod plan;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator, FaultNumber};
+use okta_telephony_dev::authorization_server::{
+    self, AuthorizationServer, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET, DEVELOPMENT_SCOPE,
+};
 use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use uuid::Uuid;
@@ -94,8 +98,22 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
             Some(emulator)
         }
     };
+    let oauth = match plan.oauth {
+        None => None,
+        Some(listen) => {
+            let settings = authorization_server::Settings::new(listen);
+            let server = AuthorizationServer::start(settings).await.with_context(|| {
+                format!(
+                    "the authorization server can't listen on {listen}: give another address with \
+                     --oauth-listen"
+                )
+            })?;
+            plan.trust_authorization_server(server.url(), server.issuer());
+            Some(server)
+        }
+    };
     let host = LocalHost::start(&compiled, settings(&plan, manifest)).await?;
-    print(&greeting(manifest, &plan, &host, emulator.as_ref()));
+    print(&greeting(manifest, &plan, &host, emulator.as_ref(), oauth.as_ref()));
     stop_requested().await;
     eprintln!("Stopping; once more to stop at once");
     tokio::select! {
@@ -165,6 +183,7 @@ fn greeting(
     plan: &Plan,
     host: &LocalHost,
     emulator: Option<&AcsEmulator>,
+    oauth: Option<&AuthorizationServer>,
 ) -> String {
     let mut text =
         format!("\n{} is served, for development; production is Spin.\n\n", manifest.name);
@@ -195,14 +214,32 @@ fn greeting(
             "Basic …"
         }
     };
+    if let Some(server) = oauth {
+        line("Token URL", &server.token_endpoint());
+        line("Client ID", DEVELOPMENT_CLIENT_ID);
+        line("Client secret", DEVELOPMENT_CLIENT_SECRET);
+    }
     // The certificate is for another name than the address that this machine calls.
     let trust = if plan.tls.is_some() { " --insecure" } else { "" };
     let request = manifest.folder().join("sample/request.json");
     let request = request.strip_prefix(".").unwrap_or(&request).display();
     text.push_str(&format!(
         "\nTry it:\n\n  curl -i{trust} {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
-         -H 'content-type: application/json' \\\n    --data @{request}\n\nStop with Ctrl-C.\n"
+         -H 'content-type: application/json' \\\n    --data @{request}\n"
     ));
+    if let Some(server) = oauth {
+        text.push_str(&format!(
+            "\nOr with a token:\n\n  \
+             token=$(curl -sS {} \\\n    \
+             --user {DEVELOPMENT_CLIENT_ID}:{DEVELOPMENT_CLIENT_SECRET} \\\n    \
+             -d grant_type=client_credentials -d scope={DEVELOPMENT_SCOPE} |\n    \
+             sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/') &&\n  \
+             curl -i{trust} {hook} \\\n    -H \"authorization: Bearer $token\" \\\n    \
+             -H 'content-type: application/json' \\\n    --data @{request}\n",
+            server.token_endpoint()
+        ));
+    }
+    text.push_str("\nStop with Ctrl-C.\n");
     text
 }
 

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use okta_telephony_dev::authorization_server::{
+    DEVELOPMENT_AUDIENCE, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_SCOPE,
+};
 use okta_telephony_dev::local_host::{Manifest, Tls};
 
 use crate::cli::Serve;
@@ -24,9 +27,11 @@ pub struct Plan {
     pub state_dir: PathBuf,
     /// Key-value stores that are not kept there.
     pub in_memory: BTreeSet<String>,
-    /// Values for the manifest's variables; the emulator's are added when it runs.
+    /// Values for the manifest's variables; what only a running stand-in knows is added when it runs.
     pub variables: BTreeMap<String, String>,
     pub acs: Acs,
+    /// Where an authorization server listens, if one is to run.
+    pub oauth: Option<SocketAddr>,
     /// The value of the Authorization header to call the hook with, where it is ours to show: a
     /// secret that the user chose is not printed.
     pub authorization: Option<String>,
@@ -110,6 +115,40 @@ impl Plan {
             format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))
         });
 
+        if said.oauth {
+            if !harmless {
+                bail!(
+                    "--oauth runs an authorization server whose keys everybody has, and {}: leave \
+                     --oauth out, or serve the emulator's messages on a loopback address",
+                    match acs {
+                        Acs::Given { .. } =>
+                            "messages would be paid for by the ACS resource that is set",
+                        Acs::Emulator { .. } => "the hook would be reachable from other machines",
+                    },
+                );
+            }
+            let asked = |name: &str| said.variable.iter().any(|(asked, _)| asked == name);
+            if let Some(name) =
+                ["okta_oauth_issuer", "okta_oauth_host"].into_iter().find(|name| asked(name))
+            {
+                bail!(
+                    "{name} is given and so is --oauth, which sets it to the authorization server \
+                     that it runs: give one of them"
+                );
+            }
+            // What .env has for a real server gives way, and what is asked for now does not: that
+            // is how to see a token refused.
+            for (name, value) in [
+                ("okta_oauth_audience", DEVELOPMENT_AUDIENCE),
+                ("okta_oauth_scope", DEVELOPMENT_SCOPE),
+                ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
+            ] {
+                if !asked(name) {
+                    variables.insert(name.into(), value.into());
+                }
+            }
+        }
+
         let tls = said.tls_cert.clone().zip(said.tls_key.clone());
         let runtime_config = said.runtime_config_file.as_deref();
         let in_memory = runtime_config.map(stores_in_memory).transpose()?.unwrap_or_default();
@@ -120,6 +159,7 @@ impl Plan {
             in_memory,
             variables,
             acs,
+            oauth: said.oauth.then_some(said.oauth_listen),
             authorization,
         })
     }
@@ -128,6 +168,12 @@ impl Plan {
     pub fn send_to_emulator(&mut self, url: &str, connection_string: String) {
         self.variables.insert("acs_connection_string".into(), connection_string);
         self.variables.insert("extra_outbound_host".into(), url.into());
+    }
+
+    /// Has the hook take the tokens of an authorization server that listens at `url`.
+    pub fn trust_authorization_server(&mut self, url: &str, issuer: &str) {
+        self.variables.insert("okta_oauth_issuer".into(), issuer.into());
+        self.variables.insert("okta_oauth_host".into(), url.into());
     }
 }
 
@@ -301,6 +347,51 @@ mod tests {
         let mut plan = plan_in(&for_a_real_acs, &[]).unwrap();
         plan.send_to_emulator("http://127.0.0.1:4000", String::new());
         assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
+    }
+
+    #[test]
+    fn without_oauth_no_variable_of_its_is_set() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!(plan.oauth, None);
+        assert!(!plan.variables.keys().any(|name| name.starts_with("okta_oauth")));
+    }
+
+    #[test]
+    fn with_oauth_the_hook_takes_the_tokens_of_the_server_that_runs() {
+        let env_file = [("okta_oauth_audience", "real"), ("okta_oauth_issuer", "https://real")];
+        let mut plan = plan_in(&env_file, &["--oauth"]).unwrap();
+        assert_eq!(plan.oauth, Some("127.0.0.1:3003".parse().unwrap()));
+        plan.trust_authorization_server("http://127.0.0.1:4000", "http://127.0.0.1:4000/issuer");
+        for (name, value) in [
+            ("okta_oauth_issuer", "http://127.0.0.1:4000/issuer"),
+            ("okta_oauth_host", "http://127.0.0.1:4000"),
+            ("okta_oauth_audience", "api://default"),
+            ("okta_oauth_scope", "telephony"),
+            ("okta_oauth_client_id", "0oadevelopment"),
+        ] {
+            assert_eq!(plan.variables[name], value, "{name}");
+        }
+        // Basic credentials stay as they are.
+        assert_eq!(plan.authorization, basic("okta:supersecret"));
+    }
+
+    #[test]
+    fn what_a_token_needs_can_be_said_and_whose_it_is_can_not() {
+        let said = plan(&["--oauth", "--variable", "okta_oauth_scope=other"]).unwrap();
+        assert_eq!(said.variables["okta_oauth_scope"], "other");
+        for name in ["okta_oauth_issuer", "okta_oauth_host"] {
+            let variable = format!("{name}=https://real.example");
+            let error = plan(&["--oauth", "--variable", &variable]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("give one of them"), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_that_everybody_has_open_nothing_that_matters() {
+        for said in [&["--oauth", "--variable", REAL][..], &["--oauth", "--listen", "[::]:3000"]] {
+            let error = plan(said).unwrap_err().to_string();
+            assert!(error.contains("leave --oauth out"), "{said:?}: {error}");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use super::*;
 
+use std::time::Duration;
+
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use time::macros::datetime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const NOW: OffsetDateTime = datetime!(2026-03-26 16:06:51 UTC);
 const NOW_TEXT: &str = "Thu, 26 Mar 2026 16:06:51 GMT";
