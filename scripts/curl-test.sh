@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/http.sh
 . "$(dirname "${BASH_SOURCE[0]}")/http.sh"
+# shellcheck source=scripts/sample.sh
+. "$(dirname "${BASH_SOURCE[0]}")/sample.sh"
 
 usage() {
   cat <<'EOF'
@@ -34,7 +36,6 @@ esac
 [ "$#" -le 1 ] || { usage >&2; exit 2; }
 
 command -v curl >/dev/null || fail "curl is not installed."
-samples="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)"
 
 url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
 read_url "$url"
@@ -49,27 +50,12 @@ fi
 [ -n "$loopback" ] || [ -n "${TO-}" ] ||
   fail "set TO to the number that the messages go to, such as TO=+14255550123: the samples' number is fictional."
 to="${TO:-+15550100123}"
-[[ $to =~ ^\+[1-9][0-9]{6,14}$ ]] || fail "TO must be + and 7 to 15 digits: $to"
-
-# GNU date and BSD date differ in how they add.
-utc() {
-  date -u -d "@$1" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -r "$1" +%Y-%m-%dT%H:%M:%S.000Z
-}
-now="$(date -u +%s)"
-# 22 characters of base64url, as Okta's are.
-event_id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
-
-fill_in() {
-  sed -e "s|\"phoneNumber\": \"[^\"]*\"|\"phoneNumber\": \"$to\"|" \
-    -e "s|\"eventId\": \"[^\"]*\"|\"eventId\": \"$event_id\"|" \
-    -e "s|\"eventTime\": \"[^\"]*\"|\"eventTime\": \"$(utc "$now")\"|" \
-    -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
-}
+check_number "$to"
 
 failed=0
 for sample in request.json okta-envelope.json; do
   echo "POST $url  sample/$sample"
-  body="$(fill_in "$samples/$sample")"
+  body="$(fill_in "$sample" "$to")"
   if ! answer="$(call "$user" "$secret" "$url" --header 'Content-Type: application/json' --data-binary "$body")"; then
     echo "  no answer. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000." >&2
     failed=1

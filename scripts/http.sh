@@ -27,18 +27,29 @@ read_url() {
     fail "credentials don't go to $host in clear: use https."
 }
 
-# call USER SECRET URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
+# quoted TEXT: prints it as a value of curl's configuration, which takes \ and " with a backslash
+# before them.
+quoted() {
+  local text="${1//\\/\\\\}"
+  printf '"%s"' "${text//\"/\\\"}"
+}
+
+# ask CONFIGURATION URL [CURL ARGUMENTS]: prints the answer's body, and in a last line its status.
 #
-# The credential goes to curl on standard input: arguments show in the list of processes. curl's
-# configuration takes \ and " with a backslash before them.
-call() {
-  local credential="$1:$2" url="$3" direct=()
-  shift 3
-  credential="${credential//\\/\\\\}"
+# What is secret stands in the configuration, which goes to curl on standard input: arguments show
+# in the list of processes.
+ask() {
+  local configuration="$1" url="$2" direct=()
+  shift 2
   # A proxy has no business between this machine and itself.
   [ -z "$loopback" ] || direct=(--noproxy '*')
-  printf 'user = "%s"\n' "${credential//\"/\\\"}" | curl --config - --silent --show-error \
-    --max-time 10 ${direct[@]+"${direct[@]}"} --basic --write-out '\n%{http_code}' "$@" "$url"
+  printf '%s\n' "$configuration" | curl --config - --silent --show-error \
+    --max-time 10 ${direct[@]+"${direct[@]}"} --write-out '\n%{http_code}' "$@" "$url"
+}
+
+# call USER SECRET URL [CURL ARGUMENTS]: asks with Basic credentials.
+call() {
+  ask "user = $(quoted "$1:$2")" "$3" --basic "${@:4}"
 }
 
 # operator_page PATH [CURL ARGUMENTS]: asks a page of the operator's at $HOOK_URL, sets answer, and
