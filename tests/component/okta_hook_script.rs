@@ -322,8 +322,10 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Option<Run> {
     Some(run)
 }
 
+type Environment = Vec<(&'static str, &'static str)>;
+
 /// Each way of proving that it is Okta: option, environment, and what the stand-in then has.
-fn proofs() -> [(&'static str, Vec<(&'static str, &'static str)>, Value); 4] {
+fn proofs() -> [(&'static str, Environment, Value); 4] {
     let header = json!({"type": "HEADER", "key": "X-Telephony-Key", "value": SECRET});
     // base64 of `okta:` and the secret.
     let basic = crate::harness::basic("okta", SECRET);
