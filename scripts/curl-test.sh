@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/http.sh
 . "$(dirname "${BASH_SOURCE[0]}")/http.sh"
+# shellcheck source=scripts/sample.sh
+. "$(dirname "${BASH_SOURCE[0]}")/sample.sh"
 
 usage() {
   cat <<'EOF'
@@ -34,7 +36,6 @@ esac
 [ "$#" -le 1 ] || { usage >&2; exit 2; }
 
 command -v curl >/dev/null || fail "curl is not installed."
-samples="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)"
 
 url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
 read_url "$url"
@@ -51,7 +52,7 @@ read_recipient
 failed=0
 for sample in request.json okta-envelope.json; do
   echo "POST $url  sample/$sample"
-  body="$(fill_in "$samples/$sample")"
+  body="$(fill_in "$sample" "$to")"
   if ! answer="$(call "$user" "$secret" "$url" --header 'Content-Type: application/json' --data-binary "$body")"; then
     echo "  no answer. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000." >&2
     failed=1

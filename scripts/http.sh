@@ -56,31 +56,6 @@ hook_url() {
   if [[ ${1#*://} == */?* ]]; then echo "$1"; else echo "${1%/}/api/okta-telephony"; fi
 }
 
-# Checks TO, and sets to to it or to the samples' number.
-read_recipient() {
-  [ -n "$loopback" ] || [ -n "${TO-}" ] ||
-    fail "set TO to the number that the messages go to, such as TO=+14255550123: the samples' number is fictional."
-  to="${TO:-+15550100123}"
-  [[ $to =~ ^\+[1-9][0-9]{6,14}$ ]] || fail "TO must be + and 7 to 15 digits: $to"
-}
-
-# GNU date and BSD date differ in how they add.
-utc() {
-  date -u -d "@$1" +%Y-%m-%dT%H:%M:%S.000Z 2>/dev/null || date -u -r "$1" +%Y-%m-%dT%H:%M:%S.000Z
-}
-
-# fill_in FILE: prints a sample with the recipient $to, an eventId of its own, and fresh dates.
-fill_in() {
-  local now event_id
-  now="$(date -u +%s)"
-  # 22 characters of base64url, as Okta's are.
-  event_id="$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
-  sed -e "s|\"phoneNumber\": \"[^\"]*\"|\"phoneNumber\": \"$to\"|" \
-    -e "s|\"eventId\": \"[^\"]*\"|\"eventId\": \"$event_id\"|" \
-    -e "s|\"eventTime\": \"[^\"]*\"|\"eventTime\": \"$(utc "$now")\"|" \
-    -e "s|\"otpExpires\": \"[^\"]*\"|\"otpExpires\": \"$(utc "$((now + 300))")\"|" "$1"
-}
-
 # show ANSWER: takes an answer of `ask` apart, sets status and answer, and prints both.
 show() {
   status="${1##*$'\n'}"

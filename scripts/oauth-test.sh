@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/http.sh
 . "$(dirname "${BASH_SOURCE[0]}")/http.sh"
+# shellcheck source=scripts/sample.sh
+. "$(dirname "${BASH_SOURCE[0]}")/sample.sh"
 
 usage() {
   cat <<'EOF'
@@ -38,7 +40,6 @@ esac
 [ "$#" -le 1 ] || { usage >&2; exit 2; }
 
 command -v curl >/dev/null || fail "curl is not installed."
-sample="$(cd "$(dirname "${BASH_SOURCE[0]}")/../sample" && pwd)/okta-envelope.json"
 
 # All that can be wrong is said before anything is sent.
 hook="$(hook_url "${1:-http://127.0.0.1:3000}")"
@@ -78,7 +79,7 @@ echo
 read_url "$hook"
 echo "POST $hook  sample/okta-envelope.json"
 answer="$(ask "header = $(quoted "Authorization: Bearer $token")" "$hook" \
-  --header 'Content-Type: application/json' --data-binary "$(fill_in "$sample")")" || {
+  --header 'Content-Type: application/json' --data-binary "$(fill_in okta-envelope.json "$to")")" || {
   echo "  no answer. Is the hook running? \`cargo run -- --oauth\` serves it at http://127.0.0.1:3000." >&2
   exit 1
 }

@@ -153,6 +153,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/development.md",
         "docs/decisions.md",
         "docs/logging.md",
+        "docs/okta-setup.md",
         "docs/policy.md",
     ] {
         let text = read(page);
