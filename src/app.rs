@@ -397,6 +397,7 @@ mod tests {
                 "okta_basic_secret",
                 "okta_user",
                 "okta_header_secret",
+                "okta_oauth_issuer",
                 "okta_basic_secret_previous"
             ]
         );

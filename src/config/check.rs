@@ -9,6 +9,7 @@ use super::{
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
 use crate::numbering::Region;
+use crate::okta::auth::Callers;
 use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
@@ -22,6 +23,12 @@ pub const VARIABLES: &[&str] = &[
     "okta_header_name",
     "okta_header_secret",
     "okta_header_secret_previous",
+    "okta_oauth_issuer",
+    "okta_oauth_audience",
+    "okta_oauth_scope",
+    "okta_oauth_client_id",
+    "okta_oauth_jwks_uri",
+    "okta_oauth_host",
     "okta_response_format",
     "hook_deadline_ms",
     "acs_connection_string",
@@ -100,6 +107,7 @@ pub fn check(variables: &dyn Variables) -> Check {
     check.take(gate.finish());
     if let Some(callers) = check.take(read_callers(variables)) {
         check.take(read_previous_callers(variables, &callers));
+        check_oauth(&mut check, variables, &callers);
     }
     // They stop no message, so they must not take the hook out of service.
     match read_operator(variables) {
@@ -116,6 +124,25 @@ pub fn check(variables: &dyn Variables) -> Check {
     check.take(read_wording(variables));
     check_secrets(&mut check, variables);
     check
+}
+
+fn check_oauth(check: &mut Check, variables: &dyn Variables, callers: &Callers) {
+    let host = check.problems.read(variables, "okta_oauth_host");
+    let Some(oauth) = &callers.oauth else { return };
+    let extra = check.problems.read(variables, "extra_outbound_host");
+    let (name, origin) = oauth.issuer.origin();
+    if !covers(&host, &origin) && !covers(&extra, &origin) {
+        let fix =
+            "is at a host that allowed_outbound_hosts does not cover: set okta_oauth_host to ";
+        check.warn(name, [fix, &origin].concat());
+    }
+    if oauth.issuer.url.starts_with("https://sts.windows.net/") {
+        check.warn(
+            "okta_oauth_issuer",
+            "is Entra's of version 1, whose tokens say less of who they are for: set requestedAccessTokenVersion: 2 \
+             in the app registration, and the issuer to https://login.microsoftonline.com/TENANT/v2.0",
+        );
+    }
 }
 
 fn check_acs(check: &mut Check, variables: &dyn Variables) {
@@ -348,6 +375,25 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_needs_its_client_and_its_host() {
+        let host = wise().with("okta_oauth_issuer", "https://contoso.okta.com/oauth2/default");
+        assert_eq!(check(&host).problems()[0].variable, "okta_oauth_client_id");
+        let host = host.with("okta_oauth_client_id", "0oa");
+        assert_eq!(warnings(&host), ["okta_oauth_issuer"]);
+        let host = host.with("okta_oauth_host", "https://contoso.okta.com");
+        assert_eq!(warnings(&host), [""; 0]);
+        let host = host.with("okta_oauth_jwks_uri", "https://keys.example/keys");
+        assert_eq!(warnings(&host), ["okta_oauth_jwks_uri"]);
+        let host = host.with("okta_oauth_jwks_uri", "http://keys.example/keys");
+        assert_eq!(check(&host).problems()[0].variable, "okta_oauth_jwks_uri");
+        let host = host
+            .with("okta_oauth_jwks_uri", "")
+            .with("okta_oauth_issuer", "https://sts.windows.net/x/")
+            .with("okta_oauth_host", "https://sts.windows.net");
+        assert_eq!(warnings(&host), ["okta_oauth_issuer"]);
+    }
+
+    #[test]
     fn credentials_that_cannot_match_are_a_problem() {
         for (name, value) in [
             ("okta_basic_secret", "0123456789abcdef\n"),
@@ -430,6 +476,8 @@ mod tests {
             let host = FakeHost::default().with("message_template", "${org} ${code}");
             let host = host.with("org_name", "Contoso").with("operator_secret", "0123456789abcdef");
             let host = host.with("okta_header_secret", "0123456789abcdef");
+            let host = host.with("okta_oauth_issuer", "https://contoso.okta.com/oauth2/default");
+            let host = host.with("okta_oauth_client_id", "0oa");
             let check = check(&host.with(name, "<unavailable>"));
             assert!(
                 check.problems().iter().chain(&check.warnings).any(|found| found.variable == *name),

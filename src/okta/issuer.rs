@@ -111,6 +111,14 @@ impl Issuer {
         Ok(Self { url: url.to_owned(), endpoint, jwks_uri })
     }
 
+    /// The origin that is asked first for its keys, with the variable that names it.
+    pub fn origin(&self) -> (&'static str, String) {
+        match &self.jwks_uri {
+            Some(jwks_uri) => ("okta_oauth_jwks_uri", jwks_uri.origin()),
+            None => ("okta_oauth_issuer", self.endpoint.origin()),
+        }
+    }
+
     /// What the store knows it by.
     fn parts(&self) -> [String; 2] {
         let text = |url: &Url| [&url.origin(), url.path_and_query.as_str()].concat();

@@ -10,6 +10,7 @@ mod documents;
 mod faults;
 mod harness;
 mod log;
+mod oauth;
 mod okta_hook_script;
 mod operator;
 mod outside;
