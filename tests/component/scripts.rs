@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
+use okta_telephony_dev::authorization_server::{self, AuthorizationServer};
 use tokio::process::Command;
 
 use crate::harness::{Hook, SECRET, skipped};
@@ -135,4 +136,33 @@ async fn a_hook_without_the_operators_secret_is_told_of() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("set its operator_secret"));
     }
+}
+
+#[tokio::test]
+async fn a_token_is_got_and_a_hook_posted_with_it() {
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let server = AuthorizationServer::start(authorization_server::Settings::new(loopback)).await;
+    let server = server.unwrap();
+    let hook = Hook::with(&[
+        ("okta_oauth_issuer", server.issuer()),
+        ("okta_oauth_client_id", authorization_server::DEVELOPMENT_CLIENT_ID),
+        ("okta_oauth_scope", authorization_server::DEVELOPMENT_SCOPE),
+        ("okta_oauth_host", server.url()),
+    ])
+    .await;
+    for (secret, code) in [(authorization_server::DEVELOPMENT_CLIENT_SECRET, 0), ("wrong", 1)] {
+        for tool in ["bash", "curl"] {
+            if Command::new(tool).arg("--version").output().await.is_err() {
+                return skipped(&format!("scripts/oauth-test.sh: {tool} is not installed"));
+            }
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/oauth-test.sh");
+        let mut command = Command::new("bash");
+        command.arg(script).arg(hook.host.url()).env_remove("TO");
+        command.env("TOKEN_URL", server.token_endpoint()).env("CLIENT_SECRET", secret);
+        let output = command.output().await.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("eyJ"), "no token is shown");
+    }
+    assert_eq!(hook.acs.messages().len(), 1);
 }

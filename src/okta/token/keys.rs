@@ -30,7 +30,7 @@ pub const KEY_LIMIT: usize = 32;
 const TRIES: usize = 4;
 
 /// The lengths of an RSA modulus in bits: at least 2048 (RFC 7518, section 3.3), and no more than what
-/// is verified in a millisecond or two.
+/// is verified in a few milliseconds.
 const MODULUS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// The least public exponent of an RSA key (FIPS 186-5, section 5.1). The most is the crate's own,
