@@ -198,7 +198,7 @@ pub fn keys(
 }
 
 /// Asks for the keys before they grow stale, where that is due. For after the answer has left: nothing
-/// is lost where the host ends it. It takes [`REFRESH_TIME`] at most, and a failure is found again by
+/// is lost where the host ends it. It takes 2 seconds at most, and a failure is found again by
 /// the hooks that meet stale keys.
 pub fn refresh(issuer: &Issuer, key: &StoreKey, ports: Ports<'_>) {
     let mut cache = Cache::read(issuer, key, ports);
