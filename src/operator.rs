@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
-use crate::okta::auth::{self, Credentials};
+use crate::okta::auth::{self, Credentials, Proof};
 use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};
-use crate::ports::{BodyError, Handled, InboundRequest, Instant, Ports, Response};
+use crate::ports::{BodyError, Handled, InboundRequest, Ports, Response};
 use crate::refusal::Refusal;
-use crate::telemetry;
+use crate::telemetry::{self, OperatorLine};
 
 /// Whether the configuration is in order: 200 or 503.
 pub const HEALTH_PATH: &str = "/api/health";
@@ -53,50 +53,44 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
         EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
         _ => return None,
     };
-    let credentials = match config::read_operator(ports.variables) {
-        Ok(credentials) => credentials?,
+    let mut line = OperatorLine::new(path);
+    let response = match config::read_operator(ports.variables) {
+        Ok(None) => return None,
+        Ok(Some(credentials)) => {
+            line.credential = proof(&request.header("authorization"), &credentials, ports);
+            if line.credential.is_none() {
+                let mut response = error(401, "The operator's credentials are needed.");
+                response.headers.push(("www-authenticate", CHALLENGE));
+                response
+            } else if request.method() != method {
+                method_not_allowed(method)
+            } else if path == DETAILS_PATH {
+                details(ports)
+            } else {
+                match question(request, ports) {
+                    Ok(question) => json(200, &explain(question, ports)),
+                    Err(response) => response,
+                }
+            }
+        }
         // Credentials that are not in order are none, and these pages are where it would be told.
         Err(problems) => {
-            let response = error(404, "The operator's pages are not there: see the hook's log.");
-            return Some(answered(path, response, Some(problems.text()), arrived, ports));
+            line.fix = Some(problems.text());
+            error(404, "The operator's pages are not there: see the hook's log.")
         }
     };
-    let response = if !is_operator(&request.header("authorization"), &credentials, ports) {
-        let mut response = error(401, "The operator's credentials are needed.");
-        response.headers.push(("www-authenticate", CHALLENGE));
-        response
-    } else if request.method() != method {
-        method_not_allowed(method)
-    } else if path == DETAILS_PATH {
-        details(ports)
-    } else {
-        match question(request, ports) {
-            Ok(question) => json(200, &explain(question, ports)),
-            Err(response) => response,
-        }
-    };
-    Some(answered(path, response, None, arrived, ports))
-}
-
-/// Whether these are the operator's credentials, be it those that were valid until the last change.
-fn is_operator(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> bool {
-    if auth::check(values, credentials).is_ok() {
-        return true;
-    }
-    let previous = config::read_previous_operator(ports.variables, credentials);
-    previous.is_ok_and(|previous| previous.is_some_and(|it| auth::check(values, &it).is_ok()))
-}
-
-fn answered(
-    path: &'static str,
-    response: Response,
-    fix: Option<String>,
-    arrived: Instant,
-    ports: Ports<'_>,
-) -> Handled {
     let elapsed = ports.clock.instant().since(arrived);
-    let log_line = telemetry::operator_line(ports.clock.now(), path, response.status, fix, elapsed);
-    Handled { response, log_line: Some(log_line), refresh: None }
+    let log_line = line.finish(ports.clock.now(), response.status, elapsed);
+    Some(Handled { response, log_line: Some(log_line), refresh: None })
+}
+
+/// How the operator has proven itself, be it by the secret that was valid until the last change.
+fn proof(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> Option<&'static str> {
+    if auth::check(values, credentials).is_ok() {
+        return Some(Proof::Basic.name(false));
+    }
+    let previous = config::read_previous_operator(ports.variables, credentials).ok()??;
+    auth::check(values, &previous).is_ok().then(|| Proof::Basic.name(true))
 }
 
 fn json(status: u16, body: &impl Serialize) -> Response {

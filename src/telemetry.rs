@@ -163,37 +163,48 @@ impl HookLine {
     }
 }
 
-/// The finished line, with its line feed, of a request for one of the operator's pages.
-pub fn operator_line(
-    now: OffsetDateTime,
+/// The line of a request for one of the operator's pages.
+#[derive(Debug, Serialize)]
+pub struct OperatorLine {
+    v: u32,
+    time: String,
+    level: &'static str,
+    event: &'static str,
     path: &'static str,
+    /// What is wrong with the operator's credentials, as they are configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
     http_status: u16,
-    fix: Option<String>,
-    elapsed: Duration,
-) -> String {
-    #[derive(Serialize)]
-    struct OperatorLine {
-        v: u32,
-        time: String,
-        level: &'static str,
-        event: &'static str,
-        path: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        fix: Option<String>,
-        http_status: u16,
-        ms: Milliseconds,
+    /// How the operator proved itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<&'static str>,
+    ms: Milliseconds,
+}
+
+impl OperatorLine {
+    /// The line of a request for this page.
+    pub fn new(path: &'static str) -> Self {
+        Self {
+            v: SCHEMA_VERSION,
+            time: String::new(),
+            level: "info",
+            event: "operator",
+            path,
+            fix: None,
+            http_status: 0,
+            credential: None,
+            ms: Milliseconds::default(),
+        }
     }
-    let line = OperatorLine {
-        v: SCHEMA_VERSION,
-        time: now.format(&Rfc3339).unwrap_or_default(),
-        level: if http_status == 200 { "info" } else { "warn" },
-        event: "operator",
-        path,
-        fix,
-        http_status,
-        ms: Milliseconds(elapsed),
-    };
-    serde_json::to_string(&line).unwrap_or_default() + "\n"
+
+    /// The finished line, with its line feed.
+    pub fn finish(mut self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
+        self.time = now.format(&Rfc3339).unwrap_or_default();
+        self.level = if http_status == 200 { "info" } else { "warn" };
+        self.http_status = http_status;
+        self.ms = Milliseconds(elapsed);
+        serde_json::to_string(&self).unwrap_or_default() + "\n"
+    }
 }
 
 /// A duration as the log has it: milliseconds with three places.

@@ -127,6 +127,24 @@ async fn operators_credentials_that_are_not_in_order_stop_no_message_and_the_log
 }
 
 #[tokio::test]
+async fn the_operators_secret_before_the_last_change_is_accepted_and_told() {
+    let hook = Hook::with(&[
+        ("operator_secret", "new-operator-5ecret"),
+        ("operator_secret_previous", OPERATOR_SECRET),
+    ])
+    .await;
+    for (secret, credential) in
+        [("new-operator-5ecret", "basic"), (OPERATOR_SECRET, "basic_previous")]
+    {
+        let operator = basic("operator", secret);
+        let answer = ask(&hook, Method::GET, "/api/health/details", &operator, "").await;
+        assert_eq!(answer.status, 200);
+        let lines = hook.log.hooks(1 + usize::from(credential != "basic")).await;
+        assert_eq!(lines.last().unwrap()["credential"], credential);
+    }
+}
+
+#[tokio::test]
 async fn the_operator_cannot_send() {
     let hook = Hook::with(&[WITH_OPERATOR]).await;
     let request = hook.request().body(Full::new(envelope("+15550100123").to_string().into()));
