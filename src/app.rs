@@ -1,6 +1,5 @@
 //! Routes to handlers, and the way of one hook from top to bottom.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -10,10 +9,10 @@ use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::message::{self, Passcode, Segments};
 use crate::okta::auth::{self, Callers, OAuth, Proof};
-use crate::okta::issuer::{self, Issuer};
+use crate::okta::issuer::{self, Issuer, KeysUnavailable};
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
-use crate::okta::token::{Jwks, SignatureFault, Token, TokenFault};
+use crate::okta::token::{Jwks, SignatureFault, Token};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
@@ -174,15 +173,13 @@ impl Hook {
             Ok(proof) => return Ok(proof.name(false)),
             Err(refusal) => refusal,
         };
-        if let Some((oauth, token)) = callers.token(request) {
-            self.check_token(oauth, &token, ports, until)?;
-            return Ok(Proof::OAuth.name(false));
+        let previous = config::read_previous_callers(ports.variables, callers).ok();
+        if let Some(proof) = previous.and_then(|previous| previous.identify(request).ok()) {
+            return Ok(proof.name(true));
         }
-        config::read_previous_callers(ports.variables, callers)
-            .ok()
-            .and_then(|previous| previous.identify(request).ok())
-            .map(|proof| proof.name(true))
-            .ok_or(refusal)
+        let (oauth, token) = callers.token(request).ok_or(refusal)?;
+        self.check_token(oauth, &token, ports, until)?;
+        Ok(Proof::OAuth.name(false))
     }
 
     /// Checks a bearer token: what it says, and then, with the issuer's keys, whether that is true.
@@ -193,33 +190,37 @@ impl Hook {
         ports: Ports<'_>,
         until: Instant,
     ) -> Result<(), Refusal> {
-        let told = |challenges: &mut Vec<&'static str>, instead| {
-            for challenge in challenges.iter_mut().filter(|challenge| **challenge == auth::BEARER) {
-                *challenge = instead;
+        let mut refused = |fault: String| {
+            for challenge in self.challenges.iter_mut().filter(|it| **it == auth::BEARER) {
+                *challenge = auth::INVALID_TOKEN;
             }
+            auth::unauthorized(fault)
         };
-        let token = Token::check(token, &oauth.expected, ports.clock.now()).map_err(|fault| {
-            let insufficient = fault == TokenFault::Scope;
-            let error = if insufficient { auth::INSUFFICIENT_SCOPE } else { auth::INVALID_TOKEN };
-            told(&mut self.challenges, error);
-            auth::unauthorized(fault.to_string())
+        let token = Token::check(token, &oauth.expected, ports.clock.now())
+            .map_err(|fault| refused(fault.to_string()))?;
+        // Anybody can write what the token says: nothing of the configuration is told yet.
+        let key = config::read_store_key(ports.variables).map_err(|problems| {
+            Refusal::new(Reason::Misconfigured, "The hook is misconfigured: see the hook's log.")
+                .with_log_fix(problems.text())
         })?;
-        let key = config::read_store_key(ports.variables)
-            .map_err(|problems| problems.into_refusal(ports.variables))?;
         // Half of the time is ACS's.
         let now = ports.clock.instant();
         let until = now.plus(until.since(now) / 2);
-        // Whoever has verified once need not do it again.
-        let verified = Cell::new(Err(SignatureFault::UnknownKey));
-        let wanted = |jwks: &Jwks| {
-            verified.set(token.verify(jwks));
-            verified.get() != Err(SignatureFault::UnknownKey)
-        };
-        let keys = issuer::keys(&oauth.issuer, wanted, &key, ports, until).map_err(|cause| {
+        let unavailable = |cause: KeysUnavailable| {
             let told =
                 "The keys of the authorization server are not to be had: see the hook's log.";
             Refusal::new(Reason::IssuerUnavailable, told).with_log_fix(cause.to_string())
-        })?;
+        };
+        let wanted = |keys: &Jwks| !token.is_of_another_key(keys);
+        let keys = issuer::keys(&oauth.issuer, wanted, &key, ports, until).map_err(unavailable)?;
+        let verified = token.verify(&keys.jwks);
+        // Whether the issuer has such a key is not known then.
+        if let (Err(SignatureFault::UnknownKey), Some(cause)) =
+            (verified, keys.warnings.fetch_failed)
+        {
+            return Err(unavailable(cause));
+        }
+        verified.map_err(|fault| refused(fault.to_string()))?;
         if keys.warnings.stale {
             self.line.warn(KEYS_STALE);
         }
@@ -229,13 +230,6 @@ impl Hook {
         if keys.warnings.store_failed {
             self.line.warn(STORE_UNAVAILABLE);
         }
-        if verified.get() == Err(SignatureFault::UnknownKey) {
-            verified.set(token.verify(&keys.jwks));
-        }
-        verified.get().map_err(|fault| {
-            told(&mut self.challenges, auth::INVALID_TOKEN);
-            auth::unauthorized(fault.to_string())
-        })?;
         self.refresh = keys.refresh_due.then(|| (oauth.issuer.clone(), key));
         Ok(())
     }
@@ -347,6 +341,8 @@ fn not_an_envelope() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::okta::token::tests::token_and_keys;
+    use crate::ports::SendError;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use serde_json::Value;
 
@@ -454,6 +450,96 @@ mod tests {
         assert_eq!((&line["outcome"], &line["level"]), (&"accepted".into(), &"warn".into()));
         assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]));
         assert_eq!(host.sent.borrow().len(), 1);
+    }
+
+    const OPENID: &str = "https://example.okta.com/oauth2/default/.well-known/openid-configuration";
+    const KEYS: &str = "https://example.okta.com/keys";
+
+    /// A host that takes tokens, whose issuer has these keys.
+    fn with_issuer(keys: &str) -> FakeHost {
+        let metadata = r#"{"issuer":"https://example.okta.com/oauth2/default","jwks_uri":"https://example.okta.com/keys"}"#;
+        FakeHost::default()
+            .with("okta_basic_secret", "")
+            .with("okta_oauth_issuer", "https://example.okta.com/oauth2/default")
+            .with("okta_oauth_audience", "api://telephony")
+            .with("okta_oauth_client_id", "0oaclient")
+            .answering_to(OPENID, [FakeAnswer::of(200, metadata)])
+            .answering_to(KEYS, [FakeAnswer::of(200, keys)])
+    }
+
+    /// Posts a hook with a token, and gives its line.
+    fn post(host: &FakeHost, token: &str) -> (Handled, Value) {
+        let mut request = FakeRequest::hook(BARE);
+        request.headers[0].1 = format!("Bearer {token}").into_bytes();
+        let handled = handle(&mut request, host.ports());
+        let line = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        (handled, line)
+    }
+
+    #[test]
+    fn a_token_is_judged_by_the_keys_that_the_issuer_has_now() {
+        let (token, keys) = token_and_keys();
+        let mut host = with_issuer(&keys);
+        let (_, line) = post(&host, &token);
+        assert_eq!((&line["reason"], &line["credential"]), (&"accepted".into(), &"oauth".into()));
+        // The keys hold for five minutes, and the issuer has taken this one back.
+        host.now += Duration::from_secs(301);
+        let host = host.answering_to(KEYS, [FakeAnswer::of(200, &keys.replace("one", "two"))]);
+        let (handled, _) = post(&host, &token);
+        assert_eq!(handled.response.status, 401);
+    }
+
+    #[test]
+    fn keys_are_renewed_after_the_answer_in_their_last_tenth_and_used_while_the_issuer_is_down() {
+        let (token, keys) = token_and_keys();
+        let mut host = with_issuer(&keys).answering(["1", "2", "3"].map(FakeAnswer::accepted));
+        assert!(post(&host, &token).0.refresh.is_none());
+        host.now += Duration::from_secs(280);
+        assert!(post(&host, &token).0.refresh.is_some());
+        host.now += Duration::from_secs(60);
+        let host = host.answering_to(OPENID, [(Duration::ZERO, Err(SendError::NotConnected))]);
+        let (_, line) = post(&host, &token);
+        assert_eq!(line["reason"], "accepted", "{line}");
+        assert_eq!(line["warnings"], serde_json::json!(["keys_stale"]));
+    }
+
+    #[test]
+    fn a_key_that_could_not_be_looked_for_is_no_fault_of_the_token() {
+        let (token, keys) = token_and_keys();
+        let mut host = with_issuer(&keys.replace("one", "two"));
+        let (handled, _) = post(&host, &token);
+        assert_eq!(handled.response.status, 401, "the issuer has no such key");
+        host.now += Duration::from_secs(61);
+        let host = host.answering_to(OPENID, [(Duration::ZERO, Err(SendError::NotConnected))]);
+        let (handled, line) = post(&host, &token);
+        assert_eq!((handled.response.status, &line["reason"]), (200, &"issuer_unavailable".into()));
+        assert!(
+            line["fix"].as_str().unwrap().contains("no connection to the authorization server"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_stranger_with_a_token_is_told_nothing_of_the_configuration() {
+        let (token, keys) = token_and_keys();
+        let host = with_issuer(&keys).with("acs_connection_string", "").with("acs_senders", "?");
+        let (handled, line) = post(&host, &token);
+        assert_eq!(line["reason"], "misconfigured");
+        assert!(line["fix"].as_str().unwrap().contains("acs_connection_string"));
+        let told = String::from_utf8(handled.response.body).unwrap();
+        assert!(!told.contains("acs_"), "{told}");
+    }
+
+    #[test]
+    fn a_previous_secret_holds_beside_anybodys_token() {
+        let host = with_issuer("{}")
+            .with("okta_header_name", "x-key")
+            .with("okta_header_secret", "new")
+            .with("okta_header_secret_previous", "old");
+        let mut request = FakeRequest::hook(BARE);
+        request.headers[0].1 = b"Bearer of-the-gateway".to_vec();
+        request.headers.push(("x-key", b"old".to_vec()));
+        assert_eq!(handle(&mut request, host.ports()).response.status, 200);
     }
 
     #[test]

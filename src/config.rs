@@ -208,6 +208,7 @@ fn may_hold_a_secret(name: &str) -> bool {
 }
 
 const WHITE_SPACE: &str = "begins or ends with white space: remove it";
+const ONLY_WHITE_SPACE: &str = "is nothing but white space: make one, or leave it empty";
 const COLON: &str = "must not contain a colon, at which Basic credentials are split";
 
 /// Reads who may see the operator's pages: nobody where `operator_secret` is not set.
@@ -221,13 +222,27 @@ pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, P
     if user.contains(':') {
         problems.add("operator_user", COLON);
     }
-    // Who reads pages must not be able to send, and Okta needs no pages.
-    for hooks in ["okta_basic_secret", "okta_header_secret"] {
-        if secret == problems.read_secret(variables, hooks) {
-            problems.add("operator_secret", format!("must not be the same as {hooks}"));
+    differs_from_the_hooks(&mut problems, variables, "operator_secret", &secret);
+    problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
+}
+
+/// Who reads pages must not be able to send, and Okta needs no pages.
+fn differs_from_the_hooks(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+    secret: &str,
+) {
+    for hooks in [
+        "okta_basic_secret",
+        "okta_basic_secret_previous",
+        "okta_header_secret",
+        "okta_header_secret_previous",
+    ] {
+        if !secret.is_empty() && secret == problems.read_secret(variables, hooks) {
+            problems.add(name, format!("must not be the same as {hooks}"));
         }
     }
-    problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
 }
 
 /// Reads the operator's secret that was valid until the last change.
@@ -237,6 +252,7 @@ pub fn read_previous_operator(
 ) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
     let secret = read_credential(&mut problems, variables, "operator_secret_previous");
+    differs_from_the_hooks(&mut problems, variables, "operator_secret_previous", &secret);
     problems.or(match secret.as_str() {
         "" => None,
         secret => Some(Credentials { user: now.user.clone(), secret: secret.into() }),
@@ -476,7 +492,9 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
 pub fn read_store_key(variables: &dyn Variables) -> Result<StoreKey, Problems> {
     let mut problems = Problems::default();
     let secret = problems.read_secret(variables, "store_secret");
-    if !secret.is_empty() {
+    if !secret.is_empty() && secret.trim().is_empty() {
+        problems.add("store_secret", ONLY_WHITE_SPACE);
+    } else if !secret.is_empty() {
         return problems.or(StoreKey::derive(secret.as_bytes()));
     }
     let resource = read_resource(&mut problems, variables, "acs_connection_string");

@@ -130,6 +130,12 @@ fn check_oauth(check: &mut Check, variables: &dyn Variables, callers: &Callers) 
     let host = check.problems.read(variables, "okta_oauth_host");
     let Some(oauth) = &callers.oauth else { return };
     let extra = check.problems.read(variables, "extra_outbound_host");
+    if oauth.expected.scope.is_none() {
+        check.warn(
+            "okta_oauth_scope",
+            "is not set: name a scope that only this hook asks for, or any token of the client opens the hook",
+        );
+    }
     let (name, origin) = oauth.issuer.origin();
     if !covers(&host, &origin) && !covers(&extra, &origin) {
         let fix =
@@ -317,7 +323,9 @@ fn check_secrets(check: &mut Check, variables: &dyn Variables) {
                 format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`"),
             );
         }
-        if name == "store_secret" && secret.trim() != secret {
+        if name == "store_secret" && !secret.is_empty() && secret.trim().is_empty() {
+            check.problems.add(name, super::ONLY_WHITE_SPACE);
+        } else if name == "store_secret" && secret.trim() != secret {
             check.warn(name, super::WHITE_SPACE);
         }
     }
@@ -379,7 +387,8 @@ mod tests {
         let host = wise().with("okta_oauth_issuer", "https://contoso.okta.com/oauth2/default");
         assert_eq!(check(&host).problems()[0].variable, "okta_oauth_client_id");
         let host = host.with("okta_oauth_client_id", "0oa");
-        assert_eq!(warnings(&host), ["okta_oauth_issuer"]);
+        assert_eq!(warnings(&host), ["okta_oauth_scope", "okta_oauth_issuer"]);
+        let host = host.with("okta_oauth_scope", "telephony");
         let host = host.with("okta_oauth_host", "https://contoso.okta.com");
         assert_eq!(warnings(&host), [""; 0]);
         let host = host.with("okta_oauth_jwks_uri", "https://keys.example/keys");

@@ -74,11 +74,9 @@ pub enum Proof {
 /// What a caller is told that presents no token.
 pub const BEARER: &str = r#"Bearer realm="okta-telephony""#;
 
-/// What a caller is told whose token is refused (RFC 6750, section 3.1).
+/// What a caller is told whose token is refused, whatever is wrong with it (RFC 6750, section 3.1): that
+/// only the scope is missing would tell of an unsigned one that the rest is right.
 pub const INVALID_TOKEN: &str = r#"Bearer realm="okta-telephony", error="invalid_token""#;
-
-/// What a caller is told whose token lacks the scope.
-pub const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="okta-telephony", error="insufficient_scope""#;
 
 impl Proof {
     /// The name in the log; of a secret that is on its way out, if `previous`.

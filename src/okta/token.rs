@@ -13,7 +13,7 @@
 mod json;
 mod keys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 
@@ -87,6 +87,12 @@ impl<'a> Token<'a> {
     /// Which of the issuer's keys the token says it is signed with.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// Whether the key that it names is not among these: the issuer may have newer ones.
+    pub fn is_of_another_key(&self, keys: &Jwks) -> bool {
+        let fitting = keys.fitting(self.key_id(), self.algorithm);
+        matches!(fitting.err(), Some(SignatureFault::UnknownKey))
     }
 
     /// Checks the signature by the issuer's keys.

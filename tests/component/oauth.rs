@@ -193,7 +193,7 @@ async fn tokens_by_how_they_are_signed() {
         ),
         ("RS512", sealed(json!({"alg": "RS512"}), Seal::Key(&key)), false),
         ("crit", sealed(json!({"crit": ["exp"]}), Seal::Key(&key)), false),
-        ("no kid, two keys", sealed(json!({"kid": null}), Seal::Key(&key)), true),
+        ("no kid, and one key that fits", sealed(json!({"kid": null}), Seal::Key(&key)), true),
         ("an unknown kid", sealed(json!({"kid": "nobody's"}), Seal::Key(&key)), false),
         ("another's signature", sealed(json!({}), Seal::Key(&stranger)), false),
         ("ES256 said of an RSA key", sealed(json!({"alg": "ES256"}), Seal::Key(&key)), false),
@@ -232,10 +232,7 @@ async fn a_refused_token_is_told_so_and_a_missing_one_is_not() {
     assert_eq!(challenge(&it.post_as(&basic("okta", SECRET)).await), realm);
     assert_eq!(challenge(&it.post("x.y.z").await), format!(r#"{realm}, error="invalid_token""#));
     let narrow = it.server.mint(&it.claims(json!({"scp": ["other"]})));
-    assert_eq!(
-        challenge(&it.post(&narrow).await),
-        format!(r#"{realm}, error="insufficient_scope""#)
-    );
+    assert_eq!(challenge(&it.post(&narrow).await), format!(r#"{realm}, error="invalid_token""#));
     let forged = seal(&it.server.header(), &it.server.claims(), Seal::Bytes(b"forged"));
     assert_eq!(challenge(&it.post(&forged).await), format!(r#"{realm}, error="invalid_token""#));
 }
@@ -268,7 +265,7 @@ async fn a_key_that_is_on_its_way_out_still_holds_beside_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_thousand_forged_key_ids_cost_two_fetches() {
+async fn a_thousand_forged_key_ids_cost_no_fetch_each() {
     let it = WithIssuer::okta().await;
     it.post(&it.server.token()).await.accepted(Form::Documented);
     let key = it.server.current_key();
@@ -283,38 +280,40 @@ async fn a_thousand_forged_key_ids_cost_two_fetches() {
     }
     it.post(&it.server.token()).await.accepted(Form::Documented);
     println!("1000 forged kids: {} fetches", it.fetches());
-    // One for the first token, and one a minute for the rest.
+    // The first token's, and one a minute on a slow machine.
     assert!(it.fetches() <= 3, "{}", it.fetches());
 }
 
 #[tokio::test]
 async fn an_issuer_that_cannot_be_heard_is_told_in_time_and_with_its_cause() {
-    for (endpoint, fault) in [
-        (Endpoint::Keys, Fault::Status(500)),
-        (Endpoint::Keys, Fault::Redirect),
-        (Endpoint::Keys, Fault::Hang),
-        (Endpoint::Keys, Fault::Cut),
-        (Endpoint::Keys, Fault::Trickle),
-        (Endpoint::Keys, Fault::Garbage),
-        (Endpoint::Keys, Fault::Huge),
-        (Endpoint::OpenidConfiguration, Fault::Hang),
-        (Endpoint::OpenidConfiguration, Fault::Member("issuer", json!("https://example.com"))),
-        (
-            Endpoint::OpenidConfiguration,
-            Fault::Member("jwks_uri", json!("https://example.com/keys")),
-        ),
+    let metadata =
+        [Endpoint::OpenidConfiguration, Endpoint::OauthMetadata, Endpoint::OauthMetadataInserted];
+    let keys = [Endpoint::Keys];
+    for (endpoints, fault, cause) in [
+        (&keys[..], Fault::Status(500), "answered 500 to the request for its keys"),
+        (&keys, Fault::Redirect, "answered 302 to the request for its keys"),
+        (&keys, Fault::Hang, "had not answered in time"),
+        (&keys, Fault::Cut, "broke before it had answered"),
+        (&keys, Fault::Trickle, "had not answered in time"),
+        (&keys, Fault::Garbage, "keys"),
+        (&keys, Fault::Huge, "have more than"),
+        (&metadata, Fault::Hang, "had not answered in time"),
+        (&metadata, Fault::Status(404), "answered 404 to the request for its metadata"),
+        (&metadata, Fault::Member("issuer", json!("https://example.com")), "another issuer"),
+        (&metadata, Fault::Member("jwks_uri", json!("https://example.com/keys")), "jwks_uri"),
+        (&metadata, Fault::Garbage, "not JSON with one issuer"),
     ] {
         let it = WithIssuer::okta().await;
-        let label = format!("{endpoint:?} {fault:?}");
-        it.server.set_fault(endpoint, Some(fault));
+        let label = format!("{} {fault:?}", endpoints.len());
+        for endpoint in endpoints {
+            it.server.set_fault(*endpoint, Some(fault.clone()));
+        }
         let answer = it.post(&it.server.token()).await;
         println!("| {label} | {} ms |", answer.elapsed.as_millis());
         assert!(answer.elapsed < OKTA_WAITS, "{label}: {:?}", answer.elapsed);
-        if !answer.text.contains("SUCCESSFUL") {
-            answer.failed(Form::Documented, 200, "issuer_unavailable");
-            let line = it.hook.log.hooks(1).await.remove(0);
-            assert!(line["fix"].as_str().unwrap().contains("authorization server"), "{line}");
-        }
+        answer.failed(Form::Documented, 200, "issuer_unavailable");
+        let line = it.hook.log.hooks(1).await.remove(0);
+        assert!(line["fix"].as_str().unwrap().contains(cause), "{label}: {line}");
         assert_eq!(it.server.requests(Endpoint::Elsewhere), 0, "no redirect is followed");
     }
 }
@@ -345,17 +344,6 @@ async fn metadata_is_found_in_each_of_its_places() {
     let it = WithIssuer { server, hook };
     it.post(&it.server.token()).await.accepted(Form::Documented);
     assert_eq!(it.server.requests(Endpoint::OpenidConfiguration), 0);
-}
-
-#[tokio::test]
-async fn an_issuer_that_is_down_stops_nobody_whose_key_is_known() {
-    let it = WithIssuer::okta().await;
-    it.post(&it.server.token()).await.accepted(Form::Documented);
-    it.server.set_fault(Endpoint::Keys, Some(Fault::Hang));
-    it.server.set_fault(Endpoint::OpenidConfiguration, Some(Fault::Hang));
-    for _ in 0..3 {
-        it.post(&it.server.token()).await.accepted(Form::Documented);
-    }
 }
 
 #[tokio::test]

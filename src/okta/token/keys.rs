@@ -45,7 +45,7 @@ struct Jwk {
     key: Option<PublicKey>,
 }
 
-enum PublicKey {
+pub(super) enum PublicKey {
     Rsa(RsaPublicKey),
     P256(VerifyingKey),
 }
@@ -138,16 +138,18 @@ impl Jwks {
         self.0.iter().any(|key| key.id.as_deref() == id)
     }
 
-    pub(super) fn verify(
+    /// The keys that a token may be signed with, one at least.
+    pub(super) fn fitting(
         &self,
         key_id: Option<&str>,
         algorithm: Algorithm,
-        signed: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureFault> {
-        let named = || self.0.iter().filter(|jwk| key_id.is_none() || jwk.id.as_deref() == key_id);
-        let mut fitting =
-            named().filter_map(|jwk| jwk.key.as_ref()).filter(|key| key.algorithm() == algorithm);
+    ) -> Result<impl Iterator<Item = &PublicKey>, SignatureFault> {
+        let named = move || {
+            self.0.iter().filter(move |jwk| key_id.is_none() || jwk.id.as_deref() == key_id)
+        };
+        let fitting = named()
+            .filter_map(|jwk| jwk.key.as_ref())
+            .filter(move |key| key.algorithm() == algorithm);
         match (key_id, fitting.clone().count()) {
             (None, 0) => return Err(SignatureFault::UnknownKey),
             (None, 1) | (Some(_), 1..) => {}
@@ -155,8 +157,19 @@ impl Jwks {
             (Some(_), 0) if named().next().is_none() => return Err(SignatureFault::UnknownKey),
             (Some(_), 0) => return Err(SignatureFault::UnusableKey),
         }
+        Ok(fitting)
+    }
+
+    pub(super) fn verify(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureFault> {
+        let mut fitting = self.fitting(key_id, algorithm)?.take(TRIES);
         let digest = Sha256::digest(signed);
-        if fitting.by_ref().take(TRIES).any(|key| key.verifies(&digest, signature)) {
+        if fitting.any(|key| key.verifies(&digest, signature)) {
             Ok(())
         } else {
             Err(SignatureFault::WrongSignature)

@@ -103,6 +103,12 @@ fn okta() -> Json {
     })
 }
 
+/// A token that holds at [`crate::ports::fake::FakeHost`]'s time, and the key set that it is signed by.
+pub(crate) fn token_and_keys() -> (String, String) {
+    let keys = json!({ "keys": [rsa_key("one")] });
+    (token_of(HEADER, &okta().to_string(), rs256), keys.to_string())
+}
+
 fn okta_expected() -> Expected {
     Expected {
         issuer: "https://example.okta.com/oauth2/default".into(),
