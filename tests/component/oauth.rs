@@ -84,6 +84,17 @@ impl WithIssuer {
         header
     }
 
+    /// Asserts that no part of a token is in the log, of which there is a line for each.
+    async fn assert_unlogged(&self, tokens: &[String]) {
+        self.hook.log.hooks(tokens.len()).await;
+        let log = self.hook.log.lines().join("\n");
+        assert!(!log.contains(DEVELOPMENT_CLIENT_ID) && !log.contains("0oaother"));
+        for part in tokens.iter().flat_map(|token| token.split('.')) {
+            let part = part.get(..16).unwrap_or(part);
+            assert!(part.is_empty() || !log.contains(part), "{part}");
+        }
+    }
+
     fn now(&self) -> i64 {
         self.server.claims()["iat"].as_i64().unwrap()
     }
@@ -93,7 +104,7 @@ impl WithIssuer {
 async fn tokens_by_what_they_claim() {
     let it = WithIssuer::okta().await;
     let now = it.now();
-    let mut count = 0;
+    let mut posted = Vec::new();
     for (change, accepted) in [
         (json!({}), true),
         // Time.
@@ -138,16 +149,18 @@ async fn tokens_by_what_they_claim() {
         (json!({"jti": null}), true),
         (json!({"ver": null, "x": {"y": [1, null]}}), true),
     ] {
-        let answer = it.post(&it.server.mint(&it.claims(change.clone()))).await;
+        let token = it.server.mint(&it.claims(change.clone()));
+        let answer = it.post(&token).await;
+        posted.push(token);
         match accepted {
             true => drop(answer.accepted(Form::Documented)),
             false => answer.failed(Form::Documented, 401, "unauthorized"),
         }
         println!("| {change} | {} |", if accepted { "accepted" } else { "401" });
-        count += 1;
     }
-    assert!(count > 30);
+    assert!(posted.len() > 30);
     assert_eq!(it.fetches(), 1, "the keys are kept");
+    it.assert_unlogged(&posted).await;
 }
 
 #[tokio::test]
@@ -162,6 +175,7 @@ async fn tokens_by_how_they_are_signed() {
     let other_payload = it.server.mint(&it.claims(json!({"sub": "x"})));
     let other_payload = other_payload.split('.').nth(1).unwrap();
     let wrong_curve = SigningKey::new(Algorithm::Es384);
+    let mut posted = Vec::new();
     for (what, token, accepted) in [
         ("as it should be", good.clone(), true),
         ("typ at+jwt", sealed(json!({"typ": "application/at+jwt"}), Seal::Key(&key)), true),
@@ -214,12 +228,14 @@ async fn tokens_by_how_they_are_signed() {
         ("over 8 KiB", it.server.mint(&it.claims(json!({"x": "x".repeat(9000)}))), false),
     ] {
         let answer = it.post(&token).await;
+        posted.push(token);
         match accepted {
             true => drop(answer.accepted(Form::Documented)),
             false => answer.failed(Form::Documented, 401, "unauthorized"),
         }
         println!("| {what} | {} |", if accepted { "accepted" } else { "401" });
     }
+    it.assert_unlogged(&posted).await;
 }
 
 #[tokio::test]
@@ -262,6 +278,19 @@ async fn a_key_that_is_on_its_way_out_still_holds_beside_the_new_one() {
     it.post(&it.server.token()).await.accepted(Form::Documented);
     it.post(&old).await.accepted(Form::Documented);
     assert_eq!(it.fetches(), 1);
+}
+
+#[tokio::test]
+async fn of_two_keys_of_one_name_each_is_tried() {
+    let it = WithIssuer::okta().await;
+    let namesake = SigningKey::new(Algorithm::Rs256);
+    let mut jwk = namesake.public_jwk();
+    jwk["kid"] = it.server.current_key().kid().into();
+    it.server.publish(jwk);
+    it.post(&it.server.token()).await.accepted(Form::Documented);
+    let claims = it.server.claims();
+    let by_namesake = seal(&it.server.header(), &claims, Seal::Key(&namesake));
+    it.post(&by_namesake).await.accepted(Form::Documented);
 }
 
 #[tokio::test]
