@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::acs::roads::{self, Roads};
 use crate::acs::sms::{Message, Repeatability};
 use crate::config::{self, Gate, Sending};
+use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode, Segments};
 use crate::okta::auth::{self, Callers, OAuth, Proof};
 use crate::okta::issuer::{self, Issuer, KeysUnavailable};
@@ -16,7 +17,7 @@ use crate::okta::token::{Jwks, SignatureFault, Token};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
-use crate::ports::{BodyError, Handled, InboundRequest, Instant, Ports, Response};
+use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
 use crate::store_key::StoreKey;
 use crate::telemetry::{

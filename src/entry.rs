@@ -7,9 +7,10 @@ use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
+use crate::handled::Response;
 use crate::okta::issuer;
+use crate::ports::Ports;
 use crate::ports::wasi::{Host, Inbound, print, write_whole};
-use crate::ports::{Ports, Response};
 
 struct Component;
 

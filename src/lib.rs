@@ -18,6 +18,7 @@ mod bindings;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
+pub mod handled;
 pub mod message;
 pub mod numbering;
 pub mod okta;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
+use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};
@@ -16,7 +17,7 @@ use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};
-use crate::ports::{BodyError, Handled, InboundRequest, Ports, Response};
+use crate::ports::{BodyError, InboundRequest, Ports};
 use crate::refusal::Refusal;
 use crate::telemetry::{self, OperatorLine};
 

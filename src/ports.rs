@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use ::time::OffsetDateTime;
 
-use crate::okta::issuer::Issuer;
-use crate::store_key::StoreKey;
-
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(target_arch = "wasm32")]
@@ -100,28 +97,6 @@ pub trait InboundRequest {
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.
     fn body(&mut self) -> &mut dyn Body;
-}
-
-/// An answer, whole.
-#[derive(Debug)]
-pub struct Response {
-    /// The status code.
-    pub status: u16,
-    /// Headers, without `Content-Length`.
-    pub headers: Vec<(&'static str, &'static str)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// What a request brings about: an answer, and what is done once it has left.
-#[derive(Debug)]
-pub struct Handled {
-    /// The answer.
-    pub response: Response,
-    /// The line for the log, line feed included.
-    pub log_line: Option<String>,
-    /// The keys of this issuer, kept under that key, are worth asking for before they grow stale.
-    pub refresh: Option<(Issuer, StoreKey)>,
 }
 
 /// A body to be read, once.
