@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::acs::roads::{self, Roads};
-use crate::acs::sms::{Message, Repeatability};
+use crate::acs::sms::{Acs, Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode, Segments};
@@ -57,6 +57,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         segments: None,
         challenges: Vec::new(),
         refresh: None,
+        store_key: None,
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
@@ -99,6 +100,8 @@ struct Hook {
     /// What a caller is told that has not proven itself.
     challenges: Vec<&'static str>,
     refresh: Option<(Issuer, StoreKey)>,
+    /// The key of the store, where the way so far has needed it.
+    store_key: Option<StoreKey>,
     line: HookLine,
 }
 
@@ -151,7 +154,7 @@ impl Hook {
         // What would have been refused by now would not have been counted either.
         if self.line.would_refuse.is_none() {
             let limits = policy::limits_of(&rules, &hook_request, &canonical);
-            self.count(&limits, ports, now)?;
+            self.count(&limits, &sending.primary, ports, now)?;
         }
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
@@ -200,7 +203,7 @@ impl Hook {
         let token = Token::check(token, &oauth.expected, ports.clock.now())
             .map_err(|fault| refused(fault.to_string()))?;
         // Anybody can write what the token says: nothing of the configuration is told yet.
-        let key = config::read_store_key(ports.variables).map_err(|problems| {
+        let key = config::read_store_key(ports.variables, None).map_err(|problems| {
             Refusal::new(Reason::Misconfigured, "The hook is misconfigured: see the hook's log.")
                 .with_log_fix(problems.text())
         })?;
@@ -231,7 +234,8 @@ impl Hook {
         if keys.warnings.store_failed {
             self.line.warn(STORE_UNAVAILABLE);
         }
-        self.refresh = keys.refresh_due.then(|| (oauth.issuer.clone(), key));
+        self.refresh = keys.refresh_due.then(|| (oauth.issuer.clone(), key.clone()));
+        self.store_key = Some(key);
         Ok(())
     }
 
@@ -239,14 +243,18 @@ impl Hook {
     fn count(
         &mut self,
         limits: &[Limit<'_>],
+        acs: &Acs,
         ports: Ports<'_>,
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
         if limits.is_empty() {
             return Ok(());
         }
-        let key = config::read_store_key(ports.variables)
-            .map_err(|problems| problems.into_refusal(ports.variables))?;
+        let key = match self.store_key.take() {
+            Some(key) => key,
+            None => config::read_store_key(ports.variables, Some(acs))
+                .map_err(|problems| problems.into_refusal(ports.variables))?,
+        };
         match limits::count(limits, &key, ports.store, now) {
             Counted::Admitted => Ok(()),
             Counted::StoreFailed => {
@@ -408,6 +416,24 @@ mod tests {
         read.sort_unstable();
         read.dedup();
         assert_eq!(read.len(), host.read.borrow().len());
+    }
+
+    #[test]
+    fn with_limits_too_every_variable_is_read_once_and_the_store_key_made_once() {
+        let host = FakeHost::default().with("rate_limit_per_number", "5/10m");
+        handle(&mut FakeRequest::hook(BARE), host.ports());
+        let (token, keys) = token_and_keys();
+        let by_token = with_issuer(&keys)
+            .with("rate_limit_per_number", "5/10m")
+            .with("store_secret", "0123456789abcdef");
+        post(&by_token, &token);
+        for host in [host, by_token] {
+            let mut read = host.read.borrow().clone();
+            assert_eq!(read.iter().filter(|name| **name == "store_secret").count(), 1);
+            read.sort_unstable();
+            read.dedup();
+            assert_eq!(read.len(), host.read.borrow().len());
+        }
     }
 
     #[test]

@@ -488,14 +488,18 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
 }
 
 /// Reads the key under which the store keeps what may not be read or written by others: made from
-/// `store_secret`, or from the resource's access key where that is not set.
-pub fn read_store_key(variables: &dyn Variables) -> Result<StoreKey, Problems> {
+/// `store_secret`, or from the resource's access key where that is not set. `acs` is the resource where
+/// it has been read.
+pub fn read_store_key(variables: &dyn Variables, acs: Option<&Acs>) -> Result<StoreKey, Problems> {
     let mut problems = Problems::default();
     let secret = problems.read_secret(variables, "store_secret");
     if !secret.is_empty() && secret.trim().is_empty() {
         problems.add("store_secret", ONLY_WHITE_SPACE);
     } else if !secret.is_empty() {
         return problems.or(StoreKey::derive(secret.as_bytes()));
+    }
+    if let Some(acs) = acs {
+        return problems.or(StoreKey::derive(acs.resource.access_key.reveal()));
     }
     let resource = read_resource(&mut problems, variables, "acs_connection_string");
     if resource.is_none() {

@@ -283,19 +283,16 @@ fn check_policy(check: &mut Check, variables: &dyn Variables) {
     super::blocked_countries(problems, variables);
     prefixes(problems, variables);
     countries(problems, variables, "enrollment_allowed_countries");
-    let rates = Scope::ALL.map(|scope| rate(problems, variables, scope));
-    let total = problems.0.iter().any(|problem| problem.variable == Scope::Total.name())
-        || Scope::ALL
-            .iter()
-            .zip(rates)
-            .any(|(scope, rate)| *scope == Scope::Total && rate.is_some());
+    let [.., total] = Scope::ALL.map(|scope| rate(problems, variables, scope));
+    let no_total =
+        total.is_none() && problems.0.iter().all(|problem| problem.variable != Scope::Total.name());
     if matches!(allowed, None | Some(Countries::All)) {
         check.warn(
             "allowed_countries",
             "lets messages go to every country: name those where your people are",
         );
     }
-    if !total {
+    if no_total {
         check.warn(
             "rate_limit_total",
             "is not set: set it to what your busiest hour needs, which bounds what an attack can cost",

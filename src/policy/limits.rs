@@ -152,7 +152,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Each of them.
+    /// Each of them, the total last.
     pub const ALL: [Self; 5] = [Self::Number, Self::User, Self::Ip, Self::Prefix, Self::Total];
 
     /// The name of the variable that holds the limit.

@@ -62,26 +62,12 @@ impl WithIssuer {
 
     /// The server's own claims with a change.
     fn claims(&self, change: Value) -> Value {
-        let mut claims = self.server.claims();
-        for (name, value) in change.as_object().unwrap() {
-            match value {
-                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-                value => claims[name] = value.clone(),
-            }
-        }
-        claims
+        changed(self.server.claims(), change)
     }
 
     /// The server's own header with a change.
     fn header(&self, change: Value) -> Value {
-        let mut header = self.server.header();
-        for (name, value) in change.as_object().unwrap() {
-            match value {
-                Value::Null => drop(header.as_object_mut().unwrap().remove(name)),
-                value => header[name] = value.clone(),
-            }
-        }
-        header
+        changed(self.server.header(), change)
     }
 
     /// Asserts that no part of a token is in the log, of which there is a line for each.
@@ -98,6 +84,17 @@ impl WithIssuer {
     fn now(&self) -> i64 {
         self.server.claims()["iat"].as_i64().unwrap()
     }
+}
+
+/// An object with other members, or without those that are null.
+fn changed(mut object: Value, change: Value) -> Value {
+    for (name, value) in change.as_object().unwrap() {
+        match value {
+            Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
+            value => object[name] = value.clone(),
+        }
+    }
+    object
 }
 
 #[tokio::test]
