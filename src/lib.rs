@@ -26,6 +26,7 @@ pub mod operator;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;
+pub mod records;
 pub mod refusal;
 pub mod secret;
 pub mod store_key;
