@@ -40,8 +40,19 @@ pub struct Ports<'a> {
     pub random: &'a dyn Random,
     /// HTTP requests to elsewhere.
     pub http: &'a dyn HttpClient,
-    /// The key-value store `default`.
+    /// The key-value store `default`, which is local to the host.
     pub store: &'a dyn Store,
+    /// The key-value store `records`, which hosts may share: for after the answer, and for requests that
+    /// may wait.
+    pub records: &'a dyn Store,
+    /// The log.
+    pub log: &'a dyn Log,
+}
+
+/// What the operator is told.
+pub trait Log {
+    /// Prints a line, which ends in a line feed.
+    fn print(&self, line: &str);
 }
 
 /// The application's variables, as its manifest declares them.
@@ -71,8 +82,8 @@ pub trait Random {
     fn bytes(&self) -> [u8; 16];
 }
 
-/// A key-value store that is local to the host: nothing can end a wait for it, so it must be one
-/// that does not make a hook wait.
+/// A key-value store. Nothing can end a wait for it, so one that is on the way of a hook must be local
+/// to the host.
 ///
 /// It knows no expiry and no atomic change: of two hooks that read, then write the same key at the
 /// same moment, one write is lost.
@@ -93,6 +104,8 @@ pub trait InboundRequest {
     fn method(&self) -> String;
     /// The path without the query.
     fn path(&self) -> String;
+    /// The query, without the `?`. It may hold a secret.
+    fn query(&self) -> Option<String>;
     /// Every value of a header, named in lower case, in order; a header may be repeated.
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.

@@ -12,6 +12,15 @@ use crate::numbering::Region;
 /// Milliseconds since 1970.
 pub type Moment = u64;
 
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many messages, at least. Never 0.
+    pub slots: u32,
+    /// For how long, in seconds.
+    pub max_age: u32,
+}
+
 /// A message that ACS took, as the hook saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

@@ -111,20 +111,22 @@ impl Rate {
         }
         let count =
             whole_number(count.trim()).filter(|count| *count > 0).ok_or(InvalidRate::Count)?;
-        let window = window.trim();
-        let window = UNITS
-            .iter()
-            .find_map(|(unit, seconds)| {
-                whole_number(window.strip_suffix(unit)?)?.checked_mul(*seconds)
-            })
+        let window = seconds(window.trim())
             .filter(|window| (1..=LONGEST_WINDOW).contains(window))
             .ok_or(InvalidRate::Window)?;
         Ok(Self { count, window })
     }
 }
 
+/// A whole number with `s`, `m`, `h` or `d`, in seconds.
+pub(crate) fn seconds(text: &str) -> Option<u32> {
+    UNITS
+        .iter()
+        .find_map(|(unit, seconds)| whole_number(text.strip_suffix(unit)?)?.checked_mul(*seconds))
+}
+
 /// Digits and nothing else; `str::parse` would take a `+` before them.
-fn whole_number(text: &str) -> Option<u32> {
+pub(crate) fn whole_number(text: &str) -> Option<u32> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
