@@ -261,7 +261,7 @@ impl Hook {
         self.line.sender_type = Some(roads.acs(delivery.road).sender.kind.name());
         self.line.road = roads.secondary.is_some().then(|| delivery.road.name());
         self.line.went_over = delivery.went_over.map(Reason::code);
-        self.line.attempts = delivery.attempts;
+        self.line.attempts = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX);
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
         self.line.acs_ms = Some(Milliseconds(delivery.elapsed));

@@ -15,6 +15,7 @@ pub mod acs;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+pub mod breaker;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;

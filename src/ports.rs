@@ -70,10 +70,19 @@ pub struct VariableUnavailable;
 pub trait Clock {
     /// The time of day, in UTC.
     fn now(&self) -> OffsetDateTime;
+    /// The same in milliseconds since 1970; 0 before.
+    fn milliseconds(&self) -> u64 {
+        milliseconds(self.now())
+    }
     /// The monotonic clock, on which deadlines are kept.
     fn instant(&self) -> Instant;
     /// Returns at `until`, or at once if it has passed.
     fn sleep(&self, until: Instant);
+}
+
+/// A time of day in milliseconds since 1970; 0 before.
+pub fn milliseconds(time: OffsetDateTime) -> u64 {
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
 /// Randomness fit for identifiers that nobody may guess.

@@ -236,7 +236,7 @@ impl<'a> Cache<'a> {
 
     /// Seconds since 1970; none before.
     fn now(&self) -> u64 {
-        u64::try_from(self.ports.clock.now().unix_timestamp()).unwrap_or(0)
+        self.ports.clock.milliseconds() / 1000
     }
 
     fn name(&self) -> String {

@@ -49,7 +49,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use time::OffsetDateTime;
 
-use crate::ports::{Store, StoreUnavailable};
+use crate::ports::{Store, StoreUnavailable, milliseconds};
 use crate::store_key::StoreKey;
 
 /// At most so many messages in any window of that length.
@@ -276,10 +276,7 @@ struct Bucket {
 
 impl<'a> Counters<'a> {
     fn new(key: &'a StoreKey, store: &'a dyn Store, now: OffsetDateTime) -> Self {
-        // A clock before 1970 is wrong anyway.
-        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
-        let now = seconds * 1000 + u64::from(now.millisecond());
-        Self { key, store, now, buckets: Vec::new() }
+        Self { key, store, now: milliseconds(now), buckets: Vec::new() }
     }
 
     /// The counter of a limit, as it stands now; one that is not in the store stands at 0.
