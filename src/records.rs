@@ -1,6 +1,7 @@
 //! What became of each message: what the hook saw when ACS took it, and what the carrier reported.
 
 pub mod code;
+pub mod store;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub type Moment = u64;
 /// How much is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many messages, at least. Never 0.
+    /// For how many messages there is room. Never 0.
     pub slots: u32,
     /// For how long, in seconds.
     pub max_age: u32,
@@ -104,6 +105,12 @@ impl Status {
 }
 
 impl Reported {
+    /// Whether it says more than another report of the same message: the newer one does, and of two of one
+    /// moment the one that says that the message arrived.
+    pub fn goes_over(&self, known: &Self) -> bool {
+        (self.at, self.delivered, self.code) > (known.at, known.delivered, known.code)
+    }
+
     /// What became of the message.
     pub fn status(&self) -> Status {
         match self {
@@ -112,6 +119,12 @@ impl Reported {
             _ => Status::Failed,
         }
     }
+}
+
+/// A message id as records have it. Whether ACS puts `Outgoing_` before it differs between its answer and
+/// its reports.
+pub fn canonical_id(message_id: &str) -> &str {
+    message_id.strip_prefix("Outgoing_").unwrap_or(message_id)
 }
 
 impl Delivery {
