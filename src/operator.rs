@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
-use crate::handled::{Handled, Response};
+use crate::handled::{After, Handled, Response};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};
@@ -48,7 +48,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
                 "GET" | "HEAD" => health(ports),
                 _ => method_not_allowed("GET, HEAD"),
             };
-            return Some(Handled { response, log_line: None, refresh: None });
+            return Some(Handled { response, log: String::new(), after: After::Nothing });
         }
         DETAILS_PATH => (DETAILS_PATH, "GET"),
         EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
@@ -81,8 +81,8 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
         }
     };
     let elapsed = ports.clock.instant().since(arrived);
-    let log_line = line.finish(ports.clock.now(), response.status, elapsed);
-    Some(Handled { response, log_line: Some(log_line), refresh: None })
+    let log = line.finish(ports.clock.now(), response.status, elapsed);
+    Some(Handled { response, log, after: After::Nothing })
 }
 
 /// How the operator has proven itself, be it by the secret that was valid until the last change.

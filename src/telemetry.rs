@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::acs::sender::SenderType;
 use crate::numbering::Region;
 use crate::refusal::{Fault, Refusal};
 
@@ -109,7 +110,7 @@ pub struct HookLine {
     pub went_over: Option<&'static str>,
     /// Which kind of sender was used.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender_type: Option<&'static str>,
+    pub sender_type: Option<SenderType>,
     /// The last status that ACS gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acs_status: Option<u16>,
@@ -135,16 +136,10 @@ impl HookLine {
         }
     }
 
-    /// The finished line, with its line feed.
-    pub fn finish(
-        mut self,
-        now: OffsetDateTime,
-        elapsed: Duration,
-        refusal: Option<Refusal>,
-    ) -> String {
+    /// Fills in what is known at the end.
+    pub fn finish(&mut self, now: OffsetDateTime, elapsed: Duration, refusal: Option<Refusal>) {
         self.v = SCHEMA_VERSION;
-        // Fails only for years that a clock within 0 to 9999 does not have.
-        self.time = now.format(&Rfc3339).unwrap_or_default();
+        self.time = rfc3339(now);
         self.event = "hook";
         self.ms = Milliseconds(elapsed);
         (self.level, self.outcome) = match refusal.as_ref().map(|refusal| refusal.reason.fault()) {
@@ -158,9 +153,39 @@ impl HookLine {
             Some(refusal) => (refusal.reason.code(), refusal.reason.http_status()),
         };
         self.fix = refusal.map(|refusal| refusal.log_fix.unwrap_or(refusal.fix).into_owned());
-        // Strings, numbers and structs only: nothing in them can fail to serialize.
-        serde_json::to_string(&self).unwrap_or_default() + "\n"
     }
+
+    /// The line, with its line feed.
+    pub fn text(&self) -> String {
+        text(self)
+    }
+}
+
+/// A line of the log.
+fn text(line: &impl Serialize) -> String {
+    // Strings, numbers and structs only: nothing in them can fail to serialize.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+/// Fails only for years that a clock within 0 to 9999 does not have.
+fn rfc3339(now: OffsetDateTime) -> String {
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
+/// The line of what went wrong once an answer had left.
+#[derive(Debug, Serialize)]
+struct TroubleLine<'a> {
+    v: u32,
+    time: String,
+    level: &'static str,
+    event: &'static str,
+    fix: &'a str,
+}
+
+/// The line, with its line feed, of what went wrong once an answer had left: with `records` or with
+/// `telemetry`.
+pub fn trouble(event: &'static str, fix: &str, now: OffsetDateTime) -> String {
+    text(&TroubleLine { v: SCHEMA_VERSION, time: rfc3339(now), level: "warn", event, fix })
 }
 
 /// The line of a request for one of the operator's pages.
@@ -199,11 +224,11 @@ impl OperatorLine {
 
     /// The finished line, with its line feed.
     pub fn finish(mut self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
-        self.time = now.format(&Rfc3339).unwrap_or_default();
+        self.time = rfc3339(now);
         self.level = if http_status == 200 { "info" } else { "warn" };
         self.http_status = http_status;
         self.ms = Milliseconds(elapsed);
-        serde_json::to_string(&self).unwrap_or_default() + "\n"
+        text(&self)
     }
 }
 
@@ -227,13 +252,14 @@ mod tests {
     #[test]
     fn a_line_prefers_what_only_the_log_may_know() {
         let refusal = Refusal::new(Reason::Unauthorized, "outside").with_log_fix("inside");
-        let line = HookLine::default().finish(
+        let mut line = HookLine::default();
+        line.finish(
             datetime!(2026-01-31 12:00:00.5 UTC),
             Duration::from_micros(1234),
             Some(refusal),
         );
         assert_eq!(
-            line,
+            line.text(),
             concat!(
                 r#"{"v":1,"time":"2026-01-31T12:00:00.5Z","level":"warn","event":"hook","outcome":"refused","#,
                 r#""reason":"unauthorized","fix":"inside","http_status":401,"preview":false,"attempts":0,"ms":1.234}"#,
