@@ -28,6 +28,7 @@ pub mod policy;
 pub mod ports;
 pub mod records;
 pub mod refusal;
+pub mod reports;
 pub mod secret;
 pub mod store_key;
 pub mod telemetry;

@@ -1,0 +1,3 @@
+//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it.
+
+pub mod event_grid;
