@@ -1,3 +1,4 @@
-//! Delivery reports, as Event Grid brings them.
+//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it.
 
 pub mod auth;
+pub mod event_grid;
