@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::acs::sender::SenderType;
 use crate::numbering::Region;
+use crate::telemetry::trace_context::Trace;
 
 /// Milliseconds since 1970.
 pub type Moment = u64;
@@ -57,15 +58,6 @@ pub struct Accepted {
     pub number: [u8; 16],
     /// The trace of the hook call, where telemetry is on.
     pub trace: Option<Trace>,
-}
-
-/// The ids under which Application Insights has the hook call (W3C Trace Context).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trace {
-    /// The trace.
-    pub trace_id: [u8; 16],
-    /// The hook call's own part of it.
-    pub span_id: [u8; 8],
 }
 
 /// What a delivery report says.

@@ -4,6 +4,9 @@
 //! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
 //! only as [`Identifier`].
 
+pub mod application_insights;
+pub mod trace_context;
+
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
