@@ -21,6 +21,7 @@ use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
+use crate::reports::{self, REPORTS_PATH};
 use crate::store_key::StoreKey;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
@@ -36,6 +37,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let path = request.path();
     match path.strip_suffix('/').unwrap_or(&path) {
         HOOK_PATH => handle_hook(request, ports),
+        REPORTS_PATH => reports::handle(request, ports),
         path => operator::handle(path, request, ports).unwrap_or_else(not_found),
     }
 }
@@ -43,7 +45,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
 fn not_found() -> Handled {
     let response = Response {
         status: 404,
-        headers: vec![("content-type", "text/plain; charset=utf-8")],
+        headers: vec![("content-type", "text/plain; charset=utf-8".into())],
         body: format!("There is nothing here. Okta's hook is POST {HOOK_PATH}.\n").into_bytes(),
     };
     Handled { response, log: String::new(), after: After::Nothing }
@@ -75,12 +77,15 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
             segments: hook.segments,
         },
     };
-    let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+    let mut headers =
+        vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
     match refusal.as_ref().map(|refusal| refusal.reason) {
         Some(Reason::Unauthorized) => {
-            headers.extend(hook.challenges.iter().map(|challenge| ("www-authenticate", *challenge)))
+            let challenges =
+                hook.challenges.iter().map(|challenge| ("www-authenticate", (*challenge).into()));
+            headers.extend(challenges);
         }
-        Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST")),
+        Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST".into())),
         _ => {}
     }
     let response = Response {
@@ -324,9 +329,7 @@ fn read_body(request: &mut dyn InboundRequest, until: Instant) -> Result<Vec<u8>
         let fix = "The Content-Type must be application/json.";
         return Err(Refusal::new(Reason::UnsupportedMediaType, fix));
     }
-    let promised = request.header("content-length");
-    let promised = promised.first().and_then(|value| str::from_utf8(value).ok()?.parse().ok());
-    if promised.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+    if request.promised_length().is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(body_too_large());
     }
     request.body().read(BODY_LIMIT, until).map_err(|error| match error {
@@ -403,7 +406,7 @@ mod tests {
         let handled = handle(&mut request, host.ports());
         assert_eq!(handled.response.status, 401);
         let challenge = r#"Basic realm="okta-telephony", charset="UTF-8""#;
-        assert!(handled.response.headers.contains(&("www-authenticate", challenge)));
+        assert!(handled.response.headers.contains(&("www-authenticate", challenge.into())));
         assert!(!request.body_was_read);
         assert_eq!(
             *host.read.borrow(),
@@ -649,7 +652,7 @@ mod tests {
             request.method = method;
             let handled = handle(&mut request, host.ports());
             assert_eq!(handled.response.status, 405, "{method}");
-            assert!(handled.response.headers.contains(&("allow", "POST")));
+            assert!(handled.response.headers.contains(&("allow", "POST".into())));
         }
     }
 

@@ -43,7 +43,7 @@ impl Guest for Component {
 fn outgoing_response(response: &Response) -> Option<OutgoingResponse> {
     let length = response.body.len().to_string();
     let headers = Fields::new();
-    for (name, value) in response.headers.iter().chain(&[("content-length", length.as_str())]) {
+    for (name, value) in response.headers.iter().chain(&[("content-length", length.into())]) {
         headers.append(name, value.as_bytes()).ok()?;
     }
     let outgoing = OutgoingResponse::new(headers);

@@ -1,6 +1,8 @@
 //! What a request brings about.
 
-use crate::after::HookDone;
+use std::borrow::Cow;
+
+use crate::after::{HookDone, ReportsDone};
 
 /// An answer, whole.
 #[derive(Debug)]
@@ -8,7 +10,7 @@ pub struct Response {
     /// The status code.
     pub status: u16,
     /// Headers, without `Content-Length`.
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -32,4 +34,6 @@ pub enum After {
     Nothing,
     /// After a hook.
     Hook(Box<HookDone>),
+    /// After a delivery of reports.
+    Reports(Box<ReportsDone>),
 }

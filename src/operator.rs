@@ -61,7 +61,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
             line.credential = proof(&request.header("authorization"), &credentials, ports);
             if line.credential.is_none() {
                 let mut response = error(401, "The operator's credentials are needed.");
-                response.headers.push(("www-authenticate", CHALLENGE));
+                response.headers.push(("www-authenticate", CHALLENGE.into()));
                 response
             } else if request.method() != method {
                 method_not_allowed(method)
@@ -97,7 +97,10 @@ fn proof(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> Opt
 fn json(status: u16, body: &impl Serialize) -> Response {
     Response {
         status,
-        headers: vec![("content-type", "application/json"), ("cache-control", "no-store")],
+        headers: vec![
+            ("content-type", "application/json".into()),
+            ("cache-control", "no-store".into()),
+        ],
         // Strings, numbers and structs only: nothing in them can fail to serialize.
         body: serde_json::to_vec(body).unwrap_or_default(),
     }
@@ -113,7 +116,7 @@ fn error(status: u16, error: &str) -> Response {
 
 fn method_not_allowed(allow: &'static str) -> Response {
     let mut response = error(405, "This method is not for this page.");
-    response.headers.push(("allow", allow));
+    response.headers.push(("allow", allow.into()));
     response
 }
 
