@@ -79,7 +79,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     });
     let elapsed = ports.clock.instant().since(arrived);
     let Delivery { line, lines, done, .. } = delivery;
-    let log = line.finish(ports.clock.now(), response.status, elapsed) + &lines;
+    let log = line.finish(ports.clock.now(), response.status, elapsed) + lines.as_str();
     Handled { response, log, after: After::Reports(Box::new(done)) }
 }
 
