@@ -1,5 +1,5 @@
 //! What Application Insights is told of a hook and of a delivery report. The names of properties and
-//! measurements are those of deploy/azure-monitor/test/schema.json, by which the operator's queries go.
+//! measurements are those of deploy/azure-monitor/schema.json, by which the operator's queries go.
 
 use std::borrow::Cow;
 
