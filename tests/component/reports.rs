@@ -274,7 +274,10 @@ async fn a_message_goes_from_accepted_to_delivered_and_the_log_tells() {
         assert_eq!(deliver(&hook, &json!([reported])).await.status, 200);
         let lines = hook.log.hooks(if known { 5 } else { 3 }).await;
         let line = lines.last().unwrap();
-        assert_eq!((&line["event"], &line["status"]), (&"delivery_report".into(), &"delivered".into()));
+        assert_eq!(
+            (&line["event"], &line["status"]),
+            (&"delivery_report".into(), &"delivered".into())
+        );
         assert_eq!(line["event_id"], envelope["eventId"], "{line}");
         assert_eq!(line["known"].as_bool().unwrap_or_default(), known, "{line}");
     }
@@ -331,4 +334,29 @@ async fn a_stop_is_logged_as_an_opt_out_without_the_number_or_the_text() {
     for line in hook.log.lines() {
         assert!(!line.contains("4255550") && !line.contains("246810"), "{line}");
     }
+}
+
+/// One line of each kind that deliveries bring about, with all that they can hold.
+pub async fn lines() -> Vec<Value> {
+    let hook = start(&[]).await;
+    let id = hook.post(envelope("+447700900123").to_string()).await.accepted(Form::Documented);
+    delivery(&hook, &id).await;
+    let failed = report(&id, "Failed", "4005: blocked", &crate::harness::from_now(2));
+    let received = json!({
+        "eventType": "Microsoft.Communication.SMSReceived", "eventTime": "2026-11-24T12:00:00Z",
+        "data": { "from": "14255550123", "message": "STOP" },
+    });
+    let other = json!({ "eventType": "Microsoft.Communication.ChatThreadDeleted", "data": {} });
+    let headers = [("x-report-secret", REPORT_SECRET), ("aeg-subscription-name", "OKTA-TELEPHONY")];
+    let body = json!([failed, failed, received, other, 7]).to_string();
+    assert_eq!(ask(&hook, Method::POST, PATH, &headers, body).await.status, 200);
+    let is_ours = |line: &Value| line["event"] != "hook" && line["event"] != "operator";
+    let lines = crate::harness::until(|| {
+        let lines = hook.log.lines();
+        let lines: Vec<Value> =
+            lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<_> = lines.into_iter().filter(is_ours).collect();
+        (lines.len() >= 4).then_some(lines)
+    });
+    lines.await
 }
