@@ -1,5 +1,7 @@
 //! What many messages come to.
 
+use std::collections::BinaryHeap;
+
 use super::milliseconds_to_report;
 use crate::records::{Delivery, Status};
 
@@ -17,7 +19,7 @@ impl Tally {
             tally.counts[delivery.status() as usize] += 1;
             tally.times.extend(milliseconds_to_report(delivery));
         }
-        tally.times.sort_unstable();
+        tally.times = sorted(tally.times);
         tally
     }
 
@@ -41,26 +43,28 @@ impl Tally {
     }
 }
 
+/// The smallest first. By a heap, which takes 3 KB less of the component than a slice's own sort.
+fn sorted(numbers: Vec<u64>) -> Vec<u64> {
+    BinaryHeap::from(numbers).into_sorted_vec()
+}
+
 /// The messages by a key that they share, most messages first, then by key; without those that have
 /// none.
 ///
-/// Numbers are all that is sorted here: every type that is sorted has a sort of its own in the component.
+/// A number and an index are sorted as one number: every type that is sorted would bring a sort of its own.
 pub(super) fn groups(
     deliveries: &[Delivery],
     key: fn(&Delivery) -> Option<u32>,
 ) -> Vec<Vec<&Delivery>> {
-    let in_order = |numbers: &mut dyn Iterator<Item = (u32, usize)>| -> Vec<u64> {
-        let mut numbers: Vec<u64> =
-            numbers.map(|(first, index)| u64::from(first) << 32 | index as u64).collect();
-        numbers.sort_unstable();
-        numbers
-    };
+    let joined = |number: u32, index: usize| u64::from(number) << 32 | index as u64;
+    let index = |joined: u64| (joined & u64::from(u32::MAX)) as usize;
     let keys = deliveries.iter().enumerate();
-    let keys = in_order(&mut keys.filter_map(|(index, delivery)| Some((key(delivery)?, index))));
+    let keys = keys.filter_map(|(index, delivery)| Some(joined(key(delivery)?, index)));
+    let keys = sorted(keys.collect());
     let runs: Vec<&[u64]> = keys.chunk_by(|a, b| a >> 32 == b >> 32).collect();
-    let sizes = runs.iter().enumerate();
-    let sizes = in_order(&mut sizes.map(|(index, run)| (u32::MAX - run.len() as u32, index)));
-    let index = |number: u64| (number & u64::from(u32::MAX)) as usize;
+    // The longest first.
+    let order = runs.iter().enumerate();
+    let order = order.map(|(index, run)| joined(u32::MAX - run.len() as u32, index));
     let members = |run: &[u64]| run.iter().map(|&key| &deliveries[index(key)]).collect();
-    sizes.into_iter().map(|size| members(runs[index(size)])).collect()
+    sorted(order.collect()).into_iter().map(|run| members(runs[index(run)])).collect()
 }
