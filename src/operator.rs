@@ -4,6 +4,8 @@
 //! `GET /api/health` is for probes: it needs no credentials and tells one thing. The rest needs the
 //! operator's own, which can't send, and does not exist while `operator_secret` is not set.
 
+pub mod deliveries;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
