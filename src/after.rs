@@ -188,3 +188,184 @@ fn track(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) {
     };
     ports.log.print(&telemetry::trouble("telemetry", &fix, ports.clock.now()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app;
+    use crate::ports::SendError;
+    use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
+    use crate::records::{Status, store::Records};
+    use serde_json::Value;
+    use std::time::Duration;
+
+    const TRACK: &str = "https://dc.example/v2.1/track";
+
+    /// A host with a sink that takes everything.
+    fn with_sink() -> FakeHost {
+        let taken = FakeAnswer::of(200, r#"{"itemsReceived":9,"itemsAccepted":9,"errors":[]}"#);
+        FakeHost::default()
+            .with(
+                "applicationinsights_connection_string",
+                "InstrumentationKey=0f3b0c5e-9d0a-4e0f-8d4e-0a8d0f6c1b2a;IngestionEndpoint=https://dc.example/",
+            )
+            .answering_to(TRACK, [taken])
+    }
+
+    fn hook() -> FakeRequest {
+        FakeRequest::hook(
+            r#"{"data":{"messageProfile":{"phoneNumber":"+447400123456","otpCode":"123456"}}}"#,
+        )
+    }
+
+    /// Handles a request, and what is done after.
+    fn handle(host: &FakeHost, mut request: FakeRequest) {
+        let handled = app::handle(&mut request, host.ports());
+        run(handled.after, host.ports());
+    }
+
+    /// The items of each post to the sink.
+    fn posted(host: &FakeHost) -> Vec<Vec<Value>> {
+        let sent = host.sent.borrow();
+        let posts = sent.iter().filter(|sent| sent.authority == "dc.example");
+        posts.map(|post| serde_json::from_str(&post.body).unwrap()).collect()
+    }
+
+    fn kinds(items: &[Value]) -> Vec<&str> {
+        items.iter().map(|item| item["data"]["baseType"].as_str().unwrap()).collect()
+    }
+
+    fn delivery(host: &FakeHost) -> crate::records::Delivery {
+        let bounds = config::read_bounds(host).unwrap().unwrap();
+        Records::new(bounds, host.ports()).find("id-1").unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_message_has_a_record_and_all_of_its_telemetry_has_the_callers_trace() {
+        let host = with_sink();
+        let mut request = hook();
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        request.headers.push(("traceparent", traceparent.into()));
+        handle(&host, request);
+
+        let accepted = delivery(&host).accepted.unwrap();
+        assert_eq!(accepted.region.unwrap().code(), "GB");
+        assert_eq!(accepted.trace.unwrap().trace_id[..2], [0x0a, 0xf7]);
+        let posts = posted(&host);
+        assert_eq!(kinds(&posts[0]), ["RequestData", "RemoteDependencyData"]);
+        for item in &posts[0] {
+            assert_eq!(item["tags"]["ai.operation.id"], "0af7651916cd43dd8448eb211c80319c");
+        }
+        let [request, dependency] = &posts[0][..] else { panic!() };
+        assert_eq!(request["tags"]["ai.operation.parentId"], "b7ad6b7169203331");
+        let id = &request["data"]["baseData"]["id"];
+        assert_eq!(&dependency["tags"]["ai.operation.parentId"], id);
+        assert_eq!(dependency["data"]["baseData"]["target"], "contoso.communication.azure.com");
+        assert!(!host.sent.borrow().last().unwrap().body.contains("7400123456"));
+
+        // The report joins them.
+        let report = r#"{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
+            "data":{"messageId":"Outgoing_id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}"#;
+        let host = host.with("report_secret", "report");
+        for _ in 0..2 {
+            let mut request = FakeRequest::hook(report);
+            request.path = crate::reports::REPORTS_PATH;
+            request.headers = vec![("x-report-secret", b"report".to_vec())];
+            handle(&host, request);
+        }
+        assert_eq!(delivery(&host).status(), Status::Delivered);
+        let posts = posted(&host);
+        assert_eq!(posts.len(), 2, "a duplicate is not told again");
+        assert_eq!(kinds(&posts[1]), ["EventData"]);
+        let tags = &posts[1][0]["tags"];
+        assert_eq!(tags["ai.operation.id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(&tags["ai.operation.parentId"], id);
+        let event = &posts[1][0]["data"]["baseData"];
+        assert_eq!(event["measurements"]["deliveryMs"], 2000.0);
+    }
+
+    #[test]
+    fn without_a_sink_there_is_no_trace_and_without_slots_no_record() {
+        let host = FakeHost::default();
+        handle(&host, hook());
+        assert_eq!(delivery(&host).accepted.unwrap().trace, None);
+        let host = FakeHost::default().with("record_slots", "0");
+        handle(&host, hook());
+        assert!(host.records.0.borrow().as_ref().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_fails_for_the_service_is_a_message_too_and_what_is_refused_is_not() {
+        let host = with_sink().answering([FakeAnswer::of(401, "")]);
+        handle(&host, hook());
+        let posts = posted(&host);
+        assert_eq!(kinds(&posts[0]), ["RequestData", "RemoteDependencyData", "MessageData"]);
+        assert_eq!(posts[0][0]["data"]["baseData"]["success"], false);
+        assert_eq!(posts[0][2]["data"]["baseData"]["severityLevel"], 3);
+        let host = with_sink().with("sending", "off");
+        handle(&host, hook());
+        let posts = posted(&host);
+        assert_eq!(kinds(&posts[0]), ["RequestData"]);
+        assert_eq!(posts[0][0]["data"]["baseData"]["properties"]["reason"], "paused");
+    }
+
+    #[test]
+    fn of_those_who_show_no_credentials_one_a_second_is_told() {
+        let mut host = with_sink();
+        let stranger = || {
+            let mut request = hook();
+            request.headers.remove(0);
+            request
+        };
+        for _ in 0..5 {
+            handle(&host, stranger());
+        }
+        assert_eq!(posted(&host).len(), 1);
+        let properties = &posted(&host)[0][0]["data"]["baseData"]["properties"];
+        assert_eq!(properties["sampled"], "one a second");
+        host.now += Duration::from_secs(1);
+        handle(&host, stranger());
+        assert_eq!(posted(&host).len(), 2);
+    }
+
+    #[test]
+    fn a_sink_that_hangs_takes_half_a_second_once_and_the_log_says_so_once() {
+        let host = with_sink().answering_to(TRACK, [(TIME, Err(SendError::Late))]);
+        let host = host.answering(["id-1", "id-2", "id-3"].map(FakeAnswer::accepted));
+        for _ in 0..3 {
+            handle(&host, hook());
+        }
+        assert_eq!(posted(&host).len(), 1);
+        let printed = host.printed.borrow();
+        assert_eq!(printed.len(), 1, "{printed:?}");
+        assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("500 ms"));
+    }
+
+    const TIME: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_store_of_records_that_fails_is_told_once_and_left_alone() {
+        let host = FakeHost::default();
+        let host = host.answering(["id-1", "id-2"].map(FakeAnswer::accepted));
+        host.records.0.replace(None);
+        for _ in 0..2 {
+            handle(&host, hook());
+        }
+        let printed = host.printed.borrow();
+        assert_eq!(printed.len(), 1, "{printed:?}");
+        assert!(printed[0].contains(r#""event":"records""#) && printed[0].contains("record_slots"));
+    }
+
+    #[test]
+    fn messages_to_one_number_have_one_hash_and_to_another_another() {
+        let number = |request: FakeRequest| {
+            let host = FakeHost::default();
+            handle(&host, request);
+            delivery(&host).accepted.unwrap().number
+        };
+        assert_eq!(number(hook()), number(hook()));
+        let other =
+            r#"{"data":{"messageProfile":{"phoneNumber":"+447400123457","otpCode":"123456"}}}"#;
+        assert_ne!(number(hook()), number(FakeRequest::hook(other)));
+    }
+}

@@ -186,7 +186,9 @@ impl Hook {
             now,
             ports.random,
         );
-        self.send(&sending, &Message { to, text: &text, repeatability }, ports, until)?;
+        let tag = self.line.event_id.clone();
+        let tag = tag.as_ref().map(Identifier::as_str);
+        self.send(&sending, &Message { to, text: &text, repeatability, tag }, ports, until)?;
         self.number = Some(canonical.into());
         Ok(())
     }

@@ -270,3 +270,121 @@ fn validated(code: &str) -> Response {
     let body = serde_json::to_vec(&Validated { validation_response: code }).unwrap_or_default();
     Response { status: 200, headers, body }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::token::tests::token_and_keys;
+    use crate::ports::SendError;
+    use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
+
+    const REPORT: &str = r#"[{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
+        "data":{"messageId":"id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}]"#;
+
+    fn deliver(host: &FakeHost, header: &'static str, value: &str) -> Handled {
+        let mut request = FakeRequest::hook(REPORT);
+        request.path = REPORTS_PATH;
+        request.headers = vec![(header, value.as_bytes().to_vec())];
+        handle(&mut request, host.ports())
+    }
+
+    #[test]
+    fn what_can_be_mended_meanwhile_is_a_503_and_the_log_has_the_fix() {
+        let with = || FakeHost::default().with("report_secret", "0123456789abcdef");
+        let down = with();
+        down.records.0.replace(None);
+        for (host, fix) in [
+            (FakeHost::default(), "report_secret is not set"),
+            (with().with("report_secret", "<unavailable>"), "report_secret could not be read"),
+            (
+                with().with("report_secret", "supersecret"),
+                "must not be the same as okta_basic_secret",
+            ),
+            (with().with("record_slots", "many"), "record_slots must be"),
+            (down, "record_slots to 0"),
+        ] {
+            let handled = deliver(&host, "x-report-secret", "0123456789abcdef");
+            assert_eq!(handled.response.status, 503, "{fix}");
+            assert!(handled.log.contains(fix), "{}", handled.log);
+            let told = String::from_utf8(handled.response.body).unwrap();
+            assert!(!told.contains("secret") && !told.contains("slots"), "{told}");
+        }
+    }
+
+    #[test]
+    fn with_no_slots_reports_are_told_and_not_kept() {
+        let host = FakeHost::default().with("report_secret", "s").with("record_slots", "0");
+        let handled = deliver(&host, "x-report-secret", "s");
+        assert_eq!(handled.response.status, 200);
+        assert!(handled.log.contains(r#""status":"delivered""#), "{}", handled.log);
+        assert!(host.records.0.borrow().as_ref().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_comes_again_and_one_that_is_too_large_does_not() {
+        let host = FakeHost::default().with("report_secret", "s");
+        for (body, length, status) in [
+            (Err(BodyError::Late), "10", 503),
+            (Err(BodyError::Broken), "10", 503),
+            (Err(BodyError::TooLarge), "10", 413),
+            (Ok(b"[]".to_vec()), "1572865", 413),
+            (Ok(b"[]".to_vec()), "1572864", 200),
+        ] {
+            let mut request = FakeRequest::hook("");
+            request.headers =
+                vec![("x-report-secret", b"s".to_vec()), ("content-length", length.into())];
+            request.body = body;
+            assert_eq!(handle(&mut request, host.ports()).response.status, status);
+        }
+    }
+
+    /// A host that takes the token of [`token_and_keys`] for Event Grid's.
+    fn with_issuer(keys: &str) -> FakeHost {
+        let metadata = r#"{"issuer":"https://example.okta.com/oauth2/default","jwks_uri":"https://example.okta.com/keys"}"#;
+        let at = "https://example.okta.com/oauth2/default/.well-known/openid-configuration";
+        FakeHost::default()
+            .with("report_oauth_issuer", "https://example.okta.com/oauth2/default")
+            .with("report_oauth_audience", "api://telephony")
+            .with("report_oauth_client_id", "0oaclient")
+            .with("report_oauth_scope", "send")
+            .answering_to(at, [FakeAnswer::of(200, metadata)])
+            .answering_to("https://example.okta.com/keys", [FakeAnswer::of(200, keys)])
+    }
+
+    #[test]
+    fn a_token_of_event_grid_is_taken_and_of_others_not() {
+        let (token, keys) = token_and_keys();
+        let bearer = ["Bearer ", &token].concat();
+        let handled = deliver(&with_issuer(&keys), "authorization", &bearer);
+        assert_eq!(handled.response.status, 200, "{}", handled.log);
+        assert!(handled.log.contains(r#""credential":"oauth""#));
+        for (name, value, fix) in [
+            ("report_oauth_client_id", "4962773b", "report_oauth_client_id must be"),
+            (
+                "report_oauth_scope",
+                "AzureEventGridSecureWebhookSubscriber",
+                "report_oauth_scope must be",
+            ),
+            ("report_oauth_audience", "other", "report_oauth_audience must be"),
+        ] {
+            let handled = deliver(&with_issuer(&keys).with(name, value), "authorization", &bearer);
+            assert_eq!(handled.response.status, 401, "{name}");
+            assert!(
+                handled.log.contains(fix) && !handled.log.contains("okta_oauth"),
+                "{}",
+                handled.log
+            );
+        }
+    }
+
+    #[test]
+    fn while_the_issuers_keys_are_not_to_be_had_reports_come_again() {
+        let (token, keys) = token_and_keys();
+        let at = "https://example.okta.com/oauth2/default/.well-known/openid-configuration";
+        let host =
+            with_issuer(&keys).answering_to(at, [(Duration::ZERO, Err(SendError::NotConnected))]);
+        let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
+        assert_eq!(handled.response.status, 503, "{}", handled.log);
+        assert!(handled.log.contains("report_oauth_issuer"), "{}", handled.log);
+    }
+}

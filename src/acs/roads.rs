@@ -315,7 +315,7 @@ mod tests {
         let roads = Roads { primary: &primary, secondary: Some(&secondary) };
         let to = PhoneNumber::parse("+15550100123").unwrap();
         let repeatability = Repeatability::of(Some("event"), None, host.now, host);
-        let message = Message { to: &to, text: "Your code is 1", repeatability };
+        let message = Message { to: &to, text: "Your code is 1", repeatability, tag: None };
         send(&roads, &message, ports, host.instant.get().plus(time))
     }
 
@@ -400,7 +400,7 @@ mod tests {
         let primary = acs(FIRST, "pw==", "12345");
         let to = PhoneNumber::parse("+15550100123").unwrap();
         let repeatability = Repeatability::of(None, None, host.now, &host);
-        let message = Message { to: &to, text: "1", repeatability };
+        let message = Message { to: &to, text: "1", repeatability, tag: None };
         let until = host.instant.get().plus(TIME);
         let roads = Roads { primary: &primary, secondary: None };
         let delivery = send(&roads, &message, host.ports(), until);

@@ -92,6 +92,9 @@ pub struct Message<'a> {
     pub text: &'a str,
     /// What makes all attempts one message.
     pub repeatability: Repeatability,
+    /// What the message's delivery report will bring back: Okta's id of the hook call. Never anything
+    /// about a person.
+    pub tag: Option<&'a str>,
 }
 
 /// The pair by which ACS knows a repeated request and sends its message once.
@@ -497,7 +500,7 @@ fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
         from: &'a str,
         sms_recipients: [SmsRecipient<'a>; 1],
         message: &'a str,
-        sms_send_options: SmsSendOptions,
+        sms_send_options: SmsSendOptions<'a>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -508,8 +511,10 @@ fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct SmsSendOptions {
+    struct SmsSendOptions<'a> {
         enable_delivery_report: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<&'a str>,
     }
 
     let request = SendRequest {
@@ -520,7 +525,7 @@ fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
             repeatability_first_sent: &imf_fixdate(message.repeatability.first_sent),
         }],
         message: message.text,
-        sms_send_options: SmsSendOptions { enable_delivery_report: true },
+        sms_send_options: SmsSendOptions { enable_delivery_report: true, tag: message.tag },
     };
     // Strings, bools and structs only: nothing in them can fail to serialize.
     serde_json::to_vec(&request).unwrap_or_default()
@@ -596,7 +601,10 @@ mod tests {
     fn send_within(host: &FakeHost, time: Duration) -> Delivery {
         let to = PhoneNumber::parse("+15550100123").unwrap();
         let repeatability = Repeatability::of(Some("event"), None, host.now, host);
-        let message = Message { to: &to, text: "Your code is \"1\" – ok", repeatability };
+        let message =
+            Message {
+                to: &to, text: "Your code is \"1\" – ok", repeatability, tag: Some("uS58")
+            };
         let until = host.instant.get().plus(time);
         let roads = Roads { primary: &acs(), secondary: None };
         roads::send(&roads, &message, host.ports(), until)
@@ -621,7 +629,7 @@ mod tests {
         assert_eq!(sent[0].path_and_query, "/sms?api-version=2021-03-07");
         assert_eq!(
             sent[0].body,
-            r#"{"from":"12345","smsRecipients":[{"to":"+15550100123","repeatabilityRequestId":"ef9f0d10-dead-5beef","repeatabilityFirstSent":"Sat, 31 Jan 2026 12:00:00 GMT"}],"message":"Your code is \"1\" – ok","smsSendOptions":{"enableDeliveryReport":true}}"#
+            r#"{"from":"12345","smsRecipients":[{"to":"+15550100123","repeatabilityRequestId":"ef9f0d10-dead-5beef","repeatabilityFirstSent":"Sat, 31 Jan 2026 12:00:00 GMT"}],"message":"Your code is \"1\" – ok","smsSendOptions":{"enableDeliveryReport":true,"tag":"uS58"}}"#
                 .replace("ef9f0d10-dead-5beef", &Uuid::new_v5(&Repeatability::NAMESPACE, b"event").to_string())
         );
         let names: Vec<_> = sent[0].headers.iter().map(|(name, _)| name.as_str()).collect();
