@@ -9,20 +9,18 @@ use crate::acs::sms::{Acs, Message, Repeatability};
 use crate::config::{self, Gate, Sending};
 use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode, Segments};
-use crate::okta::auth::{self, Callers, OAuth, Proof};
-use crate::okta::issuer::{self, Issuer, KeysUnavailable};
+use crate::oauth::issuer::Issuer;
+use crate::oauth::{OAuth, Refused};
+use crate::okta::auth::{self, Callers, Proof};
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
-use crate::okta::token::{Jwks, SignatureFault, Token};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
 use crate::store_key::StoreKey;
-use crate::telemetry::{
-    HookLine, Identifier, KEYS_STALE, KEYS_TAMPERED, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE,
-};
+use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
@@ -186,7 +184,7 @@ impl Hook {
         Ok(Proof::OAuth.name(false))
     }
 
-    /// Checks a bearer token: what it says, and then, with the issuer's keys, whether that is true.
+    /// Checks a bearer token, in half of the time: the other half is ACS's.
     fn check_token(
         &mut self,
         oauth: &OAuth,
@@ -194,48 +192,32 @@ impl Hook {
         ports: Ports<'_>,
         until: Instant,
     ) -> Result<(), Refusal> {
-        let mut refused = |fault: String| {
-            for challenge in self.challenges.iter_mut().filter(|it| **it == auth::BEARER) {
-                *challenge = auth::INVALID_TOKEN;
-            }
-            auth::unauthorized(fault)
-        };
-        let token = Token::check(token, &oauth.expected, ports.clock.now())
-            .map_err(|fault| refused(fault.to_string()))?;
-        // Anybody can write what the token says: nothing of the configuration is told yet.
-        let key = config::read_store_key(ports.variables, None).map_err(|problems| {
-            Refusal::new(Reason::Misconfigured, "The hook is misconfigured: see the hook's log.")
-                .with_log_fix(problems.text())
-        })?;
-        // Half of the time is ACS's.
+        let key = || config::read_store_key(ports.variables, None);
         let now = ports.clock.instant();
-        let until = now.plus(until.since(now) / 2);
-        let unavailable = |cause: KeysUnavailable| {
-            let told =
-                "The keys of the authorization server are not to be had: see the hook's log.";
-            Refusal::new(Reason::IssuerUnavailable, told).with_log_fix(cause.to_string())
-        };
-        let wanted = |keys: &Jwks| !token.is_of_another_key(keys);
-        let keys = issuer::keys(&oauth.issuer, wanted, &key, ports, until).map_err(unavailable)?;
-        let verified = token.verify(&keys.jwks);
-        // Whether the issuer has such a key is not known then.
-        if let (Err(SignatureFault::UnknownKey), Some(cause)) =
-            (verified, keys.warnings.fetch_failed)
-        {
-            return Err(unavailable(cause));
+        let half = now.plus(until.since(now) / 2);
+        let checked = oauth.check(token, key, ports, half).map_err(|refused| match refused {
+            Refused::Token(fault) => {
+                for challenge in self.challenges.iter_mut().filter(|it| **it == auth::BEARER) {
+                    *challenge = auth::INVALID_TOKEN;
+                }
+                auth::unauthorized(fault)
+            }
+            Refused::KeysUnavailable(cause) => {
+                let told =
+                    "The keys of the authorization server are not to be had: see the hook's log.";
+                Refusal::new(Reason::IssuerUnavailable, told).with_log_fix(cause)
+            }
+            // Anybody can write what the token says: nothing of the configuration is told yet.
+            Refused::NoStoreKey(problems) => {
+                let told = "The hook is misconfigured: see the hook's log.";
+                Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.text())
+            }
+        })?;
+        for warning in checked.warnings.names() {
+            self.line.warn(warning);
         }
-        verified.map_err(|fault| refused(fault.to_string()))?;
-        if keys.warnings.stale {
-            self.line.warn(KEYS_STALE);
-        }
-        if keys.warnings.tampered {
-            self.line.warn(KEYS_TAMPERED);
-        }
-        if keys.warnings.store_failed {
-            self.line.warn(STORE_UNAVAILABLE);
-        }
-        self.refresh = keys.refresh_due.then(|| (oauth.issuer.clone(), key.clone()));
-        self.store_key = Some(key);
+        self.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key.clone()));
+        self.store_key = Some(checked.key);
         Ok(())
     }
 
@@ -279,7 +261,7 @@ impl Hook {
         self.line.sender_type = Some(roads.acs(delivery.road).sender.kind.name());
         self.line.road = roads.secondary.is_some().then(|| delivery.road.name());
         self.line.went_over = delivery.went_over.map(Reason::code);
-        self.line.attempts = delivery.attempts;
+        self.line.attempts = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX);
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
         self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
@@ -350,7 +332,7 @@ fn not_an_envelope() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::okta::token::tests::token_and_keys;
+    use crate::oauth::token::tests::token_and_keys;
     use crate::ports::SendError;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use serde_json::Value;

@@ -16,15 +16,18 @@ use crate::acs::sender::{SENDER_FORM, Sender, Senders};
 use crate::acs::sms::Acs;
 use crate::message::{Domain, Template, Templates, Wording};
 use crate::numbering::Region;
-use crate::okta::auth::{Callers, Credentials, HeaderSecret, OAuth};
-use crate::okta::issuer::Issuer;
+use crate::oauth::OAuth;
+use crate::oauth::issuer::Issuer;
+use crate::oauth::token::Expected;
+use crate::okta::auth::{Callers, Credentials, HeaderSecret};
 use crate::okta::request::HookRequest;
 use crate::okta::response::ResponseFormat;
-use crate::okta::token::Expected;
-use crate::policy::limits::{Rate, Scope};
+use crate::policy::limits::{self, Rate, Scope};
 use crate::policy::{Countries, OnRefusal, Rules};
 use crate::ports::Variables;
+use crate::records::Bounds;
 use crate::refusal::{Reason, Refusal};
+use crate::reports::auth::Reporters;
 use crate::secret::Secret;
 use crate::store_key::StoreKey;
 
@@ -117,7 +120,7 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
         }
         callers.header = Some(HeaderSecret { name, secret: secret.as_str().into() });
     }
-    callers.oauth = read_oauth(&mut problems, variables);
+    callers.oauth = read_oauth(&mut problems, variables, &OKTA_OAUTH);
     let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
     if none && problems.is_empty() {
         problems.add(
@@ -129,29 +132,87 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
     problems.or(callers)
 }
 
-/// Whose tokens are accepted; `None` where `okta_oauth_issuer` is not set.
-fn read_oauth(problems: &mut Problems, variables: &dyn Variables) -> Option<OAuth> {
-    let url = problems.read(variables, "okta_oauth_issuer");
+/// The variables that say whose tokens are accepted.
+struct OAuthVariables {
+    prefix: &'static str,
+    issuer: &'static str,
+    audience: &'static str,
+    scope: &'static str,
+    client_id: &'static str,
+    jwks_uri: &'static str,
+    host: &'static str,
+    /// What stands for an empty audience, scope and client.
+    defaults: [&'static str; 3],
+}
+
+/// Of Okta's hook.
+const OKTA_OAUTH: OAuthVariables = OAuthVariables {
+    prefix: "okta_oauth",
+    issuer: "okta_oauth_issuer",
+    audience: "okta_oauth_audience",
+    scope: "okta_oauth_scope",
+    client_id: "okta_oauth_client_id",
+    jwks_uri: "okta_oauth_jwks_uri",
+    host: "okta_oauth_host",
+    defaults: ["api://default", "", ""],
+};
+
+/// Of Event Grid.
+const REPORT_OAUTH: OAuthVariables = OAuthVariables {
+    prefix: "report_oauth",
+    issuer: "report_oauth_issuer",
+    audience: "report_oauth_audience",
+    scope: "report_oauth_scope",
+    client_id: "report_oauth_client_id",
+    jwks_uri: "report_oauth_jwks_uri",
+    host: "report_oauth_host",
+    defaults: ["", EVENT_GRID_ROLE, EVENT_GRID_CLIENT_ID],
+};
+
+/// The role that Event Grid needs in the app that its tokens are for ("Deliver events to Microsoft Entra
+/// protected endpoints", Azure Event Grid).
+pub const EVENT_GRID_ROLE: &str = "AzureEventGridSecureWebhookSubscriber";
+
+/// The application id of Event Grid in Azure's public cloud (the same page's script).
+pub const EVENT_GRID_CLIENT_ID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
+
+/// Whose tokens are accepted; `None` where the issuer is not set.
+fn read_oauth(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    names: &OAuthVariables,
+) -> Option<OAuth> {
+    let url = problems.read(variables, names.issuer);
     if url.is_empty() {
         return None;
     }
-    let jwks_uri = problems.read(variables, "okta_oauth_jwks_uri");
+    let jwks_uri = problems.read(variables, names.jwks_uri);
     let issuer = Issuer::parse(&url, &jwks_uri)
-        .map_err(|invalid| problems.add(invalid.variable, invalid.to_string()))
+        .map_err(|invalid| {
+            let name = if invalid.of_jwks_uri { names.jwks_uri } else { names.issuer };
+            problems.add(name, invalid.to_string());
+        })
         .ok();
-    let audience = or_default(problems.read(variables, "okta_oauth_audience"), "api://default");
-    let scope = problems.read(variables, "okta_oauth_scope");
-    let client_id = problems.read(variables, "okta_oauth_client_id");
+    let [audience, scope, client_id] = names.defaults;
+    let audience = or_default(problems.read(variables, names.audience), audience);
+    let scope = or_default(problems.read(variables, names.scope), scope);
+    let client_id = or_default(problems.read(variables, names.client_id), client_id);
+    if audience.is_empty() {
+        problems.add(
+            names.audience,
+            "is not set: set it to the application that the tokens are for, or those for any other would be taken",
+        );
+    }
     if client_id.is_empty() {
         problems.add(
-            "okta_oauth_client_id",
+            names.client_id,
             "is not set: set it to the client ID in Okta's hook, or any client of the authorization server could call",
         );
     }
     let scope = if scope.is_empty() { None } else { Some(scope) };
     let issuer = issuer?;
     let expected = Expected { issuer: issuer.url.clone(), audience, scope, client_id };
-    Some(OAuth { issuer, expected })
+    Some(OAuth { issuer, expected, variables: names.prefix })
 }
 
 /// Reads the secrets that were valid until the last change, which are accepted while Okta and the host
@@ -222,25 +283,32 @@ pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, P
     if user.contains(':') {
         problems.add("operator_user", COLON);
     }
-    differs_from_the_hooks(&mut problems, variables, "operator_secret", &secret);
+    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret", &secret);
     problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
 }
 
-/// Who reads pages must not be able to send, and Okta needs no pages.
-fn differs_from_the_hooks(
+/// The secrets with which messages are sent.
+const HOOKS_SECRETS: [&str; 4] = [
+    "okta_basic_secret",
+    "okta_basic_secret_previous",
+    "okta_header_secret",
+    "okta_header_secret_previous",
+];
+
+/// The secrets with which pages are read.
+const OPERATORS_SECRETS: [&str; 2] = ["operator_secret", "operator_secret_previous"];
+
+/// Who reads pages or delivers reports must not be able to send, and the other way round.
+fn differs_from(
+    others: &[&'static str],
     problems: &mut Problems,
     variables: &dyn Variables,
     name: &'static str,
     secret: &str,
 ) {
-    for hooks in [
-        "okta_basic_secret",
-        "okta_basic_secret_previous",
-        "okta_header_secret",
-        "okta_header_secret_previous",
-    ] {
-        if !secret.is_empty() && secret == problems.read_secret(variables, hooks) {
-            problems.add(name, format!("must not be the same as {hooks}"));
+    for other in others {
+        if !secret.is_empty() && secret == problems.read_secret(variables, other) {
+            problems.add(name, ["must not be the same as ", other].concat());
         }
     }
 }
@@ -252,11 +320,94 @@ pub fn read_previous_operator(
 ) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
     let secret = read_credential(&mut problems, variables, "operator_secret_previous");
-    differs_from_the_hooks(&mut problems, variables, "operator_secret_previous", &secret);
+    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret_previous", &secret);
     problems.or(match secret.as_str() {
         "" => None,
         secret => Some(Credentials { user: now.user.clone(), secret: secret.into() }),
     })
+}
+
+/// Reads who may deliver reports; `None` where nobody may, since nothing is configured.
+pub fn read_reporters(variables: &dyn Variables) -> Result<Option<Reporters>, Problems> {
+    let mut problems = Problems::default();
+    let secret = read_report_secret(&mut problems, variables, "report_secret");
+    let oauth = read_oauth(&mut problems, variables, &REPORT_OAUTH);
+    let any = secret.is_some() || oauth.is_some();
+    problems.or(any.then_some(Reporters { secret, oauth }))
+}
+
+/// Reads the reporters' secret that was valid until the last change.
+pub fn read_previous_report_secret(variables: &dyn Variables) -> Result<Option<Secret>, Problems> {
+    let mut problems = Problems::default();
+    let secret = read_report_secret(&mut problems, variables, "report_secret_previous");
+    problems.or(secret)
+}
+
+fn read_report_secret(
+    problems: &mut Problems,
+    variables: &dyn Variables,
+    name: &'static str,
+) -> Option<Secret> {
+    let secret = read_credential(problems, variables, name);
+    for others in [&HOOKS_SECRETS[..], &OPERATORS_SECRETS] {
+        differs_from(others, problems, variables, name, &secret);
+    }
+    if secret.is_empty() { None } else { Some(secret.as_str().into()) }
+}
+
+/// Who may deliver CloudEvents where nothing is said.
+const REPORT_ORIGIN: &str = "eventgrid.azure.net";
+
+/// Reads who may deliver CloudEvents.
+pub fn read_report_origin(variables: &dyn Variables) -> Result<String, Problems> {
+    let mut problems = Problems::default();
+    let origin = or_default(problems.read(variables, "report_origin"), REPORT_ORIGIN);
+    // It becomes a header's value.
+    if !origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)) {
+        problems.add("report_origin", "must be a host name, such as eventgrid.azure.net");
+    }
+    problems.or(origin)
+}
+
+/// How many messages are remembered where nothing is said.
+const DEFAULT_RECORD_SLOTS: u32 = 10_000;
+
+/// The most that may be: the operator's list reads all of them.
+const MOST_RECORD_SLOTS: u32 = 100_000;
+
+/// For how long they are remembered where nothing is said, in seconds: 30 days.
+const DEFAULT_RECORD_MAX_AGE: u32 = 30 * 86_400;
+
+/// The longest time that may be, in seconds: a year.
+const LONGEST_RECORD_MAX_AGE: u32 = 366 * 86_400;
+
+/// Reads how much is remembered of what became of messages; `None` where nothing is.
+pub fn read_bounds(variables: &dyn Variables) -> Result<Option<Bounds>, Problems> {
+    let mut problems = Problems::default();
+    let said = problems.read(variables, "record_slots");
+    let slots = match said.as_str() {
+        "" => DEFAULT_RECORD_SLOTS,
+        said => limits::whole_number(said)
+            .filter(|slots| *slots <= MOST_RECORD_SLOTS)
+            .unwrap_or_else(|| {
+                problems.add("record_slots", "must be a whole number from 0 to 100000");
+                DEFAULT_RECORD_SLOTS
+            }),
+    };
+    let said = problems.read(variables, "record_max_age");
+    let max_age = match said.as_str() {
+        "" => DEFAULT_RECORD_MAX_AGE,
+        said => limits::seconds(said)
+            .filter(|seconds| (60..=LONGEST_RECORD_MAX_AGE).contains(seconds))
+            .unwrap_or_else(|| {
+                problems.add(
+                    "record_max_age",
+                    "must be a whole number with m, h or d, from 1m to 366d",
+                );
+                DEFAULT_RECORD_MAX_AGE
+            }),
+    };
+    problems.or((slots > 0).then_some(Bounds { slots, max_age }))
 }
 
 const NO_CONNECTION_STRING: &str =

@@ -8,9 +8,9 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
 use crate::handled::Response;
-use crate::okta::issuer;
-use crate::ports::Ports;
-use crate::ports::wasi::{Host, Inbound, print, write_whole};
+use crate::oauth::issuer;
+use crate::ports::wasi::{Host, Inbound, KeyValue, write_whole};
+use crate::ports::{Log, Ports};
 
 struct Component;
 
@@ -18,15 +18,22 @@ bindings::export!(Component with_types_in bindings);
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
-        let ports =
-            Ports { variables: &Host, clock: &Host, random: &Host, http: &Host, store: &Host };
+        let ports = Ports {
+            variables: &Host,
+            clock: &Host,
+            random: &Host,
+            http: &Host,
+            store: &KeyValue("default"),
+            records: &KeyValue("records"),
+            log: &Host,
+        };
         let handled = app::handle(&mut Inbound(request), ports);
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
         // The answer is the host's now: a log that is slow to take the line delays nobody's sign-in.
         if let Some(line) = handled.log_line {
-            print(&line);
+            Host.print(&line);
         }
         if let Some((issuer, key)) = handled.refresh {
             issuer::refresh(&issuer, &key, ports);

@@ -1,6 +1,6 @@
 //! What a request brings about.
 
-use crate::okta::issuer::Issuer;
+use crate::oauth::issuer::Issuer;
 use crate::store_key::StoreKey;
 
 /// An answer, whole.

@@ -15,18 +15,22 @@ pub mod acs;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+pub mod breaker;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 pub mod handled;
 pub mod message;
 pub mod numbering;
+pub mod oauth;
 pub mod okta;
 pub mod operator;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;
+pub mod records;
 pub mod refusal;
+pub mod reports;
 pub mod secret;
 pub mod store_key;
 pub mod telemetry;

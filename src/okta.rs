@@ -5,7 +5,5 @@
 //! page.
 
 pub mod auth;
-pub mod issuer;
 pub mod request;
 pub mod response;
-pub mod token;

@@ -40,8 +40,19 @@ pub struct Ports<'a> {
     pub random: &'a dyn Random,
     /// HTTP requests to elsewhere.
     pub http: &'a dyn HttpClient,
-    /// The key-value store `default`.
+    /// The key-value store `default`, which is local to the host.
     pub store: &'a dyn Store,
+    /// The key-value store `records`, which hosts may share: for after the answer, and for requests that
+    /// may wait.
+    pub records: &'a dyn Store,
+    /// The log.
+    pub log: &'a dyn Log,
+}
+
+/// What the operator is told.
+pub trait Log {
+    /// Prints a line, which ends in a line feed.
+    fn print(&self, line: &str);
 }
 
 /// The application's variables, as its manifest declares them.
@@ -59,10 +70,19 @@ pub struct VariableUnavailable;
 pub trait Clock {
     /// The time of day, in UTC.
     fn now(&self) -> OffsetDateTime;
+    /// The same in milliseconds since 1970; 0 before.
+    fn milliseconds(&self) -> u64 {
+        milliseconds(self.now())
+    }
     /// The monotonic clock, on which deadlines are kept.
     fn instant(&self) -> Instant;
     /// Returns at `until`, or at once if it has passed.
     fn sleep(&self, until: Instant);
+}
+
+/// A time of day in milliseconds since 1970; 0 before.
+pub fn milliseconds(time: OffsetDateTime) -> u64 {
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
 /// Randomness fit for identifiers that nobody may guess.
@@ -71,8 +91,8 @@ pub trait Random {
     fn bytes(&self) -> [u8; 16];
 }
 
-/// A key-value store that is local to the host: nothing can end a wait for it, so it must be one
-/// that does not make a hook wait.
+/// A key-value store. Nothing can end a wait for it, so one that is on the way of a hook must be local
+/// to the host.
 ///
 /// It knows no expiry and no atomic change: of two hooks that read, then write the same key at the
 /// same moment, one write is lost.
@@ -93,6 +113,8 @@ pub trait InboundRequest {
     fn method(&self) -> String;
     /// The path without the query.
     fn path(&self) -> String;
+    /// The query, without the `?`. It may hold a secret.
+    fn query(&self) -> Option<String>;
     /// Every value of a header, named in lower case, in order; a header may be repeated.
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.

@@ -5,9 +5,9 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::okta::issuer::discovery::jwks_uri;
-use okta_telephony_acs::okta::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
-use okta_telephony_acs::okta::issuer::{Issuer, keys, refresh};
+use okta_telephony_acs::oauth::issuer::discovery::jwks_uri;
+use okta_telephony_acs::oauth::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
+use okta_telephony_acs::oauth::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
     Answer, Body, BodyError, Clock, HttpClient, Instant, OutboundRequest, Ports, Random, SendError,
     Store, StoreUnavailable, VariableUnavailable, Variables,

@@ -50,8 +50,8 @@ mod record;
 use std::iter;
 use std::time::Duration;
 
-use crate::acs::sms::{self, Acs, Message, Road, SHORTEST_ATTEMPT, Tried, Turn};
-use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
+use crate::acs::sms::{self, Acs, Attempted, Message, Road, SHORTEST_ATTEMPT, Tried, Turn};
+use crate::ports::{Instant, Ports, Store, StoreUnavailable};
 use crate::refusal::{Reason, Refusal};
 use record::{Record, Records};
 
@@ -85,8 +85,8 @@ impl<'a> Roads<'a> {
 pub struct Delivery {
     /// The road whose outcome this is.
     pub road: Road,
-    /// How often the message was tried, on both roads.
-    pub attempts: u32,
+    /// The attempts, on both roads, in order.
+    pub attempts: Vec<(Road, Attempted)>,
     /// The last status that ACS gave on this road: the recipient's own where there is one.
     pub status: Option<u16>,
     /// ACS's error code for the whole request on this road, letters only, where it gave one.
@@ -196,7 +196,7 @@ fn choose(records: &mut Records, ports: Ports<'_>) -> Result<Choice, StoreUnavai
         [false, true] => Road::Secondary,
         _ => return Ok(Choice::Half),
     };
-    let now = milliseconds(ports.clock);
+    let now = ports.clock.milliseconds();
     let record = records.of(down);
     if !record.probe_is_due(now) {
         return Ok(Choice::Skip(down));
@@ -230,7 +230,7 @@ fn remember(
     let mut records = read(ports.store)?;
     for (road, tried) in tried() {
         if tried.road_failed {
-            records.of(*road).fail(milliseconds(ports.clock));
+            records.of(*road).fail(ports.clock.milliseconds());
         } else if tried.result.is_ok() {
             *records.of(*road) = Record::default();
         }
@@ -238,20 +238,18 @@ fn remember(
     ports.store.set(KEY, &records.bytes())
 }
 
-/// Milliseconds since 1970; none before.
-fn milliseconds(clock: &dyn Clock) -> u64 {
-    u64::try_from(clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
-}
-
 /// What became of the message, from the road that was tried last and the one before it.
 fn delivery(road: Road, last: Tried, before: Option<Tried>, ports: Ports<'_>) -> Delivery {
     let before = before.as_ref();
+    let attempts_before = before.map_or(&[][..], |before| &before.attempts);
+    let attempts_before = attempts_before.iter().map(|attempt| (road.other(), *attempt));
+    let attempts = attempts_before.chain(last.attempts.iter().map(|attempt| (road, *attempt)));
     let may_be_sent_before = before.is_some_and(|tried| tried.may_be_sent);
     let went_over = before.and_then(|tried| Some(tried.result.as_ref().err()?.reason));
     let started = before.unwrap_or(&last).started;
     Delivery {
         road,
-        attempts: last.attempts + before.map_or(0, |tried| tried.attempts),
+        attempts: attempts.collect(),
         status: last.status,
         error_code: last.error_code,
         elapsed: ports.clock.instant().since(started),
@@ -289,6 +287,7 @@ mod tests {
     use crate::acs::sender::Sender;
     use crate::acs::sms::Repeatability;
     use crate::phone_number::PhoneNumber;
+    use crate::ports::Clock;
     use crate::ports::fake::{Answers, FakeAnswer, FakeHost, ReadOnly};
     use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
     use proptest::prelude::*;
@@ -383,7 +382,7 @@ mod tests {
         let mut records = Records::default();
         for road in down {
             for _ in 0..record::FAILURES {
-                records.of(*road).fail(milliseconds(&host));
+                records.of(*road).fail(host.milliseconds());
             }
             assert!(records.of(*road).is_down());
         }
@@ -465,7 +464,7 @@ mod tests {
             let host = host(vec![first; 9], [FakeAnswer::accepted("id-2")]);
             let delivery = send_one(&host);
             assert_eq!(requests(&host), (asked, usize::from(goes_over)), "{label}");
-            assert_eq!(delivery.attempts as usize, asked + usize::from(goes_over), "{label}");
+            assert_eq!(delivery.attempts.len(), asked + usize::from(goes_over), "{label}");
             assert_eq!(delivery.result.is_ok(), sent || goes_over, "{label}");
             let road = if goes_over { Road::Secondary } else { Road::Primary };
             assert_eq!((delivery.road, delivery.may_be_double), (road, double), "{label}");
@@ -481,7 +480,7 @@ mod tests {
         let host = host([broken, FakeAnswer::accepted("id-1")], []);
         let delivery = send_one(&host);
         assert_eq!(delivery.result, Ok(Some("id-1".into())));
-        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 2));
+        assert_eq!((delivery.road, delivery.attempts.len()), (Road::Primary, 2));
         assert!(!delivery.may_be_double);
         let sent = host.sent.borrow();
         assert_eq!((&sent[0].body, &sent[0].headers), (&sent[1].body, &sent[1].headers));
@@ -513,7 +512,7 @@ mod tests {
         let delivery = send_one(&host);
         let sent = host.sent.borrow();
         assert_eq!(sent[1].at.since(start).as_millis(), 1225);
-        assert_eq!((delivery.elapsed, delivery.attempts), (TIME, 2));
+        assert_eq!((delivery.elapsed, delivery.attempts.len()), (TIME, 2));
         assert_eq!(delivery.result.as_ref().unwrap_err().reason, Reason::DeadlineExceeded);
         assert!(fix(&delivery).ends_with("The message may have been sent."));
     }
@@ -562,7 +561,7 @@ mod tests {
         let delivery =
             send_over(&host, SECOND, Ports { http: &SlowBody(&host), ..host.ports() }, TIME);
         assert_eq!(delivery.result, Ok(Some("id-1".into())));
-        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 1));
+        assert_eq!((delivery.road, delivery.attempts.len()), (Road::Primary, 1));
     }
 
     #[test]
@@ -606,11 +605,11 @@ mod tests {
         let slow = (Duration::from_secs(2), FakeAnswer::accepted("id-1").1);
         let host = FakeHost::default().answering_at(FIRST, [slow]);
         let delivery = send_over(&host, FIRST, host.ports(), TIME);
-        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 1));
+        assert_eq!((delivery.road, delivery.attempts.len()), (Road::Primary, 1));
         assert!(delivery.result.is_ok());
         let host = FakeHost::default().answering_at(FIRST, vec![FakeAnswer::of(503, ""); 9]);
         let delivery = send_over(&host, FIRST, host.ports(), TIME);
-        assert_eq!((delivery.road, delivery.attempts), (Road::Primary, 5));
+        assert_eq!((delivery.road, delivery.attempts.len()), (Road::Primary, 5));
     }
 
     #[test]
@@ -884,7 +883,7 @@ mod tests {
         impl Store for Busy<'_> {
             fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
                 let mut records = read(self.0)?;
-                records.of(Road::Primary).fail(milliseconds(self.0));
+                records.of(Road::Primary).fail(self.0.milliseconds());
                 let before = self.0.get(key)?;
                 self.0.set(key, &records.bytes())?;
                 Ok(before)
@@ -954,7 +953,7 @@ mod tests {
             prop_assert!(host.instant.get().since(start) <= left);
             prop_assert!(delivery.elapsed <= left);
             let (on_first, on_second) = requests(&host);
-            prop_assert_eq!(delivery.attempts as usize, on_first + on_second);
+            prop_assert_eq!(delivery.attempts.len(), on_first + on_second);
             let asked = first[..on_first].iter().chain(&second[..on_second]);
             let successes = asked.filter(|outcome| is_acceptance(outcome)).count();
             prop_assert!(successes <= 1);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::numbering::Region;
 
 /// A sender that ACS takes in `from`.
@@ -14,7 +16,7 @@ pub struct Sender {
 }
 
 /// The kinds of sender, as `transactionMetadata` and the log name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SenderType {
     /// Five or six digits, domestic only.
     Shortcode,

@@ -158,11 +158,24 @@ pub struct Turn<'a> {
     pub patient: bool,
 }
 
+/// One request to ACS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// When it left.
+    pub started: Instant,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The status that it brought: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// ACS took the message.
+    pub accepted: bool,
+}
+
 /// What became of a message on one road.
 #[derive(Debug)]
 pub struct Tried {
-    /// How often it was tried.
-    pub attempts: u32,
+    /// The attempts, in order.
+    pub attempts: Vec<Attempted>,
     /// The last status that ACS gave: the recipient's own where there is one.
     pub status: Option<u16>,
     /// ACS's error code for the whole request, letters only, where it gave one.
@@ -204,21 +217,27 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
 
     let started = ports.clock.instant();
     let mut backoff = FIRST_BACKOFF;
-    let mut attempts = 0;
+    let mut attempts = Vec::new();
     let mut may_be_sent = false;
     let mut attempt = Attempt::refused(None, no_time_left());
     let mut next = started;
     // An attempt without the time to hear of it would send a message and deny it.
     while next.plus(SHORTEST_ATTEMPT) <= turn.until {
-        if attempts > 0 {
+        if !attempts.is_empty() {
             ports.clock.sleep(next);
         }
-        attempts += 1;
+        let started = ports.clock.instant();
         attempt = try_once(&request, turn, ports);
+        attempts.push(Attempted {
+            started,
+            elapsed: ports.clock.instant().since(started),
+            status: attempt.status,
+            accepted: attempt.result.is_ok(),
+        });
         may_be_sent |= attempt.may_be_sent;
         let Some(wait) = attempt.again_after else { break };
         // 409 says that this road is at work on the message.
-        let settled = attempts > 1 && attempt.status != Some(409);
+        let settled = attempts.len() > 1 && attempt.status != Some(409);
         if !turn.patient && (settled || !attempt.may_be_sent) {
             break;
         }
@@ -595,7 +614,7 @@ mod tests {
         let host = FakeHost::default();
         let delivery = send_one(&host);
         assert_eq!(delivery.result, Ok(Some("id-1".into())));
-        assert_eq!((delivery.attempts, delivery.status), (1, Some(202)));
+        assert_eq!((delivery.attempts.len(), delivery.status), (1, Some(202)));
         let sent = host.sent.borrow();
         assert_eq!(sent[0].method, "POST");
         assert_eq!(sent[0].authority, "contoso.communication.azure.com");
@@ -650,7 +669,7 @@ mod tests {
             let host = FakeHost::default().answering([first, FakeAnswer::accepted("id-2")]);
             let delivery = send_one(&host);
             assert_eq!(delivery.result, Ok(Some("id-2".into())), "{label}");
-            assert_eq!(delivery.attempts, 2);
+            assert_eq!(delivery.attempts.len(), 2);
             let sent = host.sent.borrow();
             assert_eq!((&sent[0].body, &sent[0].headers), (&sent[1].body, &sent[1].headers));
         }
@@ -676,7 +695,7 @@ mod tests {
             let host = FakeHost::default().answering([FakeAnswer::throttled(retry_after)]);
             let delivery = send_one(&host);
             assert_eq!(reason(&delivery), Reason::AcsThrottled, "{retry_after:?}");
-            assert_eq!((delivery.attempts, delivery.elapsed.as_millis()), (1, 20));
+            assert_eq!((delivery.attempts.len(), delivery.elapsed.as_millis()), (1, 20));
         }
         let host = FakeHost::default().answering(vec![FakeAnswer::throttled(Some("0")); 9]);
         assert_eq!(reason(&send_one(&host)), Reason::AcsThrottled);
@@ -739,7 +758,7 @@ mod tests {
     fn without_the_time_to_hear_of_it_nothing_is_sent() {
         let host = FakeHost::default();
         let delivery = send_within(&host, Duration::from_millis(99));
-        assert_eq!((reason(&delivery), delivery.attempts), (Reason::DeadlineExceeded, 0));
+        assert_eq!((reason(&delivery), delivery.attempts.len()), (Reason::DeadlineExceeded, 0));
         assert!(delivery.result.unwrap_err().fix.contains("Nothing was sent."));
         assert!(host.sent.borrow().is_empty());
         assert!(send_within(&host, Duration::from_millis(100)).result.is_ok());
@@ -749,7 +768,7 @@ mod tests {
     fn a_certificate_that_is_not_trusted_is_not_asked_for_again() {
         let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::Untrusted))]);
         let delivery = send_one(&host);
-        assert_eq!((reason(&delivery), delivery.attempts), (Reason::AcsUnavailable, 1));
+        assert_eq!((reason(&delivery), delivery.attempts.len()), (Reason::AcsUnavailable, 1));
         assert!(delivery.result.unwrap_err().fix.contains("CA certificates"));
     }
 

@@ -2,14 +2,15 @@
 //! store, so that it can be asked often.
 
 use super::{
-    Gate, Problems, countries, no_sender, prefixes, rate, read_api_version, read_callers,
-    read_from, read_on_refusal, read_operator, read_previous_callers, read_previous_operator,
-    read_resource, read_senders, read_wording, switch,
+    Gate, OAuthVariables, OKTA_OAUTH, Problems, REPORT_OAUTH, countries, no_sender, prefixes, rate,
+    read_api_version, read_bounds, read_callers, read_from, read_on_refusal, read_operator,
+    read_previous_callers, read_previous_operator, read_previous_report_secret, read_report_origin,
+    read_reporters, read_resource, read_senders, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
 use crate::numbering::Region;
-use crate::okta::auth::Callers;
+use crate::oauth::OAuth;
 use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
@@ -58,6 +59,19 @@ pub const VARIABLES: &[&str] = &[
     "operator_user",
     "operator_secret",
     "operator_secret_previous",
+    "report_secret",
+    "report_secret_previous",
+    "report_oauth_issuer",
+    "report_oauth_audience",
+    "report_oauth_scope",
+    "report_oauth_client_id",
+    "report_oauth_jwks_uri",
+    "report_oauth_host",
+    "report_origin",
+    "record_slots",
+    "record_max_age",
+    "applicationinsights_connection_string",
+    "applicationinsights_host",
 ];
 
 /// What is to be said of one variable.
@@ -107,7 +121,7 @@ pub fn check(variables: &dyn Variables) -> Check {
     check.take(gate.finish());
     if let Some(callers) = check.take(read_callers(variables)) {
         check.take(read_previous_callers(variables, &callers));
-        check_oauth(&mut check, variables, &callers);
+        check_oauth(&mut check, variables, callers.oauth.as_ref(), &OKTA_OAUTH);
     }
     // They stop no message, so they must not take the hook out of service.
     match read_operator(variables) {
@@ -119,6 +133,7 @@ pub fn check(variables: &dyn Variables) -> Check {
         Ok(None) => {}
         Err(problems) => check.warnings.extend(problems.0),
     }
+    check_reports(&mut check, variables);
     check_acs(&mut check, variables);
     check_policy(&mut check, variables);
     check.take(read_wording(variables));
@@ -126,25 +141,57 @@ pub fn check(variables: &dyn Variables) -> Check {
     check
 }
 
-fn check_oauth(check: &mut Check, variables: &dyn Variables, callers: &Callers) {
-    let host = check.problems.read(variables, "okta_oauth_host");
-    let Some(oauth) = &callers.oauth else { return };
+/// What becomes of messages once they are sent: that it is not told stops none, so all of it is a
+/// warning.
+fn check_reports(check: &mut Check, variables: &dyn Variables) {
+    match read_reporters(variables) {
+        Ok(reporters) => {
+            let oauth = reporters.as_ref().and_then(|reporters| reporters.oauth.as_ref());
+            check_oauth(check, variables, oauth, &REPORT_OAUTH);
+        }
+        Err(problems) => check.warnings.extend(problems.0),
+    }
+    let previous = read_previous_report_secret(variables).map(drop);
+    let origin = read_report_origin(variables).map(drop);
+    let bounds = read_bounds(variables).map(drop);
+    for name in ["applicationinsights_connection_string", "applicationinsights_host"] {
+        check.problems.read(variables, name);
+    }
+    for problems in [previous, origin, bounds].into_iter().filter_map(Result::err) {
+        check.warnings.extend(problems.0);
+    }
+}
+
+/// An authorization server's host, its scope and its version.
+fn check_oauth(
+    check: &mut Check,
+    variables: &dyn Variables,
+    oauth: Option<&OAuth>,
+    names: &OAuthVariables,
+) {
+    let host = check.problems.read(variables, names.host);
+    let Some(oauth) = oauth else { return };
     let extra = check.problems.read(variables, "extra_outbound_host");
     if oauth.expected.scope.is_none() {
         check.warn(
-            "okta_oauth_scope",
+            names.scope,
             "is not set: name a scope that only this hook asks for, or any token of the client opens the hook",
         );
     }
-    let (name, origin) = oauth.issuer.origin();
+    let (of_jwks_uri, origin) = oauth.issuer.origin();
     if !covers(&host, &origin) && !covers(&extra, &origin) {
-        let fix =
-            "is at a host that allowed_outbound_hosts does not cover: set okta_oauth_host to ";
-        check.warn(name, [fix, &origin].concat());
+        let name = if of_jwks_uri { names.jwks_uri } else { names.issuer };
+        let fix = [
+            "is at a host that allowed_outbound_hosts does not cover: set ",
+            names.host,
+            " to ",
+            &origin,
+        ];
+        check.warn(name, fix.concat());
     }
     if oauth.issuer.url.starts_with("https://sts.windows.net/") {
         check.warn(
-            "okta_oauth_issuer",
+            names.issuer,
             "is Entra's of version 1, whose tokens say less of who they are for: set requestedAccessTokenVersion: 2 \
              in the app registration, and the issuer to https://login.microsoftonline.com/TENANT/v2.0",
         );
@@ -311,6 +358,8 @@ fn check_secrets(check: &mut Check, variables: &dyn Variables) {
         "okta_header_secret_previous",
         "operator_secret",
         "operator_secret_previous",
+        "report_secret",
+        "report_secret_previous",
         "store_secret",
     ] {
         let secret = check.problems.read_secret(variables, name);
@@ -484,6 +533,8 @@ mod tests {
             let host = host.with("okta_header_secret", "0123456789abcdef");
             let host = host.with("okta_oauth_issuer", "https://contoso.okta.com/oauth2/default");
             let host = host.with("okta_oauth_client_id", "0oa");
+            let host = host.with("report_oauth_issuer", "https://login.microsoftonline.com/t/v2.0");
+            let host = host.with("report_oauth_audience", "api");
             let check = check(&host.with(name, "<unavailable>"));
             assert!(
                 check.problems().iter().chain(&check.warnings).any(|found| found.variable == *name),

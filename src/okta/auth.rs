@@ -1,4 +1,4 @@
-//! Who calls: a header with a secret, HTTP Basic, or an OAuth 2.0 bearer token ([`crate::okta::token`]).
+//! Who calls: a header with a secret, HTTP Basic, or an OAuth 2.0 bearer token ([`crate::oauth`]).
 //!
 //! The attack this stops: whoever finds the endpoint sends messages at the owner's cost. It fails
 //! closed (no credential configured: nobody passes) and runs before the body is read. What is secret is
@@ -16,8 +16,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::okta::issuer::Issuer;
-use crate::okta::token::Expected;
+use crate::oauth::OAuth;
 use crate::ports::InboundRequest;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
@@ -31,15 +30,6 @@ pub struct Callers {
     pub header: Option<HeaderSecret>,
     /// A bearer token.
     pub oauth: Option<OAuth>,
-}
-
-/// Whose tokens, and what they must say.
-#[derive(Clone, Debug)]
-pub struct OAuth {
-    /// The authorization server.
-    pub issuer: Issuer,
-    /// The claims.
-    pub expected: Expected,
 }
 
 /// User and secret that Okta must send.
@@ -103,11 +93,7 @@ impl Callers {
 
     /// The bearer token that a caller presents, where tokens are taken.
     pub fn token(&self, request: &dyn InboundRequest) -> Option<(&OAuth, Vec<u8>)> {
-        let oauth = self.oauth.as_ref()?;
-        let [value] = &request.header("authorization")[..] else { return None };
-        let (scheme, token) = value.split_at_checked(7)?;
-        let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
-        is_bearer.then(|| (oauth, token.trim_ascii().to_vec()))
+        Some((self.oauth.as_ref()?, bearer_token(request)?))
     }
 
     /// Lets the caller pass, or says in the log why not. The caller is told one thing in all cases.
@@ -136,6 +122,13 @@ impl Callers {
             })),
         }
     }
+}
+
+/// The token of the one `Authorization` header, if it is of the Bearer scheme (RFC 6750, section 2.1).
+pub fn bearer_token(request: &dyn InboundRequest) -> Option<Vec<u8>> {
+    let [value] = &request.header("authorization")[..] else { return None };
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii().to_vec())
 }
 
 /// Senders of Basic credentials differ in whether they pad.
@@ -182,7 +175,8 @@ fn after_basic(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"basic ").then(|| rest.trim_ascii())
 }
 
-fn same(given: &[u8], expected: &[u8]) -> subtle::Choice {
+/// Whether both are the same, in a time that tells nothing of either.
+pub(crate) fn same(given: &[u8], expected: &[u8]) -> subtle::Choice {
     Sha256::digest(given).ct_eq(&Sha256::digest(expected))
 }
 

@@ -49,7 +49,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use time::OffsetDateTime;
 
-use crate::ports::{Store, StoreUnavailable};
+use crate::ports::{Store, StoreUnavailable, milliseconds};
 use crate::store_key::StoreKey;
 
 /// At most so many messages in any window of that length.
@@ -111,20 +111,22 @@ impl Rate {
         }
         let count =
             whole_number(count.trim()).filter(|count| *count > 0).ok_or(InvalidRate::Count)?;
-        let window = window.trim();
-        let window = UNITS
-            .iter()
-            .find_map(|(unit, seconds)| {
-                whole_number(window.strip_suffix(unit)?)?.checked_mul(*seconds)
-            })
+        let window = seconds(window.trim())
             .filter(|window| (1..=LONGEST_WINDOW).contains(window))
             .ok_or(InvalidRate::Window)?;
         Ok(Self { count, window })
     }
 }
 
+/// A whole number with `s`, `m`, `h` or `d`, in seconds.
+pub(crate) fn seconds(text: &str) -> Option<u32> {
+    UNITS
+        .iter()
+        .find_map(|(unit, seconds)| whole_number(text.strip_suffix(unit)?)?.checked_mul(*seconds))
+}
+
 /// Digits and nothing else; `str::parse` would take a `+` before them.
-fn whole_number(text: &str) -> Option<u32> {
+pub(crate) fn whole_number(text: &str) -> Option<u32> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
@@ -274,10 +276,7 @@ struct Bucket {
 
 impl<'a> Counters<'a> {
     fn new(key: &'a StoreKey, store: &'a dyn Store, now: OffsetDateTime) -> Self {
-        // A clock before 1970 is wrong anyway.
-        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
-        let now = seconds * 1000 + u64::from(now.millisecond());
-        Self { key, store, now, buckets: Vec::new() }
+        Self { key, store, now: milliseconds(now), buckets: Vec::new() }
     }
 
     /// The counter of a limit, as it stands now; one that is not in the store stands at 0.

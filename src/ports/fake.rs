@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundMethod,
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log, OutboundMethod,
     OutboundRequest, Ports, Random, SendError, Store, StoreUnavailable, VariableUnavailable,
     Variables,
 };
@@ -36,6 +36,24 @@ pub struct FakeHost {
     pub stored: RefCell<Option<BTreeMap<String, Vec<u8>>>>,
     /// The calls of the store, in order: `get KEY`, `set KEY`.
     pub store_calls: RefCell<Vec<String>>,
+    /// The store of records.
+    pub records: FakeStore,
+    /// The lines of the log.
+    pub printed: RefCell<Vec<String>>,
+}
+
+/// A store of values; `None` for one that fails.
+pub struct FakeStore(pub RefCell<Option<BTreeMap<String, Vec<u8>>>>);
+
+impl Store for FakeStore {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        Ok(self.0.borrow().as_ref().ok_or(StoreUnavailable)?.get(key).cloned())
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        self.0.borrow_mut().as_mut().ok_or(StoreUnavailable)?.insert(key.into(), value.into());
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +87,23 @@ impl Default for FakeHost {
             sent: RefCell::default(),
             stored: RefCell::new(Some(BTreeMap::new())),
             store_calls: RefCell::default(),
+            records: FakeStore(RefCell::new(Some(BTreeMap::new()))),
+            printed: RefCell::default(),
         }
     }
 }
 
 impl FakeHost {
     pub fn ports(&self) -> Ports<'_> {
-        Ports { variables: self, clock: self, random: self, http: self, store: self }
+        Ports {
+            variables: self,
+            clock: self,
+            random: self,
+            http: self,
+            store: self,
+            records: &self.records,
+            log: self,
+        }
     }
 
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
@@ -149,6 +177,12 @@ impl Store for ReadOnly<'_> {
 
     fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
         Err(StoreUnavailable)
+    }
+}
+
+impl Log for FakeHost {
+    fn print(&self, line: &str) {
+        self.printed.borrow_mut().push(line.into());
     }
 }
 
@@ -257,6 +291,7 @@ impl Body for FakeAnswer {
 /// A request that has come in whole.
 pub struct FakeRequest {
     pub method: &'static str,
+    /// With the query, if any.
     pub path: &'static str,
     pub headers: Vec<(&'static str, Vec<u8>)>,
     pub body: Result<Vec<u8>, BodyError>,
@@ -285,7 +320,11 @@ impl InboundRequest for FakeRequest {
     }
 
     fn path(&self) -> String {
-        self.path.into()
+        self.path.split('?').next().unwrap_or_default().into()
+    }
+
+    fn query(&self) -> Option<String> {
+        Some(self.path.split_once('?')?.1.into())
     }
 
     fn header(&self, name: &str) -> Vec<Vec<u8>> {

@@ -8,7 +8,7 @@ use ::wasi::io::poll::{Pollable, poll};
 use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, OutboundMethod,
+    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log, OutboundMethod,
     OutboundRequest, Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use crate::bindings::wasi::http::outgoing_handler;
@@ -57,19 +57,24 @@ impl Random for Host {
     }
 }
 
-impl Store for Host {
-    /// Opens the store anew: Spin 3.0 and 3.1 never read a key again through one handle.
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        open_store()?.get(key).map_err(|_| StoreUnavailable)
-    }
+/// The key-value store of this label.
+pub struct KeyValue(pub &'static str);
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-        open_store()?.set(key, value).map_err(|_| StoreUnavailable)
+impl KeyValue {
+    /// Opened anew for each call: Spin 3.0 and 3.1 never read a key again through one handle.
+    fn open(&self) -> Result<spin_sdk::key_value::Store, StoreUnavailable> {
+        spin_sdk::key_value::Store::open(self.0).map_err(|_| StoreUnavailable)
     }
 }
 
-fn open_store() -> Result<spin_sdk::key_value::Store, StoreUnavailable> {
-    spin_sdk::key_value::Store::open_default().map_err(|_| StoreUnavailable)
+impl Store for KeyValue {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        self.open()?.get(key).map_err(|_| StoreUnavailable)
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+        self.open()?.set(key, value).map_err(|_| StoreUnavailable)
+    }
 }
 
 /// A pollable that is ready at `until`.
@@ -115,14 +120,16 @@ fn write_without_waiting(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// Writes to standard output. Directly: `println!` goes through the preview 1 adapter and costs
-/// twice as much.
-pub(crate) fn print(line: &str) {
-    let stdout = ::wasi::cli::stdout::get_stdout();
-    // 4,096 bytes is the most that one blocking write takes.
-    for piece in line.as_bytes().chunks(4096) {
-        if stdout.blocking_write_and_flush(piece).is_err() {
-            return; // Nobody listens.
+impl Log for Host {
+    /// Writes to standard output. Directly: `println!` goes through the preview 1 adapter and costs
+    /// twice as much.
+    fn print(&self, line: &str) {
+        let stdout = ::wasi::cli::stdout::get_stdout();
+        // 4,096 bytes is the most that one blocking write takes.
+        for piece in line.as_bytes().chunks(4096) {
+            if stdout.blocking_write_and_flush(piece).is_err() {
+                return; // Nobody listens.
+            }
         }
     }
 }
@@ -174,6 +181,10 @@ impl InboundRequest for Inbound {
             path.truncate(query);
         }
         path
+    }
+
+    fn query(&self) -> Option<String> {
+        Some(self.0.path_with_query()?.split_once('?')?.1.to_owned())
     }
 
     fn header(&self, name: &str) -> Vec<Vec<u8>> {

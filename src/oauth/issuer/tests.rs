@@ -114,19 +114,19 @@ fn an_issuer_is_kept_to_the_letter() {
 
 #[test]
 fn what_is_no_issuer_names_its_variable_and_the_fix_and_quotes_nothing() {
-    for (url, jwks_uri, variable, fix) in [
-        ("http://secret.example", "", "okta_oauth_issuer", "https://"),
-        ("", "", "okta_oauth_issuer", "https://"),
-        ("https://user:secret@a.example", "", "okta_oauth_issuer", "no user"),
-        ("https://a.example/?secret", "", "okta_oauth_issuer", "no query"),
-        ("https://a.example/#secret", "", "okta_oauth_issuer", "fragment"),
-        ("https://secret..example/", "", "okta_oauth_issuer", "host"),
-        ("https://a.example/secret path", "", "okta_oauth_issuer", "percent-encoded"),
-        ("https://a.example", "http://secret.example", "okta_oauth_jwks_uri", "https://"),
-        ("https://a.example", "https://a.example?secret", "okta_oauth_jwks_uri", "no query"),
+    for (url, jwks_uri, of_jwks_uri, fix) in [
+        ("http://secret.example", "", false, "https://"),
+        ("", "", false, "https://"),
+        ("https://user:secret@a.example", "", false, "no user"),
+        ("https://a.example/?secret", "", false, "no query"),
+        ("https://a.example/#secret", "", false, "fragment"),
+        ("https://secret..example/", "", false, "host"),
+        ("https://a.example/secret path", "", false, "percent-encoded"),
+        ("https://a.example", "http://secret.example", true, "https://"),
+        ("https://a.example", "https://a.example?secret", true, "no query"),
     ] {
         let error = Issuer::parse(url, jwks_uri).unwrap_err();
-        assert_eq!(error.variable, variable, "{url}");
+        assert_eq!(error.of_jwks_uri, of_jwks_uri, "{url}");
         let (text, debug) = (error.to_string(), format!("{error:?}"));
         assert!(text.contains(fix) && !text.contains("secret"), "{url}: {text}");
         assert!(!debug.contains("secret"), "{debug}");

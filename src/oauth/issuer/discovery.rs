@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Issuer;
 use super::entry::lifetime;
-use crate::okta::token::Jwks;
+use crate::oauth::token::Jwks;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 use crate::url::Url;
 

@@ -1,5 +1,5 @@
-//! Who calls, by OAuth 2.0: the bearer token that Okta gets from an authorization server for its hook
-//! ("Inline hooks", Okta; RFC 6750). The server is Okta's own, a custom one, or Microsoft Entra ID.
+//! The bearer token that a caller gets from an authorization server, as Okta does for its hook ("Inline
+//! hooks", Okta). The server is an Okta custom one, or Microsoft Entra ID.
 //!
 //! The attacks this stops: a token that nobody signed, or that the caller signed (RFC 8725, section
 //! 2.1), and a good token that was not meant for this hook: for another service, for another client,
@@ -315,9 +315,10 @@ faults! {
     /// None of `cid`, `azp` and `appid`.
     NoClient = "the bearer token has none of the claims cid, azp and appid, so okta_oauth_client_id can't be checked";
     /// `cid`, `azp` or `appid` is of another client.
-    Client = "the bearer token was given to another client: okta_oauth_client_id must be the client ID in Okta's hook";
+    Client = "the bearer token was given to another client: okta_oauth_client_id must be the client ID of the caller, \
+        which for Okta is the one in its hook";
     /// A user's token, or one that is not known to be an application's.
-    User = "the bearer token is not known to be an application's: Okta's hook must use client credentials, and for \
+    User = "the bearer token is not known to be an application's: the caller must use client credentials, and for \
         Entra the API's app registration should add the optional claim idtyp";
     /// The scope is neither in `scp` nor in `scope` nor in `roles`.
     Scope = "the bearer token lacks the scope: okta_oauth_scope must be one that the authorization server grants to \

@@ -42,9 +42,10 @@ pub mod entry;
 use std::fmt;
 use std::time::Duration;
 
-use crate::okta::token::Jwks;
+use crate::oauth::token::Jwks;
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::store_key::StoreKey;
+use crate::telemetry::{KEYS_STALE, KEYS_TAMPERED, STORE_UNAVAILABLE};
 use crate::url::{InvalidUrl, Url};
 use discovery::Found;
 pub use discovery::KeysUnavailable;
@@ -70,8 +71,8 @@ pub struct Issuer {
 /// What is wrong with an issuer. Says what to do, never what the value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidIssuer {
-    /// The variable that holds it.
-    pub variable: &'static str,
+    /// It is the address of the keys, not the issuer itself.
+    pub of_jwks_uri: bool,
     /// What is wrong with the URL; `None` where it has a query.
     error: Option<InvalidUrl>,
 }
@@ -86,37 +87,34 @@ impl fmt::Display for InvalidIssuer {
 }
 
 impl Issuer {
-    /// Reads the values of `okta_oauth_issuer` and `okta_oauth_jwks_uri`, of which the latter may be
-    /// empty.
+    /// Reads the URL of an issuer, and that of its keys, which may be empty.
     ///
     /// ```
-    /// use okta_telephony_acs::okta::issuer::Issuer;
+    /// use okta_telephony_acs::oauth::issuer::Issuer;
     ///
     /// let issuer = Issuer::parse("https://contoso.okta.com/oauth2/default", "").unwrap();
     /// assert_eq!(issuer.url, "https://contoso.okta.com/oauth2/default");
     /// let error = Issuer::parse("http://contoso.okta.com", "").unwrap_err();
-    /// assert_eq!(error.variable, "okta_oauth_issuer");
+    /// assert!(!error.of_jwks_uri);
     /// ```
     pub fn parse(url: &str, jwks_uri: &str) -> Result<Self, InvalidIssuer> {
-        let parse = |variable, text| {
-            let invalid = |error| InvalidIssuer { variable, error };
+        let parse = |of_jwks_uri, text| {
+            let invalid = |error| InvalidIssuer { of_jwks_uri, error };
             let url = Url::parse(text).map_err(|error| invalid(Some(error)))?;
             if url.path_and_query.contains('?') { Err(invalid(None)) } else { Ok(url) }
         };
-        let endpoint = parse("okta_oauth_issuer", url)?;
+        let endpoint = parse(false, url)?;
         let jwks_uri = match jwks_uri {
             "" => None,
-            jwks_uri => Some(parse("okta_oauth_jwks_uri", jwks_uri)?),
+            jwks_uri => Some(parse(true, jwks_uri)?),
         };
         Ok(Self { url: url.to_owned(), endpoint, jwks_uri })
     }
 
-    /// The origin that is asked first for its keys, with the variable that names it.
-    pub fn origin(&self) -> (&'static str, String) {
-        match &self.jwks_uri {
-            Some(jwks_uri) => ("okta_oauth_jwks_uri", jwks_uri.origin()),
-            None => ("okta_oauth_issuer", self.endpoint.origin()),
-        }
+    /// The origin that is asked first for its keys, and whether that is the one of `okta_oauth_jwks_uri`.
+    pub fn origin(&self) -> (bool, String) {
+        let jwks_uri = self.jwks_uri.as_ref();
+        (jwks_uri.is_some(), jwks_uri.unwrap_or(&self.endpoint).origin())
     }
 
     /// What the store knows it by.
@@ -148,6 +146,18 @@ pub struct Warnings {
     pub tampered: bool,
     /// The issuer was asked, in vain.
     pub fetch_failed: Option<KeysUnavailable>,
+}
+
+impl Warnings {
+    /// As the log names them.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let names = [
+            (self.stale, KEYS_STALE),
+            (self.tampered, KEYS_TAMPERED),
+            (self.store_failed, STORE_UNAVAILABLE),
+        ];
+        names.into_iter().filter(|(there, _)| *there).map(|(_, name)| name)
+    }
 }
 
 /// The keys of an issuer, asked for if need be, until `until` at the latest. `wanted` says whether
@@ -226,7 +236,7 @@ impl<'a> Cache<'a> {
 
     /// Seconds since 1970; none before.
     fn now(&self) -> u64 {
-        u64::try_from(self.ports.clock.now().unix_timestamp()).unwrap_or(0)
+        self.ports.clock.milliseconds() / 1000
     }
 
     fn name(&self) -> String {

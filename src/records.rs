@@ -1,0 +1,148 @@
+//! What became of each message: what the hook saw when ACS took it, and what the carrier reported.
+
+pub mod code;
+pub mod store;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::acs::sender::SenderType;
+use crate::numbering::Region;
+
+/// Milliseconds since 1970.
+pub type Moment = u64;
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// For how many messages there is room. Never 0.
+    pub slots: u32,
+    /// For how long, in seconds.
+    pub max_age: u32,
+}
+
+/// A message that ACS took, as the hook saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// When ACS took it.
+    pub at: Moment,
+    /// Okta's id of the hook call.
+    pub event_id: Option<String>,
+    /// Which step of Okta's asked.
+    pub request_type: Option<String>,
+    /// The recipient's region.
+    pub region: Option<Region>,
+    /// The kind of sender.
+    pub sender_type: SenderType,
+    /// How often the message was tried.
+    pub attempts: u32,
+    /// How many segments the text has.
+    pub segments: u32,
+    /// A keyed hash of the number: messages to one number have the same.
+    pub number: [u8; 16],
+    /// The trace of the hook call, where telemetry is on.
+    pub trace: Option<Trace>,
+}
+
+/// The ids under which Application Insights has the hook call (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The trace.
+    pub trace_id: [u8; 16],
+    /// The hook call's own part of it.
+    pub span_id: [u8; 8],
+}
+
+/// What a delivery report says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// When the report came to ACS.
+    pub at: Moment,
+    /// `deliveryStatus` is `Delivered`.
+    pub delivered: bool,
+    /// The number that `deliveryStatusDetails` begins with, if any: see [`code`].
+    pub code: Option<u16>,
+}
+
+/// A message, by what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// ACS's message id, without the `Outgoing_` that only some of its messages have before it.
+    pub message_id: String,
+    /// What the hook saw; `None` where the report came first, or the record has made room.
+    pub accepted: Option<Accepted>,
+    /// What the carrier reported; `None` until it does.
+    pub reported: Option<Reported>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// ACS took it, and nothing has been reported yet.
+    Accepted,
+    /// The carrier delivered it.
+    Delivered,
+    /// It was not delivered.
+    Failed,
+    /// The carrier gives no reports: it may have been delivered ("5002", Troubleshooting in ACS).
+    Unconfirmed,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Delivered, Self::Failed, Self::Unconfirmed];
+
+    /// The name in the log, in the look-up and in telemetry.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
+impl Reported {
+    /// Whether it says more than another report of the same message: the newer one does, and of two of one
+    /// moment the one that says that the message arrived.
+    pub fn goes_over(&self, known: &Self) -> bool {
+        (self.at, self.delivered, self.code) > (known.at, known.delivered, known.code)
+    }
+
+    /// What became of the message.
+    pub fn status(&self) -> Status {
+        match self {
+            Self { delivered: true, .. } => Status::Delivered,
+            Self { code: Some(code::NO_REPORTS), .. } => Status::Unconfirmed,
+            _ => Status::Failed,
+        }
+    }
+}
+
+/// A message id as records have it. Whether ACS puts `Outgoing_` before it differs between its answer and
+/// its reports.
+pub fn canonical_id(message_id: &str) -> &str {
+    message_id.strip_prefix("Outgoing_").unwrap_or(message_id)
+}
+
+impl Delivery {
+    /// What became of it.
+    pub fn status(&self) -> Status {
+        self.reported.as_ref().map_or(Status::Accepted, Reported::status)
+    }
+
+    /// From the moment that ACS took it to the carrier's report. None where one of them is not known,
+    /// or where clocks that are apart make it negative.
+    pub fn time_to_report(&self) -> Option<Duration> {
+        let (accepted, reported) = (self.accepted.as_ref()?.at, self.reported.as_ref()?.at);
+        reported.checked_sub(accepted).map(Duration::from_millis)
+    }
+
+    /// The later of both moments: by it the newest come first.
+    pub fn at(&self) -> Moment {
+        let accepted = self.accepted.as_ref().map(|accepted| accepted.at);
+        accepted.or(self.reported.as_ref().map(|reported| reported.at)).unwrap_or(0)
+    }
+}

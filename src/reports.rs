@@ -1,0 +1,3 @@
+//! Delivery reports, as Event Grid brings them.
+
+pub mod auth;
