@@ -69,6 +69,29 @@ impl EventSubscription {
             back_off: [1, 5, 15].map(Duration::from_secs).into(),
         }
     }
+
+    /// Finds what is wrong with it whatever the endpoint answers: for who will ask that again and
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// An endpoint that is not on this machine, or a secret that no header can have.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    fn parts(&self) -> anyhow::Result<(Uri, HeaderValue)> {
+        let endpoint = loopback_endpoint(&self.endpoint)?;
+        ensure!(
+            !self.secret.is_empty(),
+            "the secret of the delivery reports is empty; pass the one that their webhook takes"
+        );
+        let mut secret = HeaderValue::try_from(&self.secret).context(
+            "the secret of the delivery reports has a character that no header can have",
+        )?;
+        secret.set_sensitive(true);
+        Ok((endpoint, secret))
+    }
 }
 
 /// A subscription whose endpoint has agreed to it.
@@ -93,15 +116,7 @@ impl Subscription {
         validation_url: &str,
         now: time::OffsetDateTime,
     ) -> anyhow::Result<Subscription> {
-        let endpoint = loopback_endpoint(&said.endpoint)?;
-        ensure!(
-            !said.secret.is_empty(),
-            "the secret of the delivery reports is empty; pass the one that their webhook takes"
-        );
-        let mut secret = HeaderValue::try_from(&said.secret).context(
-            "the secret of the delivery reports has a character that no header can have",
-        )?;
-        secret.set_sensitive(true);
+        let (endpoint, secret) = said.parts()?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let subscription = Subscription { said, endpoint, secret, client };
         match subscription.said.schema {
@@ -129,7 +144,7 @@ impl Subscription {
         ensure!(
             said.as_ref().map(|body| &body["validationResponse"]) == Some(&json!(code)),
             "{} answered the validation with 200 and {}, and Event Grid waits for \
-             {{\"validationResponse\":\"{code}\"}}, the code of its event: look at how the webhook \
+             {{\"validationResponse\":\"…\"}} with the code of its event: look at how the webhook \
              answers aeg-event-type: SubscriptionValidation",
             self.endpoint,
             excerpt(&answer.body),
