@@ -5,9 +5,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::acs::roads::{self, Roads};
+use crate::acs::sender::SenderType;
 use crate::acs::sms::{Acs, Message, Repeatability};
+use crate::after::{AcsAttempt, HookDone};
 use crate::config::{self, Gate, Sending};
-use crate::handled::{Handled, Response};
+use crate::handled::{After, Handled, Response};
 use crate::message::{self, Passcode, Segments};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::{OAuth, Refused};
@@ -19,6 +21,7 @@ use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
+use crate::reports::{self, REPORTS_PATH};
 use crate::store_key::StoreKey;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
@@ -34,6 +37,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let path = request.path();
     match path.strip_suffix('/').unwrap_or(&path) {
         HOOK_PATH => handle_hook(request, ports),
+        REPORTS_PATH => reports::handle(request, ports),
         path => operator::handle(path, request, ports).unwrap_or_else(not_found),
     }
 }
@@ -41,10 +45,10 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
 fn not_found() -> Handled {
     let response = Response {
         status: 404,
-        headers: vec![("content-type", "text/plain; charset=utf-8")],
+        headers: vec![("content-type", "text/plain; charset=utf-8".into())],
         body: format!("There is nothing here. Okta's hook is POST {HOOK_PATH}.\n").into_bytes(),
     };
-    Handled { response, log_line: None, refresh: None }
+    Handled { response, log: String::new(), after: After::Nothing }
 }
 
 fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
@@ -56,6 +60,8 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         challenges: Vec::new(),
         refresh: None,
         store_key: None,
+        number: None,
+        attempts: Vec::new(),
         line: HookLine::default(),
     };
     let result = hook.run(request, ports);
@@ -67,16 +73,19 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         }
         None => Outcome::Accepted {
             message_id: hook.line.message_id.as_ref().map(Identifier::as_str),
-            sender_type: hook.line.sender_type.unwrap_or_default(),
+            sender_type: hook.line.sender_type.map_or("", SenderType::name),
             segments: hook.segments,
         },
     };
-    let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+    let mut headers =
+        vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
     match refusal.as_ref().map(|refusal| refusal.reason) {
         Some(Reason::Unauthorized) => {
-            headers.extend(hook.challenges.iter().map(|challenge| ("www-authenticate", *challenge)))
+            let challenges =
+                hook.challenges.iter().map(|challenge| ("www-authenticate", (*challenge).into()));
+            headers.extend(challenges);
         }
-        Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST")),
+        Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST".into())),
         _ => {}
     }
     let response = Response {
@@ -84,9 +93,23 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         headers,
         body: response::body(outcome, hook.format.dialect(hook.dialect)),
     };
-    let elapsed = ports.clock.instant().since(hook.arrived);
-    let log_line = hook.line.finish(ports.clock.now(), elapsed, refusal);
-    Handled { response, log_line: Some(log_line), refresh: hook.refresh }
+    let (answered, now) = (ports.clock.instant(), ports.clock.now());
+    hook.line.finish(now, answered.since(hook.arrived), refusal);
+    let log = hook.line.text();
+    let Hook { arrived, line, refresh, store_key, number, attempts, .. } = hook;
+    let traceparent = request.header("traceparent");
+    let done = HookDone {
+        arrived,
+        answered,
+        now,
+        line,
+        attempts,
+        number,
+        store_key,
+        traceparent,
+        refresh,
+    };
+    Handled { response, log, after: After::Hook(Box::new(done)) }
 }
 
 /// One call of the hook, and what is known of it so far.
@@ -100,6 +123,9 @@ struct Hook {
     refresh: Option<(Issuer, StoreKey)>,
     /// The key of the store, where the way so far has needed it.
     store_key: Option<StoreKey>,
+    /// The recipient in its canonical form.
+    number: Option<String>,
+    attempts: Vec<AcsAttempt>,
     line: HookLine,
 }
 
@@ -160,7 +186,9 @@ impl Hook {
             now,
             ports.random,
         );
-        self.send(&sending, &Message { to, text: &text, repeatability }, ports, until)
+        self.send(&sending, &Message { to, text: &text, repeatability }, ports, until)?;
+        self.number = Some(canonical.into());
+        Ok(())
     }
 
     /// How the caller has proven itself, be it by what was valid until the last change.
@@ -237,7 +265,7 @@ impl Hook {
             None => config::read_store_key(ports.variables, Some(acs))
                 .map_err(|problems| problems.into_refusal(ports.variables))?,
         };
-        match limits::count(limits, &key, ports.store, now) {
+        match limits::count(limits, self.store_key.insert(key), ports.store, now) {
             Counted::Admitted => Ok(()),
             Counted::StoreFailed => {
                 self.line.warn(STORE_UNAVAILABLE);
@@ -258,10 +286,16 @@ impl Hook {
     ) -> Result<(), Refusal> {
         let roads = Roads { primary: &sending.primary, secondary: sending.secondary.as_ref() };
         let delivery = roads::send(&roads, message, ports, until);
-        self.line.sender_type = Some(roads.acs(delivery.road).sender.kind.name());
+        self.line.sender_type = Some(roads.acs(delivery.road).sender.kind);
         self.line.road = roads.secondary.is_some().then(|| delivery.road.name());
         self.line.went_over = delivery.went_over.map(Reason::code);
         self.line.attempts = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX);
+        let attempts = delivery.attempts.iter().map(|(road, attempted)| AcsAttempt {
+            authority: roads.acs(*road).resource.authority.clone(),
+            road: *road,
+            attempted: *attempted,
+        });
+        self.attempts = attempts.collect();
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
         self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
@@ -295,9 +329,7 @@ fn read_body(request: &mut dyn InboundRequest, until: Instant) -> Result<Vec<u8>
         let fix = "The Content-Type must be application/json.";
         return Err(Refusal::new(Reason::UnsupportedMediaType, fix));
     }
-    let promised = request.header("content-length");
-    let promised = promised.first().and_then(|value| str::from_utf8(value).ok()?.parse().ok());
-    if promised.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+    if request.promised_length().is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(body_too_large());
     }
     request.body().read(BODY_LIMIT, until).map_err(|error| match error {
@@ -341,7 +373,7 @@ mod tests {
         r#"{"data":{"messageProfile":{"phoneNumber":"+15550100123","otpCode":"123456"}}}"#;
 
     fn reason(handled: &Handled) -> String {
-        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(&handled.log).unwrap();
         line["reason"].as_str().unwrap().to_owned()
     }
 
@@ -355,7 +387,7 @@ mod tests {
             r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":1,"encoding":"gsm7"}}"#
         );
         assert_eq!(
-            handled.log_line.unwrap(),
+            handled.log,
             concat!(
                 r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
                 r#""reason":"accepted","http_status":200,"credential":"basic","preview":false,"number":"+1********23","#,
@@ -374,7 +406,7 @@ mod tests {
         let handled = handle(&mut request, host.ports());
         assert_eq!(handled.response.status, 401);
         let challenge = r#"Basic realm="okta-telephony", charset="UTF-8""#;
-        assert!(handled.response.headers.contains(&("www-authenticate", challenge)));
+        assert!(handled.response.headers.contains(&("www-authenticate", challenge.into())));
         assert!(!request.body_was_read);
         assert_eq!(
             *host.read.borrow(),
@@ -455,7 +487,7 @@ mod tests {
         let host = FakeHost::default().with("rate_limit_per_number", "5/10m");
         host.stored.replace(None);
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
-        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(&handled.log).unwrap();
         assert_eq!((&line["outcome"], &line["level"]), (&"accepted".into(), &"warn".into()));
         assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]));
         assert_eq!(host.sent.borrow().len(), 1);
@@ -476,12 +508,16 @@ mod tests {
             .answering_to(KEYS, [FakeAnswer::of(200, keys)])
     }
 
+    fn refreshes(handled: Handled) -> bool {
+        matches!(handled.after, After::Hook(done) if done.refresh.is_some())
+    }
+
     /// Posts a hook with a token, and gives its line.
     fn post(host: &FakeHost, token: &str) -> (Handled, Value) {
         let mut request = FakeRequest::hook(BARE);
         request.headers[0].1 = format!("Bearer {token}").into_bytes();
         let handled = handle(&mut request, host.ports());
-        let line = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        let line = serde_json::from_str(&handled.log).unwrap();
         (handled, line)
     }
 
@@ -502,9 +538,9 @@ mod tests {
     fn keys_are_renewed_after_the_answer_in_their_last_tenth_and_used_while_the_issuer_is_down() {
         let (token, keys) = token_and_keys();
         let mut host = with_issuer(&keys).answering(["1", "2", "3"].map(FakeAnswer::accepted));
-        assert!(post(&host, &token).0.refresh.is_none());
+        assert!(!refreshes(post(&host, &token).0));
         host.now += Duration::from_secs(280);
-        assert!(post(&host, &token).0.refresh.is_some());
+        assert!(refreshes(post(&host, &token).0));
         host.now += Duration::from_secs(60);
         let host = host.answering_to(OPENID, [(Duration::ZERO, Err(SendError::NotConnected))]);
         let (_, line) = post(&host, &token);
@@ -559,7 +595,7 @@ mod tests {
             .with("rate_limit_per_number", "5/10m")
             .answering([FakeAnswer::of(401, ""), FakeAnswer::accepted("id-2")]);
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
-        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(&handled.log).unwrap();
         for (name, value) in [
             ("outcome", "accepted"),
             ("road", "secondary"),
@@ -571,7 +607,7 @@ mod tests {
         host.stored.replace(None);
         let host = host.answering([FakeAnswer::accepted("id-3")]);
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
-        let line: Value = serde_json::from_str(handled.log_line.as_ref().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(&handled.log).unwrap();
         assert_eq!(line["warnings"], serde_json::json!(["store_unavailable"]), "once");
     }
 
@@ -593,7 +629,7 @@ mod tests {
             .with("allowed_countries", "US")
             .with("rate_limit_per_number", "5/10m");
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
-        assert!(handled.log_line.unwrap().contains(r#""would_refuse":"country_not_allowed""#));
+        assert!(handled.log.contains(r#""would_refuse":"country_not_allowed""#));
         assert_eq!(host.sent.borrow().len(), 1);
         assert_eq!(*host.store_calls.borrow(), [""; 0]);
     }
@@ -604,7 +640,7 @@ mod tests {
             FakeHost::default().with("allowed_countries", "UK").with("acs_senders", "US=nothing!");
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
         assert_eq!(reason(&handled), "misconfigured");
-        let line = handled.log_line.unwrap();
+        let line = handled.log;
         assert!(line.contains("allowed_countries must be") && line.contains("acs_senders is no"));
     }
 
@@ -616,7 +652,7 @@ mod tests {
             request.method = method;
             let handled = handle(&mut request, host.ports());
             assert_eq!(handled.response.status, 405, "{method}");
-            assert!(handled.response.headers.contains(&("allow", "POST")));
+            assert!(handled.response.headers.contains(&("allow", "POST".into())));
         }
     }
 
@@ -682,6 +718,6 @@ mod tests {
         request.path = "/api/okta-telephony/x";
         let handled = handle(&mut request, FakeHost::default().ports());
         assert_eq!(handled.response.status, 404);
-        assert!(handled.log_line.is_none());
+        assert!(handled.log.is_empty());
     }
 }

@@ -30,6 +30,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::reports::auth::Reporters;
 use crate::secret::Secret;
 use crate::store_key::StoreKey;
+use crate::telemetry::application_insights::Sink;
 
 /// What the hook must know before it reads a body.
 #[derive(Debug)]
@@ -367,6 +368,18 @@ pub fn read_report_origin(variables: &dyn Variables) -> Result<String, Problems>
         problems.add("report_origin", "must be a host name, such as eventgrid.azure.net");
     }
     problems.or(origin)
+}
+
+/// Reads where telemetry goes; `None` where there is none.
+pub fn read_sink(variables: &dyn Variables) -> Result<Option<Sink>, Problems> {
+    const NAME: &str = "applicationinsights_connection_string";
+    let mut problems = Problems::default();
+    let said = problems.read(variables, NAME);
+    let sink = match said.as_str() {
+        "" => None,
+        said => Sink::parse(said).map_err(|invalid| problems.add(NAME, invalid.to_string())).ok(),
+    };
+    problems.or(sink)
 }
 
 /// How many messages are remembered where nothing is said.

@@ -1,6 +1,7 @@
 //! The component's door: wasi:http in and out. Nothing else knows its types for inbound requests.
 #![allow(unsafe_code)] // The generated export.
 
+use crate::after;
 use crate::app;
 use crate::bindings;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
@@ -8,9 +9,8 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
 use crate::handled::Response;
-use crate::oauth::issuer;
+use crate::ports::Ports;
 use crate::ports::wasi::{Host, Inbound, KeyValue, write_whole};
-use crate::ports::{Log, Ports};
 
 struct Component;
 
@@ -31,13 +31,11 @@ impl Guest for Component {
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
-        // The answer is the host's now: a log that is slow to take the line delays nobody's sign-in.
-        if let Some(line) = handled.log_line {
-            Host.print(&line);
+        // The answer is the host's now: a log that is slow to take its lines delays nobody's sign-in.
+        if !handled.log.is_empty() {
+            ports.log.print(&handled.log);
         }
-        if let Some((issuer, key)) = handled.refresh {
-            issuer::refresh(&issuer, &key, ports);
-        }
+        after::run(handled.after, ports);
     }
 }
 
@@ -45,7 +43,7 @@ impl Guest for Component {
 fn outgoing_response(response: &Response) -> Option<OutgoingResponse> {
     let length = response.body.len().to_string();
     let headers = Fields::new();
-    for (name, value) in response.headers.iter().chain(&[("content-length", length.as_str())]) {
+    for (name, value) in response.headers.iter().chain(&[("content-length", length.into())]) {
         headers.append(name, value.as_bytes()).ok()?;
     }
     let outgoing = OutgoingResponse::new(headers);

@@ -1,7 +1,8 @@
 //! What a request brings about.
 
-use crate::oauth::issuer::Issuer;
-use crate::store_key::StoreKey;
+use std::borrow::Cow;
+
+use crate::after::{HookDone, ReportsDone};
 
 /// An answer, whole.
 #[derive(Debug)]
@@ -9,7 +10,7 @@ pub struct Response {
     /// The status code.
     pub status: u16,
     /// Headers, without `Content-Length`.
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -19,8 +20,20 @@ pub struct Response {
 pub struct Handled {
     /// The answer.
     pub response: Response,
-    /// The line for the log, line feed included.
-    pub log_line: Option<String>,
-    /// The keys of this issuer, kept under that key, are worth asking for before they grow stale.
-    pub refresh: Option<(Issuer, StoreKey)>,
+    /// Lines for the log, each with its line feed.
+    pub log: String,
+    /// The rest.
+    pub after: After,
+}
+
+/// What is done once the answer has left and the log has its lines.
+#[derive(Debug, Default)]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// After a hook.
+    Hook(Box<HookDone>),
+    /// After a delivery of reports.
+    Reports(Box<ReportsDone>),
 }

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 pub mod acs;
+pub mod after;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -4,12 +4,14 @@
 //! `GET /api/health` is for probes: it needs no credentials and tells one thing. The rest needs the
 //! operator's own, which can't send, and does not exist while `operator_secret` is not set.
 
+pub mod deliveries;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
-use crate::handled::{Handled, Response};
+use crate::handled::{After, Handled, Response};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};
@@ -48,7 +50,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
                 "GET" | "HEAD" => health(ports),
                 _ => method_not_allowed("GET, HEAD"),
             };
-            return Some(Handled { response, log_line: None, refresh: None });
+            return Some(Handled { response, log: String::new(), after: After::Nothing });
         }
         DETAILS_PATH => (DETAILS_PATH, "GET"),
         EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
@@ -61,7 +63,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
             line.credential = proof(&request.header("authorization"), &credentials, ports);
             if line.credential.is_none() {
                 let mut response = error(401, "The operator's credentials are needed.");
-                response.headers.push(("www-authenticate", CHALLENGE));
+                response.headers.push(("www-authenticate", CHALLENGE.into()));
                 response
             } else if request.method() != method {
                 method_not_allowed(method)
@@ -81,8 +83,8 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
         }
     };
     let elapsed = ports.clock.instant().since(arrived);
-    let log_line = line.finish(ports.clock.now(), response.status, elapsed);
-    Some(Handled { response, log_line: Some(log_line), refresh: None })
+    let log = line.finish(ports.clock.now(), response.status, elapsed);
+    Some(Handled { response, log, after: After::Nothing })
 }
 
 /// How the operator has proven itself, be it by the secret that was valid until the last change.
@@ -97,7 +99,10 @@ fn proof(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> Opt
 fn json(status: u16, body: &impl Serialize) -> Response {
     Response {
         status,
-        headers: vec![("content-type", "application/json"), ("cache-control", "no-store")],
+        headers: vec![
+            ("content-type", "application/json".into()),
+            ("cache-control", "no-store".into()),
+        ],
         // Strings, numbers and structs only: nothing in them can fail to serialize.
         body: serde_json::to_vec(body).unwrap_or_default(),
     }
@@ -113,7 +118,7 @@ fn error(status: u16, error: &str) -> Response {
 
 fn method_not_allowed(allow: &'static str) -> Response {
     let mut response = error(405, "This method is not for this page.");
-    response.headers.push(("allow", allow));
+    response.headers.push(("allow", allow.into()));
     response
 }
 

@@ -119,6 +119,10 @@ pub trait InboundRequest {
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.
     fn body(&mut self) -> &mut dyn Body;
+    /// How many bytes its head says that the body has.
+    fn promised_length(&self) -> Option<u64> {
+        str::from_utf8(self.header("content-length").first()?).ok()?.parse().ok()
+    }
 }
 
 /// A body to be read, once.

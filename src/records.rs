@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::acs::sender::SenderType;
 use crate::numbering::Region;
+use crate::telemetry::trace_context::Trace;
 
 /// Milliseconds since 1970.
 pub type Moment = u64;
@@ -20,6 +21,20 @@ pub struct Bounds {
     pub slots: u32,
     /// For how long, in seconds.
     pub max_age: u32,
+}
+
+/// The form of ACS's message ids by which its answer and its report meet: without the `Outgoing_` that
+/// stands before the id in reports ("Azure Communication Services - SMS events"), and does not in the
+/// published answers to a send. Any other text stays as it is.
+///
+/// ```
+/// use okta_telephony_acs::records::canonical_id;
+///
+/// assert_eq!(canonical_id("Outgoing_20200918002213"), "20200918002213");
+/// assert_eq!(canonical_id("20200918002213"), "20200918002213");
+/// ```
+pub fn canonical_id(id: &str) -> &str {
+    id.strip_prefix("Outgoing_").unwrap_or(id)
 }
 
 /// A message that ACS took, as the hook saw it.
@@ -45,15 +60,6 @@ pub struct Accepted {
     pub trace: Option<Trace>,
 }
 
-/// The ids under which Application Insights has the hook call (W3C Trace Context).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trace {
-    /// The trace.
-    pub trace_id: [u8; 16],
-    /// The hook call's own part of it.
-    pub span_id: [u8; 8],
-}
-
 /// What a delivery report says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
@@ -68,7 +74,7 @@ pub struct Reported {
 /// A message, by what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// ACS's message id, without the `Outgoing_` that only some of its messages have before it.
+    /// ACS's message id in the form of [`canonical_id`].
     pub message_id: String,
     /// What the hook saw; `None` where the report came first, or the record has made room.
     pub accepted: Option<Accepted>,
@@ -119,12 +125,6 @@ impl Reported {
             _ => Status::Failed,
         }
     }
-}
-
-/// A message id as records have it. Whether ACS puts `Outgoing_` before it differs between its answer and
-/// its reports.
-pub fn canonical_id(message_id: &str) -> &str {
-    message_id.strip_prefix("Outgoing_").unwrap_or(message_id)
 }
 
 impl Delivery {

@@ -1,3 +1,272 @@
-//! Delivery reports, as Event Grid brings them.
+//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it.
+//!
+//! The status that Event Grid is answered decides whether it comes again ("Azure Event Grid delivery and
+//! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
+//! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Events come
+//! at least once, in any order.
 
 pub mod auth;
+pub mod event_grid;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use self::auth::{Reporters, Shown};
+use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
+use crate::after::{ReportDone, ReportsDone};
+use crate::config;
+use crate::handled::{After, Handled, Response};
+use crate::oauth::Refused;
+use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::records::store::{Records, Told};
+use crate::telemetry::{Identifier, ReceivedLine, ReportLine, ReportsLine};
+
+/// Where Event Grid delivers.
+pub const REPORTS_PATH: &str = "/api/delivery-reports";
+
+/// The time that a delivery may take to arrive and to be checked. Event Grid waits 30 seconds.
+const TIME: Duration = Duration::from_secs(10);
+
+/// What a delivery is answered.
+#[derive(Debug)]
+struct Refusal {
+    status: u16,
+    /// What the caller is told.
+    told: &'static str,
+    /// What the log says.
+    fix: Cow<'static, str>,
+}
+
+impl Refusal {
+    fn new(status: u16, told: &'static str, fix: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, told, fix: fix.into() }
+    }
+
+    /// One that Event Grid comes again after.
+    fn for_now(fix: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(503, "The reports can't be taken now.", fix)
+    }
+
+    fn unauthorized(fix: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(401, "The credentials are not those that are expected.", fix)
+    }
+}
+
+/// Handles a request for the receiver.
+pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
+    let mut delivery = Delivery {
+        until: ports.clock.instant().plus(TIME),
+        line: ReportsLine::new(request.header("aeg-subscription-name").first()),
+        lines: String::new(),
+        done: ReportsDone::default(),
+    };
+    let arrived = ports.clock.instant();
+    let response = match request.method().as_str() {
+        "POST" => delivery.take(request, ports),
+        "OPTIONS" => handshake(ports),
+        _ => Err(Refusal::new(405, "Reports are delivered by POST.", "another method than POST")),
+    };
+    let response = response.unwrap_or_else(|refusal| {
+        delivery.line.fix = Some(refusal.fix);
+        let mut response = text(refusal.status, refusal.told);
+        match refusal.status {
+            405 => response.headers.push(("allow", "POST, OPTIONS".into())),
+            // RFC 9110, section 11.6.1, demands one at least.
+            401 => response.headers.push(("www-authenticate", "Bearer".into())),
+            _ => {}
+        }
+        response
+    });
+    let elapsed = ports.clock.instant().since(arrived);
+    let Delivery { line, lines, done, .. } = delivery;
+    let log = line.finish(ports.clock.now(), response.status, elapsed) + lines.as_str();
+    Handled { response, log, after: After::Reports(Box::new(done)) }
+}
+
+fn text(status: u16, text: &str) -> Response {
+    let content_type = ("content-type", "text/plain; charset=utf-8".into());
+    let headers = vec![content_type, ("cache-control", "no-store".into())];
+    Response { status, headers, body: [text, "\n"].concat().into_bytes() }
+}
+
+/// CloudEvents' handshake ("Endpoint validation with CloudEvents schema"; CloudEvents' "HTTP 1.1 Web Hooks",
+/// section 4): who may deliver. It needs no secret, since Event Grid shows none. Attack: whoever has some
+/// service deliver to the hook has it ask first, and is told that Event Grid may; what the request says of
+/// itself is never repeated, and `WebHook-Request-Callback` never called.
+fn handshake(ports: Ports<'_>) -> Result<Response, Refusal> {
+    reporters(ports)?;
+    let origin = config::read_report_origin(ports.variables)
+        .map_err(|problems| Refusal::for_now(problems.text()))?;
+    let headers = vec![
+        ("allow", "POST, OPTIONS".into()),
+        ("webhook-allowed-origin", origin.into()),
+        ("webhook-allowed-rate", "*".into()),
+        ("cache-control", "no-store".into()),
+    ];
+    Ok(Response { status: 200, headers, body: Vec::new() })
+}
+
+fn reporters(ports: Ports<'_>) -> Result<Reporters, Refusal> {
+    config::read_reporters(ports.variables)
+        .map_err(|problems| Refusal::for_now(problems.text()))?
+        .ok_or_else(|| {
+            Refusal::for_now(
+                "report_secret is not set: set it to what the event subscription sends in the header x-report-secret, \
+                 or report_oauth_issuer to the issuer of its tokens.",
+            )
+        })
+}
+
+/// One delivery, and what is known of it so far.
+struct Delivery {
+    until: Instant,
+    line: ReportsLine,
+    /// The lines of the events, after its own.
+    lines: String,
+    done: ReportsDone,
+}
+
+impl Delivery {
+    fn take(
+        &mut self,
+        request: &mut dyn InboundRequest,
+        ports: Ports<'_>,
+    ) -> Result<Response, Refusal> {
+        let reporters = reporters(ports)?;
+        self.line.credential = Some(self.identify(&reporters, request, ports)?);
+        let body = self.read(request)?;
+        let events = event_grid::parse(&body).map_err(|fault| {
+            Refusal::new(400, "The body is not one of Event Grid's.", fault.to_string())
+        })?;
+        self.line.events = events.len();
+
+        let mut reports = Vec::new();
+        let mut validation = None;
+        for event in events {
+            match event {
+                Ok(Event::Report(report)) => reports.push(report),
+                Ok(Event::Received(received)) => self.tell_received(&received, ports),
+                Ok(Event::Validation { code }) => validation = Some(code),
+                Ok(Event::SubscriptionDeleted) => {
+                    self.line.fix = Some(
+                        "the event subscription is gone: no more reports come until there is another"
+                            .into(),
+                    );
+                }
+                Ok(Event::Other) => self.line.other_events += 1,
+                Err(fault) => {
+                    self.line.bad_events += 1;
+                    self.line.fix = Some(fault.to_string().into());
+                }
+            }
+        }
+        self.remember(reports, ports)?;
+        if self.line.bad_events > 0 && self.line.bad_events == self.line.events {
+            let fix = self.line.fix.take().unwrap_or_default();
+            return Err(Refusal::new(400, "No event of these can be read.", fix));
+        }
+        Ok(match validation {
+            Some(code) => validated(&code),
+            None => text(200, "The reports are taken."),
+        })
+    }
+
+    /// How the reporter has proven itself, be it by what was valid until the last change.
+    fn identify(
+        &mut self,
+        reporters: &Reporters,
+        request: &dyn InboundRequest,
+        ports: Ports<'_>,
+    ) -> Result<&'static str, Refusal> {
+        let shown = Shown::of(request);
+        if let (Some(expected), Some(shown)) = (&reporters.secret, &shown) {
+            if shown.is(expected) {
+                return Ok(shown.name(false));
+            }
+            let previous = config::read_previous_report_secret(ports.variables)
+                .map_err(|problems| Refusal::for_now(problems.text()))?;
+            if previous.is_some_and(|previous| shown.is(&previous)) {
+                return Ok(shown.name(true));
+            }
+        }
+        let Some((oauth, token)) = reporters.token(request) else {
+            return Err(Refusal::unauthorized(match shown {
+                Some(_) => "what x-report-secret, or code in the query, holds is not report_secret",
+                None => {
+                    "there is neither one header x-report-secret nor what else would prove who delivers"
+                }
+            }));
+        };
+        let key = || config::read_store_key(ports.variables, None);
+        let checked =
+            oauth.check(&token, key, ports, self.until).map_err(|refused| match refused {
+                Refused::Token(fault) => Refusal::unauthorized(fault),
+                Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
+                Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
+            })?;
+        self.line.warnings.extend(checked.warnings.names());
+        self.done.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key));
+        Ok("oauth")
+    }
+
+    fn read(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, Refusal> {
+        let too_large = || Refusal::new(413, "The body is too large.", "the body is over 1.5 MiB");
+        if request.promised_length().is_some_and(|length| length > BODY_LIMIT as u64) {
+            return Err(too_large());
+        }
+        request.body().read(BODY_LIMIT, self.until).map_err(|error| match error {
+            BodyError::TooLarge => too_large(),
+            BodyError::Late => Refusal::for_now("the body had not arrived within 10 seconds"),
+            BodyError::Broken => Refusal::for_now("the connection broke before the body ended"),
+        })
+    }
+
+    /// Writes the reports down and tells of each.
+    fn remember(&mut self, reports: Vec<DeliveryReport>, ports: Ports<'_>) -> Result<(), Refusal> {
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let bounds = config::read_bounds(ports.variables)
+            .map_err(|problems| Refusal::for_now(problems.text()))?;
+        let told = match bounds {
+            None => vec![Told { accepted: None, news: true }; reports.len()],
+            Some(bounds) => {
+                let records = Records::new(bounds, ports);
+                let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
+                records
+                    .report(&by_id.collect::<Vec<_>>())
+                    .map_err(|_| Refusal::for_now(crate::after::RECORDS_DOWN))?
+            }
+        };
+        for (DeliveryReport { message_id, reported, tag, .. }, Told { accepted, news }) in
+            reports.into_iter().zip(told)
+        {
+            let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
+            let event_id = known.map(Identifier::new).or(tag);
+            let report = ReportDone { message_id, event_id, reported, accepted };
+            self.lines += &ReportLine::new(&report, news).finish(ports.clock.now());
+            if news {
+                self.done.reports.push(report);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {
+        self.lines += &ReceivedLine::new(received).finish(ports.clock.now());
+    }
+}
+
+/// Event Grid's handshake ("Endpoint validation with Event Grid event schema"), which takes 200 only.
+fn validated(code: &str) -> Response {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Validated<'a> {
+        validation_response: &'a str,
+    }
+    let content_type = ("content-type", "application/json".into());
+    let headers = vec![content_type, ("cache-control", "no-store".into())];
+    // One text.
+    let body = serde_json::to_vec(&Validated { validation_response: code }).unwrap_or_default();
+    Response { status: 200, headers, body }
+}

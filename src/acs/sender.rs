@@ -16,7 +16,8 @@ pub struct Sender {
 }
 
 /// The kinds of sender, as `transactionMetadata` and the log name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SenderType {
     /// Five or six digits, domestic only.
     Shortcode,

@@ -5,7 +5,7 @@ use super::{
     Gate, OAuthVariables, OKTA_OAUTH, Problems, REPORT_OAUTH, countries, no_sender, prefixes, rate,
     read_api_version, read_bounds, read_callers, read_from, read_on_refusal, read_operator,
     read_previous_callers, read_previous_operator, read_previous_report_secret, read_report_origin,
-    read_reporters, read_resource, read_senders, read_wording, switch,
+    read_reporters, read_resource, read_senders, read_sink, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
@@ -154,10 +154,23 @@ fn check_reports(check: &mut Check, variables: &dyn Variables) {
     let previous = read_previous_report_secret(variables).map(drop);
     let origin = read_report_origin(variables).map(drop);
     let bounds = read_bounds(variables).map(drop);
-    for name in ["applicationinsights_connection_string", "applicationinsights_host"] {
-        check.problems.read(variables, name);
-    }
-    for problems in [previous, origin, bounds].into_iter().filter_map(Result::err) {
+    let host = check.problems.read(variables, "applicationinsights_host");
+    let sink = read_sink(variables).map(|sink| {
+        let extra = check.problems.read(variables, "extra_outbound_host");
+        let origin = sink.map(|sink| sink.origin());
+        if let Some(origin) = origin.filter(|it| !covers(&host, it) && !covers(&extra, it)) {
+            check.warn(
+                "applicationinsights_connection_string",
+                [
+                    "is of an IngestionEndpoint that allowed_outbound_hosts does not cover: set \
+                     applicationinsights_host to ",
+                    &origin,
+                ]
+                .concat(),
+            );
+        }
+    });
+    for problems in [previous, origin, bounds, sink].into_iter().filter_map(Result::err) {
         check.warnings.extend(problems.0);
     }
 }

@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::harness::{ACCESS_KEY, Hook, SECRET, bare, basic, envelope, from_now};
-use crate::roads;
+use crate::{reports, roads};
 
 /// What must never show: in no log, and in no answer.
 const PASSCODE: &str = "86420975";
@@ -182,6 +182,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     lines.extend(policy_lines().await);
     lines.push(operator_line().await);
     lines.push(roads::late_line().await);
+    lines.extend(reports::lines().await);
     let mut seen = BTreeSet::new();
     for line in &lines {
         for (name, value) in line.as_object().unwrap() {

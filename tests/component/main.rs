@@ -15,5 +15,6 @@ mod okta_hook_script;
 mod operator;
 mod outside;
 mod policy;
+mod reports;
 mod roads;
 mod scripts;

@@ -1,0 +1,597 @@
+use std::collections::BTreeMap;
+
+use base64::prelude::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use time::macros::datetime;
+
+use super::*;
+use crate::acs::sender::SenderType;
+use crate::config::Finding;
+use crate::records::{Accepted, Reported, Trace};
+
+const NOW: OffsetDateTime = datetime!(2026-11-24 14:06:00.250 UTC);
+
+/// Now, in milliseconds.
+const NOW_MS: Moment = 1_795_529_160_250;
+
+const MINUTE: Moment = 60_000;
+
+fn accepted(at: Moment) -> Accepted {
+    Accepted {
+        at,
+        event_id: Some("uS58evt".into()),
+        request_type: Some("com.okta.user.telephony.pre-enrollment".into()),
+        region: Region::parse("US"),
+        sender_type: SenderType::Tollfree,
+        attempts: 1,
+        segments: 2,
+        number: [0xa5; 16],
+        trace: Some(Trace { trace_id: [0x0b; 16], span_id: [0xcd; 8] }),
+    }
+}
+
+fn delivered(at: Moment) -> Reported {
+    Reported { at, delivered: true, code: Some(2000) }
+}
+
+fn failed(at: Moment, code: Option<u16>) -> Reported {
+    Reported { at, delivered: false, code }
+}
+
+fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery {
+    Delivery { message_id: "3f0c-id".into(), accepted, reported }
+}
+
+fn view(deliveries: &[Delivery]) -> View<'_> {
+    View { deliveries, covers: 500, status: None, problems: &[], warnings: &[], now: NOW }
+}
+
+fn html(view: &View<'_>) -> String {
+    String::from_utf8(page(view).body).unwrap()
+}
+
+fn body(response: Response) -> Value {
+    serde_json::from_slice(&response.body).unwrap()
+}
+
+/// What a tag or an attribute's value stands for.
+fn unescaped(text: &str) -> String {
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    text.replace("&#39;", "'").replace("&amp;", "&")
+}
+
+/// The text of a page's part.
+fn text_of(html: &str) -> String {
+    let mut parts = html.split('<');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let text = parts.fold(first, |text, part| text + part.split_once('>').unwrap().1);
+    unescaped(&text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The rows of the table with this caption, without the head; none if there is no such table.
+fn rows(html: &str, caption: &str) -> Vec<Vec<String>> {
+    let Some((_, table)) = html.split_once(&format!("<caption>{caption}</caption>")) else {
+        return vec![];
+    };
+    let body = table.split_once("<tbody>").unwrap().1.split_once("</tbody>").unwrap().0;
+    let cells = |row: &str| {
+        let row = row.replace("<th", "<td").replace("</th>", "</td>");
+        let cells = row.split("</td>").map(text_of).collect::<Vec<_>>();
+        cells[..cells.len() - 1].to_vec()
+    };
+    body.split_terminator("</tr>\n").map(cells).collect()
+}
+
+/// That a browser has nothing to mend: tags are closed in order, attributes are in double quotes, ids
+/// are unique, and each `<`, `>` and `&` is a tag's or an escape's.
+fn assert_well_formed(html: &str) {
+    let html = html.strip_prefix("<!doctype html>\n").expect("a doctype");
+    let (before, rest) = html.split_once("<style>").unwrap();
+    let (style, after) = rest.split_once("</style>").unwrap();
+    assert!(!style.contains('<'));
+    let html = format!("{before}{after}");
+    let mut open: Vec<&str> = vec![];
+    let mut ids = vec![];
+    for (index, part) in html.split('<').enumerate() {
+        let text = if index == 0 {
+            part
+        } else {
+            let (tag, text) = part.split_once('>').expect("a tag's end");
+            let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+            if let Some(name) = name.strip_prefix('/') {
+                assert_eq!(open.pop(), Some(name), "{part}");
+            } else if name != "meta" {
+                open.push(name);
+            }
+            let quoted: Vec<&str> = attributes.split('"').collect();
+            assert_eq!(quoted.len() % 2, 1, "{tag}");
+            for pair in quoted.chunks_exact(2) {
+                let name = pair[0].trim().strip_suffix('=').expect("name=");
+                assert!(
+                    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                    "{tag}"
+                );
+                assert!(!name.starts_with("on") && name != "style", "{tag}");
+                if name == "id" {
+                    assert!(!ids.contains(&pair[1]), "{tag}");
+                    ids.push(pair[1]);
+                }
+            }
+            assert!(!["script", "img", "link", "iframe", "i"].contains(&name), "{tag}");
+            text
+        };
+        assert!(!text.contains('>') && !text.contains('"') && !text.contains('\''), "{text}");
+    }
+    for after in html.split('&').skip(1) {
+        let escape = after.split(';').next().unwrap();
+        assert!(["amp", "lt", "gt", "quot", "#39"].contains(&escape), "&{escape}");
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn one_message_is_told_whole() {
+    let response = json_one(&delivery(
+        Some(accepted(NOW_MS - MINUTE)),
+        Some(failed(NOW_MS - MINUTE + 4007, Some(4006))),
+    ));
+    assert_eq!(
+        response.headers,
+        [("content-type", "application/json"), ("cache-control", "no-store")]
+    );
+    assert_eq!(
+        body(response),
+        json!({
+            "messageId": "3f0c-id",
+            "status": "failed",
+            "acceptedAt": "2026-11-24T14:05:00.250Z",
+            "reportedAt": "2026-11-24T14:05:04.257Z",
+            "timeToReportMs": 4007,
+            "code": 4006,
+            "meaning": "the phone could not be reached",
+            "fix": "have the person try again: it is off or without network",
+            "oktaEventId": "uS58evt",
+            "requestType": "com.okta.user.telephony.pre-enrollment",
+            "country": "US",
+            "senderType": "tollfree",
+            "attempts": 1,
+            "segments": 2,
+            "numberHash": "a5".repeat(16),
+            "traceId": "0b".repeat(16),
+        })
+    );
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let at = NOW_MS - NOW_MS % 1000;
+    for (reported, expected) in [
+        (delivered(at), json!({ "status": "delivered", "code": 2000 })),
+        (failed(at, None), json!({ "status": "failed" })),
+        (failed(at, Some(4011)), json!({ "status": "failed", "code": 4011 })),
+        (
+            failed(at, Some(5002)),
+            json!({
+                "status": "unconfirmed",
+                "code": 5002,
+                "meaning": "the carrier gives no delivery reports",
+                "fix": "nothing to do: it may have been delivered",
+            }),
+        ),
+    ] {
+        let mut expected = expected;
+        expected["messageId"] = "3f0c-id".into();
+        expected["reportedAt"] = "2026-11-24T14:06:00.000Z".into();
+        assert_eq!(body(json_one(&delivery(None, Some(reported)))), expected);
+    }
+    // A moment that no calendar has.
+    let nowhere = body(json_one(&delivery(None, Some(delivered(Moment::MAX)))));
+    assert_eq!(nowhere["reportedAt"], Value::Null);
+}
+
+#[test]
+fn the_list_is_in_order_and_counted() {
+    let deliveries =
+        ["b", "a"].map(|id| Delivery { message_id: id.into(), ..delivery(None, None) });
+    let response = json_list(&deliveries);
+    assert!(response.headers.contains(&VARY));
+    let one = |id| json!({ "messageId": id, "status": "accepted" });
+    assert_eq!(body(response), json!({ "deliveries": [one("b"), one("a")], "count": 2 }));
+    assert_eq!(body(json_list(&[])), json!({ "deliveries": [], "count": 0 }));
+}
+
+#[test]
+fn the_largest_answers_have_less_than_700_kb() {
+    let longest = code::CODES.iter().max_by_key(|code| code.meaning.len() + code.fix.len());
+    let text = || Some("x".repeat(64));
+    let largest = Delivery {
+        message_id: "x".repeat(64),
+        accepted: Some(Accepted {
+            event_id: text(),
+            request_type: text(),
+            attempts: 10,
+            segments: 100,
+            sender_type: SenderType::Alphanumeric,
+            ..accepted(NOW_MS - MINUTE)
+        }),
+        reported: Some(failed(NOW_MS, longest.map(|code| code.number))),
+    };
+    let deliveries = vec![largest; Filter::MOST];
+    let bytes = json_list(&deliveries).body.len();
+    assert!(bytes < 700_000, "{bytes}");
+    let bytes = page(&view(&deliveries)).body.len();
+    assert!(bytes < 100_000, "{bytes}");
+}
+
+#[test]
+fn the_policy_lets_the_style_of_the_page_in_and_no_other() {
+    let html = html(&view(&[]));
+    let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hash = BASE64_STANDARD.encode(Sha256::digest(style));
+    let headers = page(&view(&[])).headers;
+    let policy = headers.iter().find(|(name, _)| *name == "content-security-policy").unwrap().1;
+    assert!(policy.contains(&format!("; style-src 'sha256-{hash}';")), "sha256-{hash}");
+    assert!(policy.starts_with("default-src 'none';"));
+    assert!(!policy.contains("unsafe"));
+    assert!(headers.contains(&("content-type", "text/html; charset=utf-8")));
+    assert!(headers.contains(&("cache-control", "no-store")));
+}
+
+#[test]
+fn without_messages_the_page_says_how_one_comes() {
+    let html = html(&view(&[]));
+    assert_well_formed(&html);
+    let text = text_of(&html);
+    assert!(text.contains("No messages yet."), "{text}");
+    assert!(text.contains("ask Okta for a passcode"), "{text}");
+    assert!(text.contains("In order: no problems and no warnings."), "{text}");
+    assert!(!html.contains("<table"));
+}
+
+#[test]
+fn one_message_that_waits_makes_a_page() {
+    let deliveries = [delivery(Some(accepted(NOW_MS - MINUTE)), None)];
+    let html = html(&view(&deliveries));
+    assert_well_formed(&html);
+    let text = text_of(&html);
+    assert!(
+        text.contains(
+            "All messages on record: 1, from 2026-11-24 14:05:00 to 2026-11-24 14:05:00;"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("No reports yet."), "{text}");
+    assert!(text.contains("docs/delivery-reports.md"), "{text}");
+    assert_eq!(rows(&html, "By region"), [["US", "1", "0", "0", "0", "–", "–", "–"]]);
+    assert_eq!(rows(&html, "By kind of sender")[0][0], "tollfree");
+    assert!(text.contains("None of them is known to have failed."), "{text}");
+}
+
+#[test]
+fn the_newest_that_were_asked_for_are_told_from_all_there_are() {
+    let deliveries = vec![delivery(Some(accepted(NOW_MS)), None); 3];
+    let text = |covers| text_of(&html(&View { covers, ..view(&deliveries) }));
+    assert!(text(3).contains("The newest messages: 3, from"));
+    assert!(text(4).contains("All messages on record: 3, from"));
+}
+
+#[test]
+fn a_failure_is_told_with_its_meaning_its_fix_and_its_ids() {
+    let at = NOW_MS - 2 * MINUTE;
+    let mut unknown = delivery(None, Some(failed(at, None)));
+    unknown.message_id = "second".into();
+    let deliveries = [
+        delivery(Some(accepted(at)), Some(failed(at + 900, Some(4006)))),
+        unknown,
+        delivery(Some(accepted(at)), Some(failed(at, Some(4011)))),
+        delivery(Some(accepted(at)), Some(failed(at, Some(4006)))),
+        delivery(Some(accepted(at)), Some(failed(at, Some(5002)))),
+    ];
+    let html = html(&view(&deliveries));
+    assert_well_formed(&html);
+    let (meaning, fix) = ("the phone could not be reached", code::look_up(4006).unwrap().fix);
+    assert_eq!(
+        rows(&html, "By code"),
+        [
+            ["4006", "2", &format!("{meaning} {fix}")],
+            ["4011", "1", "not documented ask Azure support with the message id"],
+            ["–", "1", "no code was given ask Azure support with the message id"],
+        ]
+    );
+    let failures = rows(&html, "The last 20");
+    assert_eq!(failures.len(), 4);
+    assert_eq!(
+        failures[0],
+        [
+            "2026-11-24 14:04:00",
+            &format!("4006 {meaning} {fix}"),
+            "US",
+            "tollfree",
+            "3f0c-id uS58evt"
+        ]
+    );
+    assert_eq!(failures[1][2..], ["–", "–", "second –"]);
+    assert!(html.contains("<a href=\"/api/deliveries/3f0c-id\">"));
+    assert!(html.contains("<time datetime=\"2026-11-24T14:04:00.250Z\">"));
+}
+
+#[test]
+fn only_the_list_of_messages_is_by_status() {
+    let at = NOW_MS - 2 * MINUTE;
+    let deliveries = [
+        delivery(Some(accepted(at)), Some(failed(at, Some(4006)))),
+        delivery(Some(accepted(at)), Some(delivered(at + 90_500))),
+    ];
+    for (status, expected) in [
+        (None, &["failed", "delivered"][..]),
+        (Some(Status::Failed), &["failed"]),
+        (Some(Status::Delivered), &["delivered"]),
+        (Some(Status::Unconfirmed), &[]),
+    ] {
+        let html = html(&View { status, ..view(&deliveries) });
+        assert_well_formed(&html);
+        let listed = rows(&html, "The newest 50 at most, newest first");
+        assert_eq!(listed.iter().map(|row| &row[1]).collect::<Vec<_>>(), expected);
+        assert_eq!(html.contains("<p>There is none.</p>"), expected.is_empty());
+        assert_eq!(
+            rows(&html, "By region"),
+            [["US", "0", "1", "1", "0", "50.0 %", "0 ms", "1 min 30 s"]]
+        );
+        // The way back, with the limit kept.
+        let all = "<a href=\"/api/deliveries?limit=500#messages\">all</a>";
+        let list = html.split_once("<section id=\"messages\">").unwrap().1;
+        assert_eq!(list.contains(all), status.is_some());
+    }
+}
+
+#[test]
+fn the_configuration_is_told_by_its_variables() {
+    let finding = |variable, fix: &str| Finding { variable, fix: fix.into() };
+    let problems = [finding("acs_senders", "has no sender for GB: add one")];
+    let warnings = [finding("store_secret", "has fewer than <16> bytes")];
+    let view = View { problems: &problems, warnings: &warnings, ..view(&[]) };
+    let html = html(&view);
+    assert_well_formed(&html);
+    let text = text_of(&html);
+    assert!(text.contains("acs_senders has no sender for GB: add one"), "{text}");
+    assert!(text.contains("store_secret has fewer than <16> bytes"), "{text}");
+    assert!(!text.contains("In order"), "{text}");
+}
+
+#[test]
+fn reports_that_do_not_arrive_are_noticed() {
+    let old = NOW_MS - 10 * MINUTE;
+    let silent = |at| delivery(Some(accepted(at)), None);
+    let told = |at| delivery(Some(accepted(at)), Some(delivered(at)));
+    let list = |told_of: usize, silent_of: usize| {
+        [vec![silent(old); silent_of], vec![told(old); told_of]].concat()
+    };
+    for (deliveries, expected) in [
+        (list(0, 1), Some("No reports arrive: look at the event subscription.")),
+        (list(0, 40), Some("20 of 20 have none")),
+        (list(1, 1), Some("Reports are missing: look at the event subscription.")),
+        (list(10, 10), Some("10 of 20 have none")),
+        // They have begun to arrive, whatever was before.
+        (list(11, 9), None),
+        ([list(11, 0), list(0, 500)].concat(), None),
+        (list(1, 0), None),
+        // Too young to be missed.
+        (vec![silent(old + 1); 20], Some("No reports yet.")),
+        ([vec![silent(old + 1); 20], vec![told(old)]].concat(), None),
+        // A report that came before the record of its message tells nothing of those that don't.
+        (vec![delivery(None, Some(delivered(old)))], None),
+    ] {
+        let html = html(&view(&deliveries));
+        let text = text_of(&html);
+        assert_eq!(html.contains("class=\"notice\""), expected.is_some(), "{text}");
+        assert!(text.contains(expected.unwrap_or_default()), "{expected:?}: {text}");
+    }
+}
+
+const HOSTILE: &str = "</title></style><script>alert(\"1\")</script>\" onload='x' &lt;&amp;";
+
+#[test]
+fn no_text_from_outside_becomes_markup() {
+    let hostile = Delivery {
+        message_id: HOSTILE.into(),
+        accepted: Some(Accepted {
+            event_id: Some(HOSTILE.into()),
+            request_type: Some(HOSTILE.into()),
+            ..accepted(NOW_MS)
+        }),
+        reported: Some(failed(NOW_MS, Some(4006))),
+    };
+    let findings = [Finding { variable: HOSTILE, fix: HOSTILE.into() }];
+    let deliveries = [hostile];
+    let view = View { problems: &findings, warnings: &findings, ..view(&deliveries) };
+    let html = html(&view);
+    assert_well_formed(&html);
+    // Each is there, as text: in the list of messages 3 times, with the failures 2, with the findings 4;
+    // and twice as a link.
+    let text = text_of(&html);
+    assert_eq!(text.matches(HOSTILE).count(), 9, "{text}");
+    assert_eq!(unescaped(&html).matches(HOSTILE).count(), 11);
+    assert_eq!(body(json_one(&deliveries[0]))["messageId"], HOSTILE);
+}
+
+#[test]
+fn time_spans_and_rates_are_as_exact_as_anybody_needs_them() {
+    for (milliseconds, expected) in [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1000, "1.0 s"),
+        (59_999, "59.9 s"),
+        (60_000, "1 min 0 s"),
+        (3_599_999, "59 min 59 s"),
+        (3_600_000, "1 h 0 min"),
+        (90_061_000, "25 h 1 min"),
+    ] {
+        let deliveries = [delivery(Some(accepted(0)), Some(delivered(milliseconds)))];
+        assert_eq!(rows(&html(&view(&deliveries)), "By region")[0][6], expected);
+    }
+    // 100 % is said only if none failed.
+    let mut deliveries = vec![delivery(None, Some(delivered(0))); 2000];
+    deliveries.push(delivery(None, Some(failed(0, None))));
+    assert_eq!(rows(&html(&view(&deliveries)), "By region")[0][5], "99.9 %");
+    deliveries.pop();
+    assert_eq!(rows(&html(&view(&deliveries)), "By region")[0][5], "100.0 %");
+}
+
+#[test]
+fn percentiles_are_by_nearest_rank() {
+    for (count, median, p95) in [
+        (0, None, None),
+        (1, Some(1), Some(1)),
+        (2, Some(1), Some(2)),
+        (3, Some(2), Some(3)),
+        (19, Some(10), Some(19)),
+        (20, Some(10), Some(19)),
+        (21, Some(11), Some(20)),
+        (1000, Some(500), Some(950)),
+    ] {
+        // The longest first.
+        let deliveries: Vec<_> = (1..=count)
+            .rev()
+            .map(|time| delivery(Some(accepted(0)), Some(delivered(time))))
+            .collect();
+        let tally = tally::Tally::of(deliveries.iter());
+        assert_eq!((tally.percentile(50), tally.percentile(95)), (median, p95), "{count}");
+    }
+}
+
+fn any_delivery() -> impl Strategy<Value = Delivery> {
+    let regions = prop::sample::select(vec!["US", "GB", "DE", ""]);
+    let senders = [SenderType::Shortcode, SenderType::Longcode, SenderType::Alphanumeric];
+    let seen = (0..900_u64, regions, prop::sample::select(senders.to_vec()));
+    let seen = seen.prop_map(|(at, region, sender_type)| Accepted {
+        region: Region::parse(region),
+        sender_type,
+        ..accepted(at)
+    });
+    let codes = prop::sample::select(vec![None, Some(4006), Some(4005), Some(4011), Some(5002)]);
+    let reported = (0..900_u64, any::<bool>(), codes).prop_map(|(at, delivered, code)| Reported {
+        at,
+        delivered,
+        code,
+    });
+    (prop::option::weighted(0.9, seen), prop::option::weighted(0.8, reported))
+        .prop_map(|(accepted, reported)| delivery(accepted, reported))
+}
+
+/// The rows of a table by the most plodding way there is.
+fn naive(deliveries: &[Delivery], name: fn(&Accepted) -> String) -> Vec<Vec<String>> {
+    let mut by_name: BTreeMap<String, Vec<&Delivery>> = BTreeMap::new();
+    for delivery in deliveries {
+        // Behind all letters.
+        let name = delivery.accepted.as_ref().map_or("–".into(), name);
+        by_name.entry(name).or_default().push(delivery);
+    }
+    let mut groups: Vec<_> = by_name.into_iter().collect();
+    groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
+    let row = |(name, members): (String, Vec<&Delivery>)| {
+        let name = name.replace('–', "not known");
+        let count = |status| members.iter().filter(|delivery| delivery.status() == status).count();
+        let (delivered, failed) = (count(Status::Delivered), count(Status::Failed));
+        let mut times: Vec<_> =
+            members.iter().filter_map(|delivery| delivery.time_to_report()).collect();
+        times.sort();
+        let percentile = |percent: f64| {
+            let rank = (times.len() as f64 * percent).ceil() as usize;
+            times
+                .get(rank.wrapping_sub(1))
+                .map_or("–".into(), |t| format!("{} ms", t.as_millis()))
+        };
+        let success = 1000.0 * delivered as f64 / (delivered + failed) as f64;
+        vec![
+            name,
+            count(Status::Accepted).to_string(),
+            delivered.to_string(),
+            failed.to_string(),
+            count(Status::Unconfirmed).to_string(),
+            if success.is_nan() {
+                "–".into()
+            } else {
+                format!("{:.1} %", success.floor() / 10.0)
+            },
+            percentile(0.5),
+            percentile(0.95),
+        ]
+    };
+    groups.into_iter().map(row).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_tables_say_what_counting_by_hand_says(
+        deliveries in prop::collection::vec(any_delivery(), 1..60),
+    ) {
+        let html = html(&view(&deliveries));
+        assert_well_formed(&html);
+        let region = |accepted: &Accepted| accepted.region.map_or("–".into(), |region| region.to_string());
+        prop_assert_eq!(rows(&html, "By region"), naive(&deliveries, region));
+        let by_sender = rows(&html, "By kind of sender");
+        let expected = naive(&deliveries, |accepted| accepted.sender_type.name().into());
+        // Those with as many messages are in the order of the types, not of their names.
+        let sorted = |rows: &[Vec<String>]| -> Vec<Vec<String>> {
+            let mut rows = rows.to_vec();
+            rows.sort();
+            rows
+        };
+        prop_assert_eq!(sorted(&by_sender), sorted(&expected));
+
+        let total = |status: Status| {
+            let head = format!("status={}#messages\">{}</a></dt><dd>", status.name(), status.name());
+            html.split_once(&head).unwrap().1.split_once('<').unwrap().0.to_owned()
+        };
+        for status in Status::ALL {
+            let count = deliveries.iter().filter(|delivery| delivery.status() == status).count();
+            prop_assert_eq!(total(status), count.to_string());
+        }
+
+        let failures = deliveries.iter().filter(|delivery| delivery.status() == Status::Failed);
+        let codes: Vec<_> = failures.map(|d| d.reported.as_ref().unwrap().code).collect();
+        for row in rows(&html, "By code") {
+            let count = codes.iter().filter(|code| code.map_or("–".into(), |c| c.to_string()) == row[0]);
+            prop_assert_eq!(count.count().to_string(), row[1].clone());
+        }
+        prop_assert_eq!(rows(&html, "The last 20").len(), codes.len().min(20));
+    }
+
+    #[test]
+    fn any_text_is_shown_as_it_is(text in "\\PC{0,40}") {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut one = delivery(Some(accepted(NOW_MS)), None);
+        one.accepted.as_mut().unwrap().event_id = Some(text.clone());
+        let html = html(&view(&[one]));
+        assert_well_formed(&html);
+        prop_assert_eq!(&rows(&html, "The newest 50 at most, newest first")[0][7], &text);
+    }
+}
+
+#[test]
+fn a_thousand_messages_make_a_page_of_the_newest() {
+    let deliveries: Vec<_> = (0..1000)
+        .map(|index| {
+            let at = NOW_MS - index * MINUTE;
+            Delivery {
+                message_id: format!("id-{index}"),
+                ..delivery(Some(accepted(at)), Some(failed(at + index, Some(index as u16))))
+            }
+        })
+        .collect();
+    let html = html(&View { covers: 1000, ..view(&deliveries) });
+    assert_well_formed(&html);
+    let listed = rows(&html, "The newest 50 at most, newest first");
+    assert_eq!((listed.len(), listed[0][6].as_str()), (50, "id-0"));
+    let failures = rows(&html, "The last 20");
+    assert_eq!((failures.len(), failures[19][4].as_str()), (20, "id-19 uS58evt"));
+    assert_eq!(rows(&html, "By code").len(), 1000);
+    assert_eq!(
+        rows(&html, "By region"),
+        [["US", "0", "0", "1000", "0", "0.0 %", "499 ms", "949 ms"]]
+    );
+}

@@ -1,0 +1,362 @@
+//! The receiver of delivery reports: who may deliver, what is taken, what is answered, and whether Event
+//! Grid comes again after that.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope};
+
+pub const PATH: &str = "/api/delivery-reports";
+pub const REPORT_SECRET: &str = "report-secret-c0ffee";
+const OPERATOR_SECRET: &str = "operator-secret-c0ffee";
+
+/// A hook that takes reports and shows what became of messages.
+pub async fn start(more: &[(&str, &str)]) -> Hook {
+    let variables = [("report_secret", REPORT_SECRET), ("operator_secret", OPERATOR_SECRET)];
+    Hook::with(&[&variables, more].concat()).await
+}
+
+/// Sends a request to the receiver or to one of the operator's pages.
+pub async fn ask(
+    hook: &Hook,
+    method: Method,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(target);
+    request = request.header(HOST, hook.host.address().to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    hook.send(request.body(Full::new(body.into())).unwrap()).await
+}
+
+/// Delivers a body as Event Grid does.
+pub async fn deliver(hook: &Hook, body: &Value) -> Answer {
+    let headers = [("x-report-secret", REPORT_SECRET), ("content-type", "application/json")];
+    ask(hook, Method::POST, PATH, &headers, body.to_string()).await
+}
+
+/// A page of the operator's.
+pub async fn look_up(hook: &Hook, target: &str) -> Answer {
+    let authorization = basic("operator", OPERATOR_SECRET);
+    ask(hook, Method::GET, target, &[("authorization", &authorization)], "").await
+}
+
+/// What the look-up has of a message, once it is there.
+pub async fn delivery(hook: &Hook, message_id: &str) -> Value {
+    for _ in 0..2000 {
+        let answer = look_up(hook, &format!("/api/deliveries/{message_id}")).await;
+        if answer.status == 200 {
+            return serde_json::from_str(&answer.text).unwrap();
+        }
+        assert_eq!(answer.status, 404, "{}", answer.text);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("there is no record of {message_id}");
+}
+
+/// A report in Event Grid's schema.
+pub fn report(message_id: &str, status: &str, details: &str, received: &str) -> Value {
+    json!({
+        "id": "event-1",
+        "topic": "/subscriptions/s/resourceGroups/g/providers/microsoft.communication/communicationservices/contoso",
+        "subject": "/phonenumber/15555555555",
+        "data": {
+            "messageId": message_id,
+            "from": "15555555555",
+            "to": "+15555555555",
+            "deliveryStatus": status,
+            "deliveryStatusDetails": details,
+            "receivedTimestamp": received,
+            "deliveryAttempts": [],
+        },
+        "eventType": "Microsoft.Communication.SMSDeliveryReportReceived",
+        "dataVersion": "1.0",
+        "metadataVersion": "1",
+        "eventTime": received,
+    })
+}
+
+/// Whether Event Grid delivers again after an answer ("Azure Event Grid delivery and retry").
+fn comes_again(status: u16) -> bool {
+    !matches!(status, 200..=204 | 400 | 401 | 403 | 413)
+}
+
+#[tokio::test]
+async fn bad_deliveries_are_answered_so_that_event_grid_comes_again_only_where_that_can_help() {
+    let hook = start(&[]).await;
+    let right = ("x-report-secret", REPORT_SECRET);
+    let good = report("id-1", "Delivered", "No error.", "2026-11-24T12:00:00Z");
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut event = good.clone();
+        change(&mut event);
+        json!([event]).to_string()
+    };
+    let good = json!([good]).to_string();
+    let large = format!("[{}]", " ".repeat(1_572_864));
+    let deep = "[".repeat(100_000);
+    let many = format!("[{}]", vec!["{}"; 5001].join(","));
+    let cloud = |specversion: &str| {
+        json!({
+            "specversion": specversion, "type": "Microsoft.Communication.SMSDeliveryReportReceived",
+            "source": "/s", "id": "1", "time": "2026-11-24T12:00:00Z",
+            "data": { "messageId": "id-2", "deliveryStatus": "Delivered" },
+        })
+        .to_string()
+    };
+    let hooks_credentials = basic("okta", SECRET);
+    let operators_credentials = basic("operator", OPERATOR_SECRET);
+    let query = format!("{PATH}?code={REPORT_SECRET}");
+    let twice = format!("{PATH}?code={REPORT_SECRET}&code={REPORT_SECRET}");
+    // What is wrong, the request, the answer, and why Event Grid should or should not come again.
+    let post = Method::POST;
+    #[rustfmt::skip]
+    let rows: &[(&str, &Method, &str, &[(&str, &str)], &str, u16, &str)] = &[
+        ("no secret", &post, PATH, &[], &good, 401, "a stranger stays one"),
+        ("a wrong secret", &post, PATH, &[("x-report-secret", "wrong")], &good, 401, "a stranger stays one"),
+        ("an empty secret", &post, PATH, &[("x-report-secret", "")], &good, 401, "a stranger stays one"),
+        ("the right secret twice", &post, PATH, &[right, right], &good, 401, "somebody added one on the way"),
+        ("a wrong secret in the query", &post, "/api/delivery-reports?code=wrong", &[], &good, 401, "a stranger stays one"),
+        ("the right one in the query twice", &post, &twice, &[], &good, 401, "Event Grid sends it once"),
+        ("a wrong header beside the right query", &post, &query, &[("x-report-secret", "wrong")], &good, 401, "the header goes first"),
+        ("Okta's credentials", &post, PATH, &[("authorization", &hooks_credentials)], &good, 401, "they are for the hook"),
+        ("the operator's credentials", &post, PATH, &[("authorization", &operators_credentials)], &good, 401, "they are for the pages"),
+        ("a bearer token where none is taken", &post, PATH, &[("authorization", "Bearer a.b.c")], &good, 401, "a stranger stays one"),
+        ("no body", &post, PATH, &[right], "", 400, "the same comes again"),
+        ("no JSON", &post, PATH, &[right], "hello", 400, "the same comes again"),
+        ("half of the JSON", &post, PATH, &[right], &good[..good.len() / 2], 400, "the same comes again"),
+        ("a number", &post, PATH, &[right], "7", 400, "the same comes again"),
+        ("JSON 100,000 deep", &post, PATH, &[right], &deep, 400, "the same comes again"),
+        ("more than 1.5 MiB", &post, PATH, &[right], &large, 413, "it stays too large"),
+        ("more events than Event Grid sends", &post, PATH, &[right], &many, 400, "it is not Event Grid's"),
+        ("an event without a type", &post, PATH, &[right], r#"[{"data":{}}]"#, 400, "the same comes again"),
+        ("an event that is text", &post, PATH, &[right], r#"["event"]"#, 400, "the same comes again"),
+        ("an event without data", &post, PATH, &[right], &with(&|e| { e.as_object_mut().unwrap().remove("data"); }), 400, "the same comes again"),
+        ("a report without an id", &post, PATH, &[right], &with(&|e| e["data"]["messageId"] = Value::Null), 400, "the same comes again"),
+        ("a report with an id that is none", &post, PATH, &[right], &with(&|e| e["data"]["messageId"] = "<script>".into()), 400, "it would match nothing"),
+        ("a report without a status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = 1.into()), 400, "the same comes again"),
+        ("a report with another status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = "Expired".into()), 400, "it says nothing that is known"),
+        ("a report without a time", &post, PATH, &[right], &with(&|e| { e["data"]["receivedTimestamp"] = "now".into(); e["eventTime"] = "now".into(); }), 400, "the same comes again"),
+        ("CloudEvents of another version", &post, PATH, &[right], &cloud("0.3"), 400, "the same comes again"),
+        ("a validation without a code", &post, PATH, &[right], r#"[{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{}}]"#, 400, "the same comes again"),
+        ("another method", &Method::GET, PATH, &[right], "", 405, "it is not Event Grid"),
+        ("another method yet", &Method::PUT, PATH, &[right], &good, 405, "it is not Event Grid"),
+        // And what is not bad.
+        ("an event of another type", &post, PATH, &[right], r#"[{"eventType":"Microsoft.Communication.ChatThreadDeleted","data":{}}]"#, 200, "nobody asked for it"),
+        ("no events", &post, PATH, &[right], "[]", 200, "there is nothing to lose"),
+        ("another content type", &post, PATH, &[right, ("content-type", "text/plain")], &good, 200, "it is what it is"),
+        ("a slash too many", &post, "/api/delivery-reports/", &[right], &good, 404, "the route is another"),
+    ];
+    println!("| what | answer | Event Grid | why |\n|---|---|---|---|");
+    for (what, method, target, headers, body, expected, why) in rows {
+        let answer = ask(&hook, (*method).clone(), target, headers, body.to_string()).await;
+        assert_eq!(answer.status, *expected, "{what}: {}", answer.text);
+        assert!(!answer.text.contains("c0ffee"), "{what}");
+        if *expected == 401 {
+            assert!(answer.headers.contains_key("www-authenticate"), "{what}");
+        }
+        let then = match expected {
+            200..=204 => "is done",
+            status if comes_again(*status) => "comes again",
+            _ => "gives up, or keeps it as a dead letter",
+        };
+        println!("| {what} | {expected} | {then} | {why} |");
+    }
+    let lines = hook.log.lines();
+    assert!(lines.iter().all(|line| !line.contains("c0ffee")), "a secret is in the log");
+    assert!(lines.iter().all(|line| !line.contains("code=")), "a query is in the log");
+}
+
+#[tokio::test]
+async fn who_is_not_configured_to_take_reports_says_come_again() {
+    let hook = Hook::with(&[]).await;
+    for method in [Method::POST, Method::OPTIONS] {
+        let answer = ask(&hook, method, PATH, &[("x-report-secret", "")], "[]").await;
+        assert_eq!(answer.status, 503);
+    }
+    let lines = hook.log.hooks(2).await;
+    assert_eq!((&lines[0]["level"], &lines[0]["http_status"]), (&"error".into(), &503.into()));
+    assert!(lines[0]["fix"].as_str().unwrap().contains("report_secret"), "{}", lines[0]);
+    // The same where the secret is one that is in use elsewhere.
+    let hook = Hook::with(&[("report_secret", SECRET)]).await;
+    let answer = ask(&hook, Method::POST, PATH, &[("x-report-secret", SECRET)], "[]").await;
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test]
+async fn a_secret_may_be_the_one_before_the_last_change_and_may_be_in_the_query() {
+    let hook = start(&[("report_secret_previous", "the-old-one/+=")]).await;
+    for (target, header, credential) in [
+        (PATH, REPORT_SECRET, "header"),
+        (PATH, "the-old-one/+=", "header_previous"),
+        ("/api/delivery-reports?code=report-secret-c0ffee", "", "query"),
+        ("/api/delivery-reports?x=y&code=the-old-one%2F%2B%3D", "", "query_previous"),
+    ] {
+        let headers = [("x-report-secret", header)];
+        let headers = if header.is_empty() { &[][..] } else { &headers };
+        let answer = ask(&hook, Method::POST, target, headers, "[]").await;
+        assert_eq!(answer.status, 200, "{target}");
+        let lines = hook.log.hooks(1).await;
+        assert_eq!(lines.last().unwrap()["credential"], credential);
+    }
+}
+
+#[tokio::test]
+async fn both_handshakes_are_answered_and_repeat_nothing_that_was_said() {
+    let hook = start(&[]).await;
+    let code = "512d38b6-c7b8-40c8-89fe-f46f9e9622b6";
+    let validation = json!([{
+        "id": "1", "topic": "/subscriptions/s", "subject": "",
+        "data": { "validationCode": code, "validationUrl": "http://127.0.0.1:9/" },
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "eventTime": "2026-11-24T12:00:00Z", "metadataVersion": "1", "dataVersion": "1",
+    }]);
+    let answer = deliver(&hook, &validation).await;
+    assert_eq!(answer.status, 200);
+    let body: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(body, json!({ "validationResponse": code }));
+    let stranger = ask(&hook, Method::POST, PATH, &[], validation.to_string()).await;
+    assert_eq!(stranger.status, 401, "the handshake needs the secret too");
+
+    let asked = [
+        ("webhook-request-origin", "evil.example"),
+        ("webhook-request-callback", "http://127.0.0.1:9/"),
+        ("webhook-request-rate", "120"),
+    ];
+    let answer = ask(&hook, Method::OPTIONS, PATH, &asked, "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["webhook-allowed-origin"], "eventgrid.azure.net");
+    assert_eq!(answer.headers["webhook-allowed-rate"], "*");
+    assert_eq!(answer.headers["allow"], "POST, OPTIONS");
+    let hook = start(&[("report_origin", "eventgrid.azure.us")]).await;
+    let answer = ask(&hook, Method::OPTIONS, PATH, &asked, "").await;
+    assert_eq!(answer.headers["webhook-allowed-origin"], "eventgrid.azure.us");
+}
+
+#[tokio::test]
+async fn what_the_sdk_builds_and_microsoft_publishes_is_taken_in_both_schemas() {
+    let hook = start(&[]).await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/event-grid");
+    let mut taken = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let body: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let answer = deliver(&hook, &body).await;
+        assert_eq!(answer.status, 200, "{}: {}", path.display(), answer.text);
+        taken += 1;
+    }
+    assert!(taken >= 6, "{taken}");
+    let lines = hook.log.hooks(taken).await;
+    assert!(lines.iter().all(|line| line["bad_events"].is_null()), "{lines:?}");
+    assert!(lines.iter().any(|line| line["event"] == "delivery_report"));
+    assert!(lines.iter().any(|line| line["event"] == "sms_received"));
+}
+
+#[tokio::test]
+async fn a_message_goes_from_accepted_to_delivered_and_the_log_tells() {
+    let hook = start(&[]).await;
+    let envelope = envelope("+447700900123");
+    let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
+    let before = delivery(&hook, &id).await;
+    assert_eq!((&before["status"], &before["country"]), (&"accepted".into(), &"GB".into()));
+    assert_eq!(before["oktaEventId"], envelope["eventId"]);
+
+    let reported = report(&id, "Delivered", "No error.", &crate::harness::from_now(2));
+    for known in [false, true] {
+        assert_eq!(deliver(&hook, &json!([reported])).await.status, 200);
+        let lines = hook.log.hooks(if known { 5 } else { 3 }).await;
+        let line = lines.last().unwrap();
+        assert_eq!(
+            (&line["event"], &line["status"]),
+            (&"delivery_report".into(), &"delivered".into())
+        );
+        assert_eq!(line["event_id"], envelope["eventId"], "{line}");
+        assert_eq!(line["known"].as_bool().unwrap_or_default(), known, "{line}");
+    }
+    // With or without what stands before it in reports.
+    for id in [id.as_str(), id.strip_prefix("Outgoing_").unwrap()] {
+        let after = delivery(&hook, id).await;
+        assert_eq!(after["status"], "delivered");
+        assert!(after["timeToReportMs"].as_u64().unwrap() <= 3000, "{after}");
+    }
+    let number = delivery(&hook, &id).await["numberHash"].as_str().unwrap().to_owned();
+    assert_eq!(number.len(), 32);
+    assert!(!delivery(&hook, &id).await.to_string().contains("7700900123"));
+}
+
+#[tokio::test]
+async fn one_bad_event_does_not_lose_the_others_and_a_report_may_come_first() {
+    let hook = start(&[]).await;
+    let now = crate::harness::from_now(0);
+    let batch = json!([
+        report("id-1", "Delivered", "No error.", &now),
+        { "eventType": "Microsoft.Communication.SMSDeliveryReportReceived", "data": 7 },
+        "nonsense",
+        report("Outgoing_id-2", "Failed", "4005: blocked", &now),
+        report("id-3", "Failed", "5002: Carrier does not support delivery report", &now),
+    ]);
+    assert_eq!(deliver(&hook, &batch).await.status, 200);
+    let lines = hook.log.hooks(4).await;
+    assert_eq!((&lines[0]["events"], &lines[0]["bad_events"]), (&5.into(), &2.into()));
+    for (id, status) in [("id-1", "delivered"), ("id-2", "failed"), ("id-3", "unconfirmed")] {
+        assert_eq!(delivery(&hook, id).await["status"], status);
+    }
+    assert_eq!(delivery(&hook, "id-2").await["code"], 4005);
+}
+
+#[tokio::test]
+async fn a_stop_is_logged_as_an_opt_out_without_the_number_or_the_text() {
+    let hook = start(&[]).await;
+    let received = |text: &str| {
+        json!([{
+            "id": "1", "subject": "/phonenumber/15555555555",
+            "data": {
+                "messageId": "Incoming_1", "from": "14255550123", "to": "15555555555",
+                "message": text, "receivedTimestamp": "2026-11-24T12:00:00.32Z", "segmentCount": 1,
+            },
+            "eventType": "Microsoft.Communication.SMSReceived",
+            "dataVersion": "1.0", "metadataVersion": "1", "eventTime": "2026-11-24T12:00:00Z",
+        }])
+    };
+    deliver(&hook, &received(" stop\n")).await;
+    deliver(&hook, &received("my code is 246810")).await;
+    let lines = hook.log.hooks(4).await;
+    assert_eq!((&lines[1]["event"], &lines[1]["opt_out"]), (&"sms_received".into(), &true.into()));
+    assert_eq!(lines[3]["opt_out"], false);
+    for line in hook.log.lines() {
+        assert!(!line.contains("4255550") && !line.contains("246810"), "{line}");
+    }
+}
+
+/// One line of each kind that deliveries bring about, with all that they can hold.
+pub async fn lines() -> Vec<Value> {
+    let hook = start(&[]).await;
+    let id = hook.post(envelope("+447700900123").to_string()).await.accepted(Form::Documented);
+    delivery(&hook, &id).await;
+    let failed = report(&id, "Failed", "4005: blocked", &crate::harness::from_now(2));
+    let received = json!({
+        "eventType": "Microsoft.Communication.SMSReceived", "eventTime": "2026-11-24T12:00:00Z",
+        "data": { "from": "14255550123", "message": "STOP" },
+    });
+    let other = json!({ "eventType": "Microsoft.Communication.ChatThreadDeleted", "data": {} });
+    let headers = [("x-report-secret", REPORT_SECRET), ("aeg-subscription-name", "OKTA-TELEPHONY")];
+    let body = json!([failed, failed, received, other, 7]).to_string();
+    assert_eq!(ask(&hook, Method::POST, PATH, &headers, body).await.status, 200);
+    let is_ours = |line: &Value| line["event"] != "hook" && line["event"] != "operator";
+    let lines = crate::harness::until(|| {
+        let lines = hook.log.lines();
+        let lines: Vec<Value> =
+            lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<_> = lines.into_iter().filter(is_ours).collect();
+        (lines.len() >= 4).then_some(lines)
+    });
+    lines.await
+}
