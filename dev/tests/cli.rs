@@ -114,8 +114,8 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
     let hook = running.line("Okta hook");
     running.line("Phone page");
     let origin = hook.strip_suffix("/api/okta-telephony").unwrap();
-    let reports = running.line("Reports");
-    assert!(reports.contains(&format!("{origin}/api/delivery-reports")), "{reports}");
+    let reports = format!("delivered to {origin}/api/delivery-reports");
+    assert_eq!(running.line("Reports"), reports);
     assert_eq!(running.line("Deliveries"), format!("{origin}/api/deliveries"));
     assert_eq!(running.line("Operator"), "operator / look-only");
     let authorization = running.line("Authorization");
