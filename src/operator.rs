@@ -1,5 +1,5 @@
-//! What the operator may ask: whether the configuration is in order, and what would become of a
-//! message. Sends nothing and changes nothing.
+//! What the operator may ask: whether the configuration is in order, what would become of a message, and
+//! what became of those that were sent. Sends nothing and changes nothing.
 //!
 //! `GET /api/health` is for probes: it needs no credentials and tells one thing. The rest needs the
 //! operator's own, which can't send, and does not exist while `operator_secret` is not set.
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::deliveries::View;
+use crate::after::RECORDS_DOWN;
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::handled::{After, Handled, Response};
 use crate::message::{self, Passcode};
@@ -19,7 +21,9 @@ use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};
-use crate::ports::{BodyError, InboundRequest, Ports};
+use crate::ports::{BodyError, InboundRequest, Ports, StoreUnavailable};
+use crate::records::canonical_id;
+use crate::records::store::Records;
 use crate::refusal::Refusal;
 use crate::telemetry::{self, OperatorLine};
 
@@ -41,22 +45,57 @@ const QUESTION_TIME: Duration = Duration::from_secs(2);
 /// The value of `WWW-Authenticate` beside a 401.
 const CHALLENGE: &str = r#"Basic realm="okta-telephony-operator", charset="UTF-8""#;
 
+/// One of the operator's pages.
+enum Page<'a> {
+    Details,
+    Explain,
+    Deliveries,
+    /// Of the message with this id.
+    Delivery(&'a str),
+}
+
+impl<'a> Page<'a> {
+    fn at(path: &'a str) -> Option<Self> {
+        match path {
+            DETAILS_PATH => Some(Self::Details),
+            EXPLAIN_PATH => Some(Self::Explain),
+            deliveries::PATH => Some(Self::Deliveries),
+            path => {
+                let message_id = path.strip_prefix(deliveries::PATH)?.strip_prefix('/')?;
+                Some(Self::Delivery(message_id))
+            }
+        }
+    }
+
+    /// The path in the log.
+    fn path(&self) -> &'static str {
+        match self {
+            Self::Details => DETAILS_PATH,
+            Self::Explain => EXPLAIN_PATH,
+            Self::Deliveries | Self::Delivery(_) => deliveries::PATH,
+        }
+    }
+
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Explain => "POST",
+            _ => "GET",
+        }
+    }
+}
+
 /// Handles a request for one of these paths; `None` where there is nothing.
 pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) -> Option<Handled> {
     let arrived = ports.clock.instant();
-    let (path, method) = match path {
-        HEALTH_PATH => {
-            let response = match request.method().as_str() {
-                "GET" | "HEAD" => health(ports),
-                _ => method_not_allowed("GET, HEAD"),
-            };
-            return Some(Handled { response, log: String::new(), after: After::Nothing });
-        }
-        DETAILS_PATH => (DETAILS_PATH, "GET"),
-        EXPLAIN_PATH => (EXPLAIN_PATH, "POST"),
-        _ => return None,
-    };
-    let mut line = OperatorLine::new(path);
+    if path == HEALTH_PATH {
+        let response = match request.method().as_str() {
+            "GET" | "HEAD" => health(ports),
+            _ => method_not_allowed("GET, HEAD"),
+        };
+        return Some(Handled { response, log: String::new(), after: After::Nothing });
+    }
+    let page = Page::at(path)?;
+    let mut line = OperatorLine::new(page.path());
     let response = match config::read_operator(ports.variables) {
         Ok(None) => return None,
         Ok(Some(credentials)) => {
@@ -65,15 +104,20 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
                 let mut response = error(401, "The operator's credentials are needed.");
                 response.headers.push(("www-authenticate", CHALLENGE.into()));
                 response
-            } else if request.method() != method {
-                method_not_allowed(method)
-            } else if path == DETAILS_PATH {
-                details(ports)
+            } else if request.method() != page.method() {
+                method_not_allowed(page.method())
             } else {
-                match question(request, ports) {
-                    Ok(question) => json(200, &explain(question, ports)),
-                    Err(response) => response,
-                }
+                let shown = match page {
+                    Page::Details => Ok(details(ports)),
+                    Page::Explain => question(request, ports)
+                        .map(|question| json(200, &explain(question, ports))),
+                    Page::Deliveries => newest(request, ports),
+                    Page::Delivery(message_id) => delivery(message_id, ports),
+                };
+                shown.unwrap_or_else(|NotShown { status, why, fix }| {
+                    line.fix = fix;
+                    error(status, why)
+                })
             }
         }
         // Credentials that are not in order are none, and these pages are where it would be told.
@@ -85,6 +129,67 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
     let elapsed = ports.clock.instant().since(arrived);
     let log = line.finish(ports.clock.now(), response.status, elapsed);
     Some(Handled { response, log, after: After::Nothing })
+}
+
+/// Why an operator who may see a page does not.
+struct NotShown {
+    status: u16,
+    why: &'static str,
+    /// What the log says besides.
+    fix: Option<String>,
+}
+
+impl NotShown {
+    fn new(status: u16, why: &'static str) -> Self {
+        Self { status, why, fix: None }
+    }
+}
+
+/// The records, where there are any.
+fn records(ports: Ports<'_>) -> Result<Records<'_>, NotShown> {
+    match config::read_bounds(ports.variables) {
+        Ok(Some(bounds)) => Ok(Records::new(bounds, ports)),
+        Ok(None) => Err(NotShown::new(404, "Nothing is remembered: record_slots is 0.")),
+        Err(problems) => {
+            let why = "What is remembered is not in order: see the hook's log.";
+            Err(NotShown { fix: Some(problems.text()), ..NotShown::new(503, why) })
+        }
+    }
+}
+
+/// The store of records fails, or hangs.
+fn records_down(_: StoreUnavailable) -> NotShown {
+    let why = "The store of records is down: see the hook's log.";
+    NotShown { fix: Some(RECORDS_DOWN.into()), ..NotShown::new(503, why) }
+}
+
+/// What became of the newest messages: a page for browsers, JSON for all else.
+fn newest(request: &dyn InboundRequest, ports: Ports<'_>) -> Result<Response, NotShown> {
+    let filter = deliveries::filter(&request.query().unwrap_or_default())
+        .map_err(|why| NotShown::new(400, why))?;
+    let records = records(ports)?;
+    if !deliveries::wants_html(&request.header("accept")) {
+        let newest = records.newest(filter.limit, filter.status).map_err(records_down)?;
+        return Ok(deliveries::json_list(&newest));
+    }
+    let newest = records.newest(filter.limit, None).map_err(records_down)?;
+    let check = config::check(ports.variables);
+    Ok(deliveries::page(&View {
+        deliveries: &newest,
+        covers: filter.limit,
+        status: filter.status,
+        problems: check.problems(),
+        warnings: &check.warnings,
+        now: ports.clock.now(),
+    }))
+}
+
+/// What became of a message.
+fn delivery(message_id: &str, ports: Ports<'_>) -> Result<Response, NotShown> {
+    let found = records(ports)?.find(canonical_id(message_id)).map_err(records_down)?;
+    found
+        .map(|delivery| deliveries::json_one(&delivery))
+        .ok_or_else(|| NotShown::new(404, "No message with this id is remembered."))
 }
 
 /// How the operator has proven itself, be it by the secret that was valid until the last change.
@@ -174,16 +279,16 @@ struct Question {
     msg_template: Option<String>,
 }
 
-fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Question, Response> {
+fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Question, NotShown> {
     let until = ports.clock.instant().plus(QUESTION_TIME);
     let body = request.body().read(QUESTION_LIMIT, until).map_err(|cause| match cause {
-        BodyError::TooLarge => error(413, "The body is too large."),
-        BodyError::Late => error(408, "The body did not arrive in time."),
-        BodyError::Broken => error(400, "The connection broke before the body ended."),
+        BodyError::TooLarge => NotShown::new(413, "The body is too large."),
+        BodyError::Late => NotShown::new(408, "The body did not arrive in time."),
+        BodyError::Broken => NotShown::new(400, "The connection broke before the body ended."),
     })?;
     // Never serde's own text: it quotes the values that it stumbles over.
     serde_json::from_slice(&body).map_err(|_| {
-        error(
+        NotShown::new(
             400,
             "The body must be JSON with phoneNumber and, if need be, locale, requestType, userId, ipAddress and \
              msgTemplate, all of them text.",

@@ -34,7 +34,7 @@ pub fn json_list(deliveries: &[Delivery]) -> Response {
     }
     let list = deliveries.iter().map(LookUp::of).collect();
     let mut response = super::json(200, &List { deliveries: list, count: deliveries.len() });
-    response.headers.push(VARY);
+    response.headers.push((VARY.0, VARY.1.into()));
     response
 }
 

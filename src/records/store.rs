@@ -100,8 +100,10 @@ impl<'a> Records<'a> {
                 told[at].accepted = accepted.find(tag).and_then(Entry::record);
                 told[at].news = known.is_none_or(|known| report.goes_over(&known));
                 if told[at].news {
-                    // By when its message was taken, so that both halves make room together.
+                    // By when its message was taken, so that both halves make room together; never by a
+                    // date that is still to come, or it would never make room.
                     let when = told[at].accepted.as_ref().map_or(report.at, |accepted| accepted.at);
+                    let when = when.min(self.now);
                     reported.put(Entry::new(tag, when, message_id, report));
                 }
             }

@@ -93,7 +93,8 @@ pub fn page(view: &View<'_>) -> Response {
         html.raw("<h2>Configuration</h2>\n<p>In order: no problems and no warnings.</p>\n");
     }
     html.raw("</main>\n</body>\n</html>\n");
-    Response { status: 200, headers: HEADERS.to_vec(), body: html.into_bytes() }
+    let headers = HEADERS.map(|(name, value)| (name, value.into())).into();
+    Response { status: 200, headers, body: html.into_bytes() }
 }
 
 /// What stands for what is not known.

@@ -9,7 +9,8 @@ use time::macros::datetime;
 use super::*;
 use crate::acs::sender::SenderType;
 use crate::config::Finding;
-use crate::records::{Accepted, Reported, Trace};
+use crate::records::{Accepted, Reported};
+use crate::telemetry::trace_context::Trace;
 
 const NOW: OffsetDateTime = datetime!(2026-11-24 14:06:00.250 UTC);
 
@@ -139,7 +140,7 @@ fn one_message_is_told_whole() {
     ));
     assert_eq!(
         response.headers,
-        [("content-type", "application/json"), ("cache-control", "no-store")]
+        [("content-type", "application/json".into()), ("cache-control", "no-store".into())]
     );
     assert_eq!(
         body(response),
@@ -196,7 +197,7 @@ fn the_list_is_in_order_and_counted() {
     let deliveries =
         ["b", "a"].map(|id| Delivery { message_id: id.into(), ..delivery(None, None) });
     let response = json_list(&deliveries);
-    assert!(response.headers.contains(&VARY));
+    assert!(response.headers.contains(&(VARY.0, VARY.1.into())));
     let one = |id| json!({ "messageId": id, "status": "accepted" });
     assert_eq!(body(response), json!({ "deliveries": [one("b"), one("a")], "count": 2 }));
     assert_eq!(body(json_list(&[])), json!({ "deliveries": [], "count": 0 }));
@@ -231,12 +232,12 @@ fn the_policy_lets_the_style_of_the_page_in_and_no_other() {
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     let hash = BASE64_STANDARD.encode(Sha256::digest(style));
     let headers = page(&view(&[])).headers;
-    let policy = headers.iter().find(|(name, _)| *name == "content-security-policy").unwrap().1;
+    let policy = &headers.iter().find(|(name, _)| *name == "content-security-policy").unwrap().1;
     assert!(policy.contains(&format!("; style-src 'sha256-{hash}';")), "sha256-{hash}");
     assert!(policy.starts_with("default-src 'none';"));
     assert!(!policy.contains("unsafe"));
-    assert!(headers.contains(&("content-type", "text/html; charset=utf-8")));
-    assert!(headers.contains(&("cache-control", "no-store")));
+    assert!(headers.contains(&("content-type", "text/html; charset=utf-8".into())));
+    assert!(headers.contains(&("cache-control", "no-store".into())));
 }
 
 #[test]
