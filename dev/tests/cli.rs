@@ -37,16 +37,20 @@ impl Running {
         Self { process, lines, seen: Vec::new() }
     }
 
-    /// Waits for a line that has `label`, and gives what follows it. The component may have to be
-    /// built first.
+    /// Waits for a line that has `label`, unless there was one, and gives what follows it. The
+    /// component may have to be built first.
     fn line(&mut self, label: &str) -> String {
+        let rest = |line: &String| Some(line.split_once(label)?.1.trim().to_owned());
+        if let Some(rest) = self.seen.iter().find_map(rest) {
+            return rest;
+        }
         let end = Instant::now() + Duration::from_secs(400);
         loop {
             let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|e| panic!("no `{label}` ({e}) after {:#?}", self.seen));
-            self.seen.push(line.clone());
-            if let Some((_, rest)) = line.split_once(label) {
-                return rest.trim().to_owned();
+            self.seen.push(line);
+            if let Some(rest) = self.seen.last().and_then(rest) {
+                return rest;
             }
         }
     }
@@ -109,7 +113,7 @@ fn post(hook: &str, authorization: &str) -> String {
 }
 
 #[test]
-fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
+fn without_arguments_the_hook_sends_to_the_emulator_and_hears_of_the_delivery() {
     let mut running = Running::start("emulator", &["--emulator-listen", "127.0.0.1:0"]);
     let hook = running.line("Okta hook");
     running.line("Phone page");
@@ -126,6 +130,8 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
     assert!(answer.contains(r#""status":"SUCCESS""#), "{answer}");
     let line = running.line(r#""event":"hook""#);
     assert!(line.contains(r#""outcome":"accepted""#), "{line}");
+    let line = running.line(r#""event":"delivery_report""#);
+    assert!(line.contains(r#""status":"delivered""#), "{line}");
     assert!(running.interrupt());
 }
 
