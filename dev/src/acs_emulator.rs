@@ -2,8 +2,9 @@
 //!
 //! It checks a request as the service does (signature, version, schema, repeatability), answers in
 //! the service's words, keeps what arrived, and shows it on a page with a drawn phone. Sending to
-//! one of [`FAULTS`] makes it misbehave in a chosen way. No message leaves the machine: it listens on
-//! loopback addresses only and calls nobody.
+//! one of [`FAULTS`] makes it misbehave in a chosen way. It reports the delivery of a message to who
+//! has subscribed, as Azure Event Grid does, and takes the telemetry that is meant for Application
+//! Insights. Nothing leaves the machine: it listens on loopback addresses, and calls no others.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -13,23 +14,28 @@
 //! let emulator = AcsEmulator::start(Settings::new(listen, DEVELOPMENT_ACCESS_KEY)).await?;
 //! println!("{}", emulator.connection_string());
 //! // … send something …
-//! assert_eq!(emulator.messages()[0].to, "+15550109999");
+//! assert_eq!(emulator.messages()[0].to, "+15550100199");
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! - `signature` decides whether a request is authentic,
 //! - `send` what it is answered, with `repeatability` and `fault`,
+//! - `report` has what a delivery report says, and `event_grid` delivers it,
+//! - `application_insights` checks telemetry,
 //! - `journal` keeps what happened,
 //! - `page` shows it;
 //!
 //! this file has the routes.
 
+mod application_insights;
+mod event_grid;
 mod fault;
 mod imf_fixdate;
 mod journal;
 mod page;
 mod repeatability;
+mod report;
 mod send;
 mod signature;
 
@@ -53,18 +59,24 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::loopback;
 
+pub use application_insights::{DEVELOPMENT_INSTRUMENTATION_KEY, TrackFault};
+pub use event_grid::{EventSubscription, SECRET_HEADER};
+use event_grid::{Job, Subscription};
 pub use fault::{
-    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, TRICKLE_PAUSE, Times, lookup as fault_of,
+    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, OddReport, TRICKLE_PAUSE, Times,
+    lookup as fault_of,
 };
-use journal::Journal;
 pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
+use journal::{Journal, Newest};
 use repeatability::Record;
+pub use report::{DeliveryStatus, EventSchema, Report};
 use send::{Reply, ReplyBody, Verdict};
 
 /// An access key for who needs no other: the same on every machine and no secret.
@@ -102,6 +114,8 @@ pub struct AcsEmulator {
     /// Dropping it is what tells the server to stop.
     stop: oneshot::Sender<Infallible>,
     server: JoinHandle<()>,
+    /// Dropping it ends the deliveries of reports.
+    deliveries: JoinSet<()>,
 }
 
 impl AcsEmulator {
@@ -118,6 +132,7 @@ impl AcsEmulator {
         let listener = loopback::bind(listen, "the ACS emulator").await?;
         let address = listener.local_addr()?;
 
+        let (jobs, received_jobs) = mpsc::unbounded_channel();
         let state = Arc::new(Emulator {
             address,
             key,
@@ -126,12 +141,19 @@ impl AcsEmulator {
                 record: Record::default(),
                 journal: Journal::new(),
                 fault: None,
+                subscription: None,
+                telemetry: Newest::new(),
+                track_requests: 0,
+                track_fault: None,
             }),
             newest: watch::Sender::new(0),
+            jobs,
         });
+        let mut deliveries = JoinSet::new();
+        deliveries.spawn(event_grid::run(state.clone(), received_jobs));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(loopback::serve(listener, router(state.clone()), stopped));
-        Ok(AcsEmulator { address, access_key, state, stop, server })
+        Ok(AcsEmulator { address, access_key, state, stop, server, deliveries })
     }
 
     /// Where it listens, with the port that it got.
@@ -160,8 +182,56 @@ impl AcsEmulator {
         self.state.lock().fault = fault;
     }
 
-    /// Changes whenever something arrives. The value is the `number` of the newest [`Message`] or
-    /// [`ReceivedRequest`].
+    /// From now on the delivery of each message whose request asks for a report is reported there,
+    /// and no more to who had subscribed before.
+    ///
+    /// # Errors
+    ///
+    /// An endpoint that is not on this machine, or that does not agree as Event Grid wants it to; the
+    /// message says what it answered, and what to look at.
+    pub async fn subscribe_reports(&self, subscription: EventSubscription) -> anyhow::Result<()> {
+        let validation_url = format!("http://{}/validate", self.address);
+        let now = (self.state.now)();
+        let subscription = Subscription::agree(subscription, &validation_url, now).await?;
+        self.state.lock().subscription = Some(Arc::new(subscription));
+        Ok(())
+    }
+
+    /// The delivery reports of [`Self::messages`], by message and then in the order of delivery. A
+    /// report is in here before it is delivered, with no answers yet.
+    pub fn reports(&self) -> Vec<Report> {
+        let inner = self.state.lock();
+        inner.journal.messages().flat_map(|message| &message.reports).cloned().collect()
+    }
+
+    /// As Azure shows it for an Application Insights resource:
+    /// `InstrumentationKey=…;IngestionEndpoint=http://127.0.0.1:…/`.
+    pub fn application_insights_connection_string(&self) -> String {
+        format!(
+            "InstrumentationKey={DEVELOPMENT_INSTRUMENTATION_KEY};IngestionEndpoint=http://{}/",
+            self.address
+        )
+    }
+
+    /// The newest items of telemetry that were accepted, oldest first: 20,000, or fewer if they are
+    /// long.
+    pub fn telemetry(&self) -> Vec<Value> {
+        self.state.lock().telemetry.iter().cloned().collect()
+    }
+
+    /// How many requests with telemetry have come, whatever they were answered. A request counts
+    /// before it is answered.
+    pub fn track_requests(&self) -> usize {
+        self.state.lock().track_requests
+    }
+
+    /// From now on every request with telemetry meets this fault, or none.
+    pub fn set_track_fault(&self, fault: Option<TrackFault>) {
+        self.state.lock().track_fault = fault;
+    }
+
+    /// Changes whenever something arrives, or a report does. The value is greater than the `number`
+    /// of every [`Message`] and [`ReceivedRequest`] so far, or the newest one's.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.state.newest.subscribe()
     }
@@ -169,6 +239,7 @@ impl AcsEmulator {
     /// Closes all connections, whatever they are at, and frees the port.
     pub async fn shutdown(self) {
         drop(self.stop);
+        drop(self.deliveries);
         // It can't have panicked, and if it did it has stopped all the same.
         let _ = self.server.await;
     }
@@ -181,6 +252,7 @@ struct Emulator {
     now: Clock,
     inner: Mutex<Inner>,
     newest: watch::Sender<u64>,
+    jobs: mpsc::UnboundedSender<Job>,
 }
 
 struct Inner {
@@ -188,6 +260,11 @@ struct Inner {
     journal: Journal,
     /// What every message meets, whatever its number.
     fault: Option<&'static FaultNumber>,
+    /// Who gets the delivery reports.
+    subscription: Option<Arc<Subscription>>,
+    telemetry: Newest<Value>,
+    track_requests: usize,
+    track_fault: Option<TrackFault>,
 }
 
 impl Emulator {
@@ -208,20 +285,29 @@ impl Emulator {
         let request = Arc::new(RawRequest::new(head, body));
         let mut inner = self.lock();
         let Verdict { reply, accepted, reasons } = verdict(&mut inner.record, now);
-        for message in accepted {
-            inner.journal.add_message(Message {
+        for accepted in accepted {
+            let mut message = Message {
                 number: 0,
-                id: message.message_id,
+                id: accepted.message_id,
                 received: now,
-                from: message.from,
-                to: message.to,
-                text: message.text,
-                tag: message.tag,
-                repeatability_request_id: message.repeatability_request_id,
-                repeatability_first_sent: message.repeatability_first_sent,
-                delivery_report: message.delivery_report,
+                from: accepted.from,
+                to: accepted.to,
+                text: accepted.text,
+                tag: accepted.tag,
+                repeatability_request_id: accepted.repeatability_request_id,
+                repeatability_first_sent: accepted.repeatability_first_sent,
+                delivery_report: accepted.delivery_report,
+                reports: Vec::new(),
                 request: request.clone(),
-            });
+                changed: 0,
+            };
+            message.number = inner.journal.add_message(message.clone());
+            if let Some(subscription) =
+                inner.subscription.clone().filter(|_| message.delivery_report)
+            {
+                // The other end is gone only when the emulator is.
+                _ = self.jobs.send(Job { message, odd: accepted.odd_report, subscription });
+            }
         }
         inner.journal.add_request(ReceivedRequest {
             number: 0,
@@ -233,6 +319,13 @@ impl Emulator {
         });
         self.newest.send_replace(inner.journal.last());
         reply
+    }
+
+    /// Changes the reports of the message with this number, and tells who is watching.
+    fn change_reports(&self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
+        let mut inner = self.lock();
+        inner.journal.change_reports(number, change);
+        self.newest.send_replace(inner.journal.last());
     }
 }
 
@@ -247,8 +340,10 @@ fn router(state: Arc<Emulator>) -> Router {
         .route("/messages", get(list_messages).delete(clear_messages))
         .route("/messages/{id}/raw", get(raw_message))
         .route("/requests/{number}/raw", get(raw_request))
+        .route("/telemetry", get(list_telemetry))
         .layer(middleware::map_response(page::harden))
         .route("/sms", post(send_sms))
+        .route("/v2.1/track", post(track))
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
         .with_state(state)
 }
@@ -310,11 +405,7 @@ async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Re
 async fn respond(reply: Reply) -> Response {
     let (status, retry_after, body, delay) = match reply {
         Reply::Silence => std::future::pending().await,
-        Reply::Cut => {
-            let mut response = Response::default();
-            response.extensions_mut().insert(loopback::CutConnection);
-            return response;
-        }
+        Reply::Cut => return cut(),
         Reply::Answer { status, retry_after, body, delay } => (status, retry_after, body, delay),
     };
     tokio::time::sleep(delay).await;
@@ -333,6 +424,48 @@ async fn respond(reply: Reply) -> Response {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+fn cut() -> Response {
+    let mut response = Response::default();
+    response.extensions_mut().insert(loopback::CutConnection);
+    response
+}
+
+async fn track(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
+    let fault = {
+        let mut inner = emulator.lock();
+        inner.track_requests += 1;
+        inner.track_fault
+    };
+    match fault {
+        Some(TrackFault::Hang) => std::future::pending().await,
+        Some(TrackFault::Cut) => return cut(),
+        _ => {}
+    }
+    let (head, body) = request.into_parts();
+    let verdict = match Limited::new(body, application_insights::BODY_LIMIT).collect().await {
+        Ok(body) => {
+            let content_type = head.headers.get(header::CONTENT_TYPE);
+            let content_type = content_type.and_then(|value| value.to_str().ok());
+            let content_type = content_type.unwrap_or_default();
+            application_insights::judge(content_type, &body.to_bytes(), fault)
+        }
+        Err(error) => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            application_insights::Verdict::refused(status, &error.to_string())
+        }
+    };
+    let mut inner = emulator.lock();
+    for item in verdict.accepted {
+        let size = item.to_string().len();
+        inner.telemetry.push(item, size);
+    }
+    (verdict.status, Json(verdict.body)).into_response()
+}
+
+async fn list_telemetry(State(emulator): State<Arc<Emulator>>) -> Response {
+    Json(emulator.lock().telemetry.iter().collect::<Vec<_>>()).into_response()
 }
 
 /// JSON that is right but for its length, so that only a limit protects the reader.

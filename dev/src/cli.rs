@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use okta_telephony_dev::acs_emulator::{self, FAULTS, FaultNumber};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use okta_telephony_dev::acs_emulator::{self, EventSchema, EventSubscription, FAULTS, FaultNumber};
 
 /// Build the hook and serve it here, with an emulator of Azure Communication Services beside it.
 ///
@@ -29,14 +30,61 @@ pub enum Command {
     /// Build the component and print what came out, with sizes in bytes
     Build(From),
     /// Run only the emulator of Azure Communication Services, and print its connection string
-    Emulator {
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
-        listen: SocketAddr,
-        /// Have every message meet the fault of this number; docs/development.md lists them
-        #[arg(long, value_name = "NUMBER", value_parser = fault)]
-        fault: Option<&'static FaultNumber>,
-    },
+    Emulator(Emulator),
+}
+
+#[derive(Debug, Args)]
+pub struct Emulator {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
+    pub listen: SocketAddr,
+    /// Have every message meet the fault of this number; docs/development.md lists them
+    #[arg(long, value_name = "NUMBER", value_parser = fault)]
+    pub fault: Option<&'static FaultNumber>,
+    /// Deliver reports to this webhook, once it takes Event Grid's handshake:
+    /// http://127.0.0.1:3000/api/delivery-reports
+    #[arg(long, value_name = "URL", requires = "report_secret")]
+    pub reports_to: Option<String>,
+    /// The webhook's report_secret
+    #[arg(long, value_name = "SECRET", requires = "reports_to")]
+    pub report_secret: Option<String>,
+    #[command(flatten)]
+    pub reports: Reports,
+}
+
+/// How delivery reports come.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Reports {
+    /// The form of delivery reports
+    #[arg(long, value_name = "SCHEMA", value_enum, default_value = "event-grid")]
+    pub report_schema: Schema,
+    /// Milliseconds from a message to its delivery report
+    #[arg(long, value_name = "MS", default_value_t = 2000)]
+    pub report_delay: u64,
+    /// How often each delivery report is delivered: Event Grid promises at least once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub report_copies: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    EventGrid,
+    CloudEvents,
+}
+
+impl Reports {
+    /// A subscription of this webhook's.
+    pub fn to(self, endpoint: String, secret: String) -> EventSubscription {
+        EventSubscription {
+            schema: match self.report_schema {
+                Schema::EventGrid => EventSchema::EventGrid,
+                Schema::CloudEvents => EventSchema::CloudEvents,
+            },
+            delay: Duration::from_millis(self.report_delay),
+            copies: self.report_copies,
+            ..EventSubscription::new(endpoint, secret)
+        }
+    }
 }
 
 fn fault(number: &str) -> Result<&'static FaultNumber, String> {
@@ -70,8 +118,8 @@ pub struct Serve {
     /// The folder that keeps the key-value stores [default: .spin beside the spin.toml]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Spin's runtime configuration, of which this host knows key-value stores in memory, as in
-    /// sample/runtime-config.toml
+    /// Spin's runtime configuration, of which this host knows key-value stores in memory and in
+    /// files, as in sample/runtime-config.toml
     #[arg(long, value_name = "FILE")]
     pub runtime_config_file: Option<PathBuf>,
     /// Serve HTTPS with this certificate, a PEM file
@@ -89,6 +137,8 @@ pub struct Serve {
     /// Where the authorization server listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3003", requires = "oauth")]
     pub oauth_listen: SocketAddr,
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 fn variable(said: &str) -> Result<(String, String), String> {
@@ -120,8 +170,32 @@ mod tests {
             &["--tls-key", "k.pem"],
             &["--variable", "a"],
             &["--oauth-listen", "127.0.0.1:0"],
+            &["--report-copies", "0"],
+            &["--report-schema", "other"],
+            &["emulator", "--reports-to", "http://127.0.0.1:3000/api/delivery-reports"],
+            &["emulator", "--report-secret", "secret"],
         ] {
             assert!(Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_reports_goes_into_their_subscription() {
+        for (said, schema, delay, copies) in [
+            (&[][..], EventSchema::EventGrid, 2000, 1),
+            (
+                &["--report-schema", "cloud-events", "--report-delay", "0", "--report-copies", "3"],
+                EventSchema::CloudEvents,
+                0,
+                3,
+            ),
+        ] {
+            let cli = Cli::parse_from([&["cargo run --"], said].concat());
+            let subscription = cli.serve.reports.to("endpoint".into(), "secret".into());
+            assert_eq!(subscription.schema, schema);
+            assert_eq!(subscription.delay, Duration::from_millis(delay));
+            assert_eq!(subscription.copies, copies);
+            assert_eq!((&*subscription.endpoint, &*subscription.secret), ("endpoint", "secret"));
         }
     }
 }

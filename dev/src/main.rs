@@ -10,10 +10,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use okta_telephony_dev::acs_emulator::{self, AcsEmulator, FaultNumber};
+use okta_telephony_dev::acs_emulator::{self, AcsEmulator, EventSubscription};
 use okta_telephony_dev::authorization_server::{
     self, AuthorizationServer, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET, DEVELOPMENT_SCOPE,
 };
@@ -21,8 +22,14 @@ use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use uuid::Uuid;
 
-use crate::cli::{Cli, Command, From, Serve};
-use crate::plan::{Acs, Plan};
+use crate::cli::{Cli, Command, Emulator, From, Reports, Serve};
+use crate::plan::{Acs, Operator, Plan};
+
+/// Where the hook takes delivery reports, and where it shows what became of each message.
+const REPORTS_PATH: &str = "/api/delivery-reports";
+const DELIVERIES_PATH: &str = "/api/deliveries";
+/// Between two questions to a webhook that does not agree yet.
+const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -41,7 +48,7 @@ fn run(cli: Cli) -> Result<()> {
             print_sizes(&built);
             Ok(())
         }
-        Some(Command::Emulator { listen, fault }) => runtime()?.block_on(emulate(listen, fault)),
+        Some(Command::Emulator(emulator)) => runtime()?.block_on(emulate(emulator)),
         None => {
             let manifest = manifest(&cli.serve.from)?;
             // First what can be wrong at once, then what takes its time.
@@ -49,7 +56,7 @@ fn run(cli: Cli) -> Result<()> {
             LocalHost::check(&settings(&plan, &manifest))?;
             let built = component::build(&manifest)?;
             print_sizes(&built);
-            runtime()?.block_on(serve(plan, &manifest, &built.component))
+            runtime()?.block_on(serve(plan, cli.serve.reports, &manifest, &built.component))
         }
     }
 }
@@ -88,13 +95,22 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("no runtime could be started")
 }
 
-async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<()> {
+async fn serve(
+    mut plan: Plan,
+    reports: Reports,
+    manifest: &Manifest,
+    component: &[u8],
+) -> Result<()> {
     let compiled = Compiled::new(component)?;
     let emulator = match plan.acs {
         Acs::Given { .. } => None,
         Acs::Emulator { listen } => {
             let emulator = start_emulator(listen, "--emulator-listen").await?;
-            plan.send_to_emulator(&emulator_url(&emulator), emulator.connection_string());
+            plan.send_to_emulator(
+                &emulator_url(&emulator),
+                emulator.connection_string(),
+                emulator.application_insights_connection_string(),
+            );
             Some(emulator)
         }
     };
@@ -113,7 +129,19 @@ async fn serve(mut plan: Plan, manifest: &Manifest, component: &[u8]) -> Result<
         }
     };
     let host = LocalHost::start(&compiled, settings(&plan, manifest)).await?;
-    print(&greeting(manifest, &plan, &host, emulator.as_ref(), oauth.as_ref()));
+    let reports = match (&emulator, &plan.report_secret) {
+        (Some(emulator), Some(secret)) => {
+            let endpoint = format!("{}{REPORTS_PATH}", host.url());
+            let subscription = reports.to(endpoint.clone(), secret.clone());
+            // The hook sends without reports, too.
+            Some(match emulator.subscribe_reports(subscription).await {
+                Ok(()) => format!("delivered to {endpoint}"),
+                Err(error) => format!("none: {error:#}"),
+            })
+        }
+        _ => None,
+    };
+    print(&greeting(manifest, &plan, &host, emulator.as_ref(), oauth.as_ref(), reports.as_deref()));
     stop_requested().await;
     eprintln!("Stopping; once more to stop at once");
     tokio::select! {
@@ -134,7 +162,10 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
     }
 }
 
-async fn emulate(listen: SocketAddr, fault: Option<&'static FaultNumber>) -> Result<()> {
+async fn emulate(said: Emulator) -> Result<()> {
+    let Emulator { listen, fault, reports_to, report_secret, reports } = said;
+    let subscription = reports_to.zip(report_secret).map(|(url, secret)| reports.to(url, secret));
+    subscription.as_ref().map_or(Ok(()), EventSubscription::check)?;
     let emulator = start_emulator(listen, "--listen").await?;
     emulator.set_fault(fault);
     if let Some(fault) = fault {
@@ -143,12 +174,37 @@ async fn emulate(listen: SocketAddr, fault: Option<&'static FaultNumber>) -> Res
     let url = emulator_url(&emulator);
     print(&format!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
-         Phone page  {url}/\n  acs_connection_string  {}\n  extra_outbound_host    {url}\n\nStop with \
+         Phone page  {url}/\n  acs_connection_string  {}\n  extra_outbound_host    {url}\n  \
+         applicationinsights_connection_string  {}\n  applicationinsights_host  {url}\n\nStop with \
          Ctrl-C.\n",
-        emulator.connection_string()
+        emulator.connection_string(),
+        emulator.application_insights_connection_string(),
     ));
-    stop_requested().await;
+    let subscribed = async {
+        if let Some(subscription) = subscription {
+            subscribe(&emulator, subscription).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = subscribed => {}
+        () = stop_requested() => {}
+    }
     Ok(())
+}
+
+/// Asks the webhook until it agrees: it may have to be started yet.
+async fn subscribe(emulator: &AcsEmulator, subscription: EventSubscription) {
+    let mut told = String::new();
+    while let Err(error) = emulator.subscribe_reports(subscription.clone()).await {
+        let error = format!("{error:#}");
+        if error != told {
+            print(&format!("No delivery reports yet, trying again: {error}\n"));
+            told = error;
+        }
+        tokio::time::sleep(HANDSHAKE_PAUSE).await;
+    }
+    print(&format!("Delivery reports go to {}\n", subscription.endpoint));
 }
 
 async fn start_emulator(listen: SocketAddr, flag: &str) -> Result<AcsEmulator> {
@@ -184,6 +240,7 @@ fn greeting(
     host: &LocalHost,
     emulator: Option<&AcsEmulator>,
     oauth: Option<&AuthorizationServer>,
+    reports: Option<&str>,
 ) -> String {
     let mut text =
         format!("\n{} is served, for development; production is Spin.\n\n", manifest.name);
@@ -203,6 +260,15 @@ fn greeting(
             line("ACS", "the emulator: no message is sent");
             line("Phone page", &format!("{}/", emulator_url(emulator)));
         }
+    }
+    if let Some(reports) = reports {
+        line("Reports", reports);
+    }
+    if plan.operator != Operator::Nobody {
+        line("Deliveries", &format!("{}{DELIVERIES_PATH}", host.url()));
+    }
+    if let Operator::Known { user, secret } = &plan.operator {
+        line("Operator", &format!("{user} / {secret}"));
     }
     let authorization = match &plan.authorization {
         Some(authorization) => {

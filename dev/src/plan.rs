@@ -18,6 +18,8 @@ use crate::runtime_config::stores_in_memory;
 /// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
 /// message costs anything.
 const BUILT_IN_SECRET: &str = "supersecret";
+/// The same for the operator's pages, which can't send.
+const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
 
 /// What to serve, and with what.
 #[derive(Debug)]
@@ -35,6 +37,22 @@ pub struct Plan {
     /// The value of the Authorization header to call the hook with, where it is ours to show: a
     /// secret that the user chose is not printed.
     pub authorization: Option<String>,
+    /// Whether the hook has the operator's pages, and how to sign in where that is ours to show.
+    pub operator: Operator,
+    /// What delivery reports come with, if there are any.
+    pub report_secret: Option<String>,
+    /// Whether the hook's telemetry goes to the emulator, too.
+    telemetry_to_emulator: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// There are no pages.
+    Nobody,
+    /// Whoever knows the secret that the user chose.
+    Unnamed,
+    /// Everybody.
+    Known { user: String, secret: &'static str },
 }
 
 /// Who sends the messages.
@@ -58,7 +76,7 @@ impl Plan {
         said: &Serve,
         manifest: &Manifest,
         environment: BTreeMap<String, String>,
-        random: impl FnOnce() -> String,
+        random: impl Fn() -> String,
     ) -> Result<Self> {
         let mut variables = environment;
         for (name, value) in &said.variable {
@@ -71,11 +89,13 @@ impl Plan {
             variables.get(name).or(default).filter(|value| !value.is_empty()).cloned()
         };
 
+        let asked = |name: &str| said.variable.iter().any(|(asked, _)| asked == name);
+
         let acs = match given(&variables, "acs_connection_string") {
             Some(connection_string) => Acs::Given { host: endpoint_host(&connection_string) },
             None => {
                 // What .env has for a real ACS gives way; what is asked for now must not.
-                if said.variable.iter().any(|(name, _)| name == "extra_outbound_host") {
+                if asked("extra_outbound_host") {
                     bail!(
                         "extra_outbound_host is given and acs_connection_string is not: the emulator that then runs \
                          needs the former for itself, so give both or neither"
@@ -88,16 +108,16 @@ impl Plan {
             }
         };
 
-        let harmless = matches!(acs, Acs::Emulator { .. }) && said.listen.ip().is_loopback();
+        let emulated = matches!(acs, Acs::Emulator { .. });
+        let harmless = emulated && said.listen.ip().is_loopback();
+        let harm = match acs {
+            Acs::Given { .. } => "messages would be paid for by the ACS resource that is set",
+            Acs::Emulator { .. } => "the hook would be reachable from other machines",
+        };
         let secret = match given(&variables, "okta_basic_secret") {
             Some(secret) if secret == BUILT_IN_SECRET && !harmless => bail!(
-                "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {}: set another, or none to \
-                 have a random one made",
-                match acs {
-                    Acs::Given { .. } =>
-                        "messages would be paid for by the ACS resource that is set",
-                    Acs::Emulator { .. } => "the hook would be reachable from other machines",
-                },
+                "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {harm}: set another, or none to \
+                 have a random one made"
             ),
             // Only the secret that is no secret is shown again.
             Some(secret) => (secret == BUILT_IN_SECRET).then_some(secret),
@@ -115,19 +135,46 @@ impl Plan {
             format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))
         });
 
+        let operator = match given(&variables, "operator_secret") {
+            Some(secret) if secret == BUILT_IN_OPERATOR_SECRET && !harmless => bail!(
+                "operator_secret is `{BUILT_IN_OPERATOR_SECRET}`, which everybody knows, and {harm}: set another, or \
+                 none to have no operator's pages"
+            ),
+            Some(secret) if secret != BUILT_IN_OPERATOR_SECRET => Operator::Unnamed,
+            None if !harmless => Operator::Nobody,
+            Some(_) | None => {
+                variables.insert("operator_secret".into(), BUILT_IN_OPERATOR_SECRET.into());
+                let user = given(&variables, "operator_user").unwrap_or_else(|| {
+                    variables.insert("operator_user".into(), "operator".into());
+                    "operator".into()
+                });
+                Operator::Known { user, secret: BUILT_IN_OPERATOR_SECRET }
+            }
+        };
+
+        let report_secret = emulated.then(|| {
+            given(&variables, "report_secret").unwrap_or_else(|| {
+                let secret = random();
+                variables.insert("report_secret".into(), secret.clone());
+                secret
+            })
+        });
+        let telemetry_to_emulator =
+            emulated && given(&variables, "applicationinsights_connection_string").is_none();
+        if telemetry_to_emulator && asked("applicationinsights_host") {
+            bail!(
+                "applicationinsights_host is given and applicationinsights_connection_string is not: the emulator \
+                 that then takes the telemetry needs the former for itself, so give both or neither"
+            );
+        }
+
         if said.oauth {
             if !harmless {
                 bail!(
-                    "--oauth runs an authorization server whose keys everybody has, and {}: leave \
-                     --oauth out, or serve the emulator's messages on a loopback address",
-                    match acs {
-                        Acs::Given { .. } =>
-                            "messages would be paid for by the ACS resource that is set",
-                        Acs::Emulator { .. } => "the hook would be reachable from other machines",
-                    },
+                    "--oauth runs an authorization server whose keys everybody has, and {harm}: leave \
+                     --oauth out, or serve the emulator's messages on a loopback address"
                 );
             }
-            let asked = |name: &str| said.variable.iter().any(|(asked, _)| asked == name);
             if let Some(name) =
                 ["okta_oauth_issuer", "okta_oauth_host"].into_iter().find(|name| asked(name))
             {
@@ -161,13 +208,22 @@ impl Plan {
             acs,
             oauth: said.oauth.then_some(said.oauth_listen),
             authorization,
+            operator,
+            report_secret,
+            telemetry_to_emulator,
         })
     }
 
-    /// Has the hook send to an emulator that listens at `url`.
-    pub fn send_to_emulator(&mut self, url: &str, connection_string: String) {
-        self.variables.insert("acs_connection_string".into(), connection_string);
+    /// Has the hook send to an emulator that listens at `url`: its messages, and its telemetry unless
+    /// that was to go elsewhere.
+    pub fn send_to_emulator(&mut self, url: &str, acs: String, application_insights: String) {
+        self.variables.insert("acs_connection_string".into(), acs);
         self.variables.insert("extra_outbound_host".into(), url.into());
+        if self.telemetry_to_emulator {
+            let name = "applicationinsights_connection_string";
+            self.variables.insert(name.into(), application_insights);
+            self.variables.insert("applicationinsights_host".into(), url.into());
+        }
     }
 
     /// Has the hook take the tokens of an authorization server that listens at `url`.
@@ -266,10 +322,67 @@ mod tests {
     #[test]
     fn the_emulators_address_is_the_one_more_host_that_may_be_called() {
         let mut plan = plan(&["--variable", "acs_from_shortcode=CONTOSO"]).unwrap();
-        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into());
+        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into(), "Instr…".into());
         assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
         assert_eq!(plan.variables["acs_connection_string"], "endpoint=…");
         assert_eq!(plan.variables["acs_from_shortcode"], "CONTOSO");
+    }
+
+    #[test]
+    fn the_emulator_takes_the_telemetry_too_unless_that_goes_elsewhere() {
+        const MINE: &str = "applicationinsights_connection_string";
+        let sent = |mut plan: Plan| {
+            plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into(), "Instr…".into());
+            let value = |name: &str| plan.variables.get(name).cloned().unwrap_or_default();
+            (value(MINE), value("applicationinsights_host"))
+        };
+        let to_emulator = ("Instr…".to_owned(), "http://127.0.0.1:4000".to_owned());
+        assert_eq!(sent(plan(&[]).unwrap()), to_emulator);
+        let host_of_mine = [("applicationinsights_host", "https://mine.example")];
+        assert_eq!(sent(plan_in(&host_of_mine, &[]).unwrap()), to_emulator);
+        let mine = [(MINE, "mine"), host_of_mine[0]];
+        let expected = ("mine".to_owned(), "https://mine.example".to_owned());
+        assert_eq!(sent(plan_in(&mine, &[]).unwrap()), expected);
+
+        let error = plan(&["--variable", "applicationinsights_host=https://mine.example"]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(MINE) && error.contains("give both or neither"), "{error}");
+        assert!(!plan(&["--variable", REAL]).unwrap().variables.contains_key(MINE));
+    }
+
+    #[test]
+    fn reports_come_with_a_secret_that_the_hook_has() {
+        let made = plan(&[]).unwrap();
+        assert_eq!(made.report_secret.as_deref(), Some("random"));
+        assert_eq!(made.variables["report_secret"], "random");
+        let mine = plan(&["--variable", "report_secret=mine"]).unwrap();
+        assert_eq!(mine.report_secret.as_deref(), Some("mine"));
+        let real = plan(&["--variable", REAL]).unwrap();
+        assert_eq!(real.report_secret, None);
+        assert!(!real.variables.contains_key("report_secret"));
+    }
+
+    #[test]
+    fn the_operators_pages_are_open_only_where_that_is_harmless() {
+        let known = |user: &str| Operator::Known { user: user.into(), secret: "look-only" };
+        let open = plan(&[]).unwrap();
+        assert_eq!(open.operator, known("operator"));
+        assert_eq!(open.variables["operator_secret"], "look-only");
+        let named = plan(&["--variable", "operator_user=me"]).unwrap();
+        assert_eq!(named.operator, known("me"));
+        let mine = ["--variable", "operator_secret=mine"];
+        let plan_of_mine = plan(&mine).unwrap();
+        assert_eq!(plan_of_mine.operator, Operator::Unnamed);
+        assert_eq!(plan_of_mine.variables["operator_secret"], "mine");
+        for said in [&["--variable", REAL][..], &["--listen", "[::]:3000"]] {
+            let closed = plan(said).unwrap();
+            assert_eq!(closed.operator, Operator::Nobody, "{said:?}");
+            assert!(!closed.variables.contains_key("operator_secret"), "{said:?}");
+            assert_eq!(plan(&[said, &mine].concat()).unwrap().operator, Operator::Unnamed);
+            let known = plan(&[said, &["--variable", "operator_secret=look-only"]].concat());
+            let error = known.unwrap_err().to_string();
+            assert!(error.contains("everybody knows") && error.contains("set another"), "{error}");
+        }
     }
 
     #[test]
@@ -345,7 +458,7 @@ mod tests {
         assert!(error.contains("give both or neither"), "{error}");
         let for_a_real_acs = [("extra_outbound_host", "https://*.communication.azure.us")];
         let mut plan = plan_in(&for_a_real_acs, &[]).unwrap();
-        plan.send_to_emulator("http://127.0.0.1:4000", String::new());
+        plan.send_to_emulator("http://127.0.0.1:4000", String::new(), String::new());
         assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
     }
 

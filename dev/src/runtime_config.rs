@@ -1,8 +1,8 @@
-//! What the local host reads of Spin's runtime configuration: the key-value stores that are kept in
-//! memory.
+//! What the local host reads of Spin's runtime configuration: which key-value stores are kept in
+//! memory, and which in files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -18,6 +18,9 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct KeyValueStore {
     r#type: String,
+    /// Spin's SQLite file. This host has files of its own form, in its state folder: a store with a
+    /// path is kept there, and the path is not written to.
+    path: Option<PathBuf>,
 }
 
 /// The labels of the stores that the file puts into memory: those of type `spin` without a path.
@@ -35,7 +38,7 @@ pub fn stores_in_memory(path: &Path) -> Result<BTreeSet<String>> {
 
 fn parse(text: &str) -> Result<BTreeSet<String>> {
     let file: File = toml::from_str(text).context(
-        "this host knows key-value stores of type spin without a path: `spin up` knows all",
+        "this host knows key-value stores of type spin, with or without a path: `spin up` knows all",
     )?;
     for (label, store) in &file.key_value_store {
         ensure!(
@@ -44,7 +47,8 @@ fn parse(text: &str) -> Result<BTreeSet<String>> {
             store.r#type
         );
     }
-    Ok(file.key_value_store.into_keys().collect())
+    let in_memory = file.key_value_store.into_iter().filter(|(_, store)| store.path.is_none());
+    Ok(in_memory.map(|(label, _)| label).collect())
 }
 
 #[cfg(test)]
@@ -52,16 +56,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repositorys_own_file_puts_the_store_of_the_limits_into_memory() {
+    fn the_repositorys_own_file_puts_the_limits_into_memory_and_the_records_into_a_file() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/runtime-config.toml");
         assert_eq!(stores_in_memory(&path).unwrap(), BTreeSet::from(["default".to_string()]));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("[key_value_store.records]\ntype = \"spin\"\npath = "), "{text}");
     }
 
     #[test]
     fn what_only_spin_does_is_an_error_with_its_key() {
         for (text, reason) in [
             ("[key_value_store.records]\ntype = \"redis\"", "key_value_store.records"),
-            ("[key_value_store.default]\ntype = \"spin\"\npath = \"x.db\"", "path"),
+            ("[key_value_store.default]\ntype = \"spin\"\nurl = \"redis://x\"", "url"),
             ("[sqlite_database.default]\ntype = \"spin\"", "sqlite_database"),
             ("[key_value_store.default]", "type"),
             ("nonsense", "nonsense"),

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,14 +19,16 @@ struct Running {
 impl Running {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let folder = folder(name);
-        let mut process = command(&folder)
+        let mut command = command(&folder);
+        command
             .args(["--from", MANIFEST, "--listen", "127.0.0.1:0", "--state-dir"])
             .arg(folder.join("state"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .args(arguments);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -35,16 +37,20 @@ impl Running {
         Self { process, lines, seen: Vec::new() }
     }
 
-    /// Waits for a line that has `label`, and gives what follows it. The component may have to be
-    /// built first.
+    /// Waits for a line that has `label`, unless there was one, and gives what follows it. The
+    /// component may have to be built first.
     fn line(&mut self, label: &str) -> String {
+        let rest = |line: &String| Some(line.split_once(label)?.1.trim().to_owned());
+        if let Some(rest) = self.seen.iter().find_map(rest) {
+            return rest;
+        }
         let end = Instant::now() + Duration::from_secs(400);
         loop {
             let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|e| panic!("no `{label}` ({e}) after {:#?}", self.seen));
-            self.seen.push(line.clone());
-            if let Some((_, rest)) = line.split_once(label) {
-                return rest.trim().to_owned();
+            self.seen.push(line);
+            if let Some(rest) = self.seen.last().and_then(rest) {
+                return rest;
             }
         }
     }
@@ -107,10 +113,15 @@ fn post(hook: &str, authorization: &str) -> String {
 }
 
 #[test]
-fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
+fn without_arguments_the_hook_sends_to_the_emulator_and_hears_of_the_delivery() {
     let mut running = Running::start("emulator", &["--emulator-listen", "127.0.0.1:0"]);
     let hook = running.line("Okta hook");
     running.line("Phone page");
+    let origin = hook.strip_suffix("/api/okta-telephony").unwrap();
+    let reports = format!("delivered to {origin}/api/delivery-reports");
+    assert_eq!(running.line("Reports"), reports);
+    assert_eq!(running.line("Deliveries"), format!("{origin}/api/deliveries"));
+    assert_eq!(running.line("Operator"), "operator / look-only");
     let authorization = running.line("Authorization");
     assert_eq!(authorization, "Basic b2t0YTpzdXBlcnNlY3JldA==");
     running.line("curl -i");
@@ -119,6 +130,8 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_ctrl_c_ends_both() {
     assert!(answer.contains(r#""status":"SUCCESS""#), "{answer}");
     let line = running.line(r#""event":"hook""#);
     assert!(line.contains(r#""outcome":"accepted""#), "{line}");
+    let line = running.line(r#""event":"delivery_report""#);
+    assert!(line.contains(r#""status":"delivered""#), "{line}");
     assert!(running.interrupt());
 }
 
@@ -135,10 +148,80 @@ fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_t
     assert_eq!(authorization.len(), "Basic ".len() + 52, "{authorization}");
     assert!(authorization.starts_with("Basic b2t0YT"), "{authorization}");
     running.line("Stop with Ctrl-C.");
-    assert!(!running.seen.iter().any(|line| line.contains("Phone page") || line.contains("a2V5")));
+    let absent = ["Phone page", "a2V5", "Reports", "Deliveries", "Operator"];
+    let seen = |text: &&str| running.seen.iter().any(|line| line.contains(*text));
+    assert_eq!(absent.iter().find(|text| seen(text)), None, "{:#?}", running.seen);
     let answer = post(&hook, "Basic b2t0YTpzdXBlcnNlY3JldA==");
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     assert!(running.interrupt());
+}
+
+/// A webhook that is not ready at first, and then agrees to a subscription of its secret's.
+fn webhook() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (attempt, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut request = BufReader::new(stream);
+            let (mut length, mut secret, mut line) = (0, String::new(), String::new());
+            while request.read_line(&mut line).unwrap() > 2 {
+                let (name, value) = line.trim_end().split_once(": ").unwrap_or_default();
+                match name {
+                    "content-length" => length = value.parse().unwrap(),
+                    "x-report-secret" => secret = value.to_owned(),
+                    _ => {}
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            request.read_exact(&mut body).unwrap();
+            let body = String::from_utf8(body).unwrap();
+            let code =
+                body.split("\"validationCode\":\"").nth(1).unwrap().split('"').next().unwrap();
+            let answer = format!("{{\"validationResponse\":\"{code}\"}}");
+            let status = match attempt {
+                0 => "503 Service Unavailable",
+                _ if secret == "of-the-webhook" => "200 OK",
+                _ => "401 Unauthorized",
+            };
+            write!(
+                request.get_mut(),
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{answer}",
+                answer.len()
+            )
+            .unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn the_emulator_alone_asks_a_webhook_until_it_agrees() {
+    let folder = folder("reports");
+    let url = format!("http://{}/api/delivery-reports", webhook());
+    let mut emulator = command(&folder);
+    emulator.args(["emulator", "--listen", "127.0.0.1:0", "--reports-to", &url]);
+    emulator.args(["--report-secret", "of-the-webhook"]);
+    let mut running = Running::spawn(emulator);
+    assert!(running.line("acs_connection_string").starts_with("endpoint=http://127.0.0.1:"));
+    let telemetry = running.line("applicationinsights_connection_string");
+    assert!(telemetry.starts_with("InstrumentationKey="), "{telemetry}");
+    let first = running.line("No delivery reports yet");
+    assert!(first.contains(&url) && first.contains("503"), "{first}");
+    assert_eq!(running.line("Delivery reports go to"), url);
+    assert!(running.interrupt());
+}
+
+#[test]
+fn reports_that_would_leave_the_machine_are_refused_at_once() {
+    let output = command(&folder("reports-elsewhere"))
+        .args(["emulator", "--listen", "127.0.0.1:0", "--report-secret", "s"])
+        .args(["--reports-to", "https://contoso.example/api/delivery-reports"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("on this machine only"), "{error}");
 }
 
 #[test]
@@ -154,6 +237,7 @@ fn what_can_not_work_is_said_with_its_fix_before_anything_is_built() {
         (&["--variable", "acs_conection_string=x"][..], "acs_conection_string"),
         (&["--variable", "extra_outbound_host=http://127.0.0.1:9"], "acs_connection_string"),
         (&["--listen", "0.0.0.0:0", "--variable", "okta_basic_secret=supersecret"], "supersecret"),
+        (&["--listen", "0.0.0.0:0", "--variable", "operator_secret=look-only"], "look-only"),
         (&["--listen", "192.0.2.1:1"], "--listen"),
         (&["--listen", &address], "already in use"),
         (&["--from", "/nowhere/spin.toml"], "/nowhere/spin.toml"),

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use okta_telephony_dev::acs_emulator::EventSubscription;
 use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
@@ -107,7 +108,13 @@ impl Drop for Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_is_posted_appears_on_the_phone_page_while_one_looks() {
-    let hook = Hook::start().await;
+    let hook = Hook::with(&[("report_secret", "secret-of-the-reports")]).await;
+    let endpoint = format!("{}/api/delivery-reports", hook.host.url());
+    let subscription = EventSubscription {
+        delay: Duration::from_millis(500),
+        ..EventSubscription::new(endpoint, "secret-of-the-reports")
+    };
+    hook.acs.subscribe_reports(subscription).await.unwrap();
     let url = format!("http://{}/", hook.acs.address());
     let browser = tokio::task::spawn_blocking(move || {
         let mut browser = Browser::start()?;
@@ -132,6 +139,11 @@ async fn a_hook_that_is_posted_appears_on_the_phone_page_while_one_looks() {
             "document.querySelector('#entries').innerText.includes('<b>246810</b> & more')",
         );
         browser.wait_until("document.querySelector('#entries').innerText.includes('+15550100123')");
+        // The report comes later, and the message changes where it stands.
+        browser.wait_until(
+            "document.querySelector('#entries > li .state').textContent === 'Delivered'",
+        );
+        assert_eq!(browser.evaluate("document.querySelectorAll('#entries > li').length"), 1);
         // The raw request is one click away.
         browser.evaluate("document.querySelector('#entries a').click()");
         browser.wait_until("document.body.innerText.includes('POST /sms?api-version=2021-03-07')");

@@ -29,7 +29,7 @@ const fn row(
     Row { number, reason, requests, messages }
 }
 
-pub const FAULTS: [Row; 26] = [
+pub const FAULTS: [Row; 44] = [
     // The whole request.
     row("+15550100400", Some("acs_rejected"), 1..=1, 0),
     row("+15550100401", Some("acs_unauthorized"), 1..=1, 0),
@@ -58,6 +58,26 @@ pub const FAULTS: [Row; 26] = [
     row("+15550103007", Some("deadline_exceeded"), 1..=1, 1),
     row("+15550103008", Some("acs_unexpected_answer"), 1..=1, 1),
     row("+15550103009", None, 1..=1, 1),
+    // The delivery report, which comes later: the answer is right.
+    row("+15550104000", None, 1..=1, 1),
+    row("+15550104001", None, 1..=1, 1),
+    row("+15550104002", None, 1..=1, 1),
+    row("+15550104003", None, 1..=1, 1),
+    row("+15550104004", None, 1..=1, 1),
+    row("+15550104005", None, 1..=1, 1),
+    row("+15550104006", None, 1..=1, 1),
+    row("+15550104007", None, 1..=1, 1),
+    row("+15550104008", None, 1..=1, 1),
+    row("+15550104009", None, 1..=1, 1),
+    row("+15550104010", None, 1..=1, 1),
+    row("+15550104020", None, 1..=1, 1),
+    row("+15550105000", None, 1..=1, 1),
+    row("+15550105001", None, 1..=1, 1),
+    row("+15550105002", None, 1..=1, 1),
+    row("+15550109999", None, 1..=1, 1),
+    row("+15550106001", None, 1..=1, 1),
+    row("+15550106002", None, 1..=1, 1),
+    // No fault.
     row("+15550100123", None, 1..=1, 1),
     row("+447700900123", None, 1..=1, 1),
 ];

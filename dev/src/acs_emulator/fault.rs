@@ -22,6 +22,13 @@ impl FaultNumber {
             _ => None,
         }
     }
+
+    pub(super) fn odd_report(&self) -> Option<OddReport> {
+        match self.fault {
+            Fault::Report(odd) => Some(odd),
+            _ => None,
+        }
+    }
 }
 
 /// What goes wrong. Faults come after the checks: a request with a wrong signature is a 401 whatever
@@ -43,6 +50,8 @@ pub enum Fault {
     Cut,
     /// The message is accepted, but the answer is not what it should be.
     Accept(OddAnswer),
+    /// The message is accepted and the answer is right, but no good delivery report follows.
+    Report(OddReport),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +78,17 @@ pub enum OddAnswer {
     NoItems,
     /// The item says `successful` but has no `messageId`.
     NoMessageId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OddReport {
+    /// It says `Failed`, with this code.
+    Failed(u16),
+    /// It never comes.
+    Never,
+    /// There are two: `Failed` with 5001 and, received later, `Delivered`. The later one is delivered
+    /// first, as Event Grid keeps no order.
+    DeliveredOverFailed,
 }
 
 /// The length of a [`OddAnswer::Huge`] answer's padding in bytes.
@@ -103,6 +123,24 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550103007", Fault::Accept(OddAnswer::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
     number("+15550103008", Fault::Accept(OddAnswer::NoItems), "accepted, but the answer is {\"value\":[]}"),
     number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
+    number("+15550104000", report(OddReport::Failed(4000)), "accepted; the delivery report says Failed, 4000: Message rejected as fraud"),
+    number("+15550104001", report(OddReport::Failed(4001)), "accepted; the delivery report says Failed, 4001: Invalid From number"),
+    number("+15550104002", report(OddReport::Failed(4002)), "accepted; the delivery report says Failed, 4002: Invalid To number"),
+    number("+15550104003", report(OddReport::Failed(4003)), "accepted; the delivery report says Failed, 4003: Unsupported destination"),
+    number("+15550104004", report(OddReport::Failed(4004)), "accepted; the delivery report says Failed, 4004: To number does not exist"),
+    number("+15550104005", report(OddReport::Failed(4005)), "accepted; the delivery report says Failed, 4005: Message blocked by the carrier"),
+    number("+15550104006", report(OddReport::Failed(4006)), "accepted; the delivery report says Failed, 4006: To number is not reachable"),
+    number("+15550104007", report(OddReport::Failed(4007)), "accepted; the delivery report says Failed, 4007: To number has opted out"),
+    number("+15550104008", report(OddReport::Failed(4008)), "accepted; the delivery report says Failed, 4008: Maximum number of messages of the profile exceeded"),
+    number("+15550104009", report(OddReport::Failed(4009)), "accepted; the delivery report says Failed, 4009: Message rejected by Microsoft Entitlement System"),
+    number("+15550104010", report(OddReport::Failed(4010)), "accepted; the delivery report says Failed, 4010: Toll-free number is not verified"),
+    number("+15550104020", report(OddReport::Failed(4020)), "accepted; the delivery report says Failed, 4020: Carrier's limit of messages exceeded"),
+    number("+15550105000", report(OddReport::Failed(5000)), "accepted; the delivery report says Failed, 5000: Message failed, contact support"),
+    number("+15550105001", report(OddReport::Failed(5001)), "accepted; the delivery report says Failed, 5001: Temporarily unavailable"),
+    number("+15550105002", report(OddReport::Failed(5002)), "accepted; the delivery report says Failed, 5002: Carrier does not support delivery reports"),
+    number("+15550109999", report(OddReport::Failed(9999)), "accepted; the delivery report says Failed, 9999: Unknown error"),
+    number("+15550106001", report(OddReport::Never), "accepted; the delivery report never comes"),
+    number("+15550106002", report(OddReport::DeliveredOverFailed), "accepted; a delivery report says Delivered, then an older one comes that says Failed, 5001: Temporarily unavailable"),
 ];
 
 /// The fault of a number, if it has one.
@@ -120,6 +158,10 @@ const fn refuse(status: u16) -> Fault {
 
 const fn throttle(retry_after: Option<u32>, times: Times) -> Fault {
     Fault::RefuseRequest { status: 429, retry_after, times }
+}
+
+const fn report(odd: OddReport) -> Fault {
+    Fault::Report(odd)
 }
 
 #[cfg(test)]

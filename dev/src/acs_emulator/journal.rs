@@ -9,6 +9,8 @@ use http::header;
 use http::request::Parts;
 use time::OffsetDateTime;
 
+use super::report::Report;
+
 /// A message that the emulator accepted for one recipient.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -27,10 +29,22 @@ pub struct Message {
     pub repeatability_request_id: Option<String>,
     /// As sent.
     pub repeatability_first_sent: Option<String>,
-    /// Whether `enableDeliveryReport` asked for a delivery report. The emulator sends none.
+    /// Whether `enableDeliveryReport` asked for a delivery report. One comes where somebody has
+    /// subscribed: see [`super::AcsEmulator::subscribe_reports`].
     pub delivery_report: bool,
+    /// Those that have come, in the order of their delivery.
+    pub reports: Vec<Report>,
     /// The request that it came in, shared with the other recipients'.
     pub request: Arc<RawRequest>,
+    /// The number of its newest report, or of an answer to one; its own before that.
+    pub(super) changed: u64,
+}
+
+impl Message {
+    /// The report that counts: the one received last, whenever it was delivered.
+    pub fn report(&self) -> Option<&Report> {
+        self.reports.iter().max_by_key(|report| report.received)
+    }
 }
 
 /// A `POST /sms` that arrived, whatever became of it.
@@ -128,6 +142,8 @@ impl fmt::Display for RawRequest {
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     Message(Message),
+    /// A message that is known, with a report that is not.
+    Changed(Message),
     /// A request with reasons.
     Request(ReceivedRequest),
     /// Everything before it was cleared away.
@@ -138,6 +154,7 @@ impl Entry {
     pub fn number(&self) -> u64 {
         match self {
             Entry::Message(message) => message.number,
+            Entry::Changed(message) => message.changed,
             Entry::Request(request) => request.number,
             Entry::Cleared(number) => *number,
         }
@@ -157,12 +174,26 @@ impl Journal {
         Journal { messages: Newest::new(), requests: Newest::new(), last: 0, cleared: 0 }
     }
 
-    /// Sets the message's number.
-    pub fn add_message(&mut self, mut message: Message) {
+    /// Sets the message's number, and gives it.
+    pub fn add_message(&mut self, mut message: Message) -> u64 {
         self.last += 1;
         message.number = self.last;
+        message.changed = self.last;
         let size = message.request.size() + message.text.len();
         self.messages.push(message, size);
+        self.last
+    }
+
+    /// Changes the reports of the message with this number, if it is still here.
+    pub fn change_reports(&mut self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
+        let place =
+            self.messages.items.binary_search_by_key(&number, |(message, _)| message.number);
+        if let Ok(place) = place {
+            self.last += 1;
+            let (message, _) = &mut self.messages.items[place];
+            change(&mut message.reports);
+            message.changed = self.last;
+        }
     }
 
     /// Sets the request's number.
@@ -187,15 +218,16 @@ impl Journal {
 
     /// Oldest first.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
-        self.messages.items.iter().map(|(message, _)| message)
+        self.messages.iter()
     }
 
     /// Oldest first.
     pub fn requests(&self) -> impl DoubleEndedIterator<Item = &ReceivedRequest> {
-        self.requests.items.iter().map(|(request, _)| request)
+        self.requests.iter()
     }
 
-    /// The newest `limit` entries after the one with the number `after`, oldest first.
+    /// The newest `limit` entries after the one with the number `after`, oldest first, and what has
+    /// changed since then of the messages before it.
     pub fn entries_after(&self, after: u64, limit: usize) -> Vec<Entry> {
         let messages = self
             .messages()
@@ -213,6 +245,13 @@ impl Journal {
         let mut entries: Vec<Entry> = messages.chain(requests).collect();
         entries.sort_by_key(Entry::number);
         entries.drain(..entries.len().saturating_sub(limit));
+        let changed = self
+            .messages()
+            .take_while(|message| message.number <= after)
+            .filter(|message| message.changed > after)
+            .map(|message| Entry::Changed(message.clone()));
+        entries.extend(changed);
+        entries.sort_by_key(Entry::number);
         if self.cleared > after {
             entries.insert(0, Entry::Cleared(self.cleared));
         }
@@ -221,7 +260,7 @@ impl Journal {
 }
 
 /// A queue that lets go of its oldest items when there are too many, or when they take too much.
-struct Newest<T> {
+pub(super) struct Newest<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
 }
@@ -230,11 +269,16 @@ impl<T> Newest<T> {
     const ITEMS: usize = 20_000;
     const BYTES: usize = 64 * 1024 * 1024;
 
-    fn new() -> Newest<T> {
+    pub fn new() -> Newest<T> {
         Newest { items: VecDeque::new(), bytes: 0 }
     }
 
-    fn push(&mut self, item: T, size: usize) {
+    /// Oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.items.iter().map(|(item, _)| item)
+    }
+
+    pub fn push(&mut self, item: T, size: usize) {
         self.items.push_back((item, size));
         self.bytes += size;
         while self.items.len() > Self::ITEMS || self.bytes > Self::BYTES {

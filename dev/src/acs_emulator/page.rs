@@ -17,8 +17,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use super::event_grid;
 use super::fault::FAULTS;
 use super::journal::{Entry, Message, ReceivedRequest};
+use super::report::DeliveryStatus;
 
 /// How many entries the page shows. The script gets the number in `data-max`.
 pub(super) const ENTRIES_MAX: usize = 200;
@@ -66,7 +68,8 @@ pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Respo
         match entry {
             Entry::Message(message) => list += &message_item(&message_view(message)),
             Entry::Request(request) => list += &request_item(&request_view(request)),
-            Entry::Cleared(_) => {}
+            // A message comes with its reports, and all that there are come.
+            Entry::Changed(_) | Entry::Cleared(_) => {}
         }
     }
     let mut faults = String::new();
@@ -91,8 +94,9 @@ pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Respo
     Html(html).into_response()
 }
 
-/// The batches' entries as server-sent events: `sms`, `request` and `cleared`. Each has its number
-/// as its id, and the values that the page shows as its data.
+/// The batches' entries as server-sent events: `sms`, `report`, `request` and `cleared`. Each has its
+/// number as its id, and the values that the page shows as its data; those of a `report` are all of
+/// its message's.
 pub(super) fn event_stream(batches: impl Stream<Item = Vec<Entry>> + Send + 'static) -> Response {
     let events = batches.flat_map(|entries| stream::iter(entries).map(event));
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
@@ -102,6 +106,7 @@ fn event(entry: Entry) -> Result<Event, Infallible> {
     let event = Event::default().id(entry.number().to_string());
     Ok(match entry {
         Entry::Message(message) => event.event("sms").data(message_view(&message).to_string()),
+        Entry::Changed(message) => event.event("report").data(message_view(&message).to_string()),
         Entry::Request(request) => event.event("request").data(request_view(&request).to_string()),
         Entry::Cleared(_) => event.event("cleared").data("{}"),
     })
@@ -120,6 +125,10 @@ pub(super) fn message_json(message: &Message) -> Value {
         "repeatabilityRequestId": message.repeatability_request_id,
         "repeatabilityFirstSent": message.repeatability_first_sent,
         "enableDeliveryReport": message.delivery_report,
+        "report": message.report().map(|report| json!({
+            "status": report.status.name(),
+            "code": report.code,
+        })),
         "raw": format!("/messages/{}/raw", message.id),
     })
 }
@@ -127,7 +136,25 @@ pub(super) fn message_json(message: &Message) -> Value {
 fn message_view(message: &Message) -> Value {
     let mut view = message_json(message);
     view["clock"] = json!(clock(message.received));
+    view["state"] = json!(state(message));
     view
+}
+
+/// What has become of a message, and of the report on it where the webhook did not take that.
+fn state(message: &Message) -> String {
+    let Some(report) = message.report() else {
+        return "Accepted".to_owned();
+    };
+    let state = match report.status {
+        DeliveryStatus::Delivered => "Delivered".to_owned(),
+        DeliveryStatus::Failed => format!("Failed {}", report.details()),
+    };
+    match report.answers.last() {
+        Some(Some(status)) if event_grid::is_taken(*status) => state,
+        Some(Some(status)) => format!("{state} (the report was answered {status})"),
+        Some(None) => format!("{state} (the report was not answered)"),
+        None => state,
+    }
 }
 
 fn request_view(request: &ReceivedRequest) -> Value {
@@ -149,12 +176,14 @@ fn request_view(request: &ReceivedRequest) -> Value {
 fn message_item(json: &Value) -> String {
     let text = |key: &str| escape(json[key].as_str().unwrap_or_default());
     format!(
-        r#"<li class="message">
+        r#"<li class="message" data-number="{number}">
 <p class="meta"><span>From <b data-text="from">{from}</b></span> <span>to <b data-text="to">{to}</b></span></p>
 <p class="bubble" data-text="message" dir="auto">{message}</p>
-<p class="meta"><time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
+<p class="meta"><span class="state" data-text="state">{state}</span> <time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
 </li>
 "#,
+        number = json["number"],
+        state = text("state"),
         from = text("from"),
         to = text("to"),
         message = text("message"),

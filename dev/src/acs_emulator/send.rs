@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::fault::{self, Fault, FaultNumber, OddAnswer, Times};
+use super::fault::{self, Fault, FaultNumber, OddAnswer, OddReport, Times};
 use super::repeatability::{Fingerprint, Record, Rejection, Repeatable, Seen};
 use super::signature;
 
@@ -89,6 +89,7 @@ pub(super) struct Accepted {
     pub repeatability_request_id: Option<String>,
     pub repeatability_first_sent: Option<String>,
     pub delivery_report: bool,
+    pub odd_report: Option<OddReport>,
 }
 
 impl Reply {
@@ -446,6 +447,7 @@ impl SendRequest {
                 repeatability_request_id: recipient.repeatability_request_id.clone(),
                 repeatability_first_sent: recipient.repeatability_first_sent.clone(),
                 delivery_report: self.delivery_report,
+                odd_report: execution.fault.and_then(FaultNumber::odd_report),
             });
         }
         Verdict { reply: answer(items, odd_answer), accepted, reasons }
@@ -646,7 +648,7 @@ mod tests {
         json!({
             "from": "+18001110000",
             "smsRecipients": [{
-                "to": "+15550109999",
+                "to": "+15550100199",
                 "repeatabilityRequestId": ID,
                 "repeatabilityFirstSent": NOW_TEXT,
             }],
@@ -692,9 +694,9 @@ mod tests {
             (recipients(0), "SmsRecipients"),
             (recipients(RECIPIENTS_MAX + 1), "SmsRecipients"),
             (with("/smsRecipients", json!({})), "SmsRecipients"),
-            (with("/smsRecipients/0", json!("+15550109999")), "SmsRecipients[0]"),
+            (with("/smsRecipients/0", json!("+15550100199")), "SmsRecipients[0]"),
             (with("/smsRecipients/0", json!({})), "SmsRecipients[0].To"),
-            (with("/smsRecipients/0/to", json!(15550109999_u64)), "SmsRecipients[0].To"),
+            (with("/smsRecipients/0/to", json!(15550100199_u64)), "SmsRecipients[0].To"),
             (
                 with("/smsRecipients/0/repeatabilityRequestId", json!(1)),
                 "SmsRecipients[0].RepeatabilityRequestId",
@@ -721,10 +723,10 @@ mod tests {
             message(),
             with("/message", json!("")),
             with("/message", json!("😀".repeat(TEXT_MAX / 2))),
-            with("/smsRecipients", json!(vec![json!({"to": "+15550109999"}); RECIPIENTS_MAX])),
+            with("/smsRecipients", json!(vec![json!({"to": "+15550100199"}); RECIPIENTS_MAX])),
             json!({
                 "from": "12345",
-                "smsRecipients": [{ "to": "+15550109999", "repeatabilityRequestId": null }],
+                "smsRecipients": [{ "to": "+15550100199", "repeatabilityRequestId": null }],
                 "message": "Hello",
                 "smsSendOptions": null,
                 "deliveryReportTimeoutInSeconds": 60,
@@ -761,11 +763,11 @@ mod tests {
     #[test]
     fn a_recipient_may_fail_inside_of_a_202() {
         for to in
-            ["", "15550109999", "+155501", "+1555010999912345", "+1555010999x", "+０１２３４５６"]
+            ["", "15550100199", "+155501", "+1555010019912345", "+1555010019x", "+０１２３４５６"]
         {
             let (items, accepted) = execute(
                 &mut Record::default(),
-                &with("/smsRecipients", json!([{ "to": to }, { "to": "+15550109999" }])),
+                &with("/smsRecipients", json!([{ "to": to }, { "to": "+15550100199" }])),
             );
             let expected = json!({
                 "to": to,
@@ -796,7 +798,7 @@ mod tests {
             ),
         ] {
             let mut recipient = recipient;
-            recipient["to"] = json!("+15550109999");
+            recipient["to"] = json!("+15550100199");
             let body = with("/smsRecipients/0", recipient);
             let (items, accepted) = execute(&mut Record::default(), &body);
             assert_eq!(items[0]["httpStatusCode"], status, "{body}");
@@ -812,7 +814,7 @@ mod tests {
         for (pointer, value) in [
             ("/message", json!("Other")),
             ("/from", json!("Contoso")),
-            ("/smsRecipients/0/to", json!("+15550109998")),
+            ("/smsRecipients/0/to", json!("+15550100198")),
             ("/smsRecipients/0/repeatabilityFirstSent", json!("Thu, 26 Mar 2026 16:06:50 GMT")),
         ] {
             let mut record = Record::default();
@@ -843,7 +845,7 @@ mod tests {
     #[test]
     fn without_repeatability_every_message_is_a_new_one() {
         let mut record = Record::default();
-        let body = with("/smsRecipients/0", json!({ "to": "+15550109999" }));
+        let body = with("/smsRecipients/0", json!({ "to": "+15550100199" }));
         let (first, _) = execute(&mut record, &body);
         let (second, accepted) = execute(&mut record, &body);
         assert_ne!(first[0]["messageId"], second[0]["messageId"]);
@@ -878,7 +880,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_whole_request_takes_the_other_recipients_with_it() {
-        let recipients = json!([{ "to": "+15550109999" }, { "to": "+15550100500" }]);
+        let recipients = json!([{ "to": "+15550100199" }, { "to": "+15550100500" }]);
         let body = with("/smsRecipients", recipients).to_string();
         let request = SendRequest::parse(body.as_bytes()).unwrap();
         let verdict = request.execute(&mut Record::default(), NOW);

@@ -1,8 +1,11 @@
 //! The emulator over real sockets, by a client that is small enough to send anything.
 
+mod reports;
+mod telemetry;
+
 use super::*;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
@@ -113,6 +116,18 @@ impl Draft {
     }
 }
 
+/// Waits for a condition.
+async fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + BOUND;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < end, "the condition did not come about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
@@ -188,14 +203,14 @@ fn last_request(emulator: &AcsEmulator) -> ReceivedRequest {
 #[tokio::test]
 async fn a_signed_message_is_accepted_and_kept() {
     let emulator = start().await;
-    let body = message_to("+15550109999");
+    let body = message_to("+15550100199");
     let answer = send(&emulator, &body).await;
 
     let [message] = emulator.messages().try_into().unwrap();
     assert_eq!(
         answer.json(),
         json!({ "value": [{
-            "to": "+15550109999",
+            "to": "+15550100199",
             "messageId": message.id,
             "httpStatusCode": 202,
             "repeatabilityResult": "accepted",
@@ -208,7 +223,7 @@ async fn a_signed_message_is_accepted_and_kept() {
     assert!(uuid::Uuid::try_parse(uuid).is_ok());
     assert_eq!(message.received, NOW);
     assert_eq!(message.from, "+18001110000");
-    assert_eq!(message.to, "+15550109999");
+    assert_eq!(message.to, "+15550100199");
     assert_eq!(message.text, "Your code is 123456");
     assert_eq!(message.tag.as_deref(), Some("sign-in"));
     assert_eq!(message.repeatability_request_id.as_deref(), Some(ID));
@@ -227,7 +242,7 @@ async fn a_signed_message_is_accepted_and_kept() {
 #[tokio::test]
 async fn a_chunked_body_is_accepted_and_told_apart() {
     let emulator = start().await;
-    let body = message_to("+15550109999").to_string();
+    let body = message_to("+15550100199").to_string();
     let mut draft = Draft::post(&emulator, TARGET, body.clone())
         .without("content-length")
         .with("transfer-encoding", "chunked");
@@ -241,7 +256,7 @@ async fn a_chunked_body_is_accepted_and_told_apart() {
 #[tokio::test]
 async fn who_is_not_authentic_gets_an_empty_message_and_the_developer_the_reason() {
     let emulator = start().await;
-    let body = message_to("+15550109999").to_string();
+    let body = message_to("+15550100199").to_string();
     let post = || Draft::post(&emulator, TARGET, body.clone());
     let mut other_body = post();
     other_body.body[10] ^= 1;
@@ -268,7 +283,7 @@ async fn who_is_not_authentic_gets_an_empty_message_and_the_developer_the_reason
 #[tokio::test]
 async fn what_is_no_request_to_send_is_refused_by_its_status() {
     let emulator = start().await;
-    let body = message_to("+15550109999").to_string();
+    let body = message_to("+15550100199").to_string();
     let post = |target| Draft::post(&emulator, target, body.clone());
     let long = vec![b' '; BODY_LIMIT + 1];
     for (draft, status, reason) in [
@@ -300,8 +315,8 @@ async fn what_is_no_request_to_send_is_refused_by_its_status() {
 #[tokio::test]
 async fn a_repeat_is_answered_as_before_and_is_no_second_message() {
     let emulator = start().await;
-    let first = send(&emulator, &message_to("+15550109999")).await;
-    let second = send(&emulator, &message_to("+15550109999")).await;
+    let first = send(&emulator, &message_to("+15550100199")).await;
+    let second = send(&emulator, &message_to("+15550100199")).await;
     assert_eq!(first.json(), second.json());
     assert_eq!(emulator.messages().len(), 1);
     assert!(last_request(&emulator).reasons[0].starts_with("Repeated: "));
@@ -445,7 +460,7 @@ async fn odd_answers_are_odd_in_their_own_way() {
 #[tokio::test]
 async fn a_late_answer_is_late_but_right() {
     let emulator = start().await;
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     let answer = send(&emulator, &message_to("+15550103002")).await;
     assert!(asked.elapsed() >= Duration::from_secs(2));
     assert_eq!(answer.item()["messageId"], emulator.messages()[0].id);
@@ -495,7 +510,7 @@ async fn only_names_of_this_machine_are_served() {
     }
     assert_eq!(get().without("host").send(&emulator).await.status, 421);
 
-    let body = message_to("+15550109999").to_string();
+    let body = message_to("+15550100199").to_string();
     let rebound = Draft::post(&emulator, TARGET, body).with("host", "rebound.example");
     assert_eq!(rebound.send(&emulator).await.status, 421);
     assert_eq!(last_request(&emulator).status, Some(421));
@@ -505,7 +520,7 @@ async fn only_names_of_this_machine_are_served() {
 #[tokio::test]
 async fn no_other_site_may_clear_the_messages() {
     let emulator = start().await;
-    send(&emulator, &message_to("+15550109999")).await;
+    send(&emulator, &message_to("+15550100199")).await;
 
     let mut preflight = Draft::get(&emulator, "/messages")
         .with("origin", "https://other.example")
@@ -525,8 +540,8 @@ async fn no_other_site_may_clear_the_messages() {
 #[tokio::test]
 async fn messages_can_be_listed_by_scripts() {
     let emulator = start().await;
-    send(&emulator, &json_without_repeatability("+15550109998")).await;
-    send(&emulator, &message_to("+15550109999")).await;
+    send(&emulator, &json_without_repeatability("+15550100198")).await;
+    send(&emulator, &message_to("+15550100199")).await;
     let [first, second] = emulator.messages().try_into().unwrap();
 
     let all = Draft::get(&emulator, "/messages").send(&emulator).await.json();
@@ -537,7 +552,7 @@ async fn messages_can_be_listed_by_scripts() {
     assert_eq!(rest[0]["id"], second.id);
     assert_eq!(rest[0]["time"], "2026-03-26T16:06:51Z");
     assert_eq!(rest[0]["from"], "+18001110000");
-    assert_eq!(rest[0]["to"], "+15550109999");
+    assert_eq!(rest[0]["to"], "+15550100199");
     assert_eq!(rest[0]["message"], "Your code is 123456");
     assert_eq!(rest[0]["tag"], "sign-in");
     assert_eq!(rest[0]["repeatabilityRequestId"], ID);
@@ -546,7 +561,7 @@ async fn messages_can_be_listed_by_scripts() {
 #[tokio::test]
 async fn the_page_shows_messages_refusals_and_faults_without_a_script() {
     let emulator = start().await;
-    let mut body = message_to("+15550109999");
+    let mut body = message_to("+15550100199");
     body["message"] = json!("<img src=x onerror=alert(1)> & <!--faults-->");
     send(&emulator, &body).await;
     let unsigned = Draft::post(&emulator, TARGET, body.to_string()).without("authorization");
@@ -574,7 +589,7 @@ async fn the_page_shows_messages_refusals_and_faults_without_a_script() {
 #[tokio::test]
 async fn the_raw_request_is_one_click_away_and_plain_text() {
     let emulator = start().await;
-    let body = message_to("+15550109999").to_string();
+    let body = message_to("+15550100199").to_string();
     Draft::post(&emulator, TARGET, body.clone()).send(&emulator).await;
     let message = &emulator.messages()[0];
     let request = last_request(&emulator);
@@ -601,7 +616,7 @@ async fn events_come_as_they_happen() {
     let head = read_until(&mut events, "\r\n\r\n").await;
     assert!(head.to_ascii_lowercase().contains("content-type: text/event-stream"), "{head}");
 
-    send(&emulator, &message_to("+15550109999")).await;
+    send(&emulator, &message_to("+15550100199")).await;
     let event = read_until(&mut events, "\n\n").await;
     assert!(event.contains("event: sms\n"), "{event}");
     assert!(event.contains(r#""message":"Your code is 123456""#), "{event}");
@@ -622,22 +637,22 @@ async fn events_come_as_they_happen() {
 #[tokio::test]
 async fn who_was_away_gets_the_missed_events_and_no_others() {
     let emulator = start().await;
-    for to in ["+15550109997", "+15550109998", "+15550109999"] {
+    for to in ["+15550100197", "+15550100198", "+15550100199"] {
         send(&emulator, &json_without_repeatability(to)).await;
     }
     let [first, _, third] = emulator.messages().try_into().unwrap();
 
     let again = Draft::get(&emulator, "/events").with("last-event-id", first.number.to_string());
     let mut events = again.connect(&emulator).await;
-    let text = read_until(&mut events, "+15550109999").await;
-    assert!(!text.contains("+15550109997"), "{text}");
-    assert!(text.contains("+15550109998"), "{text}");
+    let text = read_until(&mut events, "+15550100199").await;
+    assert!(!text.contains("+15550100197"), "{text}");
+    assert!(text.contains("+15550100198"), "{text}");
     assert!(text.contains(&format!("id: {}\n", third.number)), "{text}");
 
     // From before a restart: the numbers began again.
     let stale = Draft::get(&emulator, "/events").with("last-event-id", "1000");
     let mut events = stale.connect(&emulator).await;
-    read_until(&mut events, "+15550109997").await;
+    read_until(&mut events, "+15550100197").await;
 }
 
 // ── Starting ────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,252 @@
+//! What a delivery report says, in the two schemas of Event Grid.
+//!
+//! The sources are the pages "Azure Communication Services - SMS events", whose sample is followed to
+//! the letter, "CloudEvents v1.0 schema with Azure Event Grid", and the table of codes in
+//! "Troubleshooting in Azure Communication Services". No page has an SMS sample in the schema of
+//! CloudEvents: its envelope is that of the second page, and its `data` the same but for `tag`, which
+//! is in lower case in the models of Microsoft's SDKs.
+
+use serde_json::{Value, json};
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime, UtcOffset};
+
+use super::fault::OddReport;
+use super::journal::Message;
+
+/// Where the events come from. The subscription and the resource are nobody's.
+pub(super) const TOPIC: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
+     emulator/providers/microsoft.communication/communicationservices/emulator";
+const EVENT_TYPE: &str = "Microsoft.Communication.SMSDeliveryReportReceived";
+pub(super) const DATA_VERSION: &str = "1.0";
+pub(super) const METADATA_VERSION: &str = "1";
+
+/// `2020-09-18T00:22:20.2855749Z`, as .NET writes it.
+const TICKS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
+/// `2020-09-18T00:22:20Z`.
+const SECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
+/// The form of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventSchema {
+    /// Event Grid's own: an array with the one event.
+    #[default]
+    EventGrid,
+    /// CloudEvents 1.0, in structured mode: the one event.
+    CloudEvents,
+}
+
+/// What became of a message. Nothing else is documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    Delivered,
+    Failed,
+}
+
+impl DeliveryStatus {
+    /// As in the event.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryStatus::Delivered => "Delivered",
+            DeliveryStatus::Failed => "Failed",
+        }
+    }
+}
+
+/// A delivery report of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The `messageId` of the message.
+    pub message_id: String,
+    pub status: DeliveryStatus,
+    /// 2000 where it is delivered.
+    pub code: u16,
+    /// When ACS had it, which is not when it is delivered.
+    pub received: OffsetDateTime,
+    /// What the webhook has answered to each request with it, so far; `None` is no answer.
+    pub answers: Vec<Option<u16>>,
+}
+
+impl Report {
+    /// Those of a message, in the order of their delivery.
+    pub(super) fn of(message_id: &str, odd: Option<OddReport>, now: OffsetDateTime) -> Vec<Report> {
+        let report = |status, code, received| Report {
+            message_id: message_id.to_owned(),
+            status,
+            code,
+            received,
+            answers: Vec::new(),
+        };
+        let delivered = report(DeliveryStatus::Delivered, 2000, now);
+        match odd {
+            None => vec![delivered],
+            Some(OddReport::Failed(code)) => vec![report(DeliveryStatus::Failed, code, now)],
+            Some(OddReport::Never) => Vec::new(),
+            Some(OddReport::DeliveredOverFailed) => {
+                let before = now - Duration::seconds(1);
+                vec![delivered, report(DeliveryStatus::Failed, 5001, before)]
+            }
+        }
+    }
+
+    /// The `deliveryStatusDetails`.
+    pub fn details(&self) -> String {
+        match self.status {
+            DeliveryStatus::Delivered => "No error.".to_owned(),
+            DeliveryStatus::Failed => format!("{}: {}", self.code, meaning(self.code)),
+        }
+    }
+
+    /// The body of a request that delivers it. `id` is the event's.
+    pub(super) fn event(&self, id: &str, message: &Message, schema: EventSchema) -> Value {
+        let segments = segments(&message.text);
+        let (succeeded, failed) = match self.status {
+            DeliveryStatus::Delivered => (segments, 0),
+            DeliveryStatus::Failed => (0, segments),
+        };
+        // In the sample `from` has no plus, and `to` has one.
+        let from = message.from.strip_prefix('+').unwrap_or(&message.from);
+        let mut data = json!({
+            "messageId": self.message_id,
+            "from": from,
+            "to": message.to,
+            "deliveryStatus": self.status.name(),
+            "deliveryStatusDetails": self.details(),
+            "receivedTimestamp": utc(self.received, TICKS),
+            "deliveryAttempts": [{
+                "timestamp": utc(message.received, TICKS),
+                "segmentsSucceeded": succeeded,
+                "segmentsFailed": failed,
+            }],
+        });
+        if let Some(tag) = &message.tag {
+            let name = match schema {
+                EventSchema::EventGrid => "Tag",
+                EventSchema::CloudEvents => "tag",
+            };
+            data[name] = json!(tag);
+        }
+        let subject = format!("/phonenumber/{from}");
+        match schema {
+            EventSchema::EventGrid => json!([{
+                "id": id,
+                "topic": TOPIC,
+                "subject": subject,
+                "data": data,
+                "eventType": EVENT_TYPE,
+                "dataVersion": DATA_VERSION,
+                "metadataVersion": METADATA_VERSION,
+                "eventTime": utc(self.received, SECONDS),
+            }]),
+            EventSchema::CloudEvents => json!({
+                "specversion": "1.0",
+                "type": EVENT_TYPE,
+                "source": TOPIC,
+                "id": id,
+                "time": utc(self.received, TICKS),
+                "subject": subject,
+                "data": data,
+            }),
+        }
+    }
+}
+
+/// The codes of [`super::FAULTS`].
+fn meaning(code: u16) -> &'static str {
+    match code {
+        4000 => "Message rejected as fraud",
+        4001 => "Invalid From number",
+        4002 => "Invalid To number",
+        4003 => "Unsupported destination",
+        4004 => "To number does not exist",
+        4005 => "Message blocked by the carrier",
+        4006 => "To number is not reachable",
+        4007 => "To number has opted out",
+        4008 => "Maximum number of messages of the profile exceeded",
+        4009 => "Message rejected by Microsoft Entitlement System",
+        4010 => "Toll-free number is not verified",
+        4020 => "Carrier's limit of messages exceeded",
+        5000 => "Message failed, contact support",
+        5001 => "Temporarily unavailable",
+        5002 => "Carrier does not support delivery reports",
+        _ => "Unknown error",
+    }
+}
+
+fn utc(moment: OffsetDateTime, form: &[BorrowedFormatItem<'_>]) -> String {
+    // Formatting fails only for what a moment lacks, and this one has a date and a time.
+    moment.to_offset(UtcOffset::UTC).format(form).unwrap_or_default()
+}
+
+/// `eventTime`, for events that are no reports.
+pub(super) fn event_time(moment: OffsetDateTime) -> String {
+    utc(moment, SECONDS)
+}
+
+/// How many messages a phone puts together to this one (3GPP TS 23.038 and 23.040): a character of
+/// the default alphabet takes 7 bits, and those of its extension take two places; any other character
+/// makes the text UTF-16.
+fn segments(text: &str) -> usize {
+    const DEFAULT: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡\
+         ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    const EXTENSION: &str = "\u{c}^{}\\[~]|€";
+    let places = text.chars().try_fold(0, |places, character| {
+        if DEFAULT.contains(character) {
+            Some(places + 1)
+        } else {
+            EXTENSION.contains(character).then_some(places + 2)
+        }
+    });
+    let (length, alone, joined) = match places {
+        Some(places) => (places, 160, 153),
+        None => (text.encode_utf16().count(), 70, 67),
+    };
+    if length <= alone { 1 } else { length.div_ceil(joined) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acs_emulator::{FAULTS, Fault};
+
+    #[test]
+    fn a_number_says_what_its_report_will_say() {
+        let mut codes = Vec::new();
+        for fault in FAULTS {
+            let Fault::Report(OddReport::Failed(code)) = fault.fault else { continue };
+            codes.push(code);
+            let [report] =
+                Report::of("", fault.odd_report(), OffsetDateTime::UNIX_EPOCH).try_into().unwrap();
+            assert_eq!(report.status, DeliveryStatus::Failed);
+            assert_eq!(fault.number, format!("+1555010{code}"));
+            let words = format!("says Failed, {}", report.details());
+            assert!(fault.meaning.ends_with(&words), "{}: {}", fault.meaning, report.details());
+        }
+        let documented = (4000..=4010).chain([4020, 5000, 5001, 5002, 9999]);
+        assert_eq!(codes, documented.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_long_text_takes_several_segments_and_other_alphabets_sooner() {
+        for (text, count) in [
+            ("".to_owned(), 1),
+            ("a".repeat(160), 1),
+            ("a".repeat(161), 2),
+            ("a".repeat(306), 2),
+            ("a".repeat(307), 3),
+            ("é".repeat(160), 1),
+            // Two places each.
+            ("€".repeat(80), 1),
+            ("€".repeat(81), 2),
+            ("я".repeat(70), 1),
+            ("я".repeat(71), 2),
+            // Two UTF-16 units each.
+            ("😀".repeat(35), 1),
+            ("😀".repeat(36), 2),
+        ] {
+            assert_eq!(segments(&text), count, "{} of {:?}", text.len(), text.chars().next());
+        }
+    }
+}
