@@ -1,4 +1,4 @@
-//! The phone page in a real browser, over the DevTools protocol. Skipped where no Chromium is
+//! Pages in a real browser, over the DevTools protocol. Skipped where no Chromium is
 //! installed.
 
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,8 @@ use tungstenite::{Message, WebSocket};
 
 use crate::harness::{Form, Hook, envelope, skipped};
 
-struct Browser {
+/// Chromium, and the page that it shows.
+pub struct Browser {
     process: Child,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     session: Option<String>,
@@ -22,7 +23,7 @@ struct Browser {
 
 impl Browser {
     /// Starts Chromium if there is one.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let profile = format!("{}/chromium-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
         let start = |name: &&str| {
             Command::new(name)
@@ -74,11 +75,18 @@ impl Browser {
         }
     }
 
-    fn open(&mut self, url: &str) {
+    pub fn open(&mut self, url: &str) {
         let target = self.call("Target.createTarget", json!({ "url": url }))["targetId"].clone();
         let attach = json!({ "targetId": target, "flatten": true });
         let session = self.call("Target.attachToTarget", attach)["sessionId"].clone();
         self.session = Some(session.as_str().unwrap().to_owned());
+    }
+
+    /// Shows the page as wide as so many CSS pixels.
+    pub fn set_width(&mut self, width: u32) {
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
     fn evaluate(&mut self, expression: &str) -> Value {
@@ -86,7 +94,7 @@ impl Browser {
         result["result"]["value"].clone()
     }
 
-    fn wait_until(&mut self, expression: &str) {
+    pub fn wait_until(&mut self, expression: &str) {
         let end = Instant::now() + Duration::from_secs(20);
         while self.evaluate(expression) != true {
             assert!(

@@ -105,13 +105,28 @@ impl Hook {
         Self::with_settings(variables, |settings| settings).await
     }
 
+    /// A hook with variables that depend on the emulator.
+    pub async fn with_acs(
+        variables: impl FnOnce(&AcsEmulator) -> Vec<(&'static str, String)>,
+    ) -> Self {
+        let acs = start_acs().await;
+        let variables = variables(&acs);
+        let variables: Vec<_> = variables.iter().map(|(n, value)| (*n, value.as_str())).collect();
+        Self::serve(acs, &variables, |settings| settings).await
+    }
+
     pub async fn with_settings(
         variables: &[(&str, &str)],
         change: impl FnOnce(Settings) -> Settings,
     ) -> Self {
-        let loopback = "127.0.0.1:0".parse().unwrap();
-        let acs =
-            AcsEmulator::start(acs_emulator::Settings::new(loopback, ACCESS_KEY)).await.unwrap();
+        Self::serve(start_acs().await, variables, change).await
+    }
+
+    async fn serve(
+        acs: AcsEmulator,
+        variables: &[(&str, &str)],
+        change: impl FnOnce(Settings) -> Settings,
+    ) -> Self {
         let log = Log::default();
         let mut settings = Settings::new(manifest())
             .variable("okta_basic_secret", SECRET)
@@ -158,6 +173,11 @@ impl Hook {
             elapsed: started.elapsed(),
         }
     }
+}
+
+async fn start_acs() -> AcsEmulator {
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    AcsEmulator::start(acs_emulator::Settings::new(loopback, ACCESS_KEY)).await.unwrap()
 }
 
 pub fn basic(user: &str, secret: &str) -> String {

@@ -11,7 +11,7 @@ use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope};
 
 pub const PATH: &str = "/api/delivery-reports";
 pub const REPORT_SECRET: &str = "report-secret-c0ffee";
-const OPERATOR_SECRET: &str = "operator-secret-c0ffee";
+pub const OPERATOR_SECRET: &str = "operator-secret-c0ffee";
 
 /// A hook that takes reports and shows what became of messages.
 pub async fn start(more: &[(&str, &str)]) -> Hook {

@@ -1,0 +1,257 @@
+//! What became of messages, from Okta's call to the carrier's report: the records, the operator's list and
+//! page, and Application Insights.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hyper::Method;
+use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, TrackFault};
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope, from_now, skipped, until};
+use crate::reports::{
+    OPERATOR_SECRET, PATH, REPORT_SECRET, ask, deliver, delivery, look_up, report, start,
+};
+
+/// A hook that sends its telemetry to the emulator.
+async fn start_with_telemetry(more: &[(&'static str, &str)]) -> Hook {
+    Hook::with_acs(|acs| {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let ours = [
+            ("report_secret", REPORT_SECRET.to_owned()),
+            ("operator_secret", OPERATOR_SECRET.to_owned()),
+            ("applicationinsights_connection_string", acs.application_insights_connection_string()),
+        ];
+        ours.into_iter().chain(more).collect()
+    })
+    .await
+}
+
+/// The items of telemetry once there are `count`.
+async fn telemetry(hook: &Hook, count: usize) -> Vec<Value> {
+    until(|| Some(hook.acs.telemetry()).filter(|items| items.len() >= count)).await
+}
+
+fn page(hook: &Hook) -> impl Future<Output = Answer> {
+    let authorization = basic("operator", OPERATOR_SECRET);
+    let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    async move {
+        let headers = [("authorization", authorization.as_str()), ("accept", accept)];
+        ask(hook, Method::GET, "/api/deliveries", &headers, "").await
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
+    for schema in [EventSchema::EventGrid, EventSchema::CloudEvents] {
+        let hook = start_with_telemetry(&[]).await;
+        let endpoint = format!("{}{PATH}", hook.host.url());
+        let subscription = EventSubscription {
+            schema,
+            delay: Duration::ZERO,
+            copies: 2,
+            ..EventSubscription::new(endpoint, REPORT_SECRET)
+        };
+        hook.acs.subscribe_reports(subscription).await.unwrap();
+        let mut envelope = envelope("+447400123456");
+        let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
+        let failed_id = {
+            envelope["eventId"] = "event-2".into();
+            envelope["data"]["messageProfile"]["phoneNumber"] = "+15550104005".into();
+            hook.post(envelope.to_string()).await.accepted(Form::Documented)
+        };
+        for (id, status) in [(&id, "delivered"), (&failed_id, "failed")] {
+            loop {
+                let delivery = delivery(&hook, id).await;
+                if delivery["status"] != "accepted" && !delivery["acceptedAt"].is_null() {
+                    assert_eq!(delivery["status"], status, "{delivery}");
+                    break;
+                }
+            }
+        }
+        let failed = delivery(&hook, &failed_id).await;
+        assert_eq!((&failed["code"], &failed["oktaEventId"]), (&4005.into(), &"event-2".into()));
+        assert!(failed["fix"].as_str().unwrap().contains("registration with the carrier"));
+
+        // Two hooks with a request and a dependency each, and two events, however often each report came.
+        assert_eq!(telemetry(&hook, 6).await.len(), 6);
+        let listed = look_up(&hook, "/api/deliveries?status=failed").await;
+        let listed: Value = serde_json::from_str(&listed.text).unwrap();
+        assert_eq!(listed["count"], 1);
+        let page = page(&hook).await.text;
+        assert!(page.contains("50.0") && page.contains("blocked by the carrier"), "{page}");
+        assert!(!page.contains("7400123456"));
+    }
+}
+
+#[tokio::test]
+async fn the_items_of_a_message_are_of_one_operation_which_is_the_callers_if_it_has_one() {
+    let hook = start_with_telemetry(&[]).await;
+    let mut operations = Vec::new();
+    for traceparent in ["", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] {
+        let request = hook.request().header("traceparent", traceparent);
+        let body = envelope("+447400123456").to_string();
+        let answer = hook.send(request.body(http_body_util::Full::new(body.into())).unwrap()).await;
+        let id = answer.accepted(Form::Documented);
+        // A report that came before the record could not know the operation.
+        delivery(&hook, &id).await;
+        deliver(&hook, &json!([report(&id, "Delivered", "No error.", &from_now(1))])).await;
+        let items =
+            telemetry(&hook, 3 * (operations.len() + 1)).await.split_off(3 * operations.len());
+        let kinds: Vec<_> = items.iter().map(|item| item["data"]["baseType"].as_str()).collect();
+        let expected = ["RequestData", "RemoteDependencyData", "EventData"];
+        assert_eq!(kinds, expected.map(Some));
+        let operation = |item: &Value| item["tags"]["ai.operation.id"].as_str().unwrap().to_owned();
+        let ids: BTreeSet<_> = items.iter().map(operation).collect();
+        assert_eq!(ids.len(), 1, "{items:#?}");
+        operations.extend(ids);
+    }
+    assert_ne!(operations[0], operations[1]);
+    assert_eq!(operations[1], "0af7651916cd43dd8448eb211c80319c");
+}
+
+#[tokio::test]
+async fn telemetry_has_the_keys_that_the_operators_queries_go_by() {
+    let schema = include_str!("../../deploy/azure-monitor/schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let hook = start_with_telemetry(&[
+        ("allowed_countries", "GB,US"),
+        ("policy_mode", "observe"),
+        ("acs_senders", "GB=CONTOSO"),
+    ])
+    .await;
+    for number in ["+447400123456", "+491701234567", "+15550100401", "no number"] {
+        hook.post(envelope(number).to_string()).await;
+    }
+    hook.post("{}").await;
+    ask(&hook, Method::POST, "/api/okta-telephony", &[], "{}").await;
+    let failed = report("id-9", "Failed", "4005: blocked", &from_now(0));
+    deliver(&hook, &json!([failed])).await;
+    let items = telemetry(&hook, 11).await;
+    let mut seen = BTreeSet::new();
+    for item in &items {
+        let (table, name) = match item["data"]["baseType"].as_str().unwrap() {
+            "RequestData" => ("AppRequests", "POST /api/okta-telephony"),
+            "RemoteDependencyData" => ("AppDependencies", "POST /sms"),
+            "EventData" => ("AppEvents", "SMS delivery report"),
+            "MessageData" => ("AppTraces", ""),
+            other => panic!("{other}"),
+        };
+        seen.insert(table);
+        let data = &item["data"]["baseData"];
+        assert_eq!(data["name"].as_str().unwrap_or_default(), name);
+        let table = &schema["tables"][table];
+        for key in data["properties"].as_object().into_iter().flat_map(|it| it.keys()) {
+            assert!(table["properties"].get(key).is_some(), "{key} is not in schema.json: {item}");
+        }
+        for key in data["measurements"].as_object().into_iter().flat_map(|it| it.keys()) {
+            let keys = table["measurements"].as_array().unwrap();
+            assert!(keys.iter().any(|it| it == key), "{key} is not in schema.json: {item}");
+        }
+        let text = item.to_string();
+        assert!(!text.contains("7400123456") && !text.contains(SECRET), "{text}");
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_sink_that_hangs_or_breaks_costs_no_answer_and_is_left_alone() {
+    for fault in [TrackFault::Hang, TrackFault::Cut, TrackFault::Status(500)] {
+        let hook = start_with_telemetry(&[("rate_limit_per_number", "")]).await;
+        hook.acs.set_track_fault(Some(fault));
+        for _ in 0..5 {
+            let body = envelope("+447400123456").to_string();
+            hook.post(body).await.accepted(Form::Documented);
+        }
+        let told = until(|| {
+            let lines = hook.log.lines();
+            lines.into_iter().find(|line| line.contains(r#""event":"telemetry""#))
+        });
+        let told: Value = serde_json::from_str(&told.await).unwrap();
+        assert_eq!(told["level"], "warn", "{told}");
+        let before = hook.acs.track_requests();
+        hook.post(envelope("+447400123456").to_string()).await.accepted(Form::Documented);
+        hook.log.hooks(7).await;
+        assert_eq!(hook.acs.track_requests(), before, "it is left alone");
+    }
+}
+
+#[tokio::test]
+async fn items_that_are_refused_for_now_are_sent_once_more() {
+    let hook = start_with_telemetry(&[]).await;
+    hook.acs.set_track_fault(Some(TrackFault::PartialFirst(503)));
+    hook.post(envelope("+447400123456").to_string()).await.accepted(Form::Documented);
+    until(|| (hook.acs.track_requests() == 2).then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_operators_pages_need_the_operators_credentials_and_are_not_there_without_any() {
+    let hook = start(&[]).await;
+    for target in ["/api/deliveries", "/api/deliveries/id-1"] {
+        for credentials in [("okta", SECRET), ("operator", "wrong"), ("operator", REPORT_SECRET)] {
+            let authorization = basic(credentials.0, credentials.1);
+            let headers = [("authorization", authorization.as_str())];
+            let answer = ask(&hook, Method::GET, target, &headers, "").await;
+            assert_eq!(answer.status, 401, "{target}");
+        }
+        let authorization = basic("operator", OPERATOR_SECRET);
+        let headers = [("authorization", authorization.as_str())];
+        let answer = ask(&hook, Method::POST, target, &headers, "").await;
+        assert_eq!((answer.status, &answer.headers["allow"]), (405, &"GET".parse().unwrap()));
+    }
+    assert_eq!(look_up(&hook, "/api/deliveries/id-1").await.status, 404);
+    assert_eq!(look_up(&hook, "/api/deliveries?limit=0").await.status, 400);
+    assert_eq!(look_up(&hook, "/api/deliveries?secret=x").await.status, 400);
+    let hook = Hook::with(&[]).await;
+    assert_eq!(look_up(&hook, "/api/deliveries").await.status, 404);
+    let hook = start(&[("record_slots", "0")]).await;
+    assert_eq!(look_up(&hook, "/api/deliveries").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_thousand_messages_come_whole_in_a_list_and_in_a_page() {
+    let hook = start(&[]).await;
+    let now = from_now(0);
+    let id = |at: usize| format!("20261124144757b7b2efa9-9fcb-41cb-98c7-{at:012}");
+    let batch: Vec<_> =
+        (0..1000).map(|at| report(&id(at), "Failed", "4006: unreachable", &now)).collect();
+    assert_eq!(deliver(&hook, &json!(batch)).await.status, 200);
+    let answer = look_up(&hook, "/api/deliveries?limit=1000").await;
+    let list: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(list["count"], 1000);
+    assert!(answer.text.len() > 200_000, "{}", answer.text.len());
+    let answer = page(&hook).await;
+    assert!(answer.text.ends_with("</html>\n") && answer.text.len() > 20_000);
+    assert_eq!(answer.headers["vary"], "Accept");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_a_phone_and_runs_no_script() {
+    let hook = start(&[]).await;
+    let id = hook.post(envelope("+447400123456").to_string()).await.accepted(Form::Documented);
+    delivery(&hook, &id).await;
+    deliver(&hook, &json!([report(&id, "Failed", "4005: blocked", &from_now(1))])).await;
+    let url = format!("http://operator:{OPERATOR_SECRET}@{}/api/deliveries", hook.host.address());
+    let browser = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::start()?;
+        browser.open(&url);
+        browser.wait_until("document.querySelector('h1')?.textContent === 'Deliveries'");
+        for width in [360, 1280] {
+            browser.set_width(width);
+            browser.wait_until(&format!("innerWidth === {width}"));
+            browser.wait_until("document.documentElement.scrollWidth <= innerWidth");
+        }
+        browser.wait_until("document.body.innerText.includes('blocked by the carrier')");
+        // The style is the one that the policy allows: without it the font would be the browser's.
+        browser.wait_until("getComputedStyle(document.body).fontFamily.includes('system-ui')");
+        browser.wait_until("document.scripts.length === 0");
+        Some(())
+    });
+    if browser.await.unwrap().is_none() {
+        skipped("the deliveries page was not looked at, since there is no Chromium that starts");
+    }
+}
