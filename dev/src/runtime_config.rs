@@ -56,11 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repositorys_own_file_puts_the_limits_into_memory_and_the_records_into_a_file() {
+    fn the_repositorys_own_file_puts_all_stores_into_memory() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/runtime-config.toml");
-        assert_eq!(stores_in_memory(&path).unwrap(), BTreeSet::from(["default".to_string()]));
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("[key_value_store.records]\ntype = \"spin\"\npath = "), "{text}");
+        let both = BTreeSet::from(["default".to_string(), "records".to_string()]);
+        assert_eq!(stores_in_memory(&path).unwrap(), both);
+    }
+
+    #[test]
+    fn a_store_with_a_path_is_kept_in_a_file() {
+        let text = "[key_value_store.records]\ntype = \"spin\"\npath = \"records.db\"";
+        assert!(parse(text).unwrap().is_empty());
     }
 
     #[test]

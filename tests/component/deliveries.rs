@@ -255,3 +255,40 @@ async fn the_page_fits_a_phone_and_runs_no_script() {
         skipped("the deliveries page was not looked at, since there is no Chromium that starts");
     }
 }
+
+/// 300 hooks a second, in turn for two seconds at a hook whose telemetry goes to a sink that hangs and that
+/// keeps records, and at one without either: a minute each. Not part of `cargo test`:
+/// `cargo test --release --test component deliveries::two_minutes -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes two minutes"]
+async fn two_minutes_with_and_without_records_and_a_sink_that_hangs() {
+    let on = start_with_telemetry(&[("rate_limit_per_number", "")]).await;
+    on.acs.set_track_fault(Some(TrackFault::Hang));
+    let off = Hook::with(&[("rate_limit_per_number", ""), ("record_slots", "0")]).await;
+    let hooks = [std::sync::Arc::new(on), std::sync::Arc::new(off)];
+    let mut times = [Vec::new(), Vec::new()];
+    for turn in 0..60 {
+        let hook = &hooks[turn % 2];
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / 300));
+        for _ in 0..600 {
+            tick.tick().await;
+            let hook = hook.clone();
+            tasks.spawn(async move { hook.post(envelope("+447400123456").to_string()).await });
+        }
+        for answer in tasks.join_all().await {
+            answer.accepted(Form::Documented);
+            times[turn % 2].push(answer.elapsed);
+        }
+    }
+    let [on, off] = times.map(|mut times| {
+        times.sort();
+        [times.len() / 2, times.len() * 99 / 100, times.len() - 1].map(|at| times[at])
+    });
+    println!(
+        "36,000 hooks, all accepted; median, p99, worst: with {on:?}, without {off:?}; ratio of the medians {:.3}; \
+         {} posts to the sink that hangs",
+        on[0].as_secs_f64() / off[0].as_secs_f64(),
+        hooks[0].acs.track_requests()
+    );
+}
