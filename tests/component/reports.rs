@@ -361,3 +361,42 @@ pub async fn lines() -> Vec<Value> {
     });
     lines.await
 }
+
+#[tokio::test]
+async fn a_token_of_entra_for_event_grid_delivers_and_one_for_okta_does_not() {
+    use okta_telephony_dev::authorization_server::{AuthorizationServer, Flavour, Settings};
+    let flavour = Flavour::Entra { tenant: "6f0d1f3e-0f0a-4c5e-9b59-3c3f0f4d8a21".into() };
+    let settings = Settings { flavour, ..Settings::new("127.0.0.1:0".parse().unwrap()) };
+    let server = AuthorizationServer::start(settings).await.unwrap();
+    let audience = server.claims()["aud"].as_str().unwrap().to_owned();
+    let hook = Hook::with(&[
+        ("report_oauth_issuer", server.issuer()),
+        ("report_oauth_audience", &audience),
+        ("report_oauth_host", server.url()),
+    ])
+    .await;
+    let token = |client: &str, role: &str| {
+        let mut claims = server.claims();
+        claims["azp"] = client.into();
+        claims["roles"] = json!([role]);
+        format!("Bearer {}", server.mint(&claims))
+    };
+    let (event_grid, role) =
+        ("4962773b-9cdb-44cf-a8bf-237846a00ab7", "AzureEventGridSecureWebhookSubscriber");
+    for (client, role, status) in [
+        (event_grid, role, 200),
+        ("0oadevelopment", role, 401),
+        (event_grid, "Telephony.Send", 401),
+    ] {
+        let token = token(client, role);
+        let answer = ask(&hook, Method::POST, PATH, &[("authorization", &token)], "[]").await;
+        assert_eq!(answer.status, status, "{client} {role}: {:?}", hook.log.lines());
+    }
+    // Event Grid's token opens nothing else.
+    let token = token(event_grid, role);
+    let request = hook.request().header("authorization", &token);
+    let mut request =
+        request.body(Full::new(envelope("+447400123456").to_string().into())).unwrap();
+    request.headers_mut().insert("authorization", token.parse().unwrap());
+    assert_eq!(hook.send(request).await.status, 401);
+}
