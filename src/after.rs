@@ -3,12 +3,13 @@
 //! A host may end the instance at any time from then on, so nothing that is right only if it happens is
 //! here. And none of it may take long where many do it: see [`crate::breaker`].
 
+mod items;
+
 use time::OffsetDateTime;
 
 use crate::acs::sms::{Attempted, Road};
 use crate::breaker::{Breaker, Stopped};
 use crate::config;
-use crate::handled::After;
 use crate::oauth::issuer::{self, Issuer};
 use crate::ports::{Instant, Ports, milliseconds};
 use crate::records::store::Records;
@@ -16,7 +17,19 @@ use crate::records::{Accepted, Reported, canonical_id};
 use crate::store_key::StoreKey;
 use crate::telemetry::application_insights::{self, Item, Sink};
 use crate::telemetry::trace_context::{self, Trace};
-use crate::telemetry::{self, HookLine, Identifier, items};
+use crate::telemetry::{self, HookLine, Identifier};
+
+/// What is done once the answer has left and the log has its lines.
+#[derive(Debug, Default)]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// After a hook.
+    Hook(Box<HookDone>),
+    /// After a delivery of reports.
+    Reports(Box<ReportsDone>),
+}
 
 /// A hook that has been answered.
 #[derive(Debug)]

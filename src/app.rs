@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 use crate::acs::roads::{self, Roads};
 use crate::acs::sender::SenderType;
 use crate::acs::sms::{Acs, Message, Repeatability};
-use crate::after::{AcsAttempt, HookDone};
+use crate::after::{AcsAttempt, After, HookDone};
 use crate::config::{self, Gate, Sending};
-use crate::handled::{After, Handled, Response};
+use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode, Segments};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::{OAuth, Refused};
+use crate::okta::HOOK_PATH;
 use crate::okta::auth::{self, Callers, Proof};
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
@@ -24,9 +25,6 @@ use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
 use crate::store_key::StoreKey;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
-
-/// Where Okta calls.
-pub const HOOK_PATH: &str = "/api/okta-telephony";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);

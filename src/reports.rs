@@ -7,19 +7,21 @@
 
 pub mod auth;
 pub mod event_grid;
+mod lines;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use self::auth::{Reporters, Shown};
 use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
-use crate::after::{ReportDone, ReportsDone};
+use self::lines::{ReceivedLine, ReportLine, ReportsLine};
+use crate::after::{After, ReportDone, ReportsDone};
 use crate::config;
-use crate::handled::{After, Handled, Response};
+use crate::handled::{Handled, Response};
 use crate::oauth::Refused;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::records::store::{Records, Told};
-use crate::telemetry::{Identifier, ReceivedLine, ReportLine, ReportsLine};
+use crate::telemetry::Identifier;
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
