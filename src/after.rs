@@ -174,15 +174,14 @@ fn is_first_of_its_second(ports: Ports<'_>) -> bool {
 fn track(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) {
     let breaker = Breaker::new("okta-telephony-acs/breaker/telemetry", ports);
     let fix = match breaker.run(|| application_insights::send(sink, items, ports)) {
-        Ok(sent) if sent.refused == 0 => return,
-        Ok(sent) => {
+        Ok(sent) if sent.refused > 0 => {
             let refused = sent.refused.to_string();
             ["Application Insights did not take ", &refused, " items: look at its quota."].concat()
         }
         // One line each time that it goes down.
         _ if !breaker.found_down() => return,
         Err(Stopped::Failed(failure)) => failure.log_fix(sink),
-        Err(Stopped::LeftAlone) => {
+        Ok(_) | Err(Stopped::LeftAlone) => {
             "Application Insights hangs, and is left alone for half a minute.".into()
         }
     };
