@@ -229,18 +229,18 @@ impl Delivery {
         let bounds = config::read_bounds(ports.variables)
             .map_err(|problems| Refusal::for_now(problems.text()))?;
         let told = match bounds {
-            None => vec![Told { accepted: None, news: true }; reports.len()],
+            None => vec![Some(Told { accepted: None, news: true }); reports.len()],
             Some(bounds) => {
-                let records = Records::new(bounds, ports);
                 let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
-                records
-                    .report(&by_id.collect::<Vec<_>>())
-                    .map_err(|_| Refusal::for_now(crate::after::RECORDS_DOWN))?
+                Records::new(bounds, ports).report(&by_id.collect::<Vec<_>>())
             }
         };
-        for (DeliveryReport { message_id, reported, tag, .. }, Told { accepted, news }) in
+        let all_written = told.iter().all(Option::is_some);
+        for (DeliveryReport { message_id, reported, tag, .. }, told) in
             reports.into_iter().zip(told)
         {
+            // What is written down is told now: when it comes again with the rest, it is known.
+            let Some(Told { accepted, news }) = told else { continue };
             let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
             let event_id = known.map(Identifier::new).or(tag);
             let report = ReportDone { message_id, event_id, reported, accepted };
@@ -249,7 +249,7 @@ impl Delivery {
                 self.done.reports.push(report);
             }
         }
-        Ok(())
+        if all_written { Ok(()) } else { Err(Refusal::for_now(crate::after::RECORDS_DOWN)) }
     }
 
     fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {
@@ -275,8 +275,8 @@ fn validated(code: &str) -> Response {
 mod tests {
     use super::*;
     use crate::oauth::token::tests::token_and_keys;
-    use crate::ports::SendError;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
+    use crate::ports::{SendError, Store, StoreUnavailable};
 
     const REPORT: &str = r#"[{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
         "data":{"messageId":"id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}]"#;
@@ -309,6 +309,40 @@ mod tests {
             let told = String::from_utf8(handled.response.body).unwrap();
             assert!(!told.contains("secret") && !told.contains("slots"), "{told}");
         }
+    }
+
+    #[test]
+    fn of_a_batch_that_comes_again_each_report_is_told_once() {
+        /// Takes one value, and then no more.
+        struct Filling<'a>(&'a dyn Store, std::cell::Cell<bool>);
+        impl Store for Filling<'_> {
+            fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+                self.0.get(key)
+            }
+            fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+                if self.1.replace(true) { Err(StoreUnavailable) } else { self.0.set(key, value) }
+            }
+        }
+        let mut host = FakeHost::default().with("report_secret", "s");
+        let deliver = |records: &dyn Store, host: &FakeHost| {
+            let two = [REPORT.trim_end_matches(']'), &REPORT[1..].replace("id-1", "id-2")];
+            let mut request = FakeRequest::hook(two.join(","));
+            request.headers = vec![("x-report-secret", b"s".to_vec())];
+            let handled = handle(&mut request, Ports { records, ..host.ports() });
+            let After::Reports(done) = handled.after else { panic!() };
+            let told: Vec<_> =
+                done.reports.iter().map(|it| it.message_id.as_str().to_owned()).collect();
+            (handled.response.status, told, handled.log.matches(r#""known":true"#).count())
+        };
+        let filling = Filling(&host.records, Default::default());
+        let (status, mut told, _) = deliver(&filling, &host);
+        assert_eq!((status, told.len()), (503, 1));
+        host.now += crate::breaker::BACKOFF;
+        let (status, rest, known) = deliver(&host.records, &host);
+        assert_eq!((status, known), (200, 1));
+        told.extend(rest);
+        told.sort_unstable();
+        assert_eq!(told, ["id-1", "id-2"]);
     }
 
     #[test]
