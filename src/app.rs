@@ -20,6 +20,7 @@ use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::records::EVENT_TAG;
 use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
 use crate::store_key::StoreKey;
@@ -186,10 +187,10 @@ impl Hook {
             now,
             ports.random,
         );
-        let tag = self.line.event_id.clone();
-        let tag = tag.as_ref().map(Identifier::as_str);
-        self.send(&sending, &Message { to, text: &text, repeatability, tag }, ports, until)?;
-        self.number = Some(canonical.into());
+        let tag = self.line.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
+        let message = Message { to, text: &text, repeatability, tag: tag.as_deref() };
+        self.send(&sending, &message, ports, until)?;
+        self.number = Some(Secret::from(&*canonical));
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::config;
 use crate::handled::{After, Handled, Response};
 use crate::oauth::Refused;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
 use crate::telemetry::{Identifier, ReceivedLine, ReportLine, ReportsLine};
 
@@ -242,7 +243,8 @@ impl Delivery {
             // What is written down is told now: when it comes again with the rest, it is known.
             let Some(Told { accepted, news }) = told else { continue };
             let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
-            let event_id = known.map(Identifier::new).or(tag);
+            let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
+            let event_id = known.or(tagged).map(Identifier::new);
             let report = ReportDone { message_id, event_id, reported, accepted };
             self.lines += &ReportLine::new(&report, news).finish(ports.clock.now());
             if news {
@@ -343,6 +345,23 @@ mod tests {
         told.extend(rest);
         told.sort_unstable();
         assert_eq!(told, ["id-1", "id-2"]);
+    }
+
+    #[test]
+    fn the_tag_of_somebody_elses_message_is_told_nobody() {
+        let host = FakeHost::default().with("report_secret", "s");
+        for (tag, told) in [("okta:uS58", Some("uS58")), ("jane.doe@contoso.com", None)] {
+            let mut request = FakeRequest::hook(
+                REPORT.replace(r#""data":{"#, &format!(r#""data":{{"tag":"{tag}","#)),
+            );
+            request.headers = vec![("x-report-secret", b"s".to_vec())];
+            let handled = handle(&mut request, host.ports());
+            assert_eq!(handled.response.status, 200);
+            let told = told.map(|id| format!(r#""event_id":"{id}""#));
+            assert!(handled.log.contains(&told.clone().unwrap_or_default()), "{}", handled.log);
+            assert_eq!(handled.log.contains("event_id"), told.is_some(), "{}", handled.log);
+            assert!(!handled.log.contains("jane"), "{}", handled.log);
+        }
     }
 
     #[test]
