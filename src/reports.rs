@@ -28,6 +28,10 @@ pub const REPORTS_PATH: &str = "/api/delivery-reports";
 /// The time that a delivery may take to arrive and to be checked. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(10);
 
+/// The part of it that the keys for a token may take. Whoever shows a token that says what it must, true or
+/// not, waits so long for an issuer that hangs, with an instance of which the host has but so many.
+const KEYS_TIME: Duration = Duration::from_secs(2);
+
 /// What a delivery is answered.
 #[derive(Debug)]
 struct Refusal {
@@ -199,12 +203,12 @@ impl Delivery {
             }));
         };
         let key = || config::read_store_key(ports.variables, None);
-        let checked =
-            oauth.check(&token, key, ports, self.until).map_err(|refused| match refused {
-                Refused::Token(fault) => Refusal::unauthorized(fault),
-                Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
-                Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
-            })?;
+        let until = ports.clock.instant().plus(KEYS_TIME);
+        let checked = oauth.check(&token, key, ports, until).map_err(|refused| match refused {
+            Refused::Token(fault) => Refusal::unauthorized(fault),
+            Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
+            Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
+        })?;
         self.line.warnings.extend(checked.warnings.names());
         self.done.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key));
         Ok("oauth")
@@ -439,5 +443,10 @@ mod tests {
         let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
         assert_eq!(handled.response.status, 503, "{}", handled.log);
         assert!(handled.log.contains("report_oauth_issuer"), "{}", handled.log);
+        let host = with_issuer(&keys).answering_to(at, [(TIME, Err(SendError::Late))]);
+        let before = host.instant.get();
+        let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
+        assert_eq!(handled.response.status, 503, "{}", handled.log);
+        assert!(host.instant.get().since(before) <= KEYS_TIME);
     }
 }
