@@ -23,6 +23,7 @@ use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::records::EVENT_TAG;
 use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
+use crate::secret::Secret;
 use crate::store_key::StoreKey;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
 
@@ -125,7 +126,7 @@ struct Hook {
     /// The key of the store, where the way so far has needed it.
     store_key: Option<StoreKey>,
     /// The recipient in its canonical form.
-    number: Option<String>,
+    number: Option<Secret>,
     attempts: Vec<AcsAttempt>,
     line: HookLine,
 }
