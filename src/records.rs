@@ -144,7 +144,7 @@ impl Delivery {
         reported.checked_sub(accepted).map(Duration::from_millis)
     }
 
-    /// The later of both moments: by it the newest come first.
+    /// When ACS took it or, where that is not known, when its report came: by it the newest come first.
     pub fn at(&self) -> Moment {
         let accepted = self.accepted.as_ref().map(|accepted| accepted.at);
         accepted.or(self.reported.as_ref().map(|reported| reported.at)).unwrap_or(0)

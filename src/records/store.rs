@@ -33,7 +33,8 @@ use crate::ports::{Ports, Store, StoreUnavailable};
 /// How many entries a bucket holds.
 const ENTRIES: usize = 32;
 
-/// The first byte of a value: another one is another format.
+/// The first byte of a value: another one is another format. A record has no names in it, so one with
+/// another field, or with the same in another order, is another format, too.
 const VERSION: u8 = 1;
 
 /// The bytes of an entry before its record: its length without itself, whose it is, and when it was.
@@ -181,6 +182,7 @@ impl<'a> Records<'a> {
             newest.extend(deliveries.into_iter().filter(|delivery| {
                 // What can't be read is as if it were not there.
                 !delivery.message_id.is_empty()
+                    && (delivery.accepted.is_some() || delivery.reported.is_some())
                     && status.is_none_or(|status| delivery.status() == status)
             }));
             if newest.len() > 2 * limit {
@@ -506,6 +508,40 @@ mod tests {
         assert_eq!(records.report(&[("a", delivered(1))]), [None]);
         assert!(records.found_down());
         assert_eq!(records.find("a"), Err(StoreUnavailable));
+    }
+
+    #[test]
+    fn the_format_does_not_change_without_its_version() {
+        let trace =
+            Some(crate::telemetry::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
+        let accepted =
+            Accepted { event_id: Some("e".into()), request_type: None, trace, ..accepted(300) };
+        let entry = Entry::new([5; TAG], 6, "a", &accepted);
+        let record = [
+            &b"\x01a\xac\x02\x01\x01e\x00\x01\x02GB\x03\x02\x01"[..],
+            &[7; 16],
+            b"\x01",
+            &[8; 16],
+            &[9; 8],
+        ]
+        .concat();
+        let length = [0, (TAG + 8 + record.len()) as u8];
+        let when = 6u64.to_be_bytes();
+        let value = [&[VERSION][..], &length, &[5; TAG], &when, &record].concat();
+        assert_eq!((VERSION, Bucket(vec![entry]).bytes()), (1, value));
+        let entry = Entry::new([5; TAG], 6, "a", &failed(300, 4005));
+        assert_eq!(*entry.record, *b"\x01a\xac\x02\x00\x01\xa5\x1f");
+    }
+
+    #[test]
+    fn a_record_that_can_not_be_read_is_not_there() {
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        let place = records.place("a");
+        let bucket = Bucket(vec![Entry::new(place.tag, records.now, "a", &records.now)]);
+        Store::set(&host.records, &key(Half::Accepted, place.bucket), &bucket.bytes()).unwrap();
+        assert_eq!(records.find("a"), Ok(None));
+        assert_eq!(records.newest(10, None), Ok(Vec::new()));
     }
 
     /// 50,000 messages and as many reports, each report 40 messages after its own, through 1,000 slots.
