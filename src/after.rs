@@ -14,6 +14,7 @@ use crate::oauth::issuer::{self, Issuer};
 use crate::ports::{Instant, Ports, milliseconds};
 use crate::records::store::Records;
 use crate::records::{Accepted, Reported, canonical_id};
+use crate::secret::Secret;
 use crate::store_key::StoreKey;
 use crate::telemetry::application_insights::{self, Item, Sink};
 use crate::telemetry::trace_context::{self, Trace};
@@ -44,8 +45,8 @@ pub struct HookDone {
     pub line: HookLine,
     /// The requests to ACS.
     pub attempts: Vec<AcsAttempt>,
-    /// The recipient's canonical form, if ACS took the message.
-    pub number: Option<String>,
+    /// The recipient's canonical form, if ACS took the message: whole, so it is kept as a secret is.
+    pub number: Option<Secret>,
     /// The key of the store, if it has been read.
     pub store_key: Option<StoreKey>,
     /// The values of the header `traceparent`.
@@ -149,7 +150,7 @@ fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
             Err(_) => return,
         },
     };
-    let hash = key.hash("number of a message", &[number.as_bytes()]);
+    let hash = key.hash("number of a message", &[number.reveal()]);
     let text = |identifier: &Option<Identifier>| {
         identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
     };
@@ -187,15 +188,14 @@ fn is_first_of_its_second(ports: Ports<'_>) -> bool {
 fn track(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) {
     let breaker = Breaker::new("okta-telephony-acs/breaker/telemetry", ports);
     let fix = match breaker.run(|| application_insights::send(sink, items, ports)) {
-        Ok(sent) if sent.refused == 0 => return,
-        Ok(sent) => {
+        Ok(sent) if sent.refused > 0 => {
             let refused = sent.refused.to_string();
             ["Application Insights did not take ", &refused, " items: look at its quota."].concat()
         }
         // One line each time that it goes down.
         _ if !breaker.found_down() => return,
         Err(Stopped::Failed(failure)) => failure.log_fix(sink),
-        Err(Stopped::LeftAlone) => {
+        Ok(_) | Err(Stopped::LeftAlone) => {
             "Application Insights hangs, and is left alone for half a minute.".into()
         }
     };
@@ -367,6 +367,13 @@ mod tests {
         let printed = host.printed.borrow();
         assert_eq!(printed.len(), 1, "{printed:?}");
         assert!(printed[0].contains(r#""event":"records""#) && printed[0].contains("record_slots"));
+    }
+
+    #[test]
+    fn what_is_still_to_be_done_does_not_show_the_number() {
+        let handled = app::handle(&mut hook(), FakeHost::default().ports());
+        let text = format!("{handled:?}");
+        assert!(text.contains("HookDone") && !text.contains("7400123456"), "{text}");
     }
 
     #[test]
