@@ -130,8 +130,8 @@ pub fn run(after: After, ports: Ports<'_>) {
 }
 
 /// What the operator does where the store of records is down.
-pub const RECORDS_DOWN: &str = "the key-value store records fails or hangs, and is left alone for half a minute: \
-     look at the store that the host's runtime configuration gives it, or set record_slots to 0";
+pub const RECORDS_DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
+     a minute: look at the stores that the host's runtime configuration gives them, or set record_slots to 0";
 
 /// Writes down what the hook saw of a message that ACS took.
 fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(posted(&host).len(), 1);
         let printed = host.printed.borrow();
         assert_eq!(printed.len(), 1, "{printed:?}");
-        assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("500 ms"));
+        assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("450 ms"));
     }
 
     const TIME: Duration = Duration::from_secs(60);

@@ -63,7 +63,7 @@ impl Refusal {
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let mut delivery = Delivery {
         until: ports.clock.instant().plus(TIME),
-        line: ReportsLine::new(request.header("aeg-subscription-name").first()),
+        line: ReportsLine::new(),
         lines: String::new(),
         done: ReportsDone::default(),
     };
@@ -141,6 +141,9 @@ impl Delivery {
     ) -> Result<Response, Refusal> {
         let reporters = reporters(ports)?;
         self.line.credential = Some(self.identify(&reporters, request, ports)?);
+        let subscription = request.header("aeg-subscription-name");
+        self.line.subscription =
+            subscription.first().map(|name| Identifier::new(&String::from_utf8_lossy(name)));
         let body = self.read(request)?;
         let events = event_grid::parse(&body).map_err(|fault| {
             Refusal::new(400, "The body is not one of Event Grid's.", fault.to_string())

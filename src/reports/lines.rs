@@ -32,7 +32,7 @@ pub struct ReportsLine {
     pub credential: Option<&'static str>,
     /// The event subscription, as the delivery names it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    subscription: Option<Identifier>,
+    pub subscription: Option<Identifier>,
     /// How many events it brought.
     pub events: usize,
     /// How many of them could not be read.
@@ -49,8 +49,8 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl ReportsLine {
-    /// The line of a delivery for this subscription, if it names one.
-    pub fn new(subscription: Option<&Vec<u8>>) -> Self {
+    /// The line of a delivery.
+    pub fn new() -> Self {
         Self {
             v: SCHEMA_VERSION,
             time: String::new(),
@@ -60,7 +60,7 @@ impl ReportsLine {
             http_status: 0,
             warnings: Vec::new(),
             credential: None,
-            subscription: subscription.map(|name| Identifier::new(&String::from_utf8_lossy(name))),
+            subscription: None,
             events: 0,
             bad_events: 0,
             other_events: 0,
