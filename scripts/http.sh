@@ -78,7 +78,7 @@ operator_page() {
   url="${HOOK_URL:-http://127.0.0.1:3000}"
   read_url "$url"
   [ -n "${OPERATOR_SECRET-}" ] ||
-    fail "set OPERATOR_SECRET to the hook's operator_secret (such as \`cargo run -- --variable operator_secret=…\`)."
+    fail "set OPERATOR_SECRET to the hook's operator_secret; that of \`cargo run\` is look-only."
   answer="$(call "${OPERATOR_USER:-operator}" "$OPERATOR_SECRET" "${url%%://*}://$host$1" "${@:2}")" ||
     fail "no answer from $host. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000."
   status="${answer##*$'\n'}"

@@ -46,18 +46,18 @@ pub enum InvalidConnectionString {
 impl fmt::Display for InvalidConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAPart => "a part is not of the form name=value",
-            Self::Endpoint => "it must have one endpoint=https://NAME.communication.azure.com/",
-            Self::AccessKey => "it must have one accesskey=",
+            Self::NotAPart => "has a part that is not of the form name=value",
+            Self::Endpoint => "must have one endpoint=https://NAME.communication.azure.com/",
+            Self::AccessKey => "must have one accesskey=",
             Self::AccessKeyNotBase64 => {
-                "the access key is not base64: copy it whole, with its = at the end"
+                "has an access key that is not base64: copy it whole, with its = at the end"
             }
             Self::Scheme => {
-                "the endpoint must begin with https:// (http:// is for loopback hosts only)"
+                "must have an endpoint that begins with https:// (http:// is for loopback hosts only)"
             }
-            Self::MoreThanHost => "the endpoint must have no user, path, query or fragment",
+            Self::MoreThanHost => "must have an endpoint without user, path, query or fragment",
             Self::Host => {
-                "the endpoint's host must be a name or an address in ASCII, and its port a number"
+                "must have an endpoint whose host is a name or an address in ASCII, and its port a number"
             }
         })
     }

@@ -280,9 +280,10 @@ fn loopback_endpoint(endpoint: &str) -> anyhow::Result<Uri> {
     Ok(uri)
 }
 
-/// The beginning of an answer's body, for an error.
+/// The beginning of an answer's body, for an error: without the line break that ends a text, which
+/// would part the sentence around it.
 fn excerpt(body: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    let text: String = String::from_utf8_lossy(body).trim_end().chars().take(200).collect();
     if text.is_empty() { "an empty body".to_owned() } else { text }
 }
 

@@ -49,22 +49,22 @@ impl fmt::Display for InvalidSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAPart => {
-                "a part is not of the form name=value: copy the whole connection string from the resource's Overview page"
+                "has a part that is not of the form name=value: copy the whole connection string from the resource's Overview page"
             }
-            Self::Twice => "a part is there twice",
+            Self::Twice => "has a part twice",
             Self::Key => {
-                "it must have InstrumentationKey=, of the form 00000000-0000-0000-0000-000000000000"
+                "must have InstrumentationKey=, of the form 00000000-0000-0000-0000-000000000000"
             }
             Self::Authorization => {
-                "Authorization must be ikey or left out: the hook can't get a Microsoft Entra token"
+                "must have Authorization=ikey or none: the hook can't get a Microsoft Entra token"
             }
             Self::Endpoint(error) => {
-                f.write_str("IngestionEndpoint ")?;
+                f.write_str("is wrong: IngestionEndpoint ")?;
                 return error.fmt(f);
             }
-            Self::Query => "IngestionEndpoint must have no query",
+            Self::Query => "is wrong: IngestionEndpoint must have no query",
             Self::Suffix => {
-                "EndpointSuffix must be a domain such as applicationinsights.us, and Location letters and digits"
+                "is wrong: EndpointSuffix must be a domain such as applicationinsights.us, and Location letters and digits"
             }
         })
     }

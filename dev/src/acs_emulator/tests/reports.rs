@@ -377,7 +377,7 @@ async fn who_does_not_agree_gets_no_reports_and_the_error_says_what_to_look_at()
     let webhook = Webhook::start().await;
     let emulator = start().await;
     for (schema, handshake, words) in [
-        (EventSchema::EventGrid, (401, "", "who?"), &["401", "who?", "secret"][..]),
+        (EventSchema::EventGrid, (401, "", "who?\n"), &["401", "who?, and", "secret"][..]),
         (EventSchema::EventGrid, (404, "", ""), &["404", "an empty body", "the path"]),
         (EventSchema::EventGrid, (202, "", ""), &["202", "200 only"]),
         (EventSchema::EventGrid, (200, "", "{}"), &["validationResponse"]),
