@@ -13,6 +13,10 @@ the crates. Prints the SHA-256 of both files:
   target/wasm32-wasip1/release/okta_telephony_acs.wasm  the module, which Spin loads
   target/okta-telephony-acs.component.wasm              the component
 
+Environment:
+  BUILD_TOOL  the program of dev/ that runs spin.toml's build command and encodes the module, if
+              it is built already [`cargo run`]
+
 A release's are made by this script, on Linux on x86-64. Flags for rustc that are set in
 the environment are left out; those in a configuration file of cargo's are not.
 
@@ -60,9 +64,11 @@ for flag in "${flags[@]}"; do
   [[ $flag != *[[:space:]]* ]] || fail "there is a space in ${flag#*=}: move the checkout or CARGO_HOME to a folder without."
 done
 
-# Of the target alone: the tool that runs the build and encodes the module is built as ever.
+tool=(cargo run --locked --quiet --)
+[ -z "${BUILD_TOOL-}" ] || tool=("$BUILD_TOOL")
+# Of the target alone: the tool itself is built as ever.
 export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="${flags[*]}"
-cargo run --locked --quiet -- build >&2
+"${tool[@]}" build >&2
 
 module=target/wasm32-wasip1/release/okta_telephony_acs.wasm
 component=target/okta-telephony-acs.component.wasm

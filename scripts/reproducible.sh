@@ -12,10 +12,13 @@ and a umask of its own, and prints the SHA-256 of both modules and of both compo
 Exits with 0 if they are the same, with 1 if they are not.
 
 What is not committed is not built. Crates that are already here are copied, and cargo holds
-them to Cargo.lock's checksums. The tool that encodes the module is built once in
-CARGO_TARGET_DIR, or else where all the rest is: in a temporary folder that is removed at the end.
+them to Cargo.lock's checksums. All is in a temporary folder that is removed at the end.
 
   --keep FOLDER  copies the module, the component and SHA256SUMS there if they are the same
+
+Environment:
+  BUILD_TOOL     the program of dev/ that runs spin.toml's build command and encodes the
+                 module, if it is built already [COMMIT's, built once for both]
 
 Needs git, rustup and a C compiler, and some gigabytes in TMPDIR.
 EOT
@@ -49,12 +52,14 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 work="$(cd "$work" && pwd -P)"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$work/tool}"
+# Where both builds go is the tool's to say: into their own checkouts.
+unset CARGO_TARGET_DIR
+export BUILD_TOOL="${BUILD_TOOL-}"
 
 module=target/wasm32-wasip1/release/okta_telephony_acs.wasm
 component=target/okta-telephony-acs.component.wasm
 
-# build CHECKOUT CARGO_HOME VARIABLE=VALUE...: clones, builds, and leaves the hashes in CHECKOUT.sums.
+# build CHECKOUT CARGO_HOME VARIABLE=VALUE…: clones, builds, and leaves the hashes in CHECKOUT.sums.
 build() {
   local checkout="$1" home="$2" part
   shift 2
@@ -64,8 +69,13 @@ build() {
   done
   git clone --quiet --no-hardlinks --no-checkout "$root" "$checkout"
   git -C "$checkout" checkout --quiet --detach "$commit"
-  # The toolchain is the one of the checkout's own file.
-  (cd "$checkout" && env CARGO_HOME="$home" "$@" scripts/release-build.sh >"$checkout.sums")
+  # Inside the checkout, so that the toolchain is that of its own file.
+  cd "$checkout"
+  if [ -z "$BUILD_TOOL" ]; then
+    CARGO_HOME="$home" cargo build --locked --quiet --package okta-telephony-dev --target-dir "$work/tool"
+    BUILD_TOOL="$work/tool/debug/okta-telephony-dev"
+  fi
+  env CARGO_HOME="$home" "$@" scripts/release-build.sh >"$checkout.sums"
 }
 
 echo "Building $commit, once" >&2
