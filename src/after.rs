@@ -3,20 +3,34 @@
 //! A host may end the instance at any time from then on, so nothing that is right only if it happens is
 //! here. And none of it may take long where many do it: see [`crate::breaker`].
 
+mod items;
+
 use time::OffsetDateTime;
 
 use crate::acs::sms::{Attempted, Road};
 use crate::breaker::{Breaker, Stopped};
 use crate::config;
-use crate::handled::After;
 use crate::oauth::issuer::{self, Issuer};
 use crate::ports::{Instant, Ports, milliseconds};
 use crate::records::store::Records;
 use crate::records::{Accepted, Reported, canonical_id};
+use crate::secret::Secret;
 use crate::store_key::StoreKey;
 use crate::telemetry::application_insights::{self, Item, Sink};
 use crate::telemetry::trace_context::{self, Trace};
-use crate::telemetry::{self, HookLine, Identifier, items};
+use crate::telemetry::{self, HookLine, Identifier};
+
+/// What is done once the answer has left and the log has its lines.
+#[derive(Debug, Default)]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// After a hook.
+    Hook(Box<HookDone>),
+    /// After a delivery of reports.
+    Reports(Box<ReportsDone>),
+}
 
 /// A hook that has been answered.
 #[derive(Debug)]
@@ -31,8 +45,8 @@ pub struct HookDone {
     pub line: HookLine,
     /// The requests to ACS.
     pub attempts: Vec<AcsAttempt>,
-    /// The recipient's canonical form, if ACS took the message.
-    pub number: Option<String>,
+    /// The recipient's canonical form, if ACS took the message: whole, so it is kept as a secret is.
+    pub number: Option<Secret>,
     /// The key of the store, if it has been read.
     pub store_key: Option<StoreKey>,
     /// The values of the header `traceparent`.
@@ -116,8 +130,8 @@ pub fn run(after: After, ports: Ports<'_>) {
 }
 
 /// What the operator does where the store of records is down.
-pub const RECORDS_DOWN: &str = "the key-value store records fails or hangs, and is left alone for half a minute: \
-     look at the store that the host's runtime configuration gives it, or set record_slots to 0";
+pub const RECORDS_DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
+     a minute: look at the stores that the host's runtime configuration gives them, or set record_slots to 0";
 
 /// Writes down what the hook saw of a message that ACS took.
 fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
@@ -136,7 +150,7 @@ fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
             Err(_) => return,
         },
     };
-    let hash = key.hash("number of a message", &[number.as_bytes()]);
+    let hash = key.hash("number of a message", &[number.reveal()]);
     let text = |identifier: &Option<Identifier>| {
         identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
     };
@@ -174,15 +188,14 @@ fn is_first_of_its_second(ports: Ports<'_>) -> bool {
 fn track(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) {
     let breaker = Breaker::new("okta-telephony-acs/breaker/telemetry", ports);
     let fix = match breaker.run(|| application_insights::send(sink, items, ports)) {
-        Ok(sent) if sent.refused == 0 => return,
-        Ok(sent) => {
+        Ok(sent) if sent.refused > 0 => {
             let refused = sent.refused.to_string();
             ["Application Insights did not take ", &refused, " items: look at its quota."].concat()
         }
         // One line each time that it goes down.
         _ if !breaker.found_down() => return,
         Err(Stopped::Failed(failure)) => failure.log_fix(sink),
-        Err(Stopped::LeftAlone) => {
+        Ok(_) | Err(Stopped::LeftAlone) => {
             "Application Insights hangs, and is left alone for half a minute.".into()
         }
     };
@@ -338,7 +351,7 @@ mod tests {
         assert_eq!(posted(&host).len(), 1);
         let printed = host.printed.borrow();
         assert_eq!(printed.len(), 1, "{printed:?}");
-        assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("500 ms"));
+        assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("450 ms"));
     }
 
     const TIME: Duration = Duration::from_secs(60);
@@ -354,6 +367,13 @@ mod tests {
         let printed = host.printed.borrow();
         assert_eq!(printed.len(), 1, "{printed:?}");
         assert!(printed[0].contains(r#""event":"records""#) && printed[0].contains("record_slots"));
+    }
+
+    #[test]
+    fn what_is_still_to_be_done_does_not_show_the_number() {
+        let handled = app::handle(&mut hook(), FakeHost::default().ports());
+        let text = format!("{handled:?}");
+        assert!(text.contains("HookDone") && !text.contains("7400123456"), "{text}");
     }
 
     #[test]

@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 use crate::acs::roads::{self, Roads};
 use crate::acs::sender::SenderType;
 use crate::acs::sms::{Acs, Message, Repeatability};
-use crate::after::{AcsAttempt, HookDone};
+use crate::after::{AcsAttempt, After, HookDone};
 use crate::config::{self, Gate, Sending};
-use crate::handled::{After, Handled, Response};
+use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode, Segments};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::{OAuth, Refused};
+use crate::okta::HOOK_PATH;
 use crate::okta::auth::{self, Callers, Proof};
 use crate::okta::request::{self, BODY_LIMIT, Dialect};
 use crate::okta::response::{self, Outcome, ResponseFormat};
@@ -20,13 +21,12 @@ use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::records::EVENT_TAG;
 use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
+use crate::secret::Secret;
 use crate::store_key::StoreKey;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
-
-/// Where Okta calls.
-pub const HOOK_PATH: &str = "/api/okta-telephony";
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
@@ -124,7 +124,7 @@ struct Hook {
     /// The key of the store, where the way so far has needed it.
     store_key: Option<StoreKey>,
     /// The recipient in its canonical form.
-    number: Option<String>,
+    number: Option<Secret>,
     attempts: Vec<AcsAttempt>,
     line: HookLine,
 }
@@ -186,10 +186,10 @@ impl Hook {
             now,
             ports.random,
         );
-        let tag = self.line.event_id.clone();
-        let tag = tag.as_ref().map(Identifier::as_str);
-        self.send(&sending, &Message { to, text: &text, repeatability, tag }, ports, until)?;
-        self.number = Some(canonical.into());
+        let tag = self.line.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
+        let message = Message { to, text: &text, repeatability, tag: tag.as_deref() };
+        self.send(&sending, &message, ports, until)?;
+        self.number = Some(Secret::from(&*canonical));
         Ok(())
     }
 

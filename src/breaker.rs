@@ -8,8 +8,9 @@
 //! What has failed is left alone for [`BACKOFF`], and then tried by one. That something hangs is known by
 //! a watcher: it writes into the local store that it goes in, and again that it has come out. At any time
 //! one of those inside is it, and another one follows every [`WATCH_EVERY`]. Who finds that the watcher has
-//! been inside for longer than [`PATIENCE`] goes not in, and nobody does for [`BACKOFF`]. So of what hangs,
-//! those wait for it that came within [`WATCH_EVERY`] and [`PATIENCE`], and then one every [`BACKOFF`].
+//! been inside for longer than [`PATIENCE`] goes not in, and nobody does for [`BACKOFF`]; nor do they where
+//! somebody comes out as late as that. So of what hangs, those wait for it that came within [`WATCH_EVERY`]
+//! and [`PATIENCE`], and then one every [`BACKOFF`].
 //!
 //! The store has no atomic change: at worst two watch, or try, at a time.
 
@@ -107,23 +108,27 @@ impl<'a> Breaker<'a> {
     /// Does the work, unless it is known to hang or fail.
     pub fn run<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, Stopped<E>> {
         let Ports { clock, .. } = self.ports;
-        if self.known_until.get().is_some_and(|until| clock.instant() < until) {
-            return work().map_err(|error| self.failed(error));
-        }
-        let Ok(watched) = self.enter() else { return Err(Stopped::LeftAlone) };
+        let started = clock.instant();
+        let known = self.known_until.get().is_some_and(|until| started < until);
+        let watched = !known && self.enter().map_err(|Barred| Stopped::LeftAlone)?;
+        let started = clock.instant();
         let result = work();
-        self.known_until.set(Some(clock.instant().plus(WATCH_EVERY)));
-        match result {
-            Ok(outcome) => {
-                if watched {
-                    let up = Mark { watched: clock.milliseconds(), ..Mark::default() };
-                    // What can't be written is found out by who comes next.
-                    let _ = self.write(up);
-                }
-                Ok(outcome)
-            }
-            Err(error) => Err(self.failed(error)),
+        let ended = clock.instant();
+        // Who comes out late was found to hang meanwhile, and must not say that all is well: what answers
+        // after seconds fills the host as well as what never does.
+        if result.is_err() || ended.since(started) >= PATIENCE {
+            self.is_down();
+            return result.map_err(Stopped::Failed);
         }
+        if !known {
+            self.known_until.set(Some(ended.plus(WATCH_EVERY)));
+        }
+        if watched {
+            let up = Mark { watched: clock.milliseconds(), ..Mark::default() };
+            // What can't be written is found out by who comes next.
+            let _ = self.write(up);
+        }
+        result.map_err(Stopped::Failed)
     }
 
     /// Goes in, watched or not, or finds the way barred.
@@ -157,13 +162,14 @@ impl<'a> Breaker<'a> {
         Ok(watched)
     }
 
-    fn failed<E>(&self, error: E) -> Stopped<E> {
+    /// Writes down that nobody goes in.
+    fn is_down(&self) {
         let was_up = self.read().is_ok_and(|mark| mark.down_until == 0);
         self.found_down.set(self.found_down.get() || was_up);
+        self.known_until.set(None);
         let now = self.ports.clock.milliseconds();
         let _ =
             self.write(Mark { down_until: now + BACKOFF.as_millis() as u64, ..Mark::default() });
-        Stopped::Failed(error)
     }
 
     fn read(&self) -> Result<Mark, StoreUnavailable> {
@@ -176,32 +182,37 @@ impl<'a> Breaker<'a> {
     }
 }
 
-/// A store behind a breaker.
+/// A store behind a breaker. Or two: writes may hang while reads do not, as with a Redis that fails over
+/// (`CLIENT PAUSE … WRITE`), and by what is read nobody would ever find that out.
 pub struct Guarded<'a> {
     store: &'a dyn Store,
-    breaker: Breaker<'a>,
+    reads: Breaker<'a>,
+    writes: Breaker<'a>,
 }
 
 impl<'a> Guarded<'a> {
     /// The store `records`.
     pub fn records(ports: Ports<'a>) -> Self {
-        let breaker = Breaker::new("okta-telephony-acs/breaker/records", ports);
-        Self { store: ports.records, breaker }
+        Self {
+            store: ports.records,
+            reads: Breaker::new("okta-telephony-acs/breaker/records/reads", ports),
+            writes: Breaker::new("okta-telephony-acs/breaker/records/writes", ports),
+        }
     }
 
     /// Whether this one has found out that the store hangs or fails.
     pub fn found_down(&self) -> bool {
-        self.breaker.found_down()
+        self.reads.found_down() || self.writes.found_down()
     }
 }
 
 impl Store for Guarded<'_> {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        self.breaker.run(|| self.store.get(key)).map_err(|_| StoreUnavailable)
+        self.reads.run(|| self.store.get(key)).map_err(|_| StoreUnavailable)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-        self.breaker.run(|| self.store.set(key, value)).map_err(|_| StoreUnavailable)
+        self.writes.run(|| self.store.set(key, value)).map_err(|_| StoreUnavailable)
     }
 }
 
@@ -283,6 +294,57 @@ mod tests {
         for _ in 0..300 * 60 {
             host.now += Duration::from_micros(3333);
             inside += usize::from(hang(&host));
+        }
+        assert!((100..=215).contains(&inside), "{inside}");
+    }
+
+    #[test]
+    fn what_comes_back_after_its_patience_is_left_alone() {
+        let mut host = FakeHost::default();
+        let slow = |host: &FakeHost| {
+            let breaker = Breaker::new(KEY, host.ports());
+            let work = || {
+                host.sleep(host.instant().plus(PATIENCE));
+                Ok::<_, ()>(())
+            };
+            assert_eq!(breaker.run(work), Ok(()), "what it brought is good");
+            assert_eq!(breaker.run(work), Err(Stopped::LeftAlone), "by the same one, too");
+            breaker.found_down()
+        };
+        assert!(slow(&host));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        host.now += BACKOFF;
+        assert!(!slow(&host), "it was known");
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        host.now += BACKOFF;
+        assert_eq!(try_it(&host, Ok(())), Ok(()));
+        assert_eq!(try_it(&host, Ok(())), Ok(()));
+    }
+
+    /// A store that can be read, and whose writes never come back.
+    struct WritesHang;
+
+    impl Store for WritesHang {
+        fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+            Ok(None)
+        }
+
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
+            // As far as the caller can tell: nothing after it is done.
+            std::panic::resume_unwind(Box::new(()))
+        }
+    }
+
+    #[test]
+    fn of_writes_that_hang_few_wait_although_reads_come_back() {
+        let mut host = FakeHost::default();
+        let mut inside = 0;
+        for _ in 0..300 * 5 {
+            host.now += Duration::from_micros(3333);
+            let store = Guarded::records(Ports { records: &WritesHang, ..host.ports() });
+            assert_eq!(store.get("a"), Ok(None));
+            let set = std::panic::AssertUnwindSafe(|| store.set("a", b""));
+            inside += usize::from(std::panic::catch_unwind(set).is_err());
         }
         assert!((100..=215).contains(&inside), "{inside}");
     }

@@ -299,6 +299,9 @@ const HOOKS_SECRETS: [&str; 4] = [
 /// The secrets with which pages are read.
 const OPERATORS_SECRETS: [&str; 2] = ["operator_secret", "operator_secret_previous"];
 
+/// The secrets with which reports are delivered.
+const REPORTERS_SECRETS: [&str; 2] = ["report_secret", "report_secret_previous"];
+
 /// Who reads pages or delivers reports must not be able to send, and the other way round.
 fn differs_from(
     others: &[&'static str],

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::after::{HookDone, ReportsDone};
+use crate::after::After;
 
 /// An answer, whole.
 #[derive(Debug)]
@@ -24,16 +24,4 @@ pub struct Handled {
     pub log: String,
     /// The rest.
     pub after: After,
-}
-
-/// What is done once the answer has left and the log has its lines.
-#[derive(Debug, Default)]
-pub enum After {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// After a hook.
-    Hook(Box<HookDone>),
-    /// After a delivery of reports.
-    Reports(Box<ReportsDone>),
 }

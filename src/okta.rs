@@ -7,3 +7,6 @@
 pub mod auth;
 pub mod request;
 pub mod response;
+
+/// Where Okta calls.
+pub const HOOK_PATH: &str = "/api/okta-telephony";

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::deliveries::View;
-use crate::after::RECORDS_DOWN;
+use crate::after::{After, RECORDS_DOWN};
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
-use crate::handled::{After, Handled, Response};
+use crate::handled::{Handled, Response};
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};

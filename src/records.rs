@@ -23,6 +23,10 @@ pub struct Bounds {
     pub max_age: u32,
 }
 
+/// What the tag of a message begins with, before Okta's id of the hook call. ACS brings the reports of
+/// whoever sends through the resource, and another one's tag may be anything, such as a login.
+pub const EVENT_TAG: &str = "okta:";
+
 /// The form of ACS's message ids by which its answer and its report meet: without the `Outgoing_` that
 /// stands before the id in reports ("Azure Communication Services - SMS events"), and does not in the
 /// published answers to a send. Any other text stays as it is.
@@ -140,7 +144,7 @@ impl Delivery {
         reported.checked_sub(accepted).map(Duration::from_millis)
     }
 
-    /// The later of both moments: by it the newest come first.
+    /// When ACS took it or, where that is not known, when its report came: by it the newest come first.
     pub fn at(&self) -> Moment {
         let accepted = self.accepted.as_ref().map(|accepted| accepted.at);
         accepted.or(self.reported.as_ref().map(|reported| reported.at)).unwrap_or(0)

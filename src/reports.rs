@@ -7,25 +7,32 @@
 
 pub mod auth;
 pub mod event_grid;
+mod lines;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use self::auth::{Reporters, Shown};
 use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
-use crate::after::{ReportDone, ReportsDone};
+use self::lines::{ReceivedLine, ReportLine, ReportsLine};
+use crate::after::{After, ReportDone, ReportsDone};
 use crate::config;
-use crate::handled::{After, Handled, Response};
+use crate::handled::{Handled, Response};
 use crate::oauth::Refused;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
-use crate::telemetry::{Identifier, ReceivedLine, ReportLine, ReportsLine};
+use crate::telemetry::Identifier;
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
 
 /// The time that a delivery may take to arrive and to be checked. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(10);
+
+/// The part of it that the keys for a token may take. Whoever shows a token that says what it must, true or
+/// not, waits so long for an issuer that hangs, with an instance of which the host has but so many.
+const KEYS_TIME: Duration = Duration::from_secs(2);
 
 /// What a delivery is answered.
 #[derive(Debug)]
@@ -56,7 +63,7 @@ impl Refusal {
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let mut delivery = Delivery {
         until: ports.clock.instant().plus(TIME),
-        line: ReportsLine::new(request.header("aeg-subscription-name").first()),
+        line: ReportsLine::new(),
         lines: String::new(),
         done: ReportsDone::default(),
     };
@@ -134,6 +141,9 @@ impl Delivery {
     ) -> Result<Response, Refusal> {
         let reporters = reporters(ports)?;
         self.line.credential = Some(self.identify(&reporters, request, ports)?);
+        let subscription = request.header("aeg-subscription-name");
+        self.line.subscription =
+            subscription.first().map(|name| Identifier::new(&String::from_utf8_lossy(name)));
         let body = self.read(request)?;
         let events = event_grid::parse(&body).map_err(|fault| {
             Refusal::new(400, "The body is not one of Event Grid's.", fault.to_string())
@@ -198,12 +208,12 @@ impl Delivery {
             }));
         };
         let key = || config::read_store_key(ports.variables, None);
-        let checked =
-            oauth.check(&token, key, ports, self.until).map_err(|refused| match refused {
-                Refused::Token(fault) => Refusal::unauthorized(fault),
-                Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
-                Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
-            })?;
+        let until = ports.clock.instant().plus(KEYS_TIME);
+        let checked = oauth.check(&token, key, ports, until).map_err(|refused| match refused {
+            Refused::Token(fault) => Refusal::unauthorized(fault),
+            Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
+            Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
+        })?;
         self.line.warnings.extend(checked.warnings.names());
         self.done.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key));
         Ok("oauth")
@@ -229,27 +239,28 @@ impl Delivery {
         let bounds = config::read_bounds(ports.variables)
             .map_err(|problems| Refusal::for_now(problems.text()))?;
         let told = match bounds {
-            None => vec![Told { accepted: None, news: true }; reports.len()],
+            None => vec![Some(Told { accepted: None, news: true }); reports.len()],
             Some(bounds) => {
-                let records = Records::new(bounds, ports);
                 let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
-                records
-                    .report(&by_id.collect::<Vec<_>>())
-                    .map_err(|_| Refusal::for_now(crate::after::RECORDS_DOWN))?
+                Records::new(bounds, ports).report(&by_id.collect::<Vec<_>>())
             }
         };
-        for (DeliveryReport { message_id, reported, tag, .. }, Told { accepted, news }) in
+        let all_written = told.iter().all(Option::is_some);
+        for (DeliveryReport { message_id, reported, tag, .. }, told) in
             reports.into_iter().zip(told)
         {
+            // What is written down is told now: when it comes again with the rest, it is known.
+            let Some(Told { accepted, news }) = told else { continue };
             let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
-            let event_id = known.map(Identifier::new).or(tag);
+            let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
+            let event_id = known.or(tagged).map(Identifier::new);
             let report = ReportDone { message_id, event_id, reported, accepted };
             self.lines += &ReportLine::new(&report, news).finish(ports.clock.now());
             if news {
                 self.done.reports.push(report);
             }
         }
-        Ok(())
+        if all_written { Ok(()) } else { Err(Refusal::for_now(crate::after::RECORDS_DOWN)) }
     }
 
     fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {
@@ -275,8 +286,8 @@ fn validated(code: &str) -> Response {
 mod tests {
     use super::*;
     use crate::oauth::token::tests::token_and_keys;
-    use crate::ports::SendError;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
+    use crate::ports::{SendError, Store, StoreUnavailable};
 
     const REPORT: &str = r#"[{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
         "data":{"messageId":"id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}]"#;
@@ -308,6 +319,57 @@ mod tests {
             assert!(handled.log.contains(fix), "{}", handled.log);
             let told = String::from_utf8(handled.response.body).unwrap();
             assert!(!told.contains("secret") && !told.contains("slots"), "{told}");
+        }
+    }
+
+    #[test]
+    fn of_a_batch_that_comes_again_each_report_is_told_once() {
+        /// Takes one value, and then no more.
+        struct Filling<'a>(&'a dyn Store, std::cell::Cell<bool>);
+        impl Store for Filling<'_> {
+            fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+                self.0.get(key)
+            }
+            fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+                if self.1.replace(true) { Err(StoreUnavailable) } else { self.0.set(key, value) }
+            }
+        }
+        let mut host = FakeHost::default().with("report_secret", "s");
+        let deliver = |records: &dyn Store, host: &FakeHost| {
+            let two = [REPORT.trim_end_matches(']'), &REPORT[1..].replace("id-1", "id-2")];
+            let mut request = FakeRequest::hook(two.join(","));
+            request.headers = vec![("x-report-secret", b"s".to_vec())];
+            let handled = handle(&mut request, Ports { records, ..host.ports() });
+            let After::Reports(done) = handled.after else { panic!() };
+            let told: Vec<_> =
+                done.reports.iter().map(|it| it.message_id.as_str().to_owned()).collect();
+            (handled.response.status, told, handled.log.matches(r#""known":true"#).count())
+        };
+        let filling = Filling(&host.records, Default::default());
+        let (status, mut told, _) = deliver(&filling, &host);
+        assert_eq!((status, told.len()), (503, 1));
+        host.now += crate::breaker::BACKOFF;
+        let (status, rest, known) = deliver(&host.records, &host);
+        assert_eq!((status, known), (200, 1));
+        told.extend(rest);
+        told.sort_unstable();
+        assert_eq!(told, ["id-1", "id-2"]);
+    }
+
+    #[test]
+    fn the_tag_of_somebody_elses_message_is_told_nobody() {
+        let host = FakeHost::default().with("report_secret", "s");
+        for (tag, told) in [("okta:uS58", Some("uS58")), ("jane.doe@contoso.com", None)] {
+            let mut request = FakeRequest::hook(
+                REPORT.replace(r#""data":{"#, &format!(r#""data":{{"tag":"{tag}","#)),
+            );
+            request.headers = vec![("x-report-secret", b"s".to_vec())];
+            let handled = handle(&mut request, host.ports());
+            assert_eq!(handled.response.status, 200);
+            let told = told.map(|id| format!(r#""event_id":"{id}""#));
+            assert!(handled.log.contains(&told.clone().unwrap_or_default()), "{}", handled.log);
+            assert_eq!(handled.log.contains("event_id"), told.is_some(), "{}", handled.log);
+            assert!(!handled.log.contains("jane"), "{}", handled.log);
         }
     }
 
@@ -386,5 +448,10 @@ mod tests {
         let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
         assert_eq!(handled.response.status, 503, "{}", handled.log);
         assert!(handled.log.contains("report_oauth_issuer"), "{}", handled.log);
+        let host = with_issuer(&keys).answering_to(at, [(TIME, Err(SendError::Late))]);
+        let before = host.instant.get();
+        let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
+        assert_eq!(handled.response.status, 503, "{}", handled.log);
+        assert!(host.instant.get().since(before) <= KEYS_TIME);
     }
 }

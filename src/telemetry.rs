@@ -5,10 +5,8 @@
 //! only as [`Identifier`].
 
 pub mod application_insights;
-pub mod items;
 pub mod trace_context;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -16,11 +14,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::acs::sender::SenderType;
-use crate::after::ReportDone;
 use crate::numbering::Region;
-use crate::records::{Status, code};
 use crate::refusal::{Fault, Refusal};
-use crate::reports::event_grid::SmsReceived;
 
 /// The version of the line's schema. It changes when a field is renamed, removed or given another
 /// meaning, not when one is added.
@@ -74,19 +69,24 @@ pub struct HookLine {
     time: String,
     level: &'static str,
     event: &'static str,
-    outcome: &'static str,
-    reason: &'static str,
+    /// Accepted, refused or failed.
+    pub outcome: &'static str,
+    /// `accepted`, or why not.
+    pub reason: &'static str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-    http_status: u16,
+    pub fix: Option<String>,
+    /// The status of the answer.
+    pub http_status: u16,
     /// What Okta was told, in the documented words, where a refusal was told as a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub okta_status: Option<&'static str>,
     /// What a policy that only observes would have refused this for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_refuse: Option<&'static str>,
+    /// What went wrong besides; [`HookLine::warn`] adds to it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<&'static str>,
+    pub warnings: Vec<&'static str>,
     /// How the caller proved itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<&'static str>,
@@ -169,14 +169,14 @@ impl HookLine {
     }
 }
 
-/// A line of the log.
-fn text(line: &impl Serialize) -> String {
+/// A line of the log, with its line feed.
+pub(crate) fn text(line: &impl Serialize) -> String {
     // Strings, numbers and structs only: nothing in them can fail to serialize.
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }
 
-/// Fails only for years that a clock within 0 to 9999 does not have.
-fn rfc3339(now: OffsetDateTime) -> String {
+/// A line's time. Fails only for years that a clock within 0 to 9999 does not have.
+pub(crate) fn rfc3339(now: OffsetDateTime) -> String {
     now.format(&Rfc3339).unwrap_or_default()
 }
 
@@ -236,168 +236,6 @@ impl OperatorLine {
         self.level = if http_status == 200 { "info" } else { "warn" };
         self.http_status = http_status;
         self.ms = Milliseconds(elapsed);
-        text(&self)
-    }
-}
-
-/// The line of a delivery of Event Grid's. Fields that say nothing are left out.
-#[derive(Debug, Serialize)]
-pub struct ReportsLine {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    /// What is wrong, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<Cow<'static, str>>,
-    http_status: u16,
-    /// What went wrong besides.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<&'static str>,
-    /// How the reporter proved itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credential: Option<&'static str>,
-    /// The event subscription, as the delivery names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subscription: Option<Identifier>,
-    /// How many events it brought.
-    pub events: usize,
-    /// How many of them could not be read.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub bad_events: usize,
-    /// How many of them are of types that nobody here asks for.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub other_events: usize,
-    ms: Milliseconds,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-impl ReportsLine {
-    /// The line of a delivery for this subscription, if it names one.
-    pub fn new(subscription: Option<&Vec<u8>>) -> Self {
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            level: "info",
-            event: "delivery_reports",
-            fix: None,
-            http_status: 0,
-            warnings: Vec::new(),
-            credential: None,
-            subscription: subscription.map(|name| Identifier::new(&String::from_utf8_lossy(name))),
-            events: 0,
-            bad_events: 0,
-            other_events: 0,
-            ms: Milliseconds::default(),
-        }
-    }
-
-    /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
-        self.time = rfc3339(now);
-        self.level = match http_status {
-            200 if self.fix.is_none() && self.warnings.is_empty() => "info",
-            503 => "error",
-            _ => "warn",
-        };
-        self.http_status = http_status;
-        self.ms = Milliseconds(elapsed);
-        text(&self)
-    }
-}
-
-/// The line of one report. Fields that are not known are left out.
-#[derive(Debug, Serialize)]
-pub struct ReportLine<'a> {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meaning: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<&'static str>,
-    /// It says nothing that was not known.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    known: bool,
-    message_id: &'a Identifier,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'a Identifier>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Region>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sender_type: Option<SenderType>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    report_ms: Option<u64>,
-}
-
-impl<'a> ReportLine<'a> {
-    /// The line of this report.
-    pub fn new(report: &'a ReportDone, news: bool) -> Self {
-        let status = report.reported.status();
-        let code = report.reported.code;
-        let known = code.and_then(code::look_up);
-        let accepted = report.accepted.as_ref();
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            level: if status == Status::Failed { "warn" } else { "info" },
-            event: "delivery_report",
-            status: status.name(),
-            code,
-            meaning: known.map(|code| code.meaning),
-            fix: known.filter(|_| status == Status::Failed).map(|code| code.fix),
-            known: !news,
-            message_id: &report.message_id,
-            event_id: report.event_id.as_ref(),
-            country: accepted.and_then(|accepted| accepted.region),
-            sender_type: accepted.map(|accepted| accepted.sender_type),
-            report_ms: report.time_to_report(),
-        }
-    }
-
-    /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime) -> String {
-        self.time = rfc3339(now);
-        text(&self)
-    }
-}
-
-/// The line of a message that somebody sent to one of the senders.
-#[derive(Debug, Serialize)]
-pub struct ReceivedLine<'a> {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    opt_out: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<&'a str>,
-}
-
-impl<'a> ReceivedLine<'a> {
-    /// The line of this message.
-    pub fn new(received: &'a SmsReceived) -> Self {
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            // Who has opted out gets no passcode any more.
-            level: if received.opt_out { "warn" } else { "info" },
-            event: "sms_received",
-            opt_out: received.opt_out,
-            number: received.from.as_deref(),
-        }
-    }
-
-    /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime) -> String {
-        self.time = rfc3339(now);
         text(&self)
     }
 }

@@ -2,10 +2,11 @@
 //! store, so that it can be asked often.
 
 use super::{
-    Gate, OAuthVariables, OKTA_OAUTH, Problems, REPORT_OAUTH, countries, no_sender, prefixes, rate,
-    read_api_version, read_bounds, read_callers, read_from, read_on_refusal, read_operator,
-    read_previous_callers, read_previous_operator, read_previous_report_secret, read_report_origin,
-    read_reporters, read_resource, read_senders, read_sink, read_wording, switch,
+    Gate, OAuthVariables, OKTA_OAUTH, OPERATORS_SECRETS, Problems, REPORT_OAUTH, REPORTERS_SECRETS,
+    countries, no_sender, prefixes, rate, read_api_version, read_bounds, read_callers, read_from,
+    read_on_refusal, read_operator, read_previous_callers, read_previous_operator,
+    read_previous_report_secret, read_report_origin, read_reporters, read_resource, read_senders,
+    read_sink, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
@@ -142,24 +143,22 @@ pub fn check(variables: &dyn Variables) -> Check {
 }
 
 /// What becomes of messages once they are sent: that it is not told stops none, so all of it is a
-/// warning.
+/// warning, and a variable of it that can't be read takes no hook out of service.
 fn check_reports(check: &mut Check, variables: &dyn Variables) {
-    match read_reporters(variables) {
-        Ok(reporters) => {
-            let oauth = reporters.as_ref().and_then(|reporters| reporters.oauth.as_ref());
-            check_oauth(check, variables, oauth, &REPORT_OAUTH);
-        }
-        Err(problems) => check.warnings.extend(problems.0),
+    let mut reports = Check::default();
+    if let Some(reporters) = reports.take(read_reporters(variables)) {
+        let oauth = reporters.as_ref().and_then(|reporters| reporters.oauth.as_ref());
+        check_oauth(&mut reports, variables, oauth, &REPORT_OAUTH);
     }
-    let previous = read_previous_report_secret(variables).map(drop);
-    let origin = read_report_origin(variables).map(drop);
-    let bounds = read_bounds(variables).map(drop);
-    let host = check.problems.read(variables, "applicationinsights_host");
-    let sink = read_sink(variables).map(|sink| {
-        let extra = check.problems.read(variables, "extra_outbound_host");
-        let origin = sink.map(|sink| sink.origin());
-        if let Some(origin) = origin.filter(|it| !covers(&host, it) && !covers(&extra, it)) {
-            check.warn(
+    reports.take(read_previous_report_secret(variables));
+    reports.take(read_report_origin(variables));
+    reports.take(read_bounds(variables));
+    let host = reports.problems.read(variables, "applicationinsights_host");
+    if let Some(Some(sink)) = reports.take(read_sink(variables)) {
+        let extra = reports.problems.read(variables, "extra_outbound_host");
+        let origin = sink.origin();
+        if !covers(&host, &origin) && !covers(&extra, &origin) {
+            reports.warn(
                 "applicationinsights_connection_string",
                 [
                     "is of an IngestionEndpoint that allowed_outbound_hosts does not cover: set \
@@ -169,10 +168,8 @@ fn check_reports(check: &mut Check, variables: &dyn Variables) {
                 .concat(),
             );
         }
-    });
-    for problems in [previous, origin, bounds, sink].into_iter().filter_map(Result::err) {
-        check.warnings.extend(problems.0);
     }
+    check.warnings.extend(reports.problems.0.into_iter().chain(reports.warnings));
 }
 
 /// An authorization server's host, its scope and its version.
@@ -375,7 +372,13 @@ fn check_secrets(check: &mut Check, variables: &dyn Variables) {
         "report_secret_previous",
         "store_secret",
     ] {
-        let secret = check.problems.read_secret(variables, name);
+        // Messages are sent without those of operators and reporters, too.
+        let of_hook = !OPERATORS_SECRETS.contains(&name) && !REPORTERS_SECRETS.contains(&name);
+        let mut others = Problems::default();
+        let problems = if of_hook { &mut check.problems } else { &mut others };
+        let secret = problems.read_secret(variables, name);
+        others.0.retain(|finding| !check.warnings.contains(finding));
+        check.warnings.extend(others.0);
         if !secret.is_empty() && secret.len() < SHORTEST_SECRET {
             check.warn(
                 name,
@@ -535,6 +538,18 @@ mod tests {
             let host =
                 wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
             assert_eq!(!warnings(&host).is_empty(), warned, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn what_only_reports_records_telemetry_and_pages_need_takes_no_hook_out_of_service() {
+        let begin = ["operator_", "report_", "record_", "applicationinsights_"];
+        for name in VARIABLES.iter().filter(|name| begin.iter().any(|it| name.starts_with(it))) {
+            let host = wise().with("operator_secret", "0123456789abcdef");
+            let host = host.with("report_oauth_issuer", "https://login.microsoftonline.com/t/v2.0");
+            let host = host.with("report_oauth_audience", "api");
+            let host = host.with("report_oauth_host", "https://login.microsoftonline.com");
+            assert!(warnings(&host.with(name, "<unavailable>")).contains(name), "{name}");
         }
     }
 

@@ -303,7 +303,8 @@ impl<'a> Cache<'a> {
         let found = discovery::find(self.issuer, self.entry.place, self.ports, until);
         let now = self.now();
         match found {
-            Ok(Found { place, jwks, bytes, lifetime }) => {
+            Ok(Found { place, jwks, bytes, cache_control }) => {
+                let lifetime = entry::lifetime(cache_control.as_deref());
                 self.entry = Entry {
                     fetched: now,
                     fresh_until: now.saturating_add(lifetime),

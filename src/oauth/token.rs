@@ -315,14 +315,14 @@ faults! {
     /// None of `cid`, `azp` and `appid`.
     NoClient = "the bearer token has none of the claims cid, azp and appid, so okta_oauth_client_id can't be checked";
     /// `cid`, `azp` or `appid` is of another client.
-    Client = "the bearer token was given to another client: okta_oauth_client_id must be the client ID of the caller, \
-        which for Okta is the one in its hook";
+    Client = "the bearer token was given to another client: okta_oauth_client_id must be the client ID of the \
+        caller, which is the one in Okta's hook, or Event Grid's application";
     /// A user's token, or one that is not known to be an application's.
     User = "the bearer token is not known to be an application's: the caller must use client credentials, and for \
         Entra the API's app registration should add the optional claim idtyp";
     /// The scope is neither in `scp` nor in `scope` nor in `roles`.
     Scope = "the bearer token lacks the scope: okta_oauth_scope must be one that the authorization server grants to \
-        the client, or with Entra an app role of the API, or empty";
+        the client, or with Entra an app role of the API";
 }
 
 impl std::error::Error for TokenFault {}

@@ -2,7 +2,7 @@
 //!
 //! # What is stored
 //!
-//! Two values for each bucket, `okta-telephony-acs/accepted/N` and `okta-telephony-acs/reported/N`, with
+//! Two values for each bucket, `okta-telephony-acs/accepted/1/N` and `okta-telephony-acs/reported/1/N`, with
 //! at most 32 entries each. Hooks write the first and the receiver of reports the second, so that a report
 //! that comes while its hook still writes is not lost. There is a bucket for each 32 of `record_slots`, and
 //! a message's is told by a hash of its id. An entry has at most 300 bytes: 6 MB for 10,000 slots.
@@ -21,6 +21,7 @@
 //! answer may be cut off by the host. A message that lacks its first half still has its second.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,12 +29,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Accepted, Bounds, Delivery, Moment, Reported, Status};
 use crate::breaker::Guarded;
-use crate::ports::{Ports, Store, StoreUnavailable};
+use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
 /// How many entries a bucket holds.
 const ENTRIES: usize = 32;
 
-/// The first byte of a value: another one is another format.
+/// The first byte of a value: another one is another format. A record has no names in it, so one with
+/// another field, or with the same in another order, is another format, too.
 const VERSION: u8 = 1;
 
 /// The bytes of an entry before its record: its length without itself, whose it is, and when it was.
@@ -42,9 +44,15 @@ const HEAD: usize = 2 + TAG + 8;
 /// The bytes of a hash by which messages in a bucket are told apart.
 const TAG: usize = 16;
 
+/// The time that all the buckets of a list or a batch may take. Event Grid waits 30 seconds.
+const TIME: Duration = Duration::from_secs(15);
+
 /// The records, as one request sees them.
 pub struct Records<'a> {
     store: Guarded<'a>,
+    clock: &'a dyn Clock,
+    /// Until when buckets are read one after the other.
+    until: Instant,
     bounds: Bounds,
     now: Moment,
 }
@@ -61,7 +69,13 @@ pub struct Told {
 impl<'a> Records<'a> {
     /// The records within these bounds.
     pub fn new(bounds: Bounds, ports: Ports<'a>) -> Self {
-        Self { store: Guarded::records(ports), bounds, now: ports.clock.milliseconds() }
+        Self {
+            store: Guarded::records(ports),
+            clock: ports.clock,
+            until: ports.clock.instant().plus(TIME),
+            bounds,
+            now: ports.clock.milliseconds(),
+        }
     }
 
     /// Whether this request has found out that the store hangs or fails: it says so in the log.
@@ -75,41 +89,61 @@ impl<'a> Records<'a> {
         let key = key(Half::Accepted, place.bucket);
         let value = self.store.get(&key)?.unwrap_or_default();
         let mut bucket = Bucket::parse(&value, self.oldest());
-        bucket.put(Entry::new(place.tag, accepted.at, message_id, accepted));
+        // A hook that Okta calls twice has one message, which ACS took the first time.
+        let known = bucket.find(place.tag).and_then(Entry::record::<Accepted>);
+        let at = known.map_or(accepted.at, |known| known.at.min(accepted.at));
+        let accepted = Accepted { at, ..accepted.clone() };
+        bucket.put(Entry::new(place.tag, at, message_id, &accepted));
         self.store.set(&key, &bucket.bytes())
     }
 
-    /// Remembers what reports say of messages, each by its id. A bucket is read and written once, however
-    /// many of them are for it.
-    pub fn report(&self, reports: &[(&str, Reported)]) -> Result<Vec<Told>, StoreUnavailable> {
+    /// Remembers what reports say of messages, each by its id, and says what became of each: `None` where the
+    /// store failed before it was written down. A bucket is read and written once, however many of them are
+    /// for it.
+    pub fn report(&self, reports: &[(&str, Reported)]) -> Vec<Option<Told>> {
         let places: Vec<_> = reports.iter().map(|(message_id, _)| self.place(message_id)).collect();
         let mut by_bucket: Vec<_> = (0..reports.len()).collect();
         by_bucket.sort_by_key(|at| places[*at].bucket);
-        let mut told = vec![Told { accepted: None, news: false }; reports.len()];
+        let mut told = vec![None; reports.len()];
         for group in by_bucket.chunk_by(|a, b| places[*a].bucket == places[*b].bucket) {
-            let bucket = places[group[0]].bucket;
-            let value = self.store.get(&key(Half::Accepted, bucket))?.unwrap_or_default();
-            let accepted = Bucket::parse(&value, self.oldest());
-            let key = key(Half::Reported, bucket);
-            let value = self.store.get(&key)?.unwrap_or_default();
-            let mut reported = Bucket::parse(&value, self.oldest());
-            for &at in group {
-                let (message_id, report) = &reports[at];
-                let tag = places[at].tag;
-                let known = reported.find(tag).and_then(Entry::record::<Reported>);
-                told[at].accepted = accepted.find(tag).and_then(Entry::record);
-                told[at].news = known.is_none_or(|known| report.goes_over(&known));
-                if told[at].news {
-                    // By when its message was taken, so that both halves make room together; never by a
-                    // date that is still to come, or it would never make room.
-                    let when = told[at].accepted.as_ref().map_or(report.at, |accepted| accepted.at);
-                    let when = when.min(self.now);
-                    reported.put(Entry::new(tag, when, message_id, report));
-                }
+            if self.clock.instant() >= self.until {
+                break;
             }
-            if group.iter().any(|at| told[*at].news) {
-                self.store.set(&key, &reported.bytes())?;
+            let of_bucket = group.iter().map(|&at| (places[at].tag, &reports[at]));
+            let Ok(of_bucket) = self.report_to(places[group[0]].bucket, of_bucket) else { break };
+            for (&at, this) in group.iter().zip(of_bucket) {
+                told[at] = Some(this);
             }
+        }
+        told
+    }
+
+    /// Remembers what reports say of messages of one bucket.
+    fn report_to<'r>(
+        &self,
+        bucket: u32,
+        reports: impl Iterator<Item = ([u8; TAG], &'r (&'r str, Reported))>,
+    ) -> Result<Vec<Told>, StoreUnavailable> {
+        let value = self.store.get(&key(Half::Accepted, bucket))?.unwrap_or_default();
+        let accepted = Bucket::parse(&value, self.oldest());
+        let key = key(Half::Reported, bucket);
+        let value = self.store.get(&key)?.unwrap_or_default();
+        let mut reported = Bucket::parse(&value, self.oldest());
+        let mut told = Vec::new();
+        for (tag, (message_id, report)) in reports {
+            let known = reported.find(tag).and_then(Entry::record::<Reported>);
+            let accepted = accepted.find(tag).and_then(Entry::record::<Accepted>);
+            let news = known.is_none_or(|known| report.goes_over(&known));
+            if news {
+                // By when its message was taken, so that both halves make room together; never by a
+                // date that is still to come, or it would never make room.
+                let when = accepted.as_ref().map_or(report.at, |accepted| accepted.at);
+                reported.put(Entry::new(tag, when.min(self.now), message_id, report));
+            }
+            told.push(Told { accepted, news });
+        }
+        if told.iter().any(|told| told.news) {
+            self.store.set(&key, &reported.bytes())?;
         }
         Ok(told)
     }
@@ -144,6 +178,9 @@ impl<'a> Records<'a> {
             newest.truncate(limit);
         };
         for bucket in 0..self.buckets() {
+            if self.clock.instant() >= self.until {
+                return Err(StoreUnavailable);
+            }
             let [accepted, reported] = [Half::Accepted, Half::Reported]
                 .map(|half| Ok(self.store.get(&key(half, bucket))?.unwrap_or_default()));
             let (accepted, reported) = (accepted?, reported?);
@@ -168,6 +205,7 @@ impl<'a> Records<'a> {
             newest.extend(deliveries.into_iter().filter(|delivery| {
                 // What can't be read is as if it were not there.
                 !delivery.message_id.is_empty()
+                    && (delivery.accepted.is_some() || delivery.reported.is_some())
                     && status.is_none_or(|status| delivery.status() == status)
             }));
             if newest.len() > 2 * limit {
@@ -214,7 +252,7 @@ fn key(half: Half, bucket: u32) -> String {
         Half::Accepted => "accepted",
         Half::Reported => "reported",
     };
-    ["okta-telephony-acs/", half, "/", &bucket.to_string()].concat()
+    ["okta-telephony-acs/", half, "/1/", &bucket.to_string()].concat()
 }
 
 /// The entries of a bucket that are not too old.
@@ -325,7 +363,6 @@ mod tests {
     use crate::ports::fake::FakeHost;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, HashSet};
-    use std::time::Duration;
 
     const BOUNDS: Bounds = Bounds { slots: 100, max_age: 3600 };
 
@@ -360,13 +397,13 @@ mod tests {
 
         records.accept("a", &accepted(now)).unwrap();
         assert_eq!(records.find("a").unwrap().unwrap().status(), Status::Accepted);
-        let told = records.report(&[("a", delivered(now + 2500))]).unwrap();
-        assert_eq!(told, [Told { accepted: Some(accepted(now)), news: true }]);
+        let told = records.report(&[("a", delivered(now + 2500))]);
+        assert_eq!(told, [Some(Told { accepted: Some(accepted(now)), news: true })]);
         let found = records.find("a").unwrap().unwrap();
         assert_eq!(found.time_to_report(), Some(Duration::from_millis(2500)));
 
-        let told = records.report(&[("b", failed(now, 4005))]).unwrap();
-        assert_eq!(told, [Told { accepted: None, news: true }]);
+        let told = records.report(&[("b", failed(now, 4005))]);
+        assert_eq!(told, [Some(Told { accepted: None, news: true })]);
         assert_eq!(records.find("b").unwrap().unwrap().status(), Status::Failed);
         records.accept("b", &accepted(now)).unwrap();
         let found = records.find("b").unwrap().unwrap();
@@ -381,17 +418,17 @@ mod tests {
             let host = FakeHost::default();
             let records = Records::new(Bounds { max_age: u32::MAX, ..BOUNDS }, host.ports());
             for at in order.into_iter().chain(order) {
-                records.report(&[("a", reports[at].clone())]).unwrap();
+                records.report(&[("a", reports[at].clone())]);
             }
-            let again = records.report(&[("a", reports[1].clone())]).unwrap();
-            assert!(!again[0].news, "{order:?}");
+            let again = records.report(&[("a", reports[1].clone())]);
+            assert!(!again[0].as_ref().unwrap().news, "{order:?}");
             let found = records.find("a").unwrap().unwrap();
             assert_eq!(found.reported, Some(delivered(20)), "{order:?}");
             // In one batch it is no different.
             let host = FakeHost::default();
             let records = Records::new(Bounds { max_age: u32::MAX, ..BOUNDS }, host.ports());
             let batch: Vec<_> = order.iter().map(|at| ("a", reports[*at].clone())).collect();
-            records.report(&batch).unwrap();
+            records.report(&batch);
             assert_eq!(records.find("a").unwrap().unwrap().reported, Some(delivered(20)));
         }
     }
@@ -404,9 +441,45 @@ mod tests {
         for (first, second) in
             [(failed(now, 5002), delivered(now)), (delivered(now), failed(now, 5002))]
         {
-            records.report(&[("a", first), ("a", second)]).unwrap();
+            records.report(&[("a", first), ("a", second)]);
             assert_eq!(records.find("a").unwrap().unwrap().status(), Status::Delivered);
         }
+    }
+
+    #[test]
+    fn a_hook_that_okta_calls_twice_has_the_time_of_the_first() {
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        let now = records.now;
+        records.accept("a", &accepted(now)).unwrap();
+        records.accept("a", &accepted(now + 700)).unwrap();
+        assert_eq!(records.find("a").unwrap().unwrap().accepted, Some(accepted(now)));
+    }
+
+    #[test]
+    fn a_store_that_is_slow_with_each_bucket_is_not_read_for_ever() {
+        struct Slow<'a>(&'a FakeHost);
+        impl Store for Slow<'_> {
+            fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+                self.0.sleep(self.0.instant().plus(Duration::from_millis(400)));
+                self.0.records.get(key)
+            }
+            fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+                self.0.records.set(key, value)
+            }
+        }
+        let host = FakeHost::default();
+        let bounds = Bounds { slots: 10_000, max_age: 3600 };
+        let store = Slow(&host);
+        let ports = Ports { records: &store, ..host.ports() };
+        let started = host.instant();
+        assert_eq!(Records::new(bounds, ports).newest(10, None), Err(StoreUnavailable));
+        assert!(host.instant().since(started) < TIME + Duration::from_secs(1));
+        let records = Records::new(bounds, ports);
+        let ids: Vec<_> = (0..1000).map(|id| format!("id-{id}")).collect();
+        let batch: Vec<_> = ids.iter().map(|id| (id.as_str(), delivered(records.now))).collect();
+        let told = records.report(&batch);
+        assert!(told.iter().any(Option::is_some) && told.iter().any(Option::is_none));
     }
 
     #[test]
@@ -428,7 +501,7 @@ mod tests {
         let records = Records::new(BOUNDS, ports);
         let ids: Vec<_> = (0..1000).map(|id| format!("id-{id}")).collect();
         let batch: Vec<_> = ids.iter().map(|id| (id.as_str(), delivered(records.now))).collect();
-        records.report(&batch).unwrap();
+        records.report(&batch);
         assert_eq!(store.1.get(), 4 * 3, "four buckets, two gets and a set each");
     }
 
@@ -461,14 +534,12 @@ mod tests {
         for at in 0..30 {
             records.accept(&format!("id-{at}"), &accepted(now + at)).unwrap();
         }
-        records
-            .report(&[
-                ("id-3", delivered(now + 50)),
-                ("id-4", failed(now + 50, 4005)),
-                ("id-5", failed(now + 50, 5002)),
-                ("other", delivered(now + 100)),
-            ])
-            .unwrap();
+        records.report(&[
+            ("id-3", delivered(now + 50)),
+            ("id-4", failed(now + 50, 4005)),
+            ("id-5", failed(now + 50, 5002)),
+            ("other", delivered(now + 100)),
+        ]);
         let ids = |limit, status| -> Vec<_> {
             let newest = records.newest(limit, status).unwrap();
             newest.into_iter().map(|delivery| delivery.message_id).collect()
@@ -492,8 +563,43 @@ mod tests {
         assert_eq!(records.find("a"), Ok(None));
         host.records.0.replace(None);
         assert_eq!(records.accept("a", &accepted(1)), Err(StoreUnavailable));
+        assert_eq!(records.report(&[("a", delivered(1))]), [None]);
         assert!(records.found_down());
         assert_eq!(records.find("a"), Err(StoreUnavailable));
+    }
+
+    #[test]
+    fn the_format_does_not_change_without_its_version() {
+        let trace =
+            Some(crate::telemetry::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
+        let accepted =
+            Accepted { event_id: Some("e".into()), request_type: None, trace, ..accepted(300) };
+        let entry = Entry::new([5; TAG], 6, "a", &accepted);
+        let record = [
+            &b"\x01a\xac\x02\x01\x01e\x00\x01\x02GB\x03\x02\x01"[..],
+            &[7; 16],
+            b"\x01",
+            &[8; 16],
+            &[9; 8],
+        ]
+        .concat();
+        let length = [0, (TAG + 8 + record.len()) as u8];
+        let when = 6u64.to_be_bytes();
+        let value = [&[VERSION][..], &length, &[5; TAG], &when, &record].concat();
+        assert_eq!((VERSION, Bucket(vec![entry]).bytes()), (1, value));
+        let entry = Entry::new([5; TAG], 6, "a", &failed(300, 4005));
+        assert_eq!(*entry.record, *b"\x01a\xac\x02\x00\x01\xa5\x1f");
+    }
+
+    #[test]
+    fn a_record_that_can_not_be_read_is_not_there() {
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        let place = records.place("a");
+        let bucket = Bucket(vec![Entry::new(place.tag, records.now, "a", &records.now)]);
+        Store::set(&host.records, &key(Half::Accepted, place.bucket), &bucket.bytes()).unwrap();
+        assert_eq!(records.find("a"), Ok(None));
+        assert_eq!(records.newest(10, None), Ok(Vec::new()));
     }
 
     /// 50,000 messages and as many reports, each report 40 messages after its own, through 1,000 slots.
@@ -516,7 +622,7 @@ mod tests {
                 records.accept(&id(at), &accepted(start + at * 10)).unwrap();
             }
             if let Some(at) = at.checked_sub(40) {
-                records.report(&[(&id(at), report_of(at))]).unwrap();
+                records.report(&[(&id(at), report_of(at))]);
             }
             if at % 1000 == 999 {
                 let stored = host.records.0.borrow();

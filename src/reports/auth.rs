@@ -29,9 +29,9 @@ pub struct Reporters {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Shown {
     /// In the header, which must be there once.
-    Header(Vec<u8>),
+    Header(Secret),
     /// In the query.
-    Query(Vec<u8>),
+    Query(Secret),
 }
 
 impl Shown {
@@ -39,7 +39,7 @@ impl Shown {
     pub fn of(request: &dyn InboundRequest) -> Option<Self> {
         let mut values = request.header(HEADER);
         match (values.pop(), values.is_empty()) {
-            (Some(value), true) => return Some(Self::Header(value)),
+            (Some(value), true) => return Some(Self::Header(value.into())),
             (Some(_), false) => return None,
             (None, _) => {}
         }
@@ -49,13 +49,13 @@ impl Shown {
             (name == PARAMETER).then_some(value)
         });
         let code = codes.next()?;
-        codes.next().is_none().then(|| Self::Query(percent_decoded(code)))
+        codes.next().is_none().then(|| Self::Query(percent_decoded(code).into()))
     }
 
     /// Whether it is this secret.
     pub fn is(&self, expected: &Secret) -> bool {
         let (Self::Header(shown) | Self::Query(shown)) = self;
-        same(shown, expected.reveal()).into()
+        same(shown.reveal(), expected.reveal()).into()
     }
 
     /// The name in the log; of a secret that is on its way out, if `previous`.
@@ -127,6 +127,14 @@ mod tests {
             ("/r?code=q&code=q", &[], None),
         ] {
             assert_eq!(shown(path, headers), expected, "{path} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_not_shown_on() {
+        for shown in [shown("/r", &["s"]), shown("/r?code=s", &[])] {
+            let text = format!("{:?}", shown.unwrap());
+            assert!(text.contains("([redacted])"), "{text}");
         }
     }
 

@@ -10,7 +10,6 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::Issuer;
-use super::entry::lifetime;
 use crate::oauth::token::Jwks;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 use crate::url::Url;
@@ -150,8 +149,8 @@ pub(super) struct Found {
     pub place: Option<Place>,
     pub jwks: Jwks,
     pub bytes: Vec<u8>,
-    /// For how long they hold, in seconds.
-    pub lifetime: u64,
+    /// The `Cache-Control` that they came with.
+    pub cache_control: Option<String>,
 }
 
 /// Asks for an issuer's keys, at `first` before all other places, until `until` at the latest.
@@ -175,7 +174,7 @@ pub(super) fn find(
     };
     let (bytes, cache_control) = get(&jwks_uri, Document::Keys, ports, until)?;
     let jwks = Jwks::parse(&bytes).map_err(|_| KeysUnavailable::NotKeys)?;
-    Ok(Found { place, jwks, bytes, lifetime: lifetime(cache_control.as_deref()) })
+    Ok(Found { place, jwks, bytes, cache_control })
 }
 
 /// The first place that has the issuer's metadata, and the URL of the keys in it.

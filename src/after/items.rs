@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
-use super::application_insights::{
-    DEPENDENCY_NAME, Data, EVENT_NAME, Item, REQUEST_NAME, Severity,
-};
-use super::trace_context::{Trace, span_id};
-use crate::after::{HookDone, ReportDone};
-use crate::app::HOOK_PATH;
+use super::{HookDone, ReportDone};
+use crate::okta::HOOK_PATH;
 use crate::ports::{Instant, Random};
 use crate::records::canonical_id;
+use crate::telemetry::application_insights::{
+    DEPENDENCY_NAME, Data, EVENT_NAME, Item, REQUEST_NAME, Severity,
+};
+use crate::telemetry::trace_context::{Trace, span_id};
 
 /// The properties of an item: those that have a value.
 struct Properties<'a>(Vec<(&'static str, Cow<'a, str>)>);
