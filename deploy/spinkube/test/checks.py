@@ -194,6 +194,21 @@ def controller(values):
     return found
 
 
+def shim(document):
+    """Of shim.yaml: what each node downloads and runs as root is the very archive that was looked at."""
+    found = []
+    for platform in document["spec"]["fetchStrategy"]["platforms"]:
+        if not re.fullmatch(r"[0-9a-f]{64}", platform.get("sha256", "")):
+            found.append(f"{platform['arch']}: has no digest")
+        if not re.search(r"/v\d+\.\d+\.\d+/", platform["location"]):
+            found.append(f"{platform['arch']}: has no version")
+    if not document["spec"].get("nodeSelector"):
+        found.append("goes to every node")
+    if document["spec"].get("containerdRuntimeOptions", {}).get("SystemdCgroup") != "true":
+        found.append("no metrics of pods")
+    return found
+
+
 def images(documents):
     found = []
     for image in re.findall(r"^\s*(?:- )?image: (\S+)$", yaml.safe_dump_all(documents), re.M):

@@ -1,6 +1,6 @@
 """The fields of custom resources that we use, and no others: what is not here is an error, as a misspelt field is.
 
-Copied from the CRDs: SpinKube's operator 0.6.1, External Secrets Operator v1, Secrets Store CSI driver v1, cert-manager
+Copied from the CRDs: SpinKube's operator 0.6.1 and Runtime Class Manager 0.2.0, External Secrets Operator v1, Secrets Store CSI driver v1, cert-manager
 v1, Gateway API v1, KEDA v1alpha1. A type stands for a value, a list of one for a list, a dict for an object; `MAP` has
 keys of the owner's.
 """
@@ -51,6 +51,13 @@ FIELDS = {
                 "exporter_otlp_logs_endpoint": str,
             },
         },
+    },
+    ("runtime.spinkube.dev/v1alpha1", "Shim"): {
+        "nodeSelector": MAP,
+        "fetchStrategy": {"platforms": [{"os": str, "arch": str, "location": str, "sha256": str}]},
+        "containerdRuntimeOptions": MAP,
+        "runtimeClass": {"name": str, "handler": str},
+        "rolloutStrategy": {"type": str},
     },
     ("external-secrets.io/v1", "SecretStore"): {
         "provider": {"azurekv": {"authType": str, "vaultUrl": str, "tenantId": str, "serviceAccountRef": {"name": str}}},

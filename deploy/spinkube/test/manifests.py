@@ -100,6 +100,11 @@ def values():
     return yaml.load((SPINKUBE / "components/ingress-nginx/values.yaml").read_text(), Loader)
 
 
+def shim():
+    """What an administrator applies before any overlay."""
+    return yaml.load((SPINKUBE / "shim.yaml").read_text(), Loader)
+
+
 def routes():
     """The application's routes."""
     return [trigger["route"] for trigger in SPIN_TOML["trigger"]["http"]]

@@ -112,6 +112,9 @@ class Overlays(unittest.TestCase):
                 self.assertEqual([error.message for error in errors], [], f"{name}: {document['kind']}")
                 seen += 1
         self.assertEqual(seen, 2 * len(BUILT))
+        schema = schemas["runtime.spinkube.dev/v1alpha1", "Shim"]
+        errors = list(jsonschema.Draft7Validator(schema).iter_errors(manifests.shim()))
+        self.assertEqual([error.message for error in errors], [])
 
     def test_all_that_must_hold_holds(self):
         for name, documents in BUILT.items():
@@ -121,6 +124,12 @@ class Overlays(unittest.TestCase):
 
     def test_the_controller_closes_port_80_and_logs_no_query(self):
         self.assertEqual(checks.controller(manifests.values()), [])
+
+    def test_the_shim_is_a_certain_one_and_makes_the_runtime_class_of_the_executor(self):
+        document = manifests.shim()
+        self.assertEqual(fields.problems(document) + checks.shim(document), [])
+        executor = one(BUILT["aks"], "SpinAppExecutor")["spec"]["deploymentConfig"]
+        self.assertEqual(document["spec"]["runtimeClass"]["name"], executor["runtimeClassName"])
 
     def test_development_has_no_way_in(self):
         self.assertEqual(list(checks.exposed(BUILT["dev"])), [])
@@ -311,6 +320,20 @@ class WhatIsBrokenIsRefused(unittest.TestCase):
             values = manifests.values()
             change(values["controller"])
             self.assertTrue(any(word in complaint for complaint in checks.controller(values)), word)
+
+    def test_a_shim_without_digest_version_or_nodes(self):
+        for change, word in [
+            (lambda s: s["fetchStrategy"]["platforms"][0].pop("sha256"), "digest"),
+            (lambda s: s["fetchStrategy"]["platforms"][0].update(location="https://example.com/latest/shim.tar.gz"), "version"),
+            (lambda s: s.pop("nodeSelector"), "every node"),
+            (lambda s: s.pop("containerdRuntimeOptions"), "metrics"),
+        ]:
+            document = manifests.shim()
+            change(document["spec"])
+            self.assertTrue(any(word in complaint for complaint in checks.shim(document)), word)
+        document = manifests.shim()
+        document["spec"]["fetchStrategy"]["anonHTTP"] = {}
+        self.assertEqual(len(fields.problems(document)), 1)
 
     def test_a_misspelt_field_of_a_custom_kind(self):
         for variant, kind, change in [
