@@ -1,0 +1,435 @@
+"""What must hold of a built overlay. Each check takes the documents and gives back what is wrong, as sentences."""
+
+import re
+import tomllib
+
+import yaml
+
+import manifests
+
+APP = "okta-telephony"
+APP_LABELS = {"core.spinkube.dev/app-name": APP}
+PUBLIC = {"/api/okta-telephony", "/api/delivery-reports"}
+HOST_PAGES = {"/.well-known/spin/health"}
+VARIABLES = manifests.SPIN_TOML["variables"]
+SECRETS = {name for name, variable in VARIABLES.items() if variable.get("secret")}
+
+
+def of(documents, kind):
+    return [document for document in documents if document["kind"] == kind]
+
+
+def app(documents):
+    (spin_app,) = of(documents, "SpinApp")
+    return spin_app
+
+
+def variables(documents):
+    return app(documents)["spec"].get("variables", [])
+
+
+def key(variable):
+    """A Key Vault takes dashes and no underscores."""
+    return variable.replace("_", "-")
+
+
+def unknown_variables(documents):
+    names = [variable["name"] for variable in variables(documents)]
+    unknown = [f"{name}: is no variable of spin.toml" for name in names if name not in VARIABLES]
+    return unknown + [f"{name}: is there twice" for name in set(names) if names.count(name) > 1]
+
+
+def secrets_in_clear(documents):
+    """A secret's value is in a Secret; a setting's is not."""
+    found = []
+    for variable in variables(documents):
+        name, reference = variable["name"], variable.get("valueFrom", {}).get("secretKeyRef")
+        if name in SECRETS:
+            if "value" in variable or reference is None:
+                found.append(f"{name}: is a secret and does not come from a secretKeyRef")
+            elif reference["key"] != key(name) or reference["name"] != APP:
+                found.append(f"{name}: should come from {APP}, {key(name)}")
+        elif "value" not in variable or reference is not None:
+            found.append(f"{name}: is no secret and should have a value")
+    missing = SECRETS - {variable["name"] for variable in variables(documents)}
+    return found + [f"{name}: is a secret of spin.toml and not there" for name in missing]
+
+
+def looks_like_a_secret(documents):
+    """Nothing in the tree may be one, not even in an annotation."""
+    pattern = re.compile(r"accesskey=|InstrumentationKey=|rediss?://[^ \"]*:[^ \"]*@|-----BEGIN|Basic [A-Za-z0-9+/]{12}")
+    text = yaml.safe_dump_all(documents)
+    return [f"looks like a secret: {match}" for match in pattern.findall(text)]
+
+
+def production_settings(documents):
+    """What README says must not be left at its default."""
+    values = {variable["name"]: variable.get("value") for variable in variables(documents)}
+    found = []
+    for name, right in {
+        "okta_response_format": lambda value: value == "documented",
+        "allowed_countries": lambda value: value not in ("", "*"),
+        "rate_limit_total": lambda value: re.fullmatch(r"\d+/\d+[smhd]", value),
+        "policy_mode": lambda value: value == "enforce",
+        "sending": lambda value: value == "on",
+    }.items():
+        if values.get(name) is None or not right(values[name]):
+            found.append(f"{name}: is {values.get(name)!r}")
+    return found
+
+
+def exposed(documents):
+    """Each (host, kind of match, path, service, port) that the outside reaches."""
+    for ingress in of(documents, "Ingress"):
+        if "defaultBackend" in ingress["spec"]:
+            yield None, "default", "/", ingress["spec"]["defaultBackend"]["service"]["name"], None
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                service = path["backend"]["service"]
+                yield rule.get("host"), path["pathType"], path["path"], service["name"], service["port"].get("number")
+    for route in of(documents, "HTTPRoute"):
+        for rule in route["spec"]["rules"]:
+            matches = [match["path"] for match in rule.get("matches", [])] or [{"type": "PathPrefix", "value": "/"}]
+            for match in matches:
+                for backend in rule["backendRefs"]:
+                    yield route["spec"]["hostnames"][0], match["type"], match["value"], backend["name"], backend["port"]
+
+
+def public_paths(documents):
+    """Exactly two paths, each to the letter. Whatever else is exposed, an operator's page is."""
+    found, paths = [], []
+    for host, match, path, _, _ in exposed(documents):
+        if match != "Exact":
+            found.append(f"{path}: is matched by {match}, which lets more in")
+        if not host:
+            found.append(f"{path}: is exposed under every name")
+        paths.append(path)
+    if sorted(paths) != sorted(PUBLIC):
+        found.append(f"exposed are {sorted(paths)}, not {sorted(PUBLIC)}")
+    found += [f"{path}: is no route of spin.toml" for path in paths if path not in manifests.routes()]
+    return found
+
+
+def plain_http(documents):
+    """Nothing is served, or redirected, without TLS."""
+    found = []
+    prefix = "nginx.ingress.kubernetes.io/"
+    for ingress in of(documents, "Ingress"):
+        annotations = ingress["metadata"].get("annotations", {})
+        for name in ("ssl-redirect", "force-ssl-redirect"):
+            if annotations.get(prefix + name) != "false":
+                found.append(f"{name}: would redirect plain HTTP")
+        covered = {host for tls in ingress["spec"].get("tls", []) for host in tls["hosts"]}
+        found += [
+            f"{rule.get('host')}: has no certificate"
+            for rule in ingress["spec"]["rules"]
+            if rule.get("host") not in covered
+        ]
+    for gateway in of(documents, "Gateway"):
+        for listener in gateway["spec"]["listeners"]:
+            if listener["protocol"] != "HTTPS" or listener["port"] != 443 or not listener.get("tls"):
+                found.append(f"listener {listener['name']}: is not HTTPS on 443")
+    secrets = {tls["secretName"] for ingress in of(documents, "Ingress") for tls in ingress["spec"].get("tls", [])} | {
+        reference["name"]
+        for gateway in of(documents, "Gateway")
+        for listener in gateway["spec"]["listeners"]
+        for reference in listener.get("tls", {}).get("certificateRefs", [])
+    }
+    for certificate in of(documents, "Certificate"):
+        if certificate["spec"]["secretName"] not in secrets:
+            found.append(f"{certificate['spec']['secretName']}: nobody uses this certificate")
+    return found
+
+
+# As ingress-nginx itself checks them (internal/ingress/annotations); an annotation that it refuses takes the whole
+# Ingress out of service. Snippets are none of them.
+NUMBER, SIZE, SWITCH = r"\d+", r"(?i:\d+[bkmg]?)", r"true|false"
+ANNOTATIONS = {
+    "ssl-redirect": SWITCH,
+    "force-ssl-redirect": SWITCH,
+    "enable-access-log": SWITCH,
+    "proxy-body-size": SIZE,
+    "proxy-connect-timeout": NUMBER,
+    "proxy-read-timeout": NUMBER,
+    "proxy-next-upstream": r"((error|timeout|invalid_header|http_50[0234]|http_40[34]|http_429|non_idempotent|off)\s?)+",
+    "proxy-next-upstream-tries": NUMBER,
+    "proxy-next-upstream-timeout": NUMBER,
+    "whitelist-source-range": r"[0-9a-f.:/, ]+",
+}
+
+
+def ingress_annotations(documents):
+    found = []
+    for ingress in of(documents, "Ingress"):
+        annotations = {}
+        for name, value in ingress["metadata"].get("annotations", {}).items():
+            short = name.removeprefix("nginx.ingress.kubernetes.io/")
+            annotations[short] = value
+            if short not in ANNOTATIONS:
+                found.append(f"{name}: is not known here")
+            elif not re.fullmatch(ANNOTATIONS[short], value):
+                found.append(f"{name}: ingress-nginx does not take {value!r}")
+        if annotations.get("proxy-next-upstream") != "error timeout":
+            found.append("proxy-next-upstream: a POST that has been sent would be sent again")
+        if annotations.get("proxy-body-size") != "1536k":
+            found.append("proxy-body-size: is not the hook's own limit, 1.5 MiB")
+        if int(annotations.get("proxy-connect-timeout", "5")) > 1:
+            found.append("proxy-connect-timeout: a second try would come after Okta has hung up")
+    return found
+
+
+def controller(values):
+    """Of the chart's values, not of documents: no port 80, and no query in a log."""
+    found = []
+    settings = values["controller"]
+    if settings["service"].get("enableHttp") is not False:
+        found.append("enableHttp: port 80 is open")
+    if settings.get("allowSnippetAnnotations") is not False:
+        found.append("allowSnippetAnnotations: is on")
+    log = settings.get("config", {}).get("log-format-upstream", "$request")
+    if re.search(r"\$(request(?![_a-z])|request_uri|args|query_string|http_referer|is_args|arg_)", log):
+        found.append("log-format-upstream: has the query")
+    if settings.get("config", {}).get("error-log-level") not in ("crit", "alert", "emerg"):
+        found.append("error-log-level: an error's line has the query")
+    return found
+
+
+def shim(document):
+    """Of shim.yaml: what each node downloads and runs as root is the very archive that was looked at."""
+    found = []
+    for platform in document["spec"]["fetchStrategy"]["platforms"]:
+        if not re.fullmatch(r"[0-9a-f]{64}", platform.get("sha256", "")):
+            found.append(f"{platform['arch']}: has no digest")
+        if not re.search(r"/v\d+\.\d+\.\d+/", platform["location"]):
+            found.append(f"{platform['arch']}: has no version")
+    if not document["spec"].get("nodeSelector"):
+        found.append("goes to every node")
+    if document["spec"].get("containerdRuntimeOptions", {}).get("SystemdCgroup") != "true":
+        found.append("no metrics of pods")
+    return found
+
+
+def images(documents):
+    found = []
+    for image in re.findall(r"^\s*(?:- )?image: (\S+)$", yaml.safe_dump_all(documents), re.M):
+        tag = re.search(r"(@sha256:[0-9a-f]{64}|:[\w.-]+)$", image)
+        if tag is None or tag[0] == ":latest":
+            found.append(f"{image}: has no tag that stays")
+    if not of(documents, "SpinApp") or not app(documents)["spec"].get("image"):
+        found.append("there is no image")
+    return found
+
+
+def names_and_selectors(documents):
+    """The operator makes Deployment and Service by the SpinApp's name, and labels the pods with it."""
+    spec, found = app(documents)["spec"], []
+    namespaces = {document["metadata"].get("namespace") for document in documents if document["kind"] != "Namespace"}
+    if namespaces != {namespace["metadata"]["name"] for namespace in of(documents, "Namespace")}:
+        found.append(f"namespaces differ: {namespaces}")
+    if app(documents)["metadata"]["name"] != APP:
+        found.append("the SpinApp has another name")
+    for _, _, path, service, port in exposed(documents):
+        if (service, port) != (APP, 80):
+            found.append(f"{path}: goes to {service}:{port}, not to {APP}:80")
+    for budget in of(documents, "PodDisruptionBudget"):
+        if budget["spec"]["selector"] != {"matchLabels": APP_LABELS}:
+            found.append("the PodDisruptionBudget selects other pods")
+    for policy in of(documents, "NetworkPolicy"):
+        if policy["spec"]["podSelector"] != {"matchLabels": APP_LABELS}:
+            found.append(f"{policy['metadata']['name']}: selects other pods")
+    for scaler in of(documents, "HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        if target != {"apiVersion": "apps/v1", "kind": "Deployment", "name": APP}:
+            found.append("the HorizontalPodAutoscaler scales something else")
+    for scaler in of(documents, "ScaledObject"):
+        if scaler["spec"]["scaleTargetRef"] != {"name": APP}:
+            found.append("the ScaledObject scales something else")
+    if spec["executor"] not in {executor["metadata"]["name"] for executor in of(documents, "SpinAppExecutor")}:
+        found.append(f"executor {spec['executor']}: is not there")
+    accounts = {account["metadata"]["name"] for account in of(documents, "ServiceAccount")}
+    if spec.get("serviceAccountName") not in accounts:
+        found.append(f"serviceAccountName {spec.get('serviceAccountName')}: is not there")
+    for store in of(documents, "SecretStore"):
+        account = store["spec"]["provider"]["azurekv"]["serviceAccountRef"]["name"]
+        if account not in accounts:
+            found.append(f"serviceAccountRef {account}: is not there")
+        if account == spec.get("serviceAccountName"):
+            found.append("the hook's pods run as who may read the Key Vault")
+    for name in set(re.findall(r"sectionName: (\S+)", yaml.safe_dump_all(of(documents, "HTTPRoute")))):
+        if name not in [at["name"] for gateway in of(documents, "Gateway") for at in gateway["spec"]["listeners"]]:
+            found.append(f"sectionName {name}: is no listener")
+    return found
+
+
+def probes(documents):
+    """Readiness asks the configuration, liveness only the host: it must not restart what a variable ails."""
+    found, checks = [], app(documents)["spec"].get("checks", {})
+    for probe in ("readiness", "liveness"):
+        path = checks.get(probe, {}).get("httpGet", {}).get("path")
+        if path not in HOST_PAGES | set(manifests.routes()):
+            found.append(f"{probe}: {path} is neither a route nor the host's")
+    if checks.get("readiness", {}).get("httpGet", {}).get("path") != "/api/health":
+        found.append("readiness: a rollout with a wrong variable would not stop")
+    if checks.get("liveness", {}).get("httpGet", {}).get("path") not in HOST_PAGES:
+        found.append("liveness: a wrong variable would restart the pods")
+    return found
+
+
+def bytes_of(quantity):
+    number, unit = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", quantity).groups()
+    return int(number) << {"Ki": 10, "Mi": 20, "Gi": 30}[unit]
+
+
+def size(documents):
+    """How many, and how large; as SpinKube's admission checks it, and a bit more."""
+    spec, found = app(documents)["spec"], []
+    scalers = of(documents, "HorizontalPodAutoscaler") + of(documents, "ScaledObject")
+    if bool(spec.get("enableAutoscaling")) == ("replicas" in spec):
+        found.append("replicas and enableAutoscaling exclude each other, and one of them must be")
+    if bool(spec.get("enableAutoscaling")) != (len(scalers) == 1):
+        found.append("enableAutoscaling needs exactly one autoscaler, and an autoscaler needs it")
+    least = spec.get("replicas")
+    for scaler in scalers:
+        least = scaler["spec"].get("minReplicas", scaler["spec"].get("minReplicaCount", 1))
+    if of(documents, "PodDisruptionBudget") and (least or 0) < 2:
+        found.append(f"{least} pod: nobody serves while its node is drained")
+    resources = spec.get("resources", {})
+    for kind in ("requests", "limits"):
+        for resource in ("cpu", "memory"):
+            if resource not in resources.get(kind, {}):
+                found.append(f"resources.{kind}.{resource}: is not set")
+    limit = resources.get("limits", {}).get("memory")
+    one = spec.get("invocationLimits", {}).get("memory")
+    if one is None or limit is None or bytes_of(one) > bytes_of(limit):
+        found.append("invocationLimits.memory: is not set, or above the pod's limit")
+    return found
+
+
+ORDER = ["Namespace", "ServiceAccount", "SecretStore", "ExternalSecret", "SecretProviderClass", "SpinAppExecutor", "SpinApp"]
+
+
+def order(documents):
+    """Applied in this order, each finds what it needs: admission refuses a SpinApp whose executor is not there."""
+    kinds = [document["kind"] for document in documents]
+    places = [kinds.index(kind) for kind in ORDER if kind in kinds]
+    last = [len(kinds) - 1 - kinds[::-1].index(kind) for kind in ORDER if kind in kinds]
+    pairs = zip(last, places[1:])
+    return ["the order is " + ", ".join(kinds)] if any(before > after for before, after in pairs) else []
+
+
+def network(documents):
+    """Closed both ways but for what is named."""
+    found, open_ports = [], set()
+    policies = of(documents, "NetworkPolicy")
+    closed = [policy for policy in policies if set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}]
+    if not closed:
+        found.append("no policy closes both directions")
+    for policy in policies:
+        name = policy["metadata"]["name"]
+        for rule in policy["spec"].get("ingress", []):
+            if not rule.get("from") or not all(peer.get("podSelector") for peer in rule["from"]):
+                found.append(f"{name}: lets in more than the pods of one controller")
+            if [port["port"] for port in rule.get("ports", [])] != [80]:
+                found.append(f"{name}: lets in at another port than 80")
+        for rule in policy["spec"].get("egress", []):
+            if not rule.get("to") or not rule.get("ports"):
+                found.append(f"{name}: lets out to everywhere")
+            open_ports |= {port["port"] for port in rule.get("ports", [])}
+            if {port["port"] for port in rule.get("ports", [])} == {443}:
+                (peer,) = rule["to"]
+                if "169.254.0.0/16" not in peer["ipBlock"].get("except", []):
+                    found.append(f"{name}: lets out to the node's own addresses")
+    otel = any("otel" in executor["spec"]["deploymentConfig"] for executor in of(documents, "SpinAppExecutor"))
+    expected = {53, 443, 6380, 10000} | ({4318} if otel else set())
+    if open_ports != expected:
+        found.append(f"out at {sorted(open_ports)}, not {sorted(expected)}")
+    return found
+
+
+def executor(documents):
+    found = []
+    for document in of(documents, "SpinAppExecutor"):
+        config = document["spec"].get("deploymentConfig", {})
+        if not config.get("installDefaultCACerts"):
+            found.append("installDefaultCACerts: no outbound https works")
+        if not config.get("runtimeClassName"):
+            found.append("runtimeClassName: is not set")
+    return found
+
+
+def secret_sources(documents):
+    """Every Secret that the SpinApp names is made, with every key that must be there."""
+    spec, found = app(documents)["spec"], []
+    references = [variable["valueFrom"]["secretKeyRef"] for variable in variables(documents) if "valueFrom" in variable]
+    wanted = {reference["key"] for reference in references}
+    required = {reference["key"] for reference in references if not reference.get("optional")}
+    for secret in of(documents, "ExternalSecret"):
+        if secret["spec"]["target"]["name"] != APP:
+            continue
+        pattern = secret["spec"]["dataFrom"][0]["find"]["name"]["regexp"]
+        found += [f"{name}: the pattern of the ExternalSecret does not find it" for name in wanted if not re.search(pattern, name)]
+        others = {key(name) for name in VARIABLES} | {"records-redis-url", "runtime-config", "x-" + APP, "store-secret-2"}
+        found += [f"{name}: the pattern of the ExternalSecret finds it" for name in others - wanted if re.search(pattern, name)]
+    for provider in of(documents, "SecretProviderClass"):
+        array = yaml.safe_load(provider["spec"]["parameters"]["objects"])["array"]
+        fetched = {entry["objectName"] for entry in map(yaml.safe_load, array)}
+        (made,) = [entry for entry in provider["spec"]["secretObjects"] if entry["secretName"] == APP]
+        keys = {entry["key"] for entry in made["data"]}
+        found += [f"{name}: is not fetched" for name in required - fetched]
+        found += [f"{name}: is not in the Secret" for name in required - keys]
+        found += [f"{entry['objectName']}: is in the Secret and not fetched" for entry in made["data"] if entry["objectName"] not in fetched]
+    made = {secret["spec"]["target"]["name"] for secret in of(documents, "ExternalSecret")}
+    made |= {secret["metadata"]["name"] for secret in of(documents, "Secret")}
+    made |= {entry["secretName"] for provider in of(documents, "SecretProviderClass") for entry in provider["spec"]["secretObjects"]}
+    if of(documents, "ExternalSecret") + of(documents, "SecretProviderClass") and APP not in made:
+        found.append(f"{APP}: nobody makes this Secret")
+    runtime = spec.get("runtimeConfig", {}).get("loadFromSecret")
+    mounted = [mount for mount in spec.get("volumeMounts", []) if mount["mountPath"] == "/runtime-config.toml"]
+    if (runtime in made) == bool(mounted):
+        found.append("the runtime configuration comes from nowhere, or from two places")
+    watched = spec.get("deploymentAnnotations", {}).get("secret.reloader.stakater.com/reload")
+    if watched is not None and set(watched.split(",")) != {name for name in {APP, runtime} if name}:
+        found.append(f"Reloader watches {watched}")
+    return found
+
+
+def runtime_configurations(documents):
+    """The texts of the runtime configurations that are in the manifests."""
+    for secret in of(documents, "ExternalSecret"):
+        text = secret["spec"]["target"].get("template", {}).get("data", {}).get("runtime-config.toml")
+        if text is not None:
+            yield text.replace("{{ .url | toJson }}", '"rediss://user:password@host:10000"')
+
+
+def runtime_configuration(documents):
+    """Spin starts only with every store in it; and the one on the hook's way must be in memory."""
+    found = []
+    (component,) = manifests.SPIN_TOML["component"].values()
+    for text in runtime_configurations(documents):
+        stores = tomllib.loads(text)["key_value_store"]
+        if set(stores) != set(component["key_value_stores"]):
+            found.append(f"the stores are {sorted(stores)}")
+        if stores.get("default") != {"type": "spin"}:
+            found.append("default: is not in memory")
+        if stores.get("records", {}).get("type") != "redis" or not stores["records"]["url"].startswith("rediss://"):
+            found.append("records: is not Redis with TLS")
+    return found
+
+
+ALWAYS = [
+    unknown_variables,
+    secrets_in_clear,
+    looks_like_a_secret,
+    plain_http,
+    ingress_annotations,
+    images,
+    names_and_selectors,
+    probes,
+    size,
+    order,
+    network,
+    executor,
+    secret_sources,
+    runtime_configuration,
+]
+PRODUCTION = [production_settings, public_paths]

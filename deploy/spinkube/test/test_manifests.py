@@ -1,0 +1,392 @@
+"""The overlays as they are, and each check with manifests that it must refuse.
+
+    deploy/spinkube/test/run
+"""
+
+import copy
+import os
+import pathlib
+import re
+import tomllib
+import unittest
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+import checks
+import fields
+import manifests
+
+# The oldest and the newest Kubernetes that AKS offers, give or take one.
+KUBERNETES = ["1.33.1", "1.36.0"]
+# SpinKube's CRDs, where somebody has put them.
+CRDS = pathlib.Path(os.environ.get("SPINKUBE_CRDS", manifests.ROOT.parent / "shared/crds"))
+
+BUILT = {}
+
+
+def setUpModule():
+    for name, (overlay, replacements) in manifests.VARIANTS.items():
+        BUILT[name] = manifests.build_variant(overlay, replacements)
+
+
+def schema_problems(document, version):
+    try:
+        kubernetes_validate.validate(document, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return [error.message]
+    return []
+
+
+def crd_schemas():
+    """SpinKube's schemas, in which a field that is not listed is an error, as for `kubectl --validate=strict`."""
+
+    def close(node):
+        if isinstance(node, dict):
+            if node.pop("x-kubernetes-int-or-string", False):
+                node.pop("type", None)
+                node["anyOf"] = [{"type": "integer"}, {"type": "string"}]
+            if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
+                node.setdefault("additionalProperties", False)
+            for inner in node.values():
+                close(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                close(inner)
+
+    found = {}
+    for path in sorted(CRDS.glob("*.yaml")):
+        definition = yaml.safe_load(path.read_text())
+        for version in definition["spec"]["versions"]:
+            schema = version["schema"]["openAPIV3Schema"]
+            close(schema)
+            schema["properties"]["metadata"] = {"type": "object"}
+            found[f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]] = schema
+    return found
+
+
+def is_custom(document):
+    return document["apiVersion"].rpartition("/")[0] not in {"", "autoscaling", "networking.k8s.io", "policy"}
+
+
+class Overlays(unittest.TestCase):
+    def test_every_overlay_and_component_is_built_by_a_variant(self):
+        overlays = {path.name for path in (manifests.SPINKUBE / "overlays").iterdir()}
+        self.assertEqual({overlay for overlay, _ in manifests.VARIANTS.values()}, overlays)
+        for component in (manifests.SPINKUBE / "components").iterdir():
+            named = any(
+                component.name in (manifests.SPINKUBE / "overlays" / overlay / "kustomization.yaml").read_text()
+                for overlay in overlays
+            )
+            self.assertTrue(named, component.name)
+
+    def test_kubernetes_kinds_are_what_kubernetes_takes(self):
+        seen = 0
+        for name, documents in BUILT.items():
+            for document in documents:
+                if is_custom(document):
+                    continue
+                for version in KUBERNETES:
+                    self.assertEqual(schema_problems(document, version), [], f"{name}: {document['kind']}, {version}")
+                    seen += 1
+        self.assertGreater(seen, 80)
+
+    def test_custom_kinds_have_only_fields_that_there_are(self):
+        seen = 0
+        for name, documents in BUILT.items():
+            for document in filter(is_custom, documents):
+                self.assertEqual(fields.problems(document), [], name)
+                seen += 1
+        self.assertGreater(seen, 40)
+
+    @unittest.skipUnless(CRDS.is_dir(), f"{CRDS} is not there")
+    def test_spinkubes_kinds_are_what_its_own_definitions_take(self):
+        schemas, seen = crd_schemas(), 0
+        for name, documents in BUILT.items():
+            for document in documents:
+                schema = schemas.get((document["apiVersion"], document["kind"]))
+                if schema is None:
+                    continue
+                errors = list(jsonschema.Draft7Validator(schema).iter_errors(document))
+                self.assertEqual([error.message for error in errors], [], f"{name}: {document['kind']}")
+                seen += 1
+        self.assertEqual(seen, 2 * len(BUILT))
+        schema = schemas["runtime.spinkube.dev/v1alpha1", "Shim"]
+        errors = list(jsonschema.Draft7Validator(schema).iter_errors(manifests.shim()))
+        self.assertEqual([error.message for error in errors], [])
+
+    def test_all_that_must_hold_holds(self):
+        for name, documents in BUILT.items():
+            for check in checks.ALWAYS + (checks.PRODUCTION if name != "dev" else []):
+                with self.subTest(overlay=name, check=check.__name__):
+                    self.assertEqual(check(documents), [])
+
+    def test_the_controller_closes_port_80_and_logs_no_query(self):
+        self.assertEqual(checks.controller(manifests.values()), [])
+
+    def test_the_shim_is_a_certain_one_and_makes_the_runtime_class_of_the_executor(self):
+        document = manifests.shim()
+        self.assertEqual(fields.problems(document) + checks.shim(document), [])
+        executor = one(BUILT["aks"], "SpinAppExecutor")["spec"]["deploymentConfig"]
+        self.assertEqual(document["spec"]["runtimeClass"]["name"], executor["runtimeClassName"])
+
+    def test_development_has_no_way_in(self):
+        self.assertEqual(list(checks.exposed(BUILT["dev"])), [])
+
+    def test_the_runtime_configuration_of_development_has_every_store_in_memory(self):
+        text = (manifests.SPINKUBE / "overlays/dev/runtime-config.toml").read_text()
+        stores = tomllib.loads(text)["key_value_store"]
+        self.assertEqual(stores, {"default": {"type": "spin"}, "records": {"type": "spin"}})
+
+    def test_every_setting_arrives_and_none_of_the_examples_stays(self):
+        settings = {name: f"marker-{name.lower().replace('_', '-')}" for name in manifests.settings()}
+        overlays = [
+            manifests.build_variant("aks", {}, settings),
+            manifests.build_variant("aks-gateway", {}, settings),
+            manifests.build_variant("aks", {"external-secrets": "secrets-store-csi"}, settings),
+        ]
+        text = yaml.safe_dump_all([document for documents in overlays for document in documents])
+        for value in settings.values():
+            self.assertRegex(text, rf"{value}(?![\w-])")
+        for documents in overlays:
+            text = yaml.safe_dump_all(documents)
+            for example in manifests.settings().values():
+                if re.search(r"example\.com|00000000|my-|myregistry", example):
+                    self.assertNotIn(example, text)
+            hosts = {host for host, *_ in checks.exposed(documents)}
+            self.assertEqual(hosts, {settings["HOST"]})
+
+    def test_every_secret_variable_can_come_from_the_vault(self):
+        keys = {
+            variable["valueFrom"]["secretKeyRef"]["key"]
+            for variable in checks.variables(BUILT["aks"])
+            if "valueFrom" in variable
+        }
+        self.assertEqual(keys, {checks.key(name) for name in checks.SECRETS})
+
+
+def one(documents, kind, name=None):
+    (found,) = [at for at in checks.of(documents, kind) if name in (None, at["metadata"]["name"])]
+    return found
+
+
+def variable(documents, name):
+    (found,) = [at for at in checks.variables(documents) if at["name"] == name]
+    return found
+
+
+def spec(documents):
+    return checks.app(documents)["spec"]
+
+
+def annotate(name, value):
+    prefix = "nginx.ingress.kubernetes.io/"
+    return lambda documents: one(documents, "Ingress")["metadata"]["annotations"].update({prefix + name: value})
+
+
+def add_path(path, kind="Exact"):
+    def change(documents):
+        paths = one(documents, "Ingress")["spec"]["rules"][0]["http"]["paths"]
+        paths.append({**copy.deepcopy(paths[0]), "path": path, "pathType": kind})
+
+    return change
+
+
+def move_to_front(kind):
+    return lambda documents: documents.insert(0, documents.pop(documents.index(one(documents, kind))))
+
+
+CSI = "aks, Secrets Store CSI"
+HPA = "aks, autoscaling by HPA"
+KEDA = "aks, autoscaling by KEDA"
+
+# For each check what it must refuse: the variant, what is done to it, and a word of the complaint.
+BROKEN = [
+    (checks.unknown_variables, "aks", lambda d: spec(d)["variables"].append({"name": "alowed_countries", "value": "US"}), "alowed_countries"),
+    (checks.unknown_variables, "aks", lambda d: spec(d)["variables"].append({"name": "sending", "value": "off"}), "twice"),
+    (checks.secrets_in_clear, "aks", lambda d: variable(d, "report_secret").update(value="in clear"), "report_secret"),
+    (checks.secrets_in_clear, "aks", lambda d: variable(d, "report_secret").pop("valueFrom"), "report_secret"),
+    (checks.secrets_in_clear, "aks", lambda d: variable(d, "report_secret")["valueFrom"]["secretKeyRef"].update(key="operator-secret"), "report-secret"),
+    (checks.secrets_in_clear, "aks", lambda d: spec(d)["variables"].remove(variable(d, "store_secret")), "store_secret"),
+    (checks.secrets_in_clear, "aks", lambda d: variable(d, "sending").pop("value"), "sending"),
+    (checks.looks_like_a_secret, "aks", lambda d: variable(d, "org_name").update(value="rediss://okta:pw@host:6380"), "rediss"),
+    (checks.looks_like_a_secret, "dev", lambda d: variable(d, "org_name").update(value="endpoint=https://x/;accesskey=x"), "accesskey"),
+    (checks.production_settings, "aks", lambda d: variable(d, "okta_response_format").update(value="auto"), "okta_response_format"),
+    (checks.production_settings, "aks", lambda d: variable(d, "allowed_countries").update(value="*"), "allowed_countries"),
+    (checks.production_settings, "aks", lambda d: spec(d)["variables"].remove(variable(d, "rate_limit_total")), "rate_limit_total"),
+    (checks.production_settings, "aks", lambda d: variable(d, "policy_mode").update(value="observe"), "policy_mode"),
+    (checks.public_paths, "aks", add_path("/api/health"), "/api/health"),
+    (checks.public_paths, "aks", add_path("/.well-known/spin/health"), "is no route"),
+    (checks.public_paths, "aks", lambda d: one(d, "Ingress")["spec"]["rules"][0]["http"]["paths"].pop(), "exposed are"),
+    (checks.public_paths, "aks", lambda d: one(d, "Ingress")["spec"]["rules"][0]["http"]["paths"][0].update(pathType="Prefix"), "Prefix"),
+    (checks.public_paths, "aks", lambda d: one(d, "Ingress")["spec"].update(defaultBackend={"service": {"name": "okta-telephony"}}), "default"),
+    (checks.public_paths, "aks", lambda d: one(d, "Ingress")["spec"]["rules"][0].pop("host"), "every name"),
+    (checks.public_paths, "aks-gateway", lambda d: one(d, "HTTPRoute")["spec"]["rules"][0].pop("matches"), "PathPrefix"),
+    (checks.plain_http, "aks", annotate("ssl-redirect", "true"), "ssl-redirect"),
+    (checks.plain_http, "aks", annotate("force-ssl-redirect", "true"), "force-ssl-redirect"),
+    (checks.plain_http, "aks", lambda d: one(d, "Ingress")["spec"].pop("tls"), "no certificate"),
+    (checks.plain_http, "aks", lambda d: one(d, "Certificate")["spec"].update(secretName="other"), "nobody uses"),
+    (checks.plain_http, "aks-gateway", lambda d: one(d, "Gateway")["spec"]["listeners"].append({"name": "http", "port": 80, "protocol": "HTTP"}), "listener http"),
+    (checks.ingress_annotations, "aks", annotate("proxy-body-size", "1.5m"), "does not take"),
+    (checks.ingress_annotations, "aks", annotate("proxy-body-size", "8m"), "own limit"),
+    (checks.ingress_annotations, "aks", annotate("server-snippet", "return 403;"), "server-snippet"),
+    (checks.ingress_annotations, "aks", annotate("proxy-next-upstream", "error timeout non_idempotent"), "sent again"),
+    (checks.ingress_annotations, "aks", annotate("proxy-connect-timeout", "5"), "hung up"),
+    (checks.images, "aks", lambda d: spec(d).update(image="myregistry.azurecr.io/okta-telephony-acs:latest"), "latest"),
+    (checks.images, "aks", lambda d: spec(d).update(image="myregistry.azurecr.io:443/okta-telephony-acs"), "no tag"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"].update(name="other"), "other"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"].update(port={"number": 8080}), "8080"),
+    (checks.names_and_selectors, "aks-gateway", lambda d: one(d, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=8080), "8080"),
+    (checks.names_and_selectors, "aks-gateway", lambda d: one(d, "HTTPRoute")["spec"]["parentRefs"][0].update(sectionName="http"), "no listener"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "PodDisruptionBudget")["spec"]["selector"].update(matchLabels={"app": "okta-telephony"}), "PodDisruptionBudget"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "NetworkPolicy", "okta-telephony")["spec"].update(podSelector={}), "other pods"),
+    (checks.names_and_selectors, "aks", lambda d: spec(d).update(executor="containerd-shim-spin"), "containerd-shim-spin"),
+    (checks.names_and_selectors, "aks", lambda d: spec(d).pop("serviceAccountName"), "serviceAccountName"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "SecretStore")["spec"]["provider"]["azurekv"]["serviceAccountRef"].update(name="okta-telephony"), "may read the Key Vault"),
+    (checks.names_and_selectors, "aks", lambda d: one(d, "Ingress")["metadata"].update(namespace="default"), "namespaces"),
+    (checks.names_and_selectors, HPA, lambda d: one(d, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"].update(kind="SpinApp"), "something else"),
+    (checks.names_and_selectors, KEDA, lambda d: one(d, "ScaledObject")["spec"]["scaleTargetRef"].update(name="other"), "something else"),
+    (checks.probes, "aks", lambda d: spec(d)["checks"]["readiness"]["httpGet"].update(path="/healthz"), "/healthz"),
+    (checks.probes, "aks", lambda d: spec(d)["checks"]["readiness"]["httpGet"].update(path="/.well-known/spin/health"), "would not stop"),
+    (checks.probes, "aks", lambda d: spec(d)["checks"]["liveness"]["httpGet"].update(path="/api/health"), "restart"),
+    (checks.probes, "aks", lambda d: spec(d).pop("checks"), "neither"),
+    (checks.size, "aks", lambda d: spec(d).update(enableAutoscaling=True), "exclude"),
+    (checks.size, "aks", lambda d: spec(d).update(replicas=1), "drained"),
+    (checks.size, "aks", lambda d: spec(d)["invocationLimits"].update(memory="1Gi"), "above"),
+    (checks.size, "aks", lambda d: spec(d)["resources"]["limits"].pop("memory"), "limits.memory"),
+    (checks.size, HPA, lambda d: d.remove(one(d, "HorizontalPodAutoscaler")), "exactly one"),
+    (checks.size, HPA, lambda d: one(d, "HorizontalPodAutoscaler")["spec"].update(minReplicas=1), "drained"),
+    (checks.order, "aks", move_to_front("SpinApp"), "SpinApp"),
+    (checks.order, "aks", lambda d: d.append(d.pop(d.index(one(d, "SpinAppExecutor")))), "SpinAppExecutor"),
+    (checks.network, "aks", lambda d: d.remove(one(d, "NetworkPolicy", "okta-telephony")), "both directions"),
+    (checks.network, "aks", lambda d: one(d, "NetworkPolicy", "okta-telephony-from-ingress-nginx")["spec"]["ingress"][0].pop("from"), "more than"),
+    (checks.network, "aks", lambda d: one(d, "NetworkPolicy", "okta-telephony")["spec"]["egress"].append({}), "everywhere"),
+    (checks.network, "aks", lambda d: one(d, "NetworkPolicy", "okta-telephony")["spec"]["egress"].pop(), "out at"),
+    (checks.network, "aks", lambda d: one(d, "NetworkPolicy", "okta-telephony")["spec"]["egress"][1]["to"][0]["ipBlock"].pop("except"), "own addresses"),
+    (checks.network, "aks", lambda d: d.remove(one(d, "NetworkPolicy", "okta-telephony-to-collector")), "out at"),
+    (checks.executor, "aks", lambda d: one(d, "SpinAppExecutor")["spec"]["deploymentConfig"].pop("installDefaultCACerts"), "https"),
+    (checks.executor, "aks", lambda d: one(d, "SpinAppExecutor")["spec"]["deploymentConfig"].pop("runtimeClassName"), "runtimeClassName"),
+    (checks.secret_sources, "aks", lambda d: one(d, "ExternalSecret", "okta-telephony")["spec"]["dataFrom"][0]["find"]["name"].update(regexp="^okta-"), "does not find"),
+    (checks.secret_sources, "aks", lambda d: one(d, "ExternalSecret", "okta-telephony")["spec"]["dataFrom"][0]["find"]["name"].update(regexp="-"), "finds it"),
+    (checks.secret_sources, "aks", lambda d: d.remove(one(d, "ExternalSecret", "okta-telephony-runtime-config")), "nowhere"),
+    (checks.secret_sources, "aks", lambda d: d.remove(one(d, "ExternalSecret", "okta-telephony")), "nobody makes"),
+    (checks.secret_sources, "aks", lambda d: spec(d)["deploymentAnnotations"].update({"secret.reloader.stakater.com/reload": "okta-telephony"}), "Reloader"),
+    (checks.secret_sources, CSI, lambda d: one(d, "SecretProviderClass")["spec"]["secretObjects"][0]["data"].pop(), "not in the Secret"),
+    (checks.secret_sources, CSI, lambda d: one(d, "SecretProviderClass")["spec"]["parameters"].update(objects="array: []"), "not fetched"),
+    (checks.secret_sources, CSI, lambda d: spec(d).pop("volumeMounts"), "nowhere"),
+    (checks.secret_sources, "dev", lambda d: d.remove(one(d, "Secret")), "nowhere"),
+]
+
+
+def break_runtime_configuration(old, new):
+    def change(documents):
+        data = one(documents, "ExternalSecret", "okta-telephony-runtime-config")["spec"]["target"]["template"]["data"]
+        assert old in data["runtime-config.toml"]
+        data["runtime-config.toml"] = data["runtime-config.toml"].replace(old, new)
+
+    return change
+
+
+BROKEN += [
+    (checks.runtime_configuration, "aks", break_runtime_configuration("key_value_store.records", "key_value_store.record"), "the stores are"),
+    (checks.runtime_configuration, "aks", break_runtime_configuration('type = "spin"', 'type = "redis"\nurl = "rediss://host"'), "not in memory"),
+    (checks.runtime_configuration, "aks", break_runtime_configuration("{{ .url | toJson }}", '"redis://host"'), "TLS"),
+]
+
+
+class WhatIsBrokenIsRefused(unittest.TestCase):
+    def test_each_check_refuses_what_it_is_for(self):
+        for check, variant, change, word in BROKEN:
+            with self.subTest(check=check.__name__, variant=variant, word=word):
+                documents = copy.deepcopy(BUILT[variant])
+                change(documents)
+                complaints = check(documents)
+                self.assertTrue(any(word in complaint for complaint in complaints), complaints)
+
+    def test_each_check_is_tried(self):
+        tried = {check for check, *_ in BROKEN}
+        self.assertEqual({check.__name__ for check in checks.ALWAYS + checks.PRODUCTION if check not in tried}, set())
+
+    def test_a_controller_with_port_80_snippets_or_queries_in_its_log(self):
+        for change, word in [
+            (lambda c: c["service"].pop("enableHttp"), "port 80"),
+            (lambda c: c.pop("allowSnippetAnnotations"), "allowSnippetAnnotations"),
+            (lambda c: c.pop("config"), "query"),
+            (lambda c: c["config"].update({"log-format-upstream": '"$request" $status'}), "query"),
+            (lambda c: c["config"].update({"log-format-upstream": "$uri$is_args$args"}), "query"),
+            (lambda c: c["config"].pop("error-log-level"), "error-log-level"),
+        ]:
+            values = manifests.values()
+            change(values["controller"])
+            self.assertTrue(any(word in complaint for complaint in checks.controller(values)), word)
+
+    def test_a_shim_without_digest_version_or_nodes(self):
+        for change, word in [
+            (lambda s: s["fetchStrategy"]["platforms"][0].pop("sha256"), "digest"),
+            (lambda s: s["fetchStrategy"]["platforms"][0].update(location="https://example.com/latest/shim.tar.gz"), "version"),
+            (lambda s: s.pop("nodeSelector"), "every node"),
+            (lambda s: s.pop("containerdRuntimeOptions"), "metrics"),
+        ]:
+            document = manifests.shim()
+            change(document["spec"])
+            self.assertTrue(any(word in complaint for complaint in checks.shim(document)), word)
+        document = manifests.shim()
+        document["spec"]["fetchStrategy"]["anonHTTP"] = {}
+        self.assertEqual(len(fields.problems(document)), 1)
+
+    def test_a_misspelt_field_of_a_custom_kind(self):
+        for variant, kind, change in [
+            ("aks", "SpinApp", lambda s: s.update(invocationTokens={"memory": "32Mi"})),
+            ("aks", "SpinApp", lambda s: s.update(securityContext={"runAsNonRoot": True})),
+            ("aks", "SpinApp", lambda s: s["checks"].update(startup={"httpGet": {"path": "/"}})),
+            ("aks", "SpinApp", lambda s: s["variables"][0].update(valueFrom={"secretKeyref": {}})),
+            ("aks", "SpinApp", lambda s: s.update(replicas="3")),
+            ("aks", "SpinApp", lambda s: s["variables"][-1].update(value=True)),
+            ("aks", "SpinAppExecutor", lambda s: s["deploymentConfig"].update(installDefaultCACert=True)),
+            ("aks", "SecretStore", lambda s: s["provider"]["azurekv"].update(vaultURL="x")),
+            ("aks", "Issuer", lambda s: s["acme"].update(mail="x")),
+            ("aks", "Certificate", lambda s: s.update(dnsNames="hook.example.com")),
+            ("aks-gateway", "Gateway", lambda s: s["listeners"][0].update(TLS={})),
+            ("aks-gateway", "HTTPRoute", lambda s: s["rules"][0].update(retries=2)),
+            (CSI, "SecretProviderClass", lambda s: s["parameters"].update(keyVaultName="x")),
+            (KEDA, "ScaledObject", lambda s: s.update(minReplicas=3)),
+        ]:
+            with self.subTest(kind=kind):
+                document = copy.deepcopy(one(BUILT[variant], kind))
+                change(document["spec"])
+                self.assertEqual(len(fields.problems(document)), 1)
+        secret = copy.deepcopy(one(BUILT["aks"], "ExternalSecret", "okta-telephony"))
+        secret["spec"]["refreshinterval"] = "5m"
+        self.assertEqual(len(fields.problems(secret)), 1)
+        self.assertIn("is not in fields.py", fields.problems({"apiVersion": "x.example/v1", "kind": "Other"})[0])
+
+    def test_a_misspelt_field_of_a_kubernetes_kind(self):
+        for kind, name in [("Ingress", "ingressClass"), ("PodDisruptionBudget", "maxUnavailible"), ("NetworkPolicy", "egres")]:
+            document = copy.deepcopy(checks.of(BUILT["aks"], kind)[0])
+            document["spec"][name] = "x"
+            for version in KUBERNETES:
+                self.assertTrue(schema_problems(document, version), f"{kind}, {version}")
+
+    @unittest.skipUnless(CRDS.is_dir(), f"{CRDS} is not there")
+    def test_a_field_that_spinkube_does_not_have(self):
+        schemas = crd_schemas()
+        for name, value in [("invocationTokens", {}), ("securityContext", {}), ("topologySpreadConstraints", [])]:
+            document = copy.deepcopy(checks.app(BUILT["aks"]))
+            document["spec"][name] = value
+            schema = schemas[document["apiVersion"], document["kind"]]
+            self.assertTrue(list(jsonschema.Draft7Validator(schema).iter_errors(document)), name)
+
+    def test_a_key_that_is_there_twice(self):
+        with self.assertRaises(yaml.constructor.ConstructorError):
+            yaml.load("a: 1\na: 2\n", manifests.Loader)
+
+    def test_an_overlay_that_does_not_build_says_so(self):
+        with self.assertRaisesRegex(RuntimeError, "no-such-component"):
+            manifests.build_variant("aks", {"external-secrets": "no-such-component"})
+        with self.assertRaisesRegex(RuntimeError, "warns"):
+            manifests.build_variant("dev", {"resources:\n": "bases:\n"})
+
+
+if __name__ == "__main__":
+    unittest.main()
