@@ -19,3 +19,4 @@ mod policy;
 mod reports;
 mod roads;
 mod scripts;
+mod worlds;
