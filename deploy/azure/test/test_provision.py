@@ -32,15 +32,15 @@ KEPT = ["ACS+KEY/one==", "REDIS+KEY/one=", "01234567-89ab-cdef-0123-456789abcdef
 
 FAKE = r'''#!/usr/bin/env python3
 """az: writes its arguments and standard input down, and answers from a folder of what is there."""
-import json, os, pathlib, sys
+import json, os, sys
 
 args = sys.argv[1:]
-state = pathlib.Path(os.environ["FAKE_STATE"])
+state = os.environ["FAKE_STATE"]
 record = {"args": args}
 takes_input = "@-" in args or "/dev/stdin" in args
 if takes_input:
     record["input"] = sys.stdin.read()
-with open(state / "calls", "a") as calls:
+with open(state + "/calls", "a") as calls:
     calls.write(json.dumps(record) + "\n")
 words = " ".join(args)
 
@@ -57,8 +57,8 @@ if os.environ.get("FAKE_HANG", "\0") in words:
     import time
     time.sleep(30)
 
-there = state / "there"
-things = set(there.read_text().split("\n")) if there.exists() else set()
+there = state + "/there"
+things = set(open(there).read().split("\n")) if os.path.exists(there) else set()
 
 
 def add(thing):
@@ -135,7 +135,7 @@ class Provision(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
-        for name, text in [("az", FAKE.replace("/usr/bin/env python3", sys.executable)), ("curl", CURL)]:
+        for name, text in [("az", FAKE.replace("/usr/bin/env python3", sys.executable + " -IS")), ("curl", CURL)]:
             tool = self.folder / name
             tool.write_text(text)
             tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
