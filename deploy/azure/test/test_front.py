@@ -6,7 +6,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 FRONT = pathlib.Path(__file__).parent.parent / "front"
-POLICIES = {"okta-telephony": (65_536, 3_000), "delivery-reports": (1_572_864, 30_000)}
+POLICIES = {"okta-telephony": (65_536, 3_000), "delivery-reports": (102_400, 30_000)}
 
 
 def policy(name):
