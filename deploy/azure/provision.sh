@@ -27,7 +27,8 @@ subscribe  has Event Grid bring delivery reports to the hook, once the hook is u
                         workload identity. Without it, or --oidc-issuer, nobody may yet: run create again.
   --aks-group GROUP     its resource group [that of --group]
   --oidc-issuer URL     the cluster's issuer, instead of --aks
-  --service-account NAMESPACE:NAME   the pods' service account [okta-telephony:okta-telephony]
+  --service-account NAMESPACE:NAME   the service account that reads the secrets
+                        [okta-telephony:okta-telephony]; for another one besides, run create again
 
   --officer OBJECT_ID   who writes the secrets [whoever is signed in to az]
   --officer-type TYPE   User, Group or ServicePrincipal [User]
@@ -430,11 +431,11 @@ let_cluster_in() {
     say "# no cluster may read the secrets yet: run create again with --aks or --oidc-issuer"
     return
   fi
-  # az writes over one that is there, so a new cluster's issuer takes the place of the old one's.
+  # az writes over one of that name, so a new cluster's issuer takes the place of the old one's.
   run "federated credential for ${service_account/:/\/}: making it" \
     "the identity can have 20; an issuer and a subject go together once" \
     identity federated-credential create --subscription "$subscription" --resource-group "$group" \
-    --identity-name "$identity_name" --name okta-telephony --issuer "$issuer" \
+    --identity-name "$identity_name" --name "${service_account//[:.]/-}" --issuer "$issuer" \
     --subject "system:serviceaccount:$service_account" --audiences api://AzureADTokenExchange
 }
 

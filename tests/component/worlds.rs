@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
-use crate::harness::component;
+use crate::harness::{Form, Hook, component, envelope, manifest};
 
 /// What Spin 3.0 offers a component of the HTTP trigger, by interface and track: hosts match a version by
 /// its track. From Spin's wit/world.wit, whose world `platform` includes wasi:cli's world `imports` and
@@ -115,6 +115,34 @@ fn every_function_it_calls_was_there_in_the_first_version_of_its_track() {
     assert!(called.len() > 40, "{called:?}");
     let newer: Vec<_> = called.difference(&known).collect();
     assert!(newer.is_empty(), "{newer:?}");
+}
+
+/// Akamai Functions has the store `default` and no other: docs/deploy-fermyon.md makes a manifest without
+/// `records` by this replacement, and sets `record_slots` to 0.
+#[tokio::test]
+async fn without_the_store_records_messages_are_sent_and_nothing_is_missed() {
+    let (from, to) =
+        (r#"key_value_stores = ["default", "records"]"#, r#"key_value_stores = ["default"]"#);
+    let page = include_str!("../../docs/deploy-fermyon.md");
+    let quoted = |text: &str| text.replace('[', r"\[").replace(']', r"\]");
+    assert!(page.contains(&format!("s/{}/{to}/", quoted(from))), "the page has the replacement");
+    let text = std::fs::read_to_string(manifest()).unwrap();
+    assert_eq!(text.matches(from).count(), 1);
+    let folder = std::env::temp_dir().join(format!("without-records-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("spin.akamai.toml");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+
+    let hook = Hook::with_settings(&[("record_slots", "0")], |mut settings| {
+        settings.manifest = path;
+        settings
+    })
+    .await;
+    hook.post(envelope("+15550100123").to_string()).await.accepted(Form::Documented);
+    let line = &hook.log.hooks(1).await[0];
+    assert_eq!((&line["outcome"], line.get("warnings")), (&"accepted".into(), None), "{line}");
+    assert!(hook.log.lines().iter().all(|line| !line.contains(r#""event":"records""#)));
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// `wasi:io/poll@0.2 [method]pollable.block`, of all interfaces.
