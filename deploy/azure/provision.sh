@@ -562,5 +562,12 @@ subscribe() {
   [ -n "$dry_run" ] || say "Done. Send a message, and look at $hook/api/deliveries."
 }
 
-if [ -n "$dry_run" ]; then say "# nothing is run; what only Azure knows is in capitals"; fi
-"$command"
+# In braces, so that bash has read all of it before it begins, whatever becomes of this file meanwhile.
+{
+  if [ -n "$dry_run" ]; then say "# nothing is run; what only Azure knows is in capitals"; fi
+  case "$command" in
+    create) create ;;
+    subscribe) subscribe ;;
+  esac
+  exit
+}
