@@ -20,3 +20,4 @@ mod reports;
 mod roads;
 mod scripts;
 mod security;
+mod worlds;
