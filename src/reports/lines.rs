@@ -73,7 +73,8 @@ impl ReportsLine {
         self.time = rfc3339(now);
         self.level = match http_status {
             200 if self.fix.is_none() && self.warnings.is_empty() => "info",
-            503 => "error",
+            // Anybody can bring the others about.
+            503 if self.credential.is_some() => "error",
             _ => "warn",
         };
         self.http_status = http_status;
@@ -120,12 +121,12 @@ impl<'a> ReportLine<'a> {
         Self {
             v: SCHEMA_VERSION,
             time: String::new(),
-            level: if status == Status::Failed { "warn" } else { "info" },
+            level: if status == Status::Failed && news { "warn" } else { "info" },
             event: "delivery_report",
             status: status.name(),
             code,
             meaning: known.map(|code| code.meaning),
-            fix: known.filter(|_| status == Status::Failed).map(|code| code.fix),
+            fix: known.filter(|_| status == Status::Failed && news).map(|code| code.fix),
             known: !news,
             message_id: &report.message_id,
             event_id: report.event_id.as_ref(),

@@ -181,7 +181,7 @@ async fn who_is_not_configured_to_take_reports_says_come_again() {
         assert_eq!(answer.status, 503);
     }
     let lines = hook.log.hooks(2).await;
-    assert_eq!((&lines[0]["level"], &lines[0]["http_status"]), (&"error".into(), &503.into()));
+    assert_eq!((&lines[0]["level"], &lines[0]["http_status"]), (&"warn".into(), &503.into()));
     assert!(lines[0]["fix"].as_str().unwrap().contains("report_secret"), "{}", lines[0]);
     // The same where the secret is one that is in use elsewhere.
     let hook = Hook::with(&[("report_secret", SECRET)]).await;
