@@ -119,7 +119,7 @@ pub struct Serve {
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Spin's runtime configuration, of which this host knows key-value stores in memory and in
-    /// files, as in sample/runtime-config.toml
+    /// files, as in sample/runtime-config.toml, and behind Redis
     #[arg(long, value_name = "FILE")]
     pub runtime_config_file: Option<PathBuf>,
     /// Serve HTTPS with this certificate, a PEM file

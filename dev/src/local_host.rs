@@ -11,7 +11,8 @@
 //! Like Spin it makes a fresh instance for each request, at most 1000 at once, lets it call only
 //! the hosts in `allowed_outbound_hosts`, answers an empty 500 where the guest fails, and lets the
 //! guest run on after its answer. Unlike Spin it opens a new connection for each outbound request,
-//! speaks HTTP/1.1 only, and knows one component, variables and key-value stores.
+//! speaks HTTP/1.1 only, and knows one component, variables and key-value stores (in memory, in files
+//! and behind Redis).
 //!
 //! ```no_run
 //! # async fn example(component: &[u8]) -> anyhow::Result<()> {
@@ -35,7 +36,7 @@ mod routes;
 mod serve;
 mod variables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::guest::Compiled;
+pub use self::key_value::Backing;
 pub use self::manifest::{Build, Component, Manifest, Variable};
 pub use self::order::{Direction, HandOver, HandOverObserver};
 pub use self::output::Lines;
@@ -81,8 +83,8 @@ pub struct Settings {
     pub variables: BTreeMap<String, String>,
     /// The folder that keeps the key-value stores; `None` keeps them in memory.
     pub state_dir: Option<PathBuf>,
-    /// The labels of the stores that are kept in memory all the same.
-    pub in_memory: BTreeSet<String>,
+    /// Where stores are kept, by label. Those that are not in here are in that folder.
+    pub stores: BTreeMap<String, Backing>,
     /// Gets the guest's standard output.
     pub stdout: Lines,
     /// Gets the guest's standard error, and what the host has to say: refused hosts, failures.
@@ -113,7 +115,7 @@ impl Settings {
             tls: None,
             variables: BTreeMap::new(),
             state_dir: None,
-            in_memory: BTreeSet::new(),
+            stores: BTreeMap::new(),
             // Who has stopped reading, as `| head` does, is no reason to stop serving.
             stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
             stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
@@ -206,7 +208,7 @@ impl LocalHost {
         let Meaning { manifest, variables, allowed_hosts, routes, tls } = settings.meaning()?;
         let stores = Stores::open(
             &manifest.component.key_value_stores,
-            &settings.in_memory,
+            &settings.stores,
             settings.state_dir.as_deref(),
         )?;
         let listener = TcpListener::bind(settings.listen)

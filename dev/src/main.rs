@@ -157,7 +157,7 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
         tls: plan.tls.clone(),
         variables: plan.variables.clone(),
         state_dir: Some(plan.state_dir.clone()),
-        in_memory: plan.in_memory.clone(),
+        stores: plan.stores.clone(),
         ..local_host::Settings::new(&manifest.path)
     }
 }

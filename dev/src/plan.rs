@@ -1,6 +1,6 @@
 //! What the command line means, together with the environment and the manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use okta_telephony_dev::authorization_server::{
     DEVELOPMENT_AUDIENCE, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_SCOPE,
 };
-use okta_telephony_dev::local_host::{Manifest, Tls};
+use okta_telephony_dev::local_host::{Backing, Manifest, Tls};
 
 use crate::cli::Serve;
-use crate::runtime_config::stores_in_memory;
+use crate::runtime_config;
 
 /// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
 /// message costs anything.
@@ -27,8 +27,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     pub tls: Option<Tls>,
     pub state_dir: PathBuf,
-    /// Key-value stores that are not kept there.
-    pub in_memory: BTreeSet<String>,
+    /// Where key-value stores are kept, by label; the others are there.
+    pub stores: BTreeMap<String, Backing>,
     /// Values for the manifest's variables; what only a running stand-in knows is added when it runs.
     pub variables: BTreeMap<String, String>,
     pub acs: Acs,
@@ -198,12 +198,12 @@ impl Plan {
 
         let tls = said.tls_cert.clone().zip(said.tls_key.clone());
         let runtime_config = said.runtime_config_file.as_deref();
-        let in_memory = runtime_config.map(stores_in_memory).transpose()?.unwrap_or_default();
+        let stores = runtime_config.map(runtime_config::stores).transpose()?.unwrap_or_default();
         Ok(Self {
             listen: said.listen,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }),
             state_dir: said.state_dir.clone().unwrap_or_else(|| manifest.folder().join(".spin")),
-            in_memory,
+            stores,
             variables,
             acs,
             oauth: said.oauth.then_some(said.oauth_listen),

@@ -1,54 +1,62 @@
-//! What the local host reads of Spin's runtime configuration: which key-value stores are kept in
-//! memory, and which in files.
+//! What the local host reads of Spin's runtime configuration: where key-value stores are kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use okta_telephony_dev::local_host::Backing;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    key_value_store: BTreeMap<String, KeyValueStore>,
+    key_value_store: BTreeMap<String, toml::Table>,
 }
 
+/// The keys are Spin's, all of them. Spin lets unknown ones pass in here; a typing error is none.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyValueStore {
-    r#type: String,
-    /// Spin's SQLite file. This host has files of its own form, in its state folder: a store with a
-    /// path is kept there, and the path is not written to.
-    path: Option<PathBuf>,
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum KeyValueStore {
+    Spin {
+        /// Spin's SQLite file. This host has files of its own form, in its state folder: a store with a
+        /// path is kept there, and the path is not written to.
+        path: Option<PathBuf>,
+    },
+    Redis {
+        url: String,
+    },
 }
 
-/// The labels of the stores that the file puts into memory: those of type `spin` without a path.
+/// Where the file has stores kept, by label.
 ///
 /// # Errors
 ///
 /// A file that can't be read, or that configures what only Spin does; the message names the file and
 /// the key.
-pub fn stores_in_memory(path: &Path) -> Result<BTreeSet<String>> {
+pub fn stores(path: &Path) -> Result<BTreeMap<String, Backing>> {
     let text = std::fs::read_to_string(path).with_context(|| {
         format!("{}: give a file that can be read with --runtime-config-file", path.display())
     })?;
     parse(&text).with_context(|| path.display().to_string())
 }
 
-fn parse(text: &str) -> Result<BTreeSet<String>> {
-    let file: File = toml::from_str(text).context(
-        "this host knows key-value stores of type spin, with or without a path: `spin up` knows all",
-    )?;
-    for (label, store) in &file.key_value_store {
-        ensure!(
-            store.r#type == "spin",
-            "key_value_store.{label}: this host has stores of type spin only, not {}: run it under `spin up`",
-            store.r#type
-        );
-    }
-    let in_memory = file.key_value_store.into_iter().filter(|(_, store)| store.path.is_none());
-    Ok(in_memory.map(|(label, _)| label).collect())
+const KNOWN: &str = "this host knows key-value stores of type spin, with or without a path, and of type \
+                     redis, with a url: `spin up` knows all";
+
+fn parse(text: &str) -> Result<BTreeMap<String, Backing>> {
+    let file: File = toml::from_str(text).context(KNOWN)?;
+    let backing = |(label, store): (String, toml::Table)| {
+        let store =
+            store.try_into().with_context(|| format!("key_value_store.{label}: {KNOWN}"))?;
+        let backing = match store {
+            KeyValueStore::Spin { path: None } => Backing::Memory,
+            KeyValueStore::Spin { path: Some(_) } => Backing::Folder,
+            KeyValueStore::Redis { url } => Backing::Redis(url),
+        };
+        Ok((label, backing))
+    };
+    file.key_value_store.into_iter().map(backing).collect()
 }
 
 #[cfg(test)]
@@ -58,21 +66,35 @@ mod tests {
     #[test]
     fn the_repositorys_own_file_puts_all_stores_into_memory() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/runtime-config.toml");
-        let both = BTreeSet::from(["default".to_string(), "records".to_string()]);
-        assert_eq!(stores_in_memory(&path).unwrap(), both);
+        let both = ["default", "records"].map(|label| (label.to_string(), Backing::Memory));
+        assert_eq!(stores(&path).unwrap(), BTreeMap::from(both));
     }
 
     #[test]
-    fn a_store_with_a_path_is_kept_in_a_file() {
-        let text = "[key_value_store.records]\ntype = \"spin\"\npath = \"records.db\"";
-        assert!(parse(text).unwrap().is_empty());
+    fn a_store_with_a_path_is_kept_in_a_file_and_one_with_a_url_behind_redis() {
+        for (text, backing) in [
+            ("type = \"spin\"\npath = \"records.db\"", Backing::Folder),
+            ("type = \"redis\"\nurl = \"redis://cache\"", Backing::Redis("redis://cache".into())),
+        ] {
+            let stores = parse(&format!("[key_value_store.records]\n{text}")).unwrap();
+            assert_eq!(stores, BTreeMap::from([("records".to_string(), backing)]));
+        }
     }
 
     #[test]
     fn what_only_spin_does_is_an_error_with_its_key() {
         for (text, reason) in [
-            ("[key_value_store.records]\ntype = \"redis\"", "key_value_store.records"),
+            ("[key_value_store.records]\ntype = \"azure_cosmos\"", "key_value_store.records"),
             ("[key_value_store.default]\ntype = \"spin\"\nurl = \"redis://x\"", "url"),
+            ("[key_value_store.default]\ntype = \"redis\"", "url"),
+            (
+                "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://x\"\npath = \"x\"",
+                "path",
+            ),
+            (
+                "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://x\"\nconnection_pooling = true",
+                "connection_pooling",
+            ),
             ("[sqlite_database.default]\ntype = \"spin\"", "sqlite_database"),
             ("[key_value_store.default]", "type"),
             ("nonsense", "nonsense"),

@@ -1,16 +1,21 @@
 //! The local host as a whole, over real sockets, with a guest that does what a path says: see
 //! `guest/src/lib.rs`. What has to happen is waited for, with a bound; nothing is timed.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{
-    Compiled, Direction, HandOver, Lines, LocalHost, Manifest, SHUTDOWN_LIMIT, Settings, Tls,
+    Backing, Compiled, Direction, HandOver, Lines, LocalHost, Manifest, SHUTDOWN_LIMIT, Settings,
+    Tls,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -160,6 +165,40 @@ async fn what_one_host_keeps_the_next_one_with_the_same_folder_reads() {
 }
 
 #[tokio::test]
+async fn hosts_with_one_redis_share_a_store_whose_keys_are_the_guests_own() {
+    let Some(redis) = Redis::start().await else { return };
+    let hosts = [start(behind(redis.address)).await, start(behind(redis.address)).await];
+    assert_eq!(get(&hosts[0], "/do/kept").await.body, "Ok(None)");
+    assert_eq!(get(&hosts[0], "/do/keep?something").await.body, "Ok(())");
+    assert_eq!(get(&hosts[1], "/do/kept").await.body, r#"Ok(Some("something"))"#);
+    assert_eq!(redis.say("GET kept").await, "$9\r\nsomething\r\n");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_silent_hangs_the_guest_that_calls_it_and_no_other() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = start(behind(silent.local_addr().unwrap())).await;
+    let hanging = get(&host, "/do/kept");
+    tokio::pin!(hanging);
+    for _ in 0..3 {
+        tokio::select! {
+            answer = &mut hanging => panic!("{}", answer.body),
+            other = get(&host, "/do/count") => assert_eq!(other.body, "1"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_is_not_rediss_is_refused_without_its_text() {
+    let mut settings = settings();
+    let url = "http://user:secret@cache".to_string();
+    settings.stores.insert("default".into(), Backing::Redis(url));
+    let error = format!("{:#}", LocalHost::start(compiled(), settings).await.err().unwrap());
+    assert!(error.contains("key_value_store.default") && error.contains("redis://"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
 async fn a_host_that_is_not_allowed_is_denied_and_one_that_is_is_called() {
     let server = Server::start().await;
     let (stderr, denying) = with_stderr(settings());
@@ -295,6 +334,58 @@ fn with_stderr(mut settings: Settings) -> (Captured, Settings) {
 
 async fn start(settings: Settings) -> LocalHost {
     LocalHost::start(compiled(), settings).await.unwrap()
+}
+
+/// With the guest's store behind Redis.
+fn behind(redis: SocketAddr) -> Settings {
+    let mut settings = settings();
+    settings.stores.insert("default".into(), Backing::Redis(format!("redis://{redis}")));
+    settings
+}
+
+/// A Redis server of a test's own, which keeps nothing and ends with this.
+struct Redis {
+    address: SocketAddr,
+    _process: Child,
+}
+
+impl Redis {
+    /// `None` where there is no `redis-server`.
+    async fn start() -> Option<Self> {
+        // Free now; nobody else is told of it.
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--dir", env!("CARGO_TARGET_TMPDIR")]);
+        let process = command.stdout(Stdio::null()).kill_on_drop(true).spawn();
+        let Ok(process) = process else {
+            skipped("no store was behind Redis, since redis-server is not installed");
+            return None;
+        };
+        let up = async {
+            while TcpStream::connect(address).await.is_err() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("redis-server", up).await;
+        Some(Self { address, _process: process })
+    }
+
+    /// What it answers to a line.
+    async fn say(&self, line: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+        let mut answer = vec![0; 256];
+        let length = within(line, stream.read(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+}
+
+/// Says that a test was skipped, past the test runner, which keeps the output of what passes. Where
+/// all must be proven (`CI` is set) nothing may be skipped.
+fn skipped(what: &str) {
+    _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+    assert!(std::env::var_os("CI").is_none(), "skipped although CI is set: {what}");
 }
 
 /// Lines that the host has let out.

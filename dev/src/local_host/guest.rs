@@ -73,7 +73,7 @@ mod bindings {
                 }
             }
         ",
-        imports: { default: trappable },
+        imports: { default: async | trappable },
         with: { "fermyon:spin/key-value.store": super::OpenStore },
     });
 }
@@ -243,7 +243,7 @@ impl WasiHttpHooks for Outbound {
 }
 
 impl variables::Host for Guest {
-    fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
+    async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
         Ok(match self.application.variables.get(&name) {
             Some(value) => Ok(value.clone()),
             None => Err(match check_name(&name) {
@@ -265,63 +265,66 @@ impl Guest {
     }
 }
 
-/// A failed write, as the guest sees it.
+/// What a store fails with, as the guest sees it.
 fn other(error: anyhow::Error) -> key_value::Error {
     key_value::Error::Other(format!("{error:#}"))
 }
 
 impl key_value::HostStore for Guest {
-    fn open(
+    async fn open(
         &mut self,
         label: String,
     ) -> wasmtime::Result<Result<Resource<OpenStore>, key_value::Error>> {
         Ok(match self.application.stores.get(&label) {
-            Some(store) => Ok(self.table.push(OpenStore(store.clone()))?),
+            Some(store) => match store.open().await {
+                Ok(()) => Ok(self.table.push(OpenStore(store.clone()))?),
+                Err(error) => Err(other(error)),
+            },
             None => Err(key_value::Error::AccessDenied),
         })
     }
 
-    fn get(
+    async fn get(
         &mut self,
         store: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
-        Ok(Ok(self.opened(&store)?.get(&key)))
+        Ok(self.opened(&store)?.get(&key).await.map_err(other))
     }
 
-    fn set(
+    async fn set(
         &mut self,
         store: Resource<OpenStore>,
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.opened(&store)?.set(key, value).map_err(other))
+        Ok(self.opened(&store)?.set(key, value).await.map_err(other))
     }
 
-    fn delete(
+    async fn delete(
         &mut self,
         store: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<(), key_value::Error>> {
-        Ok(self.opened(&store)?.delete(&key).map_err(other))
+        Ok(self.opened(&store)?.delete(&key).await.map_err(other))
     }
 
-    fn exists(
+    async fn exists(
         &mut self,
         store: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<bool, key_value::Error>> {
-        Ok(Ok(self.opened(&store)?.exists(&key)))
+        Ok(self.opened(&store)?.exists(&key).await.map_err(other))
     }
 
-    fn get_keys(
+    async fn get_keys(
         &mut self,
         store: Resource<OpenStore>,
     ) -> wasmtime::Result<Result<Vec<String>, key_value::Error>> {
-        Ok(Ok(self.opened(&store)?.keys()))
+        Ok(self.opened(&store)?.keys().await.map_err(other))
     }
 
-    fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
         self.table.delete(store)?;
         Ok(())
     }

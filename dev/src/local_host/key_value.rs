@@ -1,10 +1,12 @@
-//! The key-value stores: in memory, and in files where a state folder is given.
+//! The key-value stores: in memory, in files where a state folder is given, and behind Redis.
 //!
 //! A store's file is a log of JSON lines, `{"key":"k","value":"base64"}` for a set and
 //! `{"key":"k"}` for a delete. A write appends one line with one system call, so that a process
 //! killed in the middle leaves at most a torn last line, which the next start drops. The log is
 //! rewritten to one line a key, and renamed into place, at the start, whenever most of it is
 //! history, and before the next line where a write has failed.
+
+mod redis;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -16,6 +18,19 @@ use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+
+use self::redis::Redis;
+
+/// Where a store is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// In the state folder; in memory where there is none.
+    Folder,
+    /// In this process, for as long as it runs.
+    Memory,
+    /// Behind the Redis server at this URL.
+    Redis(String),
+}
 
 /// Lines that a log may have beyond twice its keys before it is rewritten.
 const HISTORY: usize = 1000;
@@ -30,7 +45,14 @@ pub(super) struct Stores {
 
 /// One store.
 #[derive(Debug)]
-pub(super) struct Store(Mutex<Contents>);
+pub(super) enum Store {
+    Local(Local),
+    Redis(Redis),
+}
+
+/// A store in this process, and in its file where it has one.
+#[derive(Debug)]
+pub(super) struct Local(Mutex<Contents>);
 
 #[derive(Debug)]
 struct Contents {
@@ -57,21 +79,35 @@ struct Line<'a> {
 impl Stores {
     /// # Errors
     ///
-    /// A folder that can't be written, that another host is using, or a file in it that isn't a log.
+    /// A folder that can't be written, that another host is using, or a file in it that isn't a log;
+    /// a URL that is not Redis's. Whether a Redis server is there is not looked at, as in Spin.
     pub fn open(
         labels: &BTreeSet<String>,
-        in_memory: &BTreeSet<String>,
+        backings: &BTreeMap<String, Backing>,
         folder: Option<&Path>,
     ) -> Result<Self> {
-        let folder = folder.filter(|_| !labels.is_subset(in_memory));
+        let backing = |label| backings.get(label).unwrap_or(&Backing::Folder);
+        let folder =
+            folder.filter(|_| labels.iter().any(|label| *backing(label) == Backing::Folder));
         let lock = folder.map(lock).transpose()?;
         let mut by_label = BTreeMap::new();
         for label in labels {
-            let contents = match folder.filter(|_| !in_memory.contains(label)) {
-                None => Contents { entries: BTreeMap::new(), log: None },
-                Some(folder) => Contents::load(folder.join(format!("local-host-{label}.jsonl")))?,
+            let store = match (backing(label), folder) {
+                (Backing::Redis(url), _) => {
+                    let redis =
+                        Redis::new(url).with_context(|| format!("key_value_store.{label}"))?;
+                    Store::Redis(redis)
+                }
+                (Backing::Folder, Some(folder)) => {
+                    let path = folder.join(format!("local-host-{label}.jsonl"));
+                    Store::Local(Local(Mutex::new(Contents::load(path)?)))
+                }
+                (Backing::Memory, _) | (Backing::Folder, None) => {
+                    let contents = Contents { entries: BTreeMap::new(), log: None };
+                    Store::Local(Local(Mutex::new(contents)))
+                }
             };
-            by_label.insert(label.clone(), Arc::new(Store(Mutex::new(contents))));
+            by_label.insert(label.clone(), Arc::new(store));
         }
         Ok(Self { by_label, _lock: lock })
     }
@@ -97,27 +133,73 @@ fn lock(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// One that hangs hangs the guest's call, for good: as in Spin, a guest of WASI 0.2 can't abandon it.
 impl Store {
-    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+    /// What a guest's opening does.
+    pub async fn open(&self) -> Result<()> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Redis(redis) => redis.open().await,
+        }
+    }
+
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Local(local) => Ok(local.get(key)),
+            Self::Redis(redis) => redis.get(key).await,
+        }
+    }
+
+    pub async fn exists(&self, key: &str) -> Result<bool> {
+        match self {
+            Self::Local(local) => Ok(local.exists(key)),
+            Self::Redis(redis) => redis.exists(key).await,
+        }
+    }
+
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Local(local) => Ok(local.keys()),
+            Self::Redis(redis) => redis.keys().await,
+        }
+    }
+
+    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<()> {
+        match self {
+            Self::Local(local) => local.set(key, value),
+            Self::Redis(redis) => redis.set(&key, &value).await,
+        }
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        match self {
+            Self::Local(local) => local.delete(key),
+            Self::Redis(redis) => redis.delete(key).await,
+        }
+    }
+}
+
+impl Local {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.contents().entries.get(key).cloned()
     }
 
-    pub fn exists(&self, key: &str) -> bool {
+    fn exists(&self, key: &str) -> bool {
         self.contents().entries.contains_key(key)
     }
 
-    pub fn keys(&self) -> Vec<String> {
+    fn keys(&self) -> Vec<String> {
         self.contents().entries.keys().cloned().collect()
     }
 
-    pub fn set(&self, key: String, value: Vec<u8>) -> Result<()> {
+    fn set(&self, key: String, value: Vec<u8>) -> Result<()> {
         let mut contents = self.contents();
         contents.record(&key, Some(&value))?;
         contents.entries.insert(key, value);
         Ok(())
     }
 
-    pub fn delete(&self, key: &str) -> Result<()> {
+    fn delete(&self, key: &str) -> Result<()> {
         let mut contents = self.contents();
         if contents.entries.contains_key(key) {
             contents.record(key, None)?;
@@ -211,6 +293,14 @@ mod tests {
         BTreeSet::from(["default".to_string()])
     }
 
+    /// The one store of those in this process.
+    fn local(stores: &Stores) -> &Local {
+        match &**stores.get("default").unwrap() {
+            Store::Local(local) => local,
+            Store::Redis(redis) => panic!("{redis:?}"),
+        }
+    }
+
     /// A folder of its own for each test, removed at the end.
     struct Folder(PathBuf);
 
@@ -223,7 +313,7 @@ mod tests {
         }
 
         fn open(&self) -> Result<Stores> {
-            Stores::open(&default(), &BTreeSet::new(), Some(&self.0))
+            Stores::open(&default(), &BTreeMap::new(), Some(&self.0))
         }
 
         fn log(&self) -> PathBuf {
@@ -242,7 +332,7 @@ mod tests {
         let folder = Folder::new("outlive");
         {
             let stores = folder.open().unwrap();
-            let store = stores.get("default").unwrap();
+            let store = local(&stores);
             store.set("a".into(), b"1".to_vec()).unwrap();
             store.set("a".into(), vec![0, 255]).unwrap();
             store.set("line\nbreak \"é\"".into(), Vec::new()).unwrap();
@@ -251,7 +341,7 @@ mod tests {
             store.delete("never there").unwrap();
         }
         let stores = folder.open().unwrap();
-        let store = stores.get("default").unwrap();
+        let store = local(&stores);
         assert_eq!(store.keys(), ["a", "line\nbreak \"é\""]);
         assert_eq!(store.get("a"), Some(vec![0, 255]));
         assert!(store.exists("a") && !store.exists("gone"));
@@ -261,11 +351,11 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_dropped_and_a_bad_line_is_an_error() {
         let folder = Folder::new("torn");
-        folder.open().unwrap().get("default").unwrap().set("a".into(), b"1".to_vec()).unwrap();
+        local(&folder.open().unwrap()).set("a".into(), b"1".to_vec()).unwrap();
         let good = fs::read_to_string(folder.log()).unwrap();
 
         fs::write(folder.log(), format!("{good}{{\"key\":\"b\",\"va")).unwrap();
-        assert_eq!(folder.open().unwrap().get("default").unwrap().keys(), ["a"]);
+        assert_eq!(local(&folder.open().unwrap()).keys(), ["a"]);
         assert_eq!(fs::read_to_string(folder.log()).unwrap(), good);
 
         fs::write(folder.log(), format!("{good}nonsense\n")).unwrap();
@@ -278,7 +368,7 @@ mod tests {
         let folder = Folder::new("failed");
         {
             let stores = folder.open().unwrap();
-            let store = stores.get("default").unwrap();
+            let store = local(&stores);
             store.set("a".into(), b"1".to_vec()).unwrap();
             // As where the disk is full: part of the line is written, then the write fails.
             let mut log = OpenOptions::new().append(true).open(folder.log()).unwrap();
@@ -288,7 +378,7 @@ mod tests {
             assert!(!store.exists("b"));
             store.set("c".into(), b"3".to_vec()).unwrap();
         }
-        assert_eq!(folder.open().unwrap().get("default").unwrap().keys(), ["a", "c"]);
+        assert_eq!(local(&folder.open().unwrap()).keys(), ["a", "c"]);
     }
 
     #[test]
@@ -296,11 +386,7 @@ mod tests {
         let folder = Folder::new("proportion");
         let stores = folder.open().unwrap();
         for i in 0..5 * HISTORY {
-            stores
-                .get("default")
-                .unwrap()
-                .set("counter".into(), i.to_string().into_bytes())
-                .unwrap();
+            local(&stores).set("counter".into(), i.to_string().into_bytes()).unwrap();
         }
         let lines = fs::read_to_string(folder.log()).unwrap().lines().count();
         assert!(lines <= HISTORY + 4, "{lines}");
@@ -317,9 +403,10 @@ mod tests {
     #[test]
     fn without_a_folder_or_where_it_is_asked_for_everything_is_in_memory() {
         let folder = Folder::new("memory");
-        for (in_memory, folder) in [(BTreeSet::new(), None), (default(), Some(&*folder.0))] {
-            let stores = Stores::open(&default(), &in_memory, folder).unwrap();
-            let store = stores.get("default").unwrap();
+        let in_memory = BTreeMap::from([("default".to_string(), Backing::Memory)]);
+        for (backings, folder) in [(BTreeMap::new(), None), (in_memory, Some(&*folder.0))] {
+            let stores = Stores::open(&default(), &backings, folder).unwrap();
+            let store = local(&stores);
             store.set("a".into(), b"1".to_vec()).unwrap();
             assert_eq!(store.get("a"), Some(b"1".to_vec()));
         }
