@@ -221,7 +221,7 @@ impl Html {
         self.end_table();
         let heads =
             ["Time", "Code, meaning, and what helps", "Region", "Sender", "Message and event"];
-        self.table("", "The last 20", &heads);
+        self.table("", "The last 20 at most", &heads);
         let failed = deliveries.iter().filter(|delivery| delivery.status() == Status::Failed);
         for delivery in failed.take(FAILURES_LISTED) {
             self.raw("<tr><td>").moment(delivery.at()).raw("</td><td class=\"why\"><b>");

@@ -301,7 +301,7 @@ fn a_failure_is_told_with_its_meaning_its_fix_and_its_ids() {
             ["–", "1", "no code was given ask Azure support with the message id"],
         ]
     );
-    let failures = rows(&html, "The last 20");
+    let failures = rows(&html, "The last 20 at most");
     assert_eq!(failures.len(), 4);
     assert_eq!(
         failures[0],
@@ -559,7 +559,7 @@ proptest! {
             let count = codes.iter().filter(|code| code.map_or("–".into(), |c| c.to_string()) == row[0]);
             prop_assert_eq!(count.count().to_string(), row[1].clone());
         }
-        prop_assert_eq!(rows(&html, "The last 20").len(), codes.len().min(20));
+        prop_assert_eq!(rows(&html, "The last 20 at most").len(), codes.len().min(20));
     }
 
     #[test]
@@ -588,7 +588,7 @@ fn a_thousand_messages_make_a_page_of_the_newest() {
     assert_well_formed(&html);
     let listed = rows(&html, "The newest 50 at most, newest first");
     assert_eq!((listed.len(), listed[0][6].as_str()), (50, "id-0"));
-    let failures = rows(&html, "The last 20");
+    let failures = rows(&html, "The last 20 at most");
     assert_eq!((failures.len(), failures[19][4].as_str()), (20, "id-19 uS58evt"));
     assert_eq!(rows(&html, "By code").len(), 1000);
     assert_eq!(
