@@ -9,8 +9,8 @@ use okta_telephony_acs::oauth::issuer::discovery::jwks_uri;
 use okta_telephony_acs::oauth::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
 use okta_telephony_acs::oauth::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
-    Answer, Body, BodyError, Clock, HttpClient, Instant, OutboundRequest, Ports, Random, SendError,
-    Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports, Random,
+    SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use okta_telephony_acs::store_key::StoreKey;
 use time::OffsetDateTime;
@@ -56,6 +56,10 @@ impl Store for Host<'_> {
         self.stored.replace(value.to_vec());
         Ok(())
     }
+}
+
+impl Log for Host<'_> {
+    fn print(&self, _: &str) {}
 }
 
 impl HttpClient for Host<'_> {
@@ -108,7 +112,15 @@ fuzz_target!(|input: (&[u8], &[u8], &[u8], &str)| {
         documents: RefCell::new(vec![key_set, metadata]),
         stored: RefCell::new(stored.to_vec()),
     };
-    let ports = Ports { variables: &host, clock: &host, random: &host, http: &host, store: &host };
+    let ports = Ports {
+        variables: &host,
+        clock: &host,
+        random: &host,
+        http: &host,
+        store: &host,
+        records: &host,
+        log: &host,
+    };
     let key = StoreKey::derive(b"secret");
     let until = Instant(std::time::Duration::from_secs(2));
     match keys(&issuer, |_| true, &key, ports, until) {
