@@ -45,6 +45,7 @@ use std::time::Duration;
 use crate::oauth::token::Jwks;
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::store_key::StoreKey;
+use crate::telemetry::trace_context::hex;
 use crate::telemetry::{KEYS_STALE, KEYS_TAMPERED, STORE_UNAVAILABLE};
 use crate::url::{InvalidUrl, Url};
 use discovery::Found;
@@ -242,12 +243,7 @@ impl<'a> Cache<'a> {
     fn name(&self) -> String {
         let [url, jwks_uri] = self.issuer.parts();
         let hash = self.key.hash("keys", &[url.as_bytes(), jwks_uri.as_bytes()]);
-        hash.iter().fold(String::from("okta-telephony-acs/keys/"), |mut name, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-            }
-            name
-        })
+        ["okta-telephony-acs/keys/", &hex(&hash)].concat()
     }
 
     /// Authenticates a value, for this issuer only.

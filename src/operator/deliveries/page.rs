@@ -9,6 +9,7 @@ use super::tally::{Tally, groups};
 use super::{PATH, VARY, milliseconds_to_report, rfc3339, trouble};
 use crate::config::Finding;
 use crate::handled::Response;
+use crate::ports::milliseconds;
 use crate::records::{Delivery, Moment, Status};
 
 /// What the page shows.
@@ -405,10 +406,4 @@ fn failure_key(delivery: &Delivery) -> Option<u32> {
     let reported = delivery.reported.as_ref()?;
     let failed = reported.status() == Status::Failed;
     failed.then(|| reported.code.map_or(u32::MAX, u32::from))
-}
-
-fn milliseconds(now: OffsetDateTime) -> Moment {
-    // A clock before 1970 is not set.
-    u64::try_from(now.unix_timestamp())
-        .map_or(0, |seconds| seconds * 1000 + u64::from(now.millisecond()))
 }
