@@ -16,6 +16,7 @@ use crate::handled::Response;
 use crate::numbering::Region;
 use crate::records::code::{self, Code};
 use crate::records::{Delivery, Moment, Status};
+use crate::telemetry::trace_context::hex;
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
@@ -119,11 +120,6 @@ fn rfc3339(moment: Moment) -> Option<String> {
     let seconds = i64::try_from(moment / 1000).ok()?;
     let seconds = OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok()?;
     Some(format!("{}.{:03}Z", seconds.strip_suffix('Z')?, moment % 1000))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
