@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
-use crate::harness::{Form, Hook, envelope, skipped};
+use crate::harness::{Form, Hook, envelope, event_id, skipped};
 
 /// Chromium, and the page that it shows.
 pub struct Browser {
@@ -24,7 +24,8 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium if there is one.
     pub fn start() -> Option<Self> {
-        let profile = format!("{}/chromium-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        // Each its own: a second Chromium with the profile of a first one leaves the work to that.
+        let profile = format!("{}/chromium-{}", env!("CARGO_TARGET_TMPDIR"), event_id());
         let start = |name: &&str| {
             Command::new(name)
                 .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
