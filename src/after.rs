@@ -92,7 +92,7 @@ impl ReportDone {
     /// From the moment that ACS took the message, in milliseconds. None where that is not known, or where
     /// clocks that are apart make it negative.
     pub fn time_to_report(&self) -> Option<u64> {
-        self.reported.at.checked_sub(self.accepted.as_ref()?.at)
+        self.reported.milliseconds_since(self.accepted.as_ref()?)
     }
 }
 

@@ -131,6 +131,14 @@ impl Reported {
     }
 }
 
+impl Reported {
+    /// From the moment that ACS took the message, in milliseconds. None where clocks that are apart make it
+    /// negative.
+    pub fn milliseconds_since(&self, accepted: &Accepted) -> Option<u64> {
+        self.at.checked_sub(accepted.at)
+    }
+}
+
 impl Delivery {
     /// What became of it.
     pub fn status(&self) -> Status {
@@ -140,8 +148,8 @@ impl Delivery {
     /// From the moment that ACS took it to the carrier's report. None where one of them is not known,
     /// or where clocks that are apart make it negative.
     pub fn time_to_report(&self) -> Option<Duration> {
-        let (accepted, reported) = (self.accepted.as_ref()?.at, self.reported.as_ref()?.at);
-        reported.checked_sub(accepted).map(Duration::from_millis)
+        let milliseconds = self.reported.as_ref()?.milliseconds_since(self.accepted.as_ref()?)?;
+        Some(Duration::from_millis(milliseconds))
     }
 
     /// When ACS took it or, where that is not known, when its report came: by it the newest come first.

@@ -61,13 +61,13 @@ impl Refusal {
 
 /// Handles a request for the receiver.
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
+    let arrived = ports.clock.instant();
     let mut delivery = Delivery {
-        until: ports.clock.instant().plus(TIME),
+        until: arrived.plus(TIME),
         line: ReportsLine::new(),
         lines: String::new(),
         done: ReportsDone::default(),
     };
-    let arrived = ports.clock.instant();
     let response = match request.method().as_str() {
         "POST" => delivery.take(request, ports),
         "OPTIONS" => handshake(ports),
