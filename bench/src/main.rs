@@ -1,0 +1,4 @@
+mod size;
+fn main() -> anyhow::Result<()> {
+    size::print(std::path::Path::new("."))
+}
