@@ -30,6 +30,7 @@ mod allowed_hosts;
 mod guest;
 mod key_value;
 mod manifest;
+mod meter;
 mod order;
 mod output;
 mod routes;
@@ -55,6 +56,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 pub use self::guest::Compiled;
 pub use self::key_value::Backing;
 pub use self::manifest::{Build, Component, Manifest, Variable};
+pub use self::meter::{Mark, MeterObserver, Metered};
 pub use self::order::{Direction, HandOver, HandOverObserver};
 pub use self::output::Lines;
 pub use self::variables::{from_environment, read_dot_env};
@@ -92,6 +94,8 @@ pub struct Settings {
     /// Is told whether a body was finished each time the guest hands over a head. Without it no
     /// body is looked at early.
     pub hand_over: Option<HandOverObserver>,
+    /// Gets what each instance has cost; the component must be [`Compiled::metered`].
+    pub meter: Option<MeterObserver>,
     /// The most memory that one instance may have, bytes. Growing beyond fails inside the guest.
     pub memory_limit: usize,
 }
@@ -120,6 +124,7 @@ impl Settings {
             stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
             stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
             hand_over: None,
+            meter: None,
             memory_limit: 64 << 20,
         }
     }
@@ -227,6 +232,7 @@ impl LocalHost {
                 stdout: settings.stdout,
                 stderr: settings.stderr,
                 hand_over: settings.hand_over,
+                meter: settings.meter,
                 memory_limit: settings.memory_limit,
             }),
             compiled: compiled.clone(),

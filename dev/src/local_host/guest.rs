@@ -9,10 +9,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::error::Context;
-use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, StoreLimits,
-    StoreLimitsBuilder,
-};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::{
@@ -23,6 +20,7 @@ use self::bindings::fermyon::spin::{key_value, variables};
 use super::allowed_hosts::AllowedHosts;
 use super::key_value::{Store, Stores};
 use super::manifest::check_name;
+use super::meter::{Memory, Meter, MeterObserver, TANK};
 use super::order::{Direction, HandOverObserver, observe};
 use super::output::{Lines, Output};
 
@@ -88,6 +86,7 @@ pub(super) struct Application {
     pub stdout: Lines,
     pub stderr: Lines,
     pub hand_over: Option<HandOverObserver>,
+    pub meter: Option<MeterObserver>,
     /// Bytes.
     pub memory_limit: usize,
 }
@@ -108,7 +107,20 @@ impl Compiled {
     ///
     /// Bytes that are no component, or one that imports what this host doesn't offer.
     pub fn new(component: &[u8]) -> Result<Self> {
-        let engine = engine()?;
+        Self::with(component, false)
+    }
+
+    /// The same with every instruction counted, which makes it slower: for [`super::Settings::meter`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Compiled::new`].
+    pub fn metered(component: &[u8]) -> Result<Self> {
+        Self::with(component, true)
+    }
+
+    fn with(component: &[u8], metered: bool) -> Result<Self> {
+        let engine = engine(metered)?;
         let component = Component::new(&engine, component).context(
             "this is no component that can be compiled: build it with `cargo run -- build`",
         )?;
@@ -124,8 +136,9 @@ impl Compiled {
     }
 }
 
-fn engine() -> Result<Engine> {
+fn engine(metered: bool) -> Result<Engine> {
     let mut config = Config::new();
+    config.consume_fuel(metered);
     config.epoch_interruption(true);
     // A release module is stripped: its functions have no names that a list of them could tell.
     config.wasm_backtrace_max_frames(None);
@@ -162,36 +175,61 @@ pub(super) struct Guest {
     http: WasiHttpCtx,
     outbound: Outbound,
     table: ResourceTable,
-    limits: StoreLimits,
+    pub memory: Memory,
+    pub meter: Option<Meter>,
 }
 
 /// A key-value store that a guest has open.
 pub struct OpenStore(Arc<Store>);
 
 /// The guest's own requests.
-struct Outbound(Arc<Application>);
+struct Outbound {
+    application: Arc<Application>,
+    meter: Option<Meter>,
+}
 
 impl Guest {
     /// A store for one instance.
-    pub fn store(engine: &Engine, application: Arc<Application>) -> wasmtime::Store<Self> {
+    pub fn store(engine: &Engine, application: Arc<Application>) -> Result<wasmtime::Store<Self>> {
+        let meter = application.meter.as_ref().map(|_| Meter::new());
+        let mut stdout = application.stdout.clone();
+        if let Some(meter) = meter.clone() {
+            let print = stdout;
+            stdout = Arc::new(move |line| {
+                meter.mark("stdout.write");
+                print(line);
+            });
+        }
         // Neither environment, arguments, files nor sockets: wasi:http is the one way out.
         let wasi = WasiCtx::builder()
-            .stdout(Output::new(application.stdout.clone()))
+            .stdout(Output::new(stdout))
             .stderr(Output::new(application.stderr.clone()))
             .build();
         let guest = Self {
             wasi,
             http: WasiHttpCtx::new(),
-            outbound: Outbound(application.clone()),
+            outbound: Outbound { application: application.clone(), meter: meter.clone() },
             table: ResourceTable::new(),
-            limits: StoreLimitsBuilder::new().memory_size(application.memory_limit).build(),
+            memory: Memory { limit: application.memory_limit, size: 0 },
+            meter: meter.clone(),
             application,
         };
         let mut store = wasmtime::Store::new(engine, guest);
-        store.limiter(|guest| &mut guest.limits);
+        store.limiter(|guest| &mut guest.memory);
+        if let Some(meter) = meter {
+            store.set_fuel(TANK).context("the component is not compiled as a metered one")?;
+            store.call_hook(move |store, change| meter.count(store, change));
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        store
+        Ok(store)
+    }
+
+    /// Marks a call on the meter, if there is one.
+    fn mark(&self, call: &str) {
+        if let Some(meter) = &self.meter {
+            meter.mark(call);
+        }
     }
 }
 
@@ -217,7 +255,10 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let Self(application) = self;
+        let Self { application, meter } = self;
+        if let Some(meter) = meter {
+            meter.mark("outgoing-handler.handle");
+        }
         let uri = request.uri();
         if !application.allowed_hosts.allow(uri) {
             let origin = format!(
@@ -244,6 +285,9 @@ impl WasiHttpHooks for Outbound {
 
 impl variables::Host for Guest {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, variables::Error>> {
+        if let Some(meter) = &self.meter {
+            meter.mark(format!("variables.get {name}"));
+        }
         Ok(match self.application.variables.get(&name) {
             Some(value) => Ok(value.clone()),
             None => Err(match check_name(&name) {
@@ -289,6 +333,7 @@ impl key_value::HostStore for Guest {
         store: Resource<OpenStore>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::Error>> {
+        self.mark("key-value.get");
         Ok(self.opened(&store)?.get(&key).await.map_err(other))
     }
 
@@ -298,6 +343,7 @@ impl key_value::HostStore for Guest {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), key_value::Error>> {
+        self.mark("key-value.set");
         Ok(self.opened(&store)?.set(key, value).await.map_err(other))
     }
 

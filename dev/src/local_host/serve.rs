@@ -172,14 +172,18 @@ impl Server {
         let place = self.compiled.places.clone().try_acquire_owned().map_err(|_| {
             anyhow!("{MAX_INSTANCES} instances are running, which is the limit; those waiting for something after their answer count too")
         })?;
-        let mut store = Guest::store(self.compiled.proxy.engine(), self.application.clone());
+        let mut store = Guest::store(self.compiled.proxy.engine(), self.application.clone())?;
         let scheme =
             if *scheme == Scheme::HTTPS { types::Scheme::Https } else { types::Scheme::Http };
         let request = store.data_mut().http().new_incoming_request(scheme, request)?;
         let (sender, receiver) = oneshot::channel();
         let hand_over = self.application.hand_over.clone();
+        let meter = store.data().meter.clone();
         let outparam =
             store.data_mut().http().new_response_outparam_from_callback(move |answer| {
+                if let Some(meter) = meter {
+                    meter.mark("response-outparam.set");
+                }
                 let answer = match hand_over {
                     Some(observer) => answer.map(|answer| {
                         answer.map(|body| observe(&observer, Direction::Answer, body))
@@ -203,6 +207,10 @@ impl Server {
                 handled = handle => handled.map_err(anyhow::Error::from),
                 () = ended(&mut phase) => Err(anyhow!("the host ended while it ran")),
             };
+            if let (Some(observer), Some(meter)) = (&server.application.meter, &store.data().meter)
+            {
+                observer(meter.read(store.get_fuel().unwrap_or(0), store.data().memory.size));
+            }
             if let Err(error) = &handled {
                 server
                     .note(&format!("The component `{}` failed: {error:#}", server.application.id));

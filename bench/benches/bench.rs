@@ -1,0 +1,5 @@
+//! `cargo bench -p bench`: see src/lib.rs.
+
+fn main() -> anyhow::Result<()> {
+    bench::main()
+}

@@ -1,0 +1,152 @@
+//! Load as a closed loop: each connection sends its next hook once it has the answer to its last.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::http1;
+
+/// The secret that the contenders know.
+pub const SECRET: &str = "bench-secret";
+
+/// Makes hooks, each to another number, as no rate limit lets many to the same one pass.
+#[derive(Clone)]
+pub struct Hooks {
+    path: &'static str,
+    made: Arc<AtomicU64>,
+}
+
+impl Hooks {
+    pub fn new(path: &'static str) -> Self {
+        Self { path, made: Arc::default() }
+    }
+
+    /// The next hook, a whole request as Okta sends it, its passcode good for five minutes.
+    fn next(&self) -> String {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let now = OffsetDateTime::now_utc();
+        let date = |date: OffsetDateTime| date.format(&Rfc3339).unwrap_or_default();
+        let (time, expires) = (date(now), date(now + Duration::from_secs(300)));
+        let number_in_seattle = 2_000_000 + number % 8_000_000;
+        let body = format!(
+            r#"{{"eventId":"bench{number:020}","eventTime":"{time}","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://example.okta.com/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.mfa-verification","data":{{"context":{{"request":{{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{{"value":"/idp/idx/challenge"}},"ipAddress":"192.0.2.1"}}}},"userProfile":{{"firstName":"Test","lastName":"User","login":"test.user@example.com","userId":"00uyxxSknGtK8022w0g3"}},"messageProfile":{{"msgTemplate":"Your code is 246810","phoneNumber":"+1425{number_in_seattle}","otpExpires":"{expires}","deliveryChannel":"SMS","otpCode":"246810","locale":"EN-US"}}}}}}"#
+        );
+        format!(
+            "POST {} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic b2t0YTpiZW5jaC1zZWNyZXQ=\r\n\
+             content-type: application/json\r\naccept: */*\r\nuser-agent: Okta\r\ncontent-length: {}\r\n\r\n{body}",
+            self.path,
+            body.len(),
+        )
+    }
+}
+
+/// A kept connection.
+pub struct Connection {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(to: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, answer: Vec::new() })
+    }
+
+    /// Sends one hook and returns how long the answer took. An answer that tells of no message sent is an
+    /// error: what fails fast would look fast.
+    pub async fn send(&mut self, hooks: &Hooks) -> Result<Duration> {
+        let request = hooks.next();
+        self.answer.clear();
+        let started = Instant::now();
+        self.stream.write_all(request.as_bytes()).await?;
+        while http1::message_length(&self.answer).is_none() {
+            ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the connection was closed");
+        }
+        let took = started.elapsed();
+        let accepted = self.answer.windows(10).any(|ten| ten == b"SUCCESSFUL");
+        ensure!(accepted, "an answer is no success: {}", String::from_utf8_lossy(&self.answer));
+        Ok(took)
+    }
+}
+
+/// What a load has shown.
+pub struct Measured {
+    /// Sorted.
+    latencies: Vec<Duration>,
+    elapsed: Duration,
+}
+
+impl Measured {
+    pub fn requests(&self) -> usize {
+        self.latencies.len()
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.requests() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency that this part of all requests stays within, in milliseconds.
+    pub fn quantile(&self, part: f64) -> f64 {
+        let at = ((self.latencies.len() as f64 * part).ceil() as usize).saturating_sub(1);
+        self.latencies.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)
+    }
+}
+
+/// Sends hooks over so many connections for so long.
+pub async fn run(
+    to: SocketAddr,
+    hooks: &Hooks,
+    connections: usize,
+    duration: Duration,
+) -> Result<Measured> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(to).await?);
+    }
+    let started = Instant::now();
+    let end = started + duration;
+    let tasks: Vec<_> = open
+        .into_iter()
+        .map(|mut connection| {
+            let hooks = hooks.clone();
+            tokio::spawn(async move {
+                let mut latencies = Vec::new();
+                while Instant::now() < end {
+                    latencies.push(connection.send(&hooks).await?);
+                }
+                anyhow::Ok(latencies)
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    let elapsed = started.elapsed();
+    latencies.sort_unstable();
+    Ok(Measured { latencies, elapsed })
+}
+
+/// Sends one hook as soon as somebody listens, and returns once it has its answer.
+pub async fn first_answer(to: SocketAddr, hooks: &Hooks, limit: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
+    let mut connection = loop {
+        match Connection::open(to).await {
+            Ok(connection) => break connection,
+            Err(error) if Instant::now() >= end => {
+                return Err(error.context(format!("nobody listens on {to}")));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    connection.send(hooks).await.context("the first hook")?;
+    Ok(())
+}

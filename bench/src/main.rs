@@ -1,4 +1,0 @@
-mod size;
-fn main() -> anyhow::Result<()> {
-    size::print(std::path::Path::new("."))
-}
