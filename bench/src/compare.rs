@@ -65,8 +65,9 @@ pub async fn compare(plan: &Plan, paths: &Paths) -> Result<()> {
     let acs = StandIn::start().await?;
     let mut turns: Vec<Vec<Turn>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 1..=plan.rounds {
+        let names: Vec<_> = contenders.iter().map(|it| it.name()).collect();
+        eprintln!("Round {round} of {}: {}", plan.rounds, names.join(", "));
         for (contender, turns) in contenders.iter().zip(&mut turns) {
-            eprint!("\r\x1b[KRound {round} of {}: {}", plan.rounds, contender.name());
             let turn = take_turn(*contender, plan, paths, &acs, &pinning).await;
             turns.push(turn.with_context(|| {
                 let log = paths.target().join(format!("{}.log", contender.name()));
@@ -74,8 +75,6 @@ pub async fn compare(plan: &Plan, paths: &Paths) -> Result<()> {
             })?);
         }
     }
-    eprintln!("\r\x1b[K");
-
     let mut sizes = Vec::new();
     for contender in &contenders {
         sizes.push(match contender.what {
@@ -116,19 +115,20 @@ async fn take_turn(
             let hooks = hooks.clone();
             hung.push(tokio::spawn(async move { connection.send(&hooks).await }));
         }
-        let end = Instant::now() + Duration::from_secs(2);
+        // gunicorn's workers take connections as they please: one may have more than it has threads for.
+        let end = Instant::now() + Duration::from_secs(1);
         while acs.waiting() < contender.at_once() && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let all = acs.waiting() == contender.at_once();
+        let under_way = acs.waiting();
         let busy = used();
         acs.release();
         for hook in hung {
             hook.await??;
         }
-        ensure!(all, "not all of {} hooks came to ACS at once", contender.at_once());
+        ensure!(under_way > 0, "no hook came to ACS");
         per_hook = idle.zip(busy).map(|(idle, busy)| {
-            busy.resident.saturating_sub(idle.resident) as f64 / contender.at_once() as f64
+            busy.resident.saturating_sub(idle.resident) as f64 / under_way as f64
         });
     }
 
