@@ -1,15 +1,17 @@
 //! The configuration, in two steps: what was said (Spin's variables, as text) and what it means
 //! (types).
 //!
-//! Read as late as can be, and only what the request needs: a variable costs a host call of about
-//! 4 microseconds. So a hook meets a wrong variable only where it needs it; then, and when the
-//! operator asks, [`check()`] reads all of them and names everything that is wrong at once.
+//! Read as late as can be, and only what the request needs. So a hook meets a wrong variable only where
+//! it needs it; then, and when the operator asks, [`check()`] reads all of them and names everything that
+//! is wrong at once. The host is asked for them by [`GROUPS`].
 
 mod check;
+mod groups;
 
 use std::time::Duration;
 
 pub use self::check::{Check, Finding, VARIABLES, check};
+pub use self::groups::{GROUPS, Group, find};
 
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::{SENDER_FORM, Sender, Senders};
@@ -59,7 +61,7 @@ impl Gate {
     /// Reads what the hook must know before it reads a body.
     pub fn read(variables: &dyn Variables) -> Self {
         let mut problems = Problems::default();
-        let response_format = match problems.read(variables, "okta_response_format").as_str() {
+        let response_format = match problems.read(variables, "okta_response_format") {
             "" | "auto" => ResponseFormat::Auto,
             "documented" => ResponseFormat::Documented,
             "classic" => ResponseFormat::Classic,
@@ -68,7 +70,7 @@ impl Gate {
                 ResponseFormat::Auto
             }
         };
-        let deadline_ms = match problems.read(variables, "hook_deadline_ms").as_str() {
+        let deadline_ms = match problems.read(variables, "hook_deadline_ms") {
             "" => DEFAULT_DEADLINE_MS,
             said => match said.parse().ok().filter(|ms| DEADLINE_RANGE_MS.contains(ms)) {
                 Some(ms) => ms,
@@ -106,7 +108,7 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
         if user.contains(':') {
             problems.add("okta_user", COLON);
         }
-        callers.basic = Some(Credentials { user, secret: secret.as_str().into() });
+        callers.basic = Some(Credentials { user: user.into(), secret: secret.into() });
     }
     let secret = read_credential(&mut problems, variables, "okta_header_secret");
     if !secret.is_empty() {
@@ -119,7 +121,7 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
                  such as x-okta-key",
             );
         }
-        callers.header = Some(HeaderSecret { name, secret: secret.as_str().into() });
+        callers.header = Some(HeaderSecret { name, secret: secret.into() });
     }
     callers.oauth = read_oauth(&mut problems, variables, &OKTA_OAUTH);
     let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
@@ -188,7 +190,7 @@ fn read_oauth(
         return None;
     }
     let jwks_uri = problems.read(variables, names.jwks_uri);
-    let issuer = Issuer::parse(&url, &jwks_uri)
+    let issuer = Issuer::parse(url, jwks_uri)
         .map_err(|invalid| {
             let name = if invalid.of_jwks_uri { names.jwks_uri } else { names.issuer };
             problems.add(name, invalid.to_string());
@@ -210,9 +212,14 @@ fn read_oauth(
             "is not set: set it to the client ID in Okta's hook, or any client of the authorization server could call",
         );
     }
-    let scope = if scope.is_empty() { None } else { Some(scope) };
+    let scope = if scope.is_empty() { None } else { Some(scope.to_owned()) };
     let issuer = issuer?;
-    let expected = Expected { issuer: issuer.url.clone(), audience, scope, client_id };
+    let expected = Expected {
+        issuer: issuer.url.clone(),
+        audience: audience.to_owned(),
+        scope,
+        client_id: client_id.to_owned(),
+    };
     Some(OAuth { issuer, expected, variables: names.prefix })
 }
 
@@ -225,7 +232,7 @@ pub fn read_previous_callers(
     let mut problems = Problems::default();
     let mut previous = |name| {
         let secret = read_credential(&mut problems, variables, name);
-        if secret.is_empty() { None } else { Some(Secret::from(secret.as_str())) }
+        if secret.is_empty() { None } else { Some(Secret::from(secret)) }
     };
     let callers = Callers {
         basic: now.basic.as_ref().and_then(|basic| {
@@ -243,11 +250,11 @@ pub fn read_previous_callers(
 
 /// A secret that a caller presents. White space around it, as from a file with a line feed at its end,
 /// would match nothing that anybody sends.
-fn read_credential(
+fn read_credential<'v>(
     problems: &mut Problems,
-    variables: &dyn Variables,
+    variables: &'v dyn Variables,
     name: &'static str,
-) -> String {
+) -> &'v str {
     let secret = problems.read_secret(variables, name);
     if secret.trim() != secret {
         problems.add(name, WHITE_SPACE);
@@ -269,6 +276,8 @@ fn may_hold_a_secret(name: &str) -> bool {
         && !prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
+const UNREADABLE: &str = "could not be read: look at the host's variable provider, and that no variable's value \
+     holds the control character U+001E";
 const WHITE_SPACE: &str = "begins or ends with white space: remove it";
 const ONLY_WHITE_SPACE: &str = "is nothing but white space: make one, or leave it empty";
 const COLON: &str = "must not contain a colon, at which Basic credentials are split";
@@ -284,8 +293,8 @@ pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, P
     if user.contains(':') {
         problems.add("operator_user", COLON);
     }
-    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret", &secret);
-    problems.or(Some(Credentials { user, secret: secret.as_str().into() }))
+    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret", secret);
+    problems.or(Some(Credentials { user: user.into(), secret: secret.into() }))
 }
 
 /// The secrets with which messages are sent.
@@ -324,8 +333,8 @@ pub fn read_previous_operator(
 ) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
     let secret = read_credential(&mut problems, variables, "operator_secret_previous");
-    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret_previous", &secret);
-    problems.or(match secret.as_str() {
+    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret_previous", secret);
+    problems.or(match secret {
         "" => None,
         secret => Some(Credentials { user: now.user.clone(), secret: secret.into() }),
     })
@@ -354,9 +363,9 @@ fn read_report_secret(
 ) -> Option<Secret> {
     let secret = read_credential(problems, variables, name);
     for others in [&HOOKS_SECRETS[..], &OPERATORS_SECRETS] {
-        differs_from(others, problems, variables, name, &secret);
+        differs_from(others, problems, variables, name, secret);
     }
-    if secret.is_empty() { None } else { Some(secret.as_str().into()) }
+    if secret.is_empty() { None } else { Some(secret.into()) }
 }
 
 /// Who may deliver CloudEvents where nothing is said.
@@ -370,7 +379,7 @@ pub fn read_report_origin(variables: &dyn Variables) -> Result<String, Problems>
     if !origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)) {
         problems.add("report_origin", "must be a host name, such as eventgrid.azure.net");
     }
-    problems.or(origin)
+    problems.or(origin.to_owned())
 }
 
 /// Reads where telemetry goes; `None` where there is none.
@@ -378,7 +387,7 @@ pub fn read_sink(variables: &dyn Variables) -> Result<Option<Sink>, Problems> {
     const NAME: &str = "applicationinsights_connection_string";
     let mut problems = Problems::default();
     let said = problems.read(variables, NAME);
-    let sink = match said.as_str() {
+    let sink = match said {
         "" => None,
         said => Sink::parse(said).map_err(|invalid| problems.add(NAME, invalid.to_string())).ok(),
     };
@@ -401,7 +410,7 @@ const LONGEST_RECORD_MAX_AGE: u32 = 366 * 86_400;
 pub fn read_bounds(variables: &dyn Variables) -> Result<Option<Bounds>, Problems> {
     let mut problems = Problems::default();
     let said = problems.read(variables, "record_slots");
-    let slots = match said.as_str() {
+    let slots = match said {
         "" => DEFAULT_RECORD_SLOTS,
         said => limits::whole_number(said)
             .filter(|slots| *slots <= MOST_RECORD_SLOTS)
@@ -411,7 +420,7 @@ pub fn read_bounds(variables: &dyn Variables) -> Result<Option<Bounds>, Problems
             }),
     };
     let said = problems.read(variables, "record_max_age");
-    let max_age = match said.as_str() {
+    let max_age = match said {
         "" => DEFAULT_RECORD_MAX_AGE,
         said => limits::seconds(said)
             .filter(|seconds| (60..=LONGEST_RECORD_MAX_AGE).contains(seconds))
@@ -550,7 +559,7 @@ fn rate(problems: &mut Problems, variables: &dyn Variables, scope: Scope) -> Opt
     if said.is_empty() {
         return None;
     }
-    Rate::parse(&said).map_err(|error| problems.add(scope.name(), error.to_string())).ok()
+    Rate::parse(said).map_err(|error| problems.add(scope.name(), error.to_string())).ok()
 }
 
 /// Who messages leave through, and from whom.
@@ -625,12 +634,12 @@ fn read_resource(
     if said.is_empty() {
         return None;
     }
-    ConnectionString::parse(&said).map_err(|error| problems.add(name, error.to_string())).ok()
+    ConnectionString::parse(said).map_err(|error| problems.add(name, error.to_string())).ok()
 }
 
 fn read_senders(problems: &mut Problems, variables: &dyn Variables, name: &'static str) -> Senders {
     let said = problems.read(variables, name);
-    Senders::parse(&said).unwrap_or_else(|error| {
+    Senders::parse(said).unwrap_or_else(|error| {
         problems.add(name, format!("is no map of senders: {error}"));
         Senders::default()
     })
@@ -642,7 +651,7 @@ fn read_from(problems: &mut Problems, variables: &dyn Variables) -> Option<Sende
     if said.is_empty() {
         return None;
     }
-    Sender::parse(&said).map_err(|_| problems.add("acs_from_shortcode", SENDER_FORM)).ok()
+    Sender::parse(said).map_err(|_| problems.add("acs_from_shortcode", SENDER_FORM)).ok()
 }
 
 fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> String {
@@ -651,7 +660,7 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
     if version.len() > 32 || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         problems.add("acs_api_version", "must be a version such as 2021-03-07");
     }
-    version
+    version.to_owned()
 }
 
 /// Reads the key under which the store keeps what may not be read or written by others: made from
@@ -682,14 +691,14 @@ pub fn read_store_key(variables: &dyn Variables, acs: Option<&Acs>) -> Result<St
 pub fn read_wording(variables: &dyn Variables) -> Result<Wording, Problems> {
     let mut problems = Problems::default();
     let said = problems.read(variables, "message_template");
-    let template = match said.as_str() {
+    let template = match said {
         "" => None,
         said => Template::parse(said)
             .map_err(|error| problems.add("message_template", error.to_string()))
             .ok(),
     };
     let said = problems.read(variables, "message_templates");
-    let templates = match said.as_str() {
+    let templates = match said {
         "" => Templates::default(),
         said => Templates::parse(said).unwrap_or_else(|error| {
             problems.add("message_templates", error.to_string());
@@ -697,22 +706,22 @@ pub fn read_wording(variables: &dyn Variables) -> Result<Wording, Problems> {
         }),
     };
     let uses_org = template.as_ref().is_some_and(Template::uses_org) || templates.uses_org();
-    let org_name = if uses_org { problems.read(variables, "org_name") } else { String::new() };
+    let org_name = if uses_org { problems.read(variables, "org_name") } else { "" };
     if uses_org && org_name.is_empty() {
         problems.add("org_name", "is not set, and a template has ${org}");
     }
     let said = problems.read(variables, "web_otp_domain");
-    let web_otp_domain = match said.as_str() {
+    let web_otp_domain = match said {
         "" => None,
         said => Domain::parse(said)
             .map_err(|error| problems.add("web_otp_domain", error.to_string()))
             .ok(),
     };
-    problems.or(Wording { template, templates, org_name, web_otp_domain })
+    problems.or(Wording { template, templates, org_name: org_name.to_owned(), web_otp_domain })
 }
 
-fn or_default(said: String, default: &str) -> String {
-    if said.is_empty() { default.into() } else { said }
+fn or_default<'v>(said: &'v str, default: &'v str) -> &'v str {
+    if said.is_empty() { default } else { said }
 }
 
 /// What is wrong, variable by variable.
@@ -722,15 +731,15 @@ pub struct Problems(Vec<Finding>);
 impl Problems {
     /// The value of a variable without the white space around it, such as the line feed of a file; a
     /// host that can't tell is a problem of that variable.
-    fn read(&mut self, variables: &dyn Variables, name: &'static str) -> String {
-        self.read_secret(variables, name).trim().to_owned()
+    fn read<'v>(&mut self, variables: &'v dyn Variables, name: &'static str) -> &'v str {
+        self.read_secret(variables, name).trim()
     }
 
     /// The value of a variable to the letter.
-    fn read_secret(&mut self, variables: &dyn Variables, name: &'static str) -> String {
+    fn read_secret<'v>(&mut self, variables: &'v dyn Variables, name: &'static str) -> &'v str {
         variables.get(name).unwrap_or_else(|_| {
-            self.add(name, "could not be read: look at the host's variable provider");
-            String::new()
+            self.add(name, UNREADABLE);
+            ""
         })
     }
 

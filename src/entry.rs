@@ -10,7 +10,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::handled::Response;
 use crate::ports::Ports;
-use crate::ports::wasi::{Host, Inbound, KeyValue, write_whole};
+use crate::ports::wasi::{Host, Inbound, KeyValue, Settings, write_whole};
 
 struct Component;
 
@@ -19,7 +19,8 @@ bindings::export!(Component with_types_in bindings);
 impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
         let ports = Ports {
-            variables: &Host,
+            // Of this request: an instance that served another one must not know its predecessor's.
+            variables: &Settings::default(),
             clock: &Host,
             random: &Host,
             http: &Host,

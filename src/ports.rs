@@ -59,7 +59,7 @@ pub trait Log {
 pub trait Variables {
     /// The value of a variable, empty where it is not set; an error where the host can't tell,
     /// as when its provider is out of reach.
-    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable>;
+    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable>;
 }
 
 /// The host could not say what a variable's value is.

@@ -95,13 +95,13 @@ fn crate_of(file: &str) -> String {
 pub fn print(root: &Path) -> Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(["rustc", "-p", "okta-telephony-acs", "--lib", "--crate-type", "cdylib", "--release"])
-        .args(["--target", "wasm32-wasip1", "--target-dir", "target/sizes"])
+        .args(["--target", "wasm32-wasip1", "--target-dir", "target/bench/sizes"])
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
         .current_dir(root)
         .status()?;
     ensure!(status.success(), "the module does not build: see above");
-    let path = root.join("target/sizes/wasm32-wasip1/release/okta_telephony_acs.wasm");
+    let path = root.join("target/bench/sizes/wasm32-wasip1/release/okta_telephony_acs.wasm");
     let module = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let mut lines: Vec<_> = by_source(&module)?.into_iter().collect();
     lines.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));

@@ -157,7 +157,7 @@ fn check_reports(check: &mut Check, variables: &dyn Variables) {
     if let Some(Some(sink)) = reports.take(read_sink(variables)) {
         let extra = reports.problems.read(variables, "extra_outbound_host");
         let origin = sink.origin();
-        if !covers(&host, &origin) && !covers(&extra, &origin) {
+        if !covers(host, &origin) && !covers(extra, &origin) {
             reports.warn(
                 "applicationinsights_connection_string",
                 [
@@ -189,7 +189,7 @@ fn check_oauth(
         );
     }
     let (of_jwks_uri, origin) = oauth.issuer.origin();
-    if !covers(&host, &origin) && !covers(&extra, &origin) {
+    if !covers(host, &origin) && !covers(extra, &origin) {
         let name = if of_jwks_uri { names.jwks_uri } else { names.issuer };
         let fix = [
             "is at a host that allowed_outbound_hosts does not cover: set ",
@@ -229,7 +229,7 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
         [("acs_connection_string", &primary), ("acs_secondary_connection_string", &secondary)]
     {
         if let Some(resource) = resource
-            && !covered(resource, &extra)
+            && !covered(resource, extra)
         {
             check.warn(
                 name,

@@ -143,11 +143,11 @@ impl FakeHost {
 }
 
 impl Variables for FakeHost {
-    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable> {
+    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable> {
         self.read.borrow_mut().push(name);
         match self.variables.get(name) {
             Some(&"<unavailable>") => Err(VariableUnavailable),
-            value => Ok(value.copied().unwrap_or_default().to_owned()),
+            value => Ok(value.copied().unwrap_or_default()),
         }
     }
 }

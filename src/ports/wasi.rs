@@ -1,5 +1,7 @@
 //! The ports on WASI 0.2 and Spin's variables.
 
+use std::cell::{Cell, OnceCell};
+use std::ops::Range;
 use std::time::Duration;
 
 use ::time::OffsetDateTime;
@@ -16,18 +18,35 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
     OutgoingRequest, RequestOptions, Scheme,
 };
+use crate::config::{self, GROUPS};
 
 /// The host of this component.
 pub struct Host;
 
-impl Variables for Host {
-    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable> {
-        use spin_sdk::variables::Error;
-        match spin_sdk::variables::get(name) {
-            Ok(value) => Ok(value),
-            Err(Error::Undefined(_)) => Ok(String::new()),
-            Err(_) => Err(VariableUnavailable),
-        }
+/// The variables of one request: each group is read when the first of its variables is, and kept.
+#[derive(Default)]
+pub struct Settings {
+    groups: [OnceCell<Option<Values>>; GROUPS.len()],
+    /// After the variable that was read last.
+    place: Cell<(usize, usize)>,
+}
+
+struct Values {
+    text: String,
+    places: Vec<Range<usize>>,
+}
+
+impl Variables for Settings {
+    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable> {
+        let (group, at) = config::find(name, self.place.get()).ok_or(VariableUnavailable)?;
+        self.place.set((group, at + 1));
+        let values = self.groups[group].get_or_init(|| {
+            let text = spin_sdk::variables::get(GROUPS[group].name).ok()?;
+            let places = GROUPS[group].values(&text)?;
+            Some(Values { text, places })
+        });
+        let Values { text, places } = values.as_ref().ok_or(VariableUnavailable)?;
+        Ok(&text[places[at].clone()])
     }
 }
 
