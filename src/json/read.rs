@@ -26,11 +26,11 @@ pub struct Place {
 /// Why the members of a value can't be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is not an object: see there.
-    NotAnObject(Place),
+    /// It is not an object.
+    NotAnObject,
     /// One of the members asked for is there twice: of the two, who wrote it may mean the other. The
-    /// place is behind the second.
-    Twice(Place),
+    /// second ends at this byte, of which [`Json::place_of`] knows the line.
+    Twice(usize),
 }
 
 impl<'a> Json<'a> {
@@ -56,6 +56,11 @@ impl<'a> Json<'a> {
     /// The place to look at if the value is of the wrong type: its end, or where a list or an object begins.
     pub fn place(self) -> Place {
         let at = if matches!(self.first(), b'[' | b'{') { self.start } else { self.end };
+        self.place_of(at)
+    }
+
+    /// The place of a byte of the whole text. Counts its lines: not for each of many errors.
+    pub fn place_of(self, at: usize) -> Place {
         Place::of(self.text, at)
     }
 
@@ -186,14 +191,14 @@ impl<'a> Json<'a> {
 
     // Of slices, so that it is compiled once.
     fn find(self, names: &[&'static str], found: &mut [Option<Self>]) -> Result<(), Unfit> {
-        let members = self.members().ok_or_else(|| Unfit::NotAnObject(self.place()))?;
+        let members = self.members().ok_or(Unfit::NotAnObject)?;
         for (name, value) in members {
             let name = name.text();
             let place = names.iter().position(|known| name.as_deref() == Some(*known));
             if let Some(place) = place.and_then(|place| found.get_mut(place))
                 && place.replace(value).is_some()
             {
-                return Err(Unfit::Twice(Place::of(value.text, value.end)));
+                return Err(Unfit::Twice(value.end));
             }
         }
         Ok(())

@@ -147,8 +147,11 @@ fn is_left_of(tag: &str, locale: &str) -> bool {
         }
 }
 
+/// A language tag and its text.
+type Entry<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// An object's texts, in order and with all names, even if there twice.
-fn entries(json: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, InvalidTemplates> {
+fn entries(json: &str) -> Result<Vec<Entry<'_>>, InvalidTemplates> {
     let not_json = |Place { line, column }| InvalidTemplates::NotJson { line, column };
     let not_an_object = |value: Json<'_>| {
         let Place { line, column } = value.place();

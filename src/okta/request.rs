@@ -115,10 +115,10 @@ struct MessageProfile<'a> {
 /// Refuses, with 400, what is not UTF-8, not JSON, nested deeper than [`NESTING_LIMIT`], or has a
 /// field twice that the hook reads; other fields are ignored.
 pub fn parse(body: &[u8]) -> Result<Body<'_>, Refusal> {
-    let Ok(text) = str::from_utf8(body) else {
+    if str::from_utf8(body).is_err() {
         return Err(Refusal::new(Reason::InvalidJson, "The body is not UTF-8."));
-    };
-    if nesting(text) > NESTING_LIMIT {
+    }
+    if nesting(body) > NESTING_LIMIT {
         let fix = format!("The body is nested deeper than {NESTING_LIMIT} levels.");
         return Err(Refusal::new(Reason::InvalidJson, fix));
     }
@@ -165,7 +165,14 @@ fn members<'a, const N: usize>(
     object: Json<'a>,
     names: [&'static str; N],
 ) -> Result<[Option<Json<'a>>; N], Refusal> {
-    let members = object.given(names).map_err(unfit)?;
+    let members = object.given(names).map_err(|unfit| match unfit {
+        Unfit::NotAnObject => {
+            refused_at(Reason::InvalidField, "A field is not of its type", object.place())
+        }
+        Unfit::Twice(end) => {
+            refused_at(Reason::DuplicateField, "A field is there twice", object.place_of(end))
+        }
+    })?;
     match members.iter().flatten().find(|member| !member.is_readable()) {
         Some(member) => Err(not_json(member.place())),
         None => Ok(members),
@@ -187,23 +194,14 @@ fn not_json(place: Place) -> Refusal {
     refused_at(Reason::InvalidJson, "The body is not JSON", place)
 }
 
-fn unfit(unfit: Unfit) -> Refusal {
-    match unfit {
-        Unfit::NotAnObject(place) => {
-            refused_at(Reason::InvalidField, "A field is not of its type", place)
-        }
-        Unfit::Twice(place) => refused_at(Reason::DuplicateField, "A field is there twice", place),
-    }
-}
-
 fn refused_at(reason: Reason, what: &str, Place { line, column }: Place) -> Refusal {
     Refusal::new(reason, format!("{what}: see line {line}, column {column}."))
 }
 
 /// The deepest level of `{` and `[` in JSON text.
-fn nesting(text: &str) -> usize {
+fn nesting(text: &[u8]) -> usize {
     let (mut deepest, mut level, mut in_string, mut escaped) = (0, 0usize, false, false);
-    for byte in text.bytes() {
+    for byte in text {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
@@ -600,6 +598,30 @@ mod tests {
         assert_eq!(reason(&twice), Reason::DuplicateField);
         let twice = BARE.replace(r#""otpCode""#, r#""color":"red","color":"blue","otpCode""#);
         assert!(read(&twice).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_tells_line_and_column() {
+        for (body, fix) in [
+            ("{\n\"data\" 5}", "The body is not JSON: see line 2, column 8."),
+            ("{\n\"data\": 5}", "A field is not of its type: see line 2, column 9."),
+            ("{\n\"data\":[]}", "A field is not of its type: see line 2, column 7."),
+            (
+                "{\"data\":{},\n\"data\":{}, \"x\":1}",
+                "A field is there twice: see line 2, column 9.",
+            ),
+        ] {
+            assert_eq!(read(body).unwrap_err().fix, fix, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_says_something_and_what_is_not_may_be_anything() {
+        for value in [r#""\ud800""#, "1e999"] {
+            assert!(read(&BARE.replace('{', &format!(r#"{{"firstName":{value},"#))).is_ok());
+            let body = BARE.replace(r#""123456""#, value);
+            assert_eq!(reason(&body), Reason::InvalidJson, "{value}");
+        }
     }
 
     proptest! {

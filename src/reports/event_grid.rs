@@ -342,7 +342,7 @@ fn members<'a, const N: usize>(
     not_an_object: BadEvent,
 ) -> Result<[Option<Json<'a>>; N], BadEvent> {
     object.given(names).map_err(|unfit| match unfit {
-        Unfit::NotAnObject(_) => not_an_object,
+        Unfit::NotAnObject => not_an_object,
         Unfit::Twice(_) => BadEvent::MemberTwice,
     })
 }

@@ -220,12 +220,13 @@ fn members_are_found_by_what_their_names_say() {
 }
 
 #[test]
-fn a_member_that_is_there_twice_is_told_with_its_place() {
-    for (text, column) in [(r#"{"a":1,"a":2}"#, 12), (r#"{"a":null,"\u0061":[{}] }"#, 23)] {
-        let twice = Unfit::Twice(Place { line: 1, column });
+fn a_member_that_is_there_twice_is_told_with_its_end() {
+    for (text, end) in [(r#"{"a":1,"a":2}"#, 12), (r#"{"a":null,"\u0061":[{}] }"#, 23)] {
+        let twice = Unfit::Twice(end);
         assert_eq!(json(text).named(["a"]).err(), Some(twice), "{text}");
         assert_eq!(json(text).given(["b", "a"]).err(), Some(twice), "{text}");
         assert!(json(text).named(["b"]).is_ok());
+        assert_eq!(json(text).place_of(end), Place { line: 1, column: end });
     }
 }
 
@@ -234,8 +235,8 @@ fn what_is_not_an_object_has_a_place_where_it_ends_or_a_list_begins() {
     for (text, line, column) in
         [("7", 1, 1), ("\n \"a\"", 2, 4), ("null ", 1, 4), (" [\n{}]", 1, 1)]
     {
-        let unfit = json(text).named(["a"]).err();
-        assert_eq!(unfit, Some(Unfit::NotAnObject(Place { line, column })), "{text}");
+        assert_eq!(json(text).named(["a"]).err(), Some(Unfit::NotAnObject), "{text}");
+        assert_eq!(json(text).place(), Place { line, column }, "{text}");
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn members<'a, const N: usize>(
     names: [&'static str; N],
 ) -> Result<[Option<Json<'a>>; N], Unreadable> {
     let members = object.named(names).map_err(|unfit| match unfit {
-        Unfit::NotAnObject(_) => Unreadable::NotAnObject,
+        Unfit::NotAnObject => Unreadable::NotAnObject,
         Unfit::Twice(_) => Unreadable::DuplicateMember,
     })?;
     let readable = members.iter().flatten().all(|member| member.is_readable());
