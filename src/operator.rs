@@ -8,12 +8,13 @@ pub mod deliveries;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::deliveries::View;
 use crate::after::{After, RECORDS_DOWN};
 use crate::config::{self, Finding, Gate, Problems, VARIABLES};
 use crate::handled::{Handled, Response};
+use crate::json::read::Json;
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};
@@ -268,8 +269,6 @@ fn details(ports: Ports<'_>) -> Response {
 }
 
 /// A message that is not to be sent.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Question {
     phone_number: String,
     locale: Option<String>,
@@ -286,14 +285,35 @@ fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Questi
         BodyError::Late => NotShown::new(408, "The body did not arrive in time."),
         BodyError::Broken => NotShown::new(400, "The connection broke before the body ended."),
     })?;
-    // Never serde's own text: it quotes the values that it stumbles over.
-    serde_json::from_slice(&body).map_err(|_| {
+    Question::read(&body).ok_or_else(|| {
         NotShown::new(
             400,
             "The body must be JSON with phoneNumber and, if need be, locale, requestType, userId, ipAddress and \
              msgTemplate, all of them text.",
         )
     })
+}
+
+impl Question {
+    /// Takes no member but its own: one that is misspelt would be answered as if it were not there.
+    fn read(body: &[u8]) -> Option<Self> {
+        let names = ["phoneNumber", "locale", "requestType", "userId", "ipAddress", "msgTemplate"];
+        let body = Json::parse(body).ok()?;
+        let given = body.named(names).ok()?;
+        if body.members()?.count() > given.iter().flatten().count() {
+            return None;
+        }
+        let mut texts = [const { None }; 6];
+        for (text, value) in texts.iter_mut().zip(given) {
+            *text = match value {
+                Some(value) if !value.is_null() => Some(value.text()?.into_owned()),
+                _ => None,
+            };
+        }
+        let [phone_number, locale, request_type, user_id, ip_address, msg_template] = texts;
+        let phone_number = phone_number?;
+        Some(Self { phone_number, locale, request_type, user_id, ip_address, msg_template })
+    }
 }
 
 /// What would become of a message. What is not known is left out.

@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
 use crate::acs::signature::{imf_fixdate, sign};
+use crate::json::read::Json;
 use crate::phone_number::PhoneNumber;
 use crate::ports::{
     Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, Random, SendError,
@@ -532,8 +533,7 @@ fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
 }
 
 /// The recipient's part of a 202.
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// "Only present if message processed".
     pub message_id: Option<String>,
@@ -546,12 +546,23 @@ pub struct Recipient {
 impl Recipient {
     /// The one recipient in the body of a 202.
     pub fn parse(body: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct SendResponse {
-            value: Vec<Recipient>,
-        }
-        let response: SendResponse = serde_json::from_slice(body).ok()?;
-        response.value.into_iter().next()
+        let [value] = Json::parse(body).ok()?.given(["value"]).ok()?;
+        let mut recipients = value?.elements()?.map(Self::read);
+        let first = recipients.next()??;
+        recipients.all(|other| other.is_some()).then_some(first)
+    }
+
+    fn read(recipient: Json<'_>) -> Option<Self> {
+        let names = ["messageId", "httpStatusCode", "successful"];
+        let [message_id, http_status_code, successful] = recipient.given(names).ok()?;
+        Some(Self {
+            message_id: match message_id {
+                Some(id) => Some(id.text()?.into_owned()),
+                None => None,
+            },
+            http_status_code: http_status_code?.whole()?.try_into().ok()?,
+            successful: successful?.bool()?,
+        })
     }
 }
 
@@ -560,15 +571,17 @@ impl Recipient {
 /// serves as the code in the latter two. Letters only, 64 at most: the rest of the body may quote
 /// the recipient.
 pub fn error_code(body: &[u8]) -> Option<String> {
-    use serde_json::Value;
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let first_name = |value: &Value| {
-        value.as_object()?.iter().find(|(_, v)| v.is_array()).map(|(name, _)| name.clone())
-    };
-    let code = match (body.pointer("/error/code"), body.get("errors")) {
-        (Some(code), _) => code.as_str().map(str::to_owned),
-        (None, Some(errors)) => first_name(errors),
-        (None, None) => first_name(&body),
+    let body = Json::parse(body).ok()?;
+    let [error, errors] = body.named(["error", "errors"]).ok()?;
+    let [code] = error.and_then(|error| error.named(["code"]).ok()).unwrap_or_default();
+    let code = match code {
+        Some(code) => code.text(),
+        // In the order of the alphabet, not of the body: one error has one code.
+        None => errors
+            .unwrap_or(body)
+            .members()?
+            .filter_map(|(name, value)| value.elements().and(name.text()))
+            .min(),
     };
     let code: String = code?.chars().filter(char::is_ascii_alphabetic).take(64).collect();
     Some(code).filter(|code| !code.is_empty())

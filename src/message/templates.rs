@@ -1,11 +1,10 @@
 //! Templates by language.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-
 use super::template::{InvalidTemplate, Template};
+use crate::json::read::{Json, Place};
 
 /// The operator's texts by language.
 ///
@@ -88,15 +87,7 @@ impl Templates {
     /// Reads a JSON object, language tag to template. A tag is letters and digits in subtags of 1 to
     /// 8, the first of letters only (RFC 4647, section 2.1), joined by `-` or `_`.
     pub fn parse(json: &str) -> Result<Self, InvalidTemplates> {
-        let Entries(entries) = serde_json::from_str(json).map_err(|error| {
-            // Never the error's own text: it quotes the values that it stumbles over.
-            let (line, column) = (error.line(), error.column());
-            if error.is_data() {
-                InvalidTemplates::NotAnObject { line, column }
-            } else {
-                InvalidTemplates::NotJson { line, column }
-            }
-        })?;
+        let entries = entries(json)?;
         let mut templates: Vec<(String, Template)> = Vec::with_capacity(entries.len());
         for (index, (tag, text)) in entries.into_iter().enumerate() {
             if !is_language_tag(&tag) {
@@ -156,31 +147,30 @@ fn is_left_of(tag: &str, locale: &str) -> bool {
         }
 }
 
-/// An object's strings, in order and with all names, even if there twice.
-struct Entries(Vec<(String, String)>);
+/// A language tag and its text.
+type Entry<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
+/// An object's texts, in order and with all names, even if there twice.
+fn entries(json: &str) -> Result<Vec<Entry<'_>>, InvalidTemplates> {
+    let not_json = |Place { line, column }| InvalidTemplates::NotJson { line, column };
+    let not_an_object = |value: Json<'_>| {
+        let Place { line, column } = value.place();
+        InvalidTemplates::NotAnObject { line, column }
+    };
+    let json = Json::parse(json.as_bytes()).map_err(not_json)?;
+    let mut entries = Vec::new();
+    for (tag, text) in json.members().ok_or_else(|| not_an_object(json))? {
+        for value in [tag, text] {
+            if !value.is_readable() {
+                return Err(not_json(value.place()));
             }
         }
-
-        deserializer.deserialize_map(EntriesVisitor)
+        match (tag.text(), text.text()) {
+            (Some(tag), Some(text)) => entries.push((tag, text)),
+            _ => return Err(not_an_object(text)),
+        }
     }
+    Ok(entries)
 }
 
 #[cfg(test)]

@@ -21,8 +21,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use time::OffsetDateTime;
 
-use json::{Unreadable, Value, members};
+use json::{Unreadable, members, parse};
 pub use keys::{InvalidJwks, JWKS_LIMIT, Jwks, KEY_LIMIT, SignatureFault};
+
+use crate::json::read::Json;
 
 /// The most bytes of a token. Okta's and Entra's have one to two thousand.
 pub const TOKEN_LIMIT: usize = 8 * 1024;
@@ -123,20 +125,20 @@ fn decode(part: &[u8]) -> Result<Vec<u8>, TokenFault> {
 /// `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice: they are not even read (RFC 8725,
 /// section 3.10).
 fn check_header(header: &[u8]) -> Result<(Algorithm, Option<String>), TokenFault> {
-    let [alg, kid, crit] = members(header, ["alg", "kid", "crit"])?;
+    let [alg, kid, crit] = members(parse(header)?, ["alg", "kid", "crit"])?;
     // Whatever it lists, `b64` among it, is not understood here (RFC 7515, section 4.1.11).
     if crit.is_some() {
         return Err(TokenFault::CriticalHeader);
     }
-    let algorithm = match alg.as_ref().and_then(Value::as_text) {
+    let algorithm = match alg.and_then(Json::text).as_deref() {
         Some("RS256") => Algorithm::Rs256,
         Some("ES256") => Algorithm::Es256,
         _ => return Err(TokenFault::Algorithm),
     };
-    match kid {
+    match kid.map(Json::text) {
         None => Ok((algorithm, None)),
-        Some(Value::Text(kid)) => Ok((algorithm, Some(kid.into_owned()))),
-        Some(_) => Err(TokenFault::NotAToken),
+        Some(Some(kid)) => Ok((algorithm, Some(kid.into_owned()))),
+        Some(None) => Err(TokenFault::NotAToken),
     }
 }
 
@@ -147,29 +149,29 @@ fn check_claims(
 ) -> Result<(), TokenFault> {
     let [iss, aud, exp, nbf, iat, scp, scope, roles, cid, azp, appid, uid, idtyp, sub, oid, cnf] =
         members(
-            payload,
+            parse(payload)?,
             [
                 "iss", "aud", "exp", "nbf", "iat", "scp", "scope", "roles", "cid", "azp", "appid",
                 "uid", "idtyp", "sub", "oid", "cnf",
             ],
         )?;
 
-    if !is(&iss, &expected.issuer) {
-        return Err(if is_of_entra_v1(&iss, &expected.issuer) {
+    if !is(iss, &expected.issuer) {
+        return Err(if is_of_entra_v1(iss, &expected.issuer) {
             TokenFault::EntraVersion
         } else {
             TokenFault::Issuer
         });
     }
-    if !is(&aud, &expected.audience) && !lists(&aud, &expected.audience) {
+    if !is(aud, &expected.audience) && !lists(aud, &expected.audience) {
         return Err(TokenFault::Audience);
     }
 
     let now = now.unix_timestamp() as f64;
-    if now >= date(&exp)?.ok_or(TokenFault::NoExpiry)? + SKEW {
+    if now >= date(exp)?.ok_or(TokenFault::NoExpiry)? + SKEW {
         return Err(TokenFault::Expired);
     }
-    for start in [date(&nbf)?, date(&iat)?].into_iter().flatten() {
+    for start in [date(nbf)?, date(iat)?].into_iter().flatten() {
         if start > now + SKEW {
             return Err(TokenFault::NotYetValid);
         }
@@ -181,7 +183,7 @@ fn check_claims(
         return Err(TokenFault::BoundToKey);
     }
 
-    let mut clients = [&cid, &azp, &appid].into_iter().filter(|claim| claim.is_some()).peekable();
+    let mut clients = [cid, azp, appid].into_iter().filter(Option::is_some).peekable();
     if clients.peek().is_none() {
         return Err(TokenFault::NoClient);
     }
@@ -196,9 +198,9 @@ fn check_claims(
     // app roles protected web API", Microsoft), and never with `scp` ("only included for user
     // tokens", Access token claims reference).
     let of_application = match &idtyp {
-        Some(_) => is(&idtyp, "app"),
-        None if azp.is_some() || appid.is_some() => match oid.as_ref().and_then(Value::as_text) {
-            Some(oid) => is(&sub, oid),
+        Some(_) => is(idtyp, "app"),
+        None if azp.is_some() || appid.is_some() => match oid.and_then(Json::text) {
+            Some(oid) => is(sub, &oid),
             None => false,
         },
         None => true,
@@ -210,10 +212,10 @@ fn check_claims(
 
     match &expected.scope {
         Some(wanted)
-            if !(lists(&scp, wanted)
-                || spaced(&scp, wanted)
-                || spaced(&scope, wanted)
-                || lists(&roles, wanted)) =>
+            if !(lists(scp, wanted)
+                || spaced(scp, wanted)
+                || spaced(scope, wanted)
+                || lists(roles, wanted)) =>
         {
             Err(TokenFault::Scope)
         }
@@ -222,37 +224,34 @@ fn check_claims(
 }
 
 /// The claim is this text.
-fn is(claim: &Option<Value<'_>>, expected: &str) -> bool {
-    !expected.is_empty() && claim.as_ref().and_then(Value::as_text) == Some(expected)
+fn is(claim: Option<Json<'_>>, expected: &str) -> bool {
+    !expected.is_empty() && claim.and_then(Json::text).as_deref() == Some(expected)
 }
 
 /// The claim is a list, and this text is in it.
-fn lists(claim: &Option<Value<'_>>, expected: &str) -> bool {
-    match claim {
-        Some(Value::Texts(texts)) => !expected.is_empty() && texts.iter().any(|t| t == expected),
-        _ => false,
-    }
+fn lists(claim: Option<Json<'_>>, expected: &str) -> bool {
+    !expected.is_empty() && claim.is_some_and(|claim| json::lists(claim, expected))
 }
 
 /// The claim is words with spaces between (RFC 6749, section 3.3), and this text is one of them.
-fn spaced(claim: &Option<Value<'_>>, expected: &str) -> bool {
-    let text = claim.as_ref().and_then(Value::as_text).unwrap_or_default();
+fn spaced(claim: Option<Json<'_>>, expected: &str) -> bool {
+    let text = claim.and_then(Json::text).unwrap_or_default();
     !expected.is_empty() && text.split(' ').any(|word| word == expected)
 }
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, which may have a fraction.
-fn date(claim: &Option<Value<'_>>) -> Result<Option<f64>, TokenFault> {
-    match claim {
+fn date(claim: Option<Json<'_>>) -> Result<Option<f64>, TokenFault> {
+    match claim.map(Json::number) {
         None => Ok(None),
-        Some(Value::Number(date)) if (0.0..END_OF_TIME).contains(date) => Ok(Some(*date)),
+        Some(Some(date)) if (0.0..END_OF_TIME).contains(&date) => Ok(Some(date)),
         Some(_) => Err(TokenFault::NotADate),
     }
 }
 
 /// Entra makes tokens of its older form for an API that does not ask for the newer, whichever endpoint
 /// they come from ("Access tokens", Microsoft identity platform).
-fn is_of_entra_v1(iss: &Option<Value<'_>>, expected: &str) -> bool {
-    let iss = iss.as_ref().and_then(Value::as_text).unwrap_or_default();
+fn is_of_entra_v1(iss: Option<Json<'_>>, expected: &str) -> bool {
+    let iss = iss.and_then(Json::text).unwrap_or_default();
     iss.starts_with("https://sts.windows.net/")
         && expected.starts_with("https://login.microsoftonline.")
 }

@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::json::read::{Json, Place, Unfit};
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
 use crate::refusal::{Reason, Refusal};
 
@@ -91,38 +88,120 @@ impl fmt::Debug for HookRequest {
 }
 
 /// A body that is JSON of the right shape, its fields not yet looked at. Already tells the dialect.
-pub struct Body<'a>(Envelope<'a>);
+///
+/// `null` counts as absent.
+pub struct Body<'a> {
+    event_id: Option<Value<'a>>,
+    event_time: Option<Value<'a>>,
+    event_type: Option<Value<'a>>,
+    request_type: Option<Value<'a>>,
+    url: Option<Value<'a>>,
+    ip_address: Option<Value<'a>>,
+    user_id: Option<Value<'a>>,
+    message_profile: Option<MessageProfile<'a>>,
+}
+
+struct MessageProfile<'a> {
+    msg_template: Option<Value<'a>>,
+    phone_number: Option<Value<'a>>,
+    otp_expires: Option<Value<'a>>,
+    delivery_channel: Option<Value<'a>>,
+    otp_code: Option<Value<'a>>,
+    locale: Option<Value<'a>>,
+}
 
 /// Reads a body as JSON.
 ///
 /// Refuses, with 400, what is not UTF-8, not JSON, nested deeper than [`NESTING_LIMIT`], or has a
 /// field twice that the hook reads; other fields are ignored.
 pub fn parse(body: &[u8]) -> Result<Body<'_>, Refusal> {
-    let Ok(text) = str::from_utf8(body) else {
+    if str::from_utf8(body).is_err() {
         return Err(Refusal::new(Reason::InvalidJson, "The body is not UTF-8."));
-    };
-    if nesting(text) > NESTING_LIMIT {
+    }
+    if nesting(body) > NESTING_LIMIT {
         let fix = format!("The body is nested deeper than {NESTING_LIMIT} levels.");
         return Err(Refusal::new(Reason::InvalidJson, fix));
     }
-    serde_json::from_str(text).map(Body).map_err(|error| {
-        // Never the error's own text: it quotes the values that it stumbles over.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        if !error.is_data() {
-            Refusal::new(Reason::InvalidJson, format!("The body is not JSON: see {place}."))
-        } else if error.to_string().starts_with("duplicate field") {
-            Refusal::new(Reason::DuplicateField, format!("A field is there twice: see {place}."))
-        } else {
-            Refusal::new(Reason::InvalidField, format!("A field is not of its type: see {place}."))
-        }
+    let body = Json::parse(body).map_err(not_json)?;
+    let names = ["eventId", "eventTime", "eventType", "requestType", "data"];
+    let [event_id, event_time, event_type, request_type, data] = members(body, names)?;
+    let [context, user_profile, message_profile] = match data {
+        Some(data) => members(data, ["context", "userProfile", "messageProfile"])?,
+        None => [None; 3],
+    };
+    let [request] = lenient(context, ["request"])?;
+    let [url, ip_address] = lenient(request, ["url", "ipAddress"])?;
+    let [url] = lenient(url, ["value"])?;
+    let [user_id] = lenient(user_profile, ["userId"])?;
+    Ok(Body {
+        event_id: value(event_id),
+        event_time: value(event_time),
+        event_type: value(event_type),
+        request_type: value(request_type),
+        url: value(url),
+        ip_address: value(ip_address),
+        user_id: value(user_id),
+        message_profile: message_profile.map(profile).transpose()?,
     })
 }
 
-/// The deepest level of `{` and `[` in JSON text. serde_json bounds only the values that it
-/// builds, not those that it skips.
-fn nesting(text: &str) -> usize {
+fn profile(profile: Json<'_>) -> Result<MessageProfile<'_>, Refusal> {
+    let names =
+        ["msgTemplate", "phoneNumber", "otpExpires", "deliveryChannel", "otpCode", "locale"];
+    let [msg_template, phone_number, otp_expires, delivery_channel, otp_code, locale] =
+        members(profile, names)?.map(value);
+    Ok(MessageProfile {
+        msg_template,
+        phone_number,
+        otp_expires,
+        delivery_channel,
+        otp_code,
+        locale,
+    })
+}
+
+/// The members that are read of an object, each there at most once.
+fn members<'a, const N: usize>(
+    object: Json<'a>,
+    names: [&'static str; N],
+) -> Result<[Option<Json<'a>>; N], Refusal> {
+    let members = object.given(names).map_err(|unfit| match unfit {
+        Unfit::NotAnObject => {
+            refused_at(Reason::InvalidField, "A field is not of its type", object.place())
+        }
+        Unfit::Twice(end) => {
+            refused_at(Reason::DuplicateField, "A field is there twice", object.place_of(end))
+        }
+    })?;
+    match members.iter().flatten().find(|member| !member.is_readable()) {
+        Some(member) => Err(not_json(member.place())),
+        None => Ok(members),
+    }
+}
+
+/// The same of what the hook can do without: of a value of another type it is nothing.
+fn lenient<'a, const N: usize>(
+    object: Option<Json<'a>>,
+    names: [&'static str; N],
+) -> Result<[Option<Json<'a>>; N], Refusal> {
+    match object {
+        Some(object) if object.is_object() => members(object, names),
+        _ => Ok([None; N]),
+    }
+}
+
+fn not_json(place: Place) -> Refusal {
+    refused_at(Reason::InvalidJson, "The body is not JSON", place)
+}
+
+fn refused_at(reason: Reason, what: &str, Place { line, column }: Place) -> Refusal {
+    Refusal::new(reason, format!("{what}: see line {line}, column {column}."))
+}
+
+/// The deepest level of `{` and `[` in JSON text.
+fn nesting(text: &[u8]) -> usize {
     let (mut deepest, mut level, mut in_string, mut escaped) = (0, 0usize, false, false);
-    for byte in text.bytes() {
+    for byte in text {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
@@ -142,7 +221,7 @@ fn nesting(text: &str) -> usize {
 impl Body<'_> {
     /// How the request is worded.
     pub fn dialect(&self) -> Dialect {
-        match self.0.event_type {
+        match self.event_type {
             Some(_) => Dialect::Documented,
             None => Dialect::Classic,
         }
@@ -150,24 +229,19 @@ impl Body<'_> {
 
     /// What the log may say of the request, before its fields are looked at.
     pub fn event_id(&self) -> Option<&str> {
-        self.0.event_id.as_ref()?.as_text()
+        self.event_id.as_ref()?.as_text()
     }
 
     /// Which step asks, such as `com.okta.user.telephony.pre-enrollment`: an open set.
     pub fn request_type(&self) -> Option<&str> {
-        self.0.request_type.as_ref()?.as_text()
+        self.request_type.as_ref()?.as_text()
     }
 
     /// The request is the preview of Okta's Admin Console, which calls the hook from a URL of its
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
-        let url = || self.client_request()?.url.as_ref()?.0.as_ref()?.value.as_ref()?.as_text();
-        url().is_some_and(|url| url.ends_with("/generatePreview"))
-    }
-
-    /// The request of the person's that made Okta call.
-    fn client_request(&self) -> Option<&ClientRequest<'_>> {
-        self.0.data.as_ref()?.context.as_ref()?.0.as_ref()?.request.as_ref()?.0.as_ref()
+        let url = self.url.as_ref().and_then(Value::as_text);
+        url.is_some_and(|url| url.ends_with("/generatePreview"))
     }
 
     /// Looks at the fields.
@@ -175,22 +249,13 @@ impl Body<'_> {
         let documented = self.dialect() == Dialect::Documented;
         let preview = self.is_preview();
         let enrollment = self.request_type() == Some(ENROLLMENT);
-        let ip_address = self
-            .client_request()
-            .and_then(|request| request.ip_address.as_ref()?.as_text())
-            .map(str::to_owned);
-        let envelope = self.0;
-        if documented && envelope.event_type.as_ref().and_then(Value::as_text) != Some(EVENT_TYPE) {
+        if documented && self.event_type.as_ref().and_then(Value::as_text) != Some(EVENT_TYPE) {
             return Err(Refusal::new(
                 Reason::UnsupportedEventType,
                 "eventType is not com.okta.telephony.provider: the hook in Okta must be of type Telephony.",
             ));
         }
-        let (profile, user) = match envelope.data {
-            Some(data) => (data.message_profile, data.user_profile.and_then(|user| user.0)),
-            None => (None, None),
-        };
-        let Some(profile) = profile else {
+        let Some(profile) = self.message_profile else {
             return Err(missing(Reason::MissingMessageProfile, "data.messageProfile"));
         };
         let phone_number = match profile.phone_number {
@@ -203,7 +268,7 @@ impl Body<'_> {
             None => return Err(missing(Reason::MissingOtpCode, "data.messageProfile.otpCode")),
             Some(value) => otp_code(value)?,
         };
-        let event_time = date(envelope.event_time, Reason::InvalidEventTime, "eventTime");
+        let event_time = date(self.event_time, Reason::InvalidEventTime, "eventTime");
         let otp_expires = date(profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
         let valid_until = match otp_expires {
             None if documented => match event_time.clone()? {
@@ -231,7 +296,7 @@ impl Body<'_> {
             Some(_) => Some("?".to_owned()),
         };
         Ok(HookRequest {
-            event_id: envelope.event_id.and_then(Value::into_text),
+            event_id: self.event_id.and_then(Value::into_text),
             // What is not needed does not refuse a sign-in.
             event_time: event_time.unwrap_or_default(),
             delivery_channel,
@@ -242,8 +307,8 @@ impl Body<'_> {
             msg_template,
             locale: profile.locale.and_then(Value::into_text),
             enrollment,
-            user_id: user.and_then(|user| user.user_id).and_then(Value::into_text),
-            ip_address,
+            user_id: self.user_id.and_then(Value::into_text),
+            ip_address: self.ip_address.as_ref().and_then(Value::as_text).map(str::to_owned),
         })
     }
 }
@@ -260,7 +325,7 @@ fn phone_number(
         Value::Text(text) if preview && text == PREVIEW_NUMBER => Ok(Err(NotANumber::Placeholder)),
         Value::Text(text) => Ok(PhoneNumber::parse(text).map_err(NotANumber::Invalid)),
         // Okta's OpenAPI example has the placeholder unquoted.
-        Value::Integer(digits) if preview && digits == PREVIEW_NUMBER => {
+        Value::Integer(digits) if preview && *digits == PREVIEW_NUMBER => {
             Ok(Err(NotANumber::Placeholder))
         }
         Value::Integer(_) => Ok(Err(NotANumber::JsonNumber)),
@@ -274,7 +339,7 @@ fn phone_number(
 fn otp_code(value: Value<'_>) -> Result<String, Refusal> {
     let code = match value {
         Value::Text(text) => text.into_owned(),
-        Value::Integer(digits) => digits,
+        Value::Integer(digits) => digits.to_owned(),
         Value::Other => String::new(),
     };
     let fits = !code.trim().is_empty() && code.chars().count() <= OTP_CODE_LIMIT;
@@ -307,139 +372,11 @@ fn missing(reason: Reason, name: &str) -> Refusal {
     Refusal::new(reason, format!("{name} is missing."))
 }
 
-/// Declares a JSON object by the fields that are read, each there at most once; `null` counts as
-/// absent and other fields are skipped. Unlike serde's derive, it takes no array for an object.
-macro_rules! object {
-    ($name:ident { $($field:ident: $type:ident = $key:literal),+ $(,)? }) => {
-        struct $name<'a> {
-            $($field: Option<$type<'a>>,)+
-        }
-
-        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct ObjectVisitor;
-
-                impl<'de> Visitor<'de> for ObjectVisitor {
-                    type Value = $name<'de>;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(
-                        self,
-                        mut map: A,
-                    ) -> Result<Self::Value, A::Error> {
-                        $(let mut $field: Option<Option<$type<'de>>> = None;)+
-                        while let Some(key) = map.next_key::<Value<'de>>()? {
-                            match key.as_text() {
-                                $(Some($key) => {
-                                    if $field.replace(map.next_value()?).is_some() {
-                                        return Err(A::Error::duplicate_field($key));
-                                    }
-                                })+
-                                _ => drop(map.next_value::<IgnoredAny>()?),
-                            }
-                        }
-                        Ok($name { $($field: $field.flatten(),)+ })
-                    }
-                }
-
-                deserializer.deserialize_map(ObjectVisitor)
-            }
-        }
-    };
-}
-
-object!(Envelope {
-    event_id: Value = "eventId",
-    event_time: Value = "eventTime",
-    event_type: Value = "eventType",
-    request_type: Value = "requestType",
-    data: Data = "data",
-});
-
-object!(Data {
-    context: LenientContext = "context",
-    user_profile: LenientUserProfile = "userProfile",
-    message_profile: MessageProfile = "messageProfile"
-});
-
-object!(Context { request: LenientClientRequest = "request" });
-
-object!(ClientRequest { url: LenientUrl = "url", ip_address: Value = "ipAddress" });
-
-object!(UserProfile { user_id: Value = "userId" });
-
-object!(Url { value: Value = "value" });
-
-object!(MessageProfile {
-    msg_template: Value = "msgTemplate",
-    phone_number: Value = "phoneNumber",
-    otp_expires: Value = "otpExpires",
-    delivery_channel: Value = "deliveryChannel",
-    otp_code: Value = "otpCode",
-    locale: Value = "locale",
-});
-
-type LenientContext<'a> = Lenient<Context<'a>>;
-type LenientClientRequest<'a> = Lenient<ClientRequest<'a>>;
-type LenientUserProfile<'a> = Lenient<UserProfile<'a>>;
-type LenientUrl<'a> = Lenient<Url<'a>>;
-
-/// An object, or nothing where another type stands: for what the hook can do without.
-struct Lenient<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LenientVisitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for LenientVisitor<T> {
-            type Value = Lenient<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|object| Lenient(Some(object)))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Lenient(None))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-        }
-
-        deserializer.deserialize_any(LenientVisitor(PhantomData))
-    }
-}
-
 /// A field's value. Never fails to read, so that a wrong type is refused by the field's name.
 enum Value<'a> {
     Text(Cow<'a, str>),
     /// A whole number that is not negative, as its digits.
-    Integer(String),
+    Integer(&'a str),
     Other,
 }
 
@@ -460,54 +397,10 @@ impl Value<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValueVisitor;
-
-        impl<'de> Visitor<'de> for ValueVisitor {
-            type Value = Value<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Value::Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Value::Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Value::Integer(number.to_string()))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Value::Other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Value::Other)
-            }
-        }
-
-        deserializer.deserialize_any(ValueVisitor)
-    }
+fn value(field: Option<Json<'_>>) -> Option<Value<'_>> {
+    let field = field?;
+    let digits = || field.digits().map(Value::Integer);
+    Some(field.text().map(Value::Text).or_else(digits).unwrap_or(Value::Other))
 }
 
 #[cfg(test)]
@@ -705,6 +598,30 @@ mod tests {
         assert_eq!(reason(&twice), Reason::DuplicateField);
         let twice = BARE.replace(r#""otpCode""#, r#""color":"red","color":"blue","otpCode""#);
         assert!(read(&twice).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_tells_line_and_column() {
+        for (body, fix) in [
+            ("{\n\"data\" 5}", "The body is not JSON: see line 2, column 8."),
+            ("{\n\"data\": 5}", "A field is not of its type: see line 2, column 9."),
+            ("{\n\"data\":[]}", "A field is not of its type: see line 2, column 7."),
+            (
+                "{\"data\":{},\n\"data\":{}, \"x\":1}",
+                "A field is there twice: see line 2, column 9.",
+            ),
+        ] {
+            assert_eq!(read(body).unwrap_err().fix, fix, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_says_something_and_what_is_not_may_be_anything() {
+        for value in [r#""\ud800""#, "1e999"] {
+            assert!(read(&BARE.replace('{', &format!(r#"{{"firstName":{value},"#))).is_ok());
+            let body = BARE.replace(r#""123456""#, value);
+            assert_eq!(reason(&body), Reason::InvalidJson, "{value}");
+        }
     }
 
     proptest! {

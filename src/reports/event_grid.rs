@@ -9,15 +9,12 @@
 //! needed refuses nothing: Event Grid drops for good what it is answered 400 for. No number, text or
 //! explanation gets out but as [`SmsReceived`] says.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::json::read::{Json, Unfit};
 use crate::phone_number::PhoneNumber;
 use crate::records::{Moment, Reported, canonical_id};
 use crate::telemetry::Identifier;
@@ -156,7 +153,7 @@ impl fmt::Display for BadEvent {
 }
 
 /// The events of a body in their order, each read when it is asked for. `Debug` shows how many are left.
-pub struct Events<'a>(std::vec::IntoIter<&'a RawValue>);
+pub struct Events<'a>(std::vec::IntoIter<Json<'a>>);
 
 impl fmt::Debug for Events<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,26 +183,28 @@ impl ExactSizeIterator for Events<'_> {}
 pub fn parse(body: &[u8]) -> Result<Events<'_>, NotEvents> {
     let text = str::from_utf8(body).map_err(|_| NotEvents::NotJson)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let whole: &RawValue = serde_json::from_str(text).map_err(|_| NotEvents::NotJson)?;
-    match whole.get().as_bytes().first() {
-        Some(b'{') => Ok(Events(vec![whole].into_iter())),
-        Some(b'[') => {
-            elements(whole).map(|events| Events(events.into_iter())).ok_or(NotEvents::TooMany)
-        }
-        _ => Err(NotEvents::NotAnArray),
+    let whole = Json::parse(text.as_bytes()).map_err(|_| NotEvents::NotJson)?;
+    if whole.is_object() {
+        return Ok(Events(vec![whole].into_iter()));
     }
+    let elements = whole.elements().ok_or(NotEvents::NotAnArray)?;
+    let events: Vec<_> = elements.take(EVENTS_LIMIT + 1).collect();
+    if events.len() > EVENTS_LIMIT {
+        return Err(NotEvents::TooMany);
+    }
+    Ok(Events(events.into_iter()))
 }
 
-fn event(event: &RawValue) -> Result<Event, BadEvent> {
+fn event(event: Json<'_>) -> Result<Event, BadEvent> {
     let names = ["specversion", "type", "time", "eventType", "eventTime", "data"];
     let [specversion, cloud_type, cloud_time, event_type, event_time, data] =
         members(event, names, BadEvent::NotAnObject)?;
-    let (name, time) = match specversion.map(text) {
+    let (name, time) = match specversion.map(Json::text) {
         None => (event_type, event_time),
         Some(version) if version.as_deref() == Some("1.0") => (cloud_type, cloud_time),
         Some(_) => return Err(BadEvent::SpecVersion),
     };
-    let name = name.and_then(text).ok_or(BadEvent::NoType)?;
+    let name = name.and_then(Json::text).ok_or(BadEvent::NoType)?;
     let is = |other| name.eq_ignore_ascii_case(other);
     if is("Microsoft.Communication.SMSDeliveryReportReceived") {
         delivery_report(data.ok_or(BadEvent::Data)?, time).map(Event::Report)
@@ -220,7 +219,7 @@ fn event(event: &RawValue) -> Result<Event, BadEvent> {
     }
 }
 
-fn delivery_report(data: &RawValue, time: Option<&RawValue>) -> Result<DeliveryReport, BadEvent> {
+fn delivery_report(data: Json<'_>, time: Option<Json<'_>>) -> Result<DeliveryReport, BadEvent> {
     let names = [
         "messageId",
         "deliveryStatus",
@@ -234,8 +233,8 @@ fn delivery_report(data: &RawValue, time: Option<&RawValue>) -> Result<DeliveryR
     ];
     let [id, status, details, received, attempts, tags @ ..] =
         members(data, names, BadEvent::Data)?;
-    let id = id.and_then(text).ok_or(BadEvent::NoMessageId)?;
-    let status = status.and_then(text).ok_or(BadEvent::DeliveryStatus)?;
+    let id = id.and_then(Json::text).ok_or(BadEvent::NoMessageId)?;
+    let status = status.and_then(Json::text).ok_or(BadEvent::DeliveryStatus)?;
     let delivered = status.eq_ignore_ascii_case("Delivered");
     if !delivered && !status.eq_ignore_ascii_case("Failed") {
         return Err(BadEvent::DeliveryStatus);
@@ -246,34 +245,34 @@ fn delivery_report(data: &RawValue, time: Option<&RawValue>) -> Result<DeliveryR
         reported: Reported {
             at: moment(received, time)?,
             delivered,
-            code: details.and_then(text).and_then(|details| code(&details)),
+            code: details.and_then(Json::text).and_then(|details| code(&details)),
         },
         tag: tags
             .into_iter()
-            .find_map(|tag| text(tag?).filter(|tag| !tag.is_empty()))
+            .find_map(|tag| tag?.text().filter(|tag| !tag.is_empty()))
             .map(|tag| Identifier::new(&tag)),
         segments_succeeded,
         segments_failed,
     })
 }
 
-fn sms_received(data: &RawValue, time: Option<&RawValue>) -> Result<SmsReceived, BadEvent> {
+fn sms_received(data: Json<'_>, time: Option<Json<'_>>) -> Result<SmsReceived, BadEvent> {
     let names = ["message", "from", "receivedTimestamp"];
     let [message, from, received] = members(data, names, BadEvent::Data)?;
-    let message = message.and_then(text);
+    let message = message.and_then(Json::text);
     let message = message.as_deref().unwrap_or("").trim();
     Ok(SmsReceived {
         opt_out: OPT_OUT_TEXTS.iter().any(|text| text.eq_ignore_ascii_case(message)),
-        from: from.and_then(text).and_then(|from| masked(&from)),
+        from: from.and_then(Json::text).and_then(|from| masked(&from)),
         at: moment(received, time)?,
     })
 }
 
 /// `validationUrl` is another way to prove the same, for whoever can't answer. Never asked: a request to an
 /// address out of a body is what the attacker would want.
-fn validation_code(data: &RawValue) -> Result<String, BadEvent> {
+fn validation_code(data: Json<'_>) -> Result<String, BadEvent> {
     let [code] = members(data, ["validationCode"], BadEvent::Data)?;
-    let code = code.and_then(text).ok_or(BadEvent::ValidationCode)?;
+    let code = code.and_then(Json::text).ok_or(BadEvent::ValidationCode)?;
     let fits = (1..=VALIDATION_CODE_LIMIT).contains(&code.len())
         && code.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if fits { Ok(code.into_owned()) } else { Err(BadEvent::ValidationCode) }
@@ -290,10 +289,10 @@ fn message_id(id: &str) -> Result<Identifier, BadEvent> {
 }
 
 /// When it happened: ACS's own date, or else the envelope's.
-fn moment(received: Option<&RawValue>, time: Option<&RawValue>) -> Result<Moment, BadEvent> {
+fn moment(received: Option<Json<'_>>, time: Option<Json<'_>>) -> Result<Moment, BadEvent> {
     [received, time]
         .into_iter()
-        .find_map(|date| milliseconds(&text(date?)?))
+        .find_map(|date| milliseconds(&date?.text()?))
         .ok_or(BadEvent::NoTime)
 }
 
@@ -315,19 +314,18 @@ fn code(details: &str) -> Option<u16> {
 }
 
 /// How many segments succeeded and failed, in all attempts. A list of none says neither.
-fn segments(attempts: &RawValue) -> Option<[Option<u32>; 2]> {
+fn segments(attempts: Json<'_>) -> Option<[Option<u32>; 2]> {
     let names = ["segmentsSucceeded", "segmentsFailed"];
-    let attempts = elements(attempts).filter(|attempts| !attempts.is_empty())?;
-    let mut sums = [Some(0u32); 2];
-    for attempt in attempts {
-        let counts = members(attempt, names, BadEvent::Data).ok()?;
+    let mut sums = None;
+    for (at, attempt) in attempts.elements()?.enumerate() {
+        let counts = attempt.given(names).ok().filter(|_| at < EVENTS_LIMIT)?;
+        let sums = sums.get_or_insert([Some(0u32); 2]);
         for (sum, count) in sums.iter_mut().zip(counts) {
-            // Of RawValues, only a whole number that is not negative is one for `parse` too.
-            let count = count.and_then(|count| count.get().parse().ok());
+            let count = count.and_then(Json::whole).and_then(|count| count.try_into().ok());
             *sum = sum.and_then(|sum| sum.checked_add(count?));
         }
     }
-    Some(sums)
+    sums
 }
 
 /// A number as the log may have it. ACS writes the sender of a reply without `+`.
@@ -336,86 +334,17 @@ fn masked(number: &str) -> Option<String> {
     PhoneNumber::parse(&format!("+{digits}")).ok().map(|number| number.masked())
 }
 
-/// The text of a value; `None` for one of another type, and for one with half a surrogate pair.
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    let plain = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        serde_json::from_str(value.get()).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(plain))
-    }
-}
-
-/// The elements of an array; `None` where it is none, or has more than [`EVENTS_LIMIT`].
-fn elements(array: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::Deserializer::from_str(array.get()).deserialize_seq(Elements).ok()
-}
-
-/// The members of an object with these names, in their order; one that is `null` is as if not there, but
-/// for being there twice. All others are skipped, without recursion: no depth is too deep for the stack.
+/// The members of an object with these names; one that is `null` is as if not there, but for being there
+/// twice.
 fn members<'a, const N: usize>(
-    object: &'a RawValue,
+    object: Json<'a>,
     names: [&'static str; N],
     not_an_object: BadEvent,
-) -> Result<[Option<&'a RawValue>; N], BadEvent> {
-    let mut found = [None; N];
-    if !object.get().starts_with('{') {
-        return Err(not_an_object);
-    }
-    // A raw value is JSON: of an object's members, the reading stops at one that is there twice, and at
-    // nothing else.
-    serde_json::Deserializer::from_str(object.get())
-        .deserialize_map(Members { names: &names, found: &mut found })
-        .map_err(|_| BadEvent::MemberTwice)?;
-    Ok(found.map(|value| value.filter(|value| value.get() != "null")))
-}
-
-struct Elements;
-
-impl<'de> Visitor<'de> for Elements {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            if elements.len() == EVENTS_LIMIT {
-                return Err(A::Error::custom("too many"));
-            }
-            elements.push(element);
-        }
-        Ok(elements)
-    }
-}
-
-/// Puts each member into the place that its name has. Of slices, so that it is compiled once.
-struct Members<'a, 'de> {
-    names: &'a [&'static str],
-    found: &'a mut [Option<&'de RawValue>],
-}
-
-impl<'de> Visitor<'de> for Members<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            let key = text(key);
-            let place = self.names.iter().position(|name| key.as_deref() == Some(name));
-            match place.map(|place| &mut self.found[place]) {
-                None => drop(map.next_value::<IgnoredAny>()?),
-                Some(Some(_)) => return Err(A::Error::custom("twice")),
-                Some(place) => *place = Some(map.next_value()?),
-            }
-        }
-        Ok(())
-    }
+) -> Result<[Option<Json<'a>>; N], BadEvent> {
+    object.given(names).map_err(|unfit| match unfit {
+        Unfit::NotAnObject => not_an_object,
+        Unfit::Twice(_) => BadEvent::MemberTwice,
+    })
 }
 
 #[cfg(test)]

@@ -14,8 +14,7 @@ mod sink;
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use crate::json::read::Json;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 
 pub use item::{Data, Item, Severity};
@@ -267,31 +266,46 @@ fn post(
 }
 
 /// The answer's body: `{"itemsReceived":2,"itemsAccepted":1,"errors":[{"index":0,"statusCode":400,"message":"…"}]}`.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct Tracked {
     items_accepted: u32,
-    errors: Option<Vec<ItemError>>,
+    errors: Vec<ItemError>,
 }
 
 /// Why an item was not taken.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct ItemError {
     index: u32,
     status_code: u16,
 }
 
+impl ItemError {
+    fn read(error: Json<'_>) -> Option<Self> {
+        let [index, status_code] = error.given(["index", "statusCode"]).ok()?;
+        Some(Self {
+            index: index?.whole()?.try_into().ok()?,
+            status_code: status_code?.whole()?.try_into().ok()?,
+        })
+    }
+}
+
 impl Tracked {
     fn parse(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        let names = ["itemsAccepted", "errors"];
+        let [items_accepted, errors] = Json::parse(body).ok()?.given(names).ok()?;
+        Some(Self {
+            items_accepted: items_accepted?.whole()?.try_into().ok()?,
+            errors: match errors {
+                Some(errors) => errors.elements()?.map(ItemError::read).collect::<Option<_>>()?,
+                None => Vec::new(),
+            },
+        })
     }
 
     /// Whether the item at this place of the piece may be taken if it is sent once more: the statuses
     /// after which Microsoft's exporters do so (`_RETRYABLE_STATUS_CODES`), but 401 and 403, which
     /// half a second does not change.
     fn may_be_repeated(&self, at: usize) -> bool {
-        self.errors.iter().flatten().any(|error| {
+        self.errors.iter().any(|error| {
             error.index as usize == at
                 && matches!(error.status_code, 408 | 429 | 500 | 502 | 503 | 504)
         })

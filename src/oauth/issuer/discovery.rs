@@ -7,9 +7,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
 use super::Issuer;
+use crate::json::read::Json;
 use crate::oauth::token::Jwks;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 use crate::url::Url;
@@ -217,21 +216,17 @@ fn discover(
 
 /// The URL of the keys in an issuer's metadata.
 pub fn jwks_uri(metadata: &[u8], issuer: &Issuer) -> Result<Url, KeysUnavailable> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        issuer: String,
-        jwks_uri: String,
-    }
-    // serde's derive refuses a member that is there twice, but takes an array for an object.
-    if !metadata.trim_ascii_start().starts_with(b"{") {
+    let names = ["issuer", "jwks_uri"];
+    let members = Json::parse(metadata).ok().and_then(|metadata| metadata.named(names).ok());
+    let [Some(url), Some(jwks_uri)] =
+        members.unwrap_or_default().map(|member| member.and_then(Json::text))
+    else {
         return Err(KeysUnavailable::NotMetadata);
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(metadata).map_err(|_| KeysUnavailable::NotMetadata)?;
-    if metadata.issuer != issuer.url {
+    };
+    if url != issuer.url {
         return Err(KeysUnavailable::OtherIssuer);
     }
-    let jwks_uri = Url::parse(&metadata.jwks_uri).map_err(|_| KeysUnavailable::KeysElsewhere)?;
+    let jwks_uri = Url::parse(&jwks_uri).map_err(|_| KeysUnavailable::KeysElsewhere)?;
     if jwks_uri.origin() != issuer.endpoint.origin() {
         return Err(KeysUnavailable::KeysElsewhere);
     }

@@ -12,13 +12,11 @@ use p256::EncodedPoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
 use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;
-use super::json::{Members, Unreadable, Value};
+use super::json::{Unreadable, lists, members, parse};
+use crate::json::read::Json;
 
 /// The most bytes of a key set. Entra's, with its certificates, have about 20,000.
 pub const JWKS_LIMIT: usize = 64 * 1024;
@@ -121,15 +119,10 @@ impl Jwks {
         if json.len() > JWKS_LIMIT {
             return Err(InvalidJwks::TooLong);
         }
-        let text = str::from_utf8(json).map_err(|_| InvalidJwks::NotAKeySet)?;
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let keys = KeySet.deserialize(&mut deserializer).map_err(Unreadable::from)?;
-        deserializer.end().map_err(Unreadable::from)?;
-        match keys {
-            None => Err(InvalidJwks::NotAKeySet),
-            Some(keys) if keys.len() > KEY_LIMIT => Err(InvalidJwks::TooManyKeys),
-            Some(keys) => Ok(Self(keys)),
-        }
+        let [keys] = members(parse(json)?, ["keys"])?;
+        let keys = keys.and_then(Json::elements).ok_or(InvalidJwks::NotAKeySet)?;
+        let keys: Vec<Jwk> = keys.take(KEY_LIMIT + 1).map(jwk).collect::<Result<_, _>>()?;
+        if keys.len() > KEY_LIMIT { Err(InvalidJwks::TooManyKeys) } else { Ok(Self(keys)) }
     }
 
     /// Whether a key of this name is among them, be it of use or not.
@@ -204,36 +197,36 @@ impl PublicKey {
 
 const MEMBERS: [&str; 10] = ["kid", "kty", "alg", "use", "key_ops", "n", "e", "crv", "x", "y"];
 
-fn jwk([kid, kty, alg, r#use, key_ops, n, e, crv, x, y]: [Option<Value<'_>>; 10]) -> Jwk {
-    let id = match kid {
+fn jwk(key: Json<'_>) -> Result<Jwk, Unreadable> {
+    let [kid, kty, alg, r#use, key_ops, n, e, crv, x, y] = members(key, MEMBERS)?;
+    let id = match kid.map(Json::text) {
         None => None,
-        Some(Value::Text(kid)) => Some(kid.into_owned()),
-        Some(_) => return Jwk { id: None, key: None },
+        Some(Some(kid)) => Some(kid.into_owned()),
+        Some(None) => return Ok(Jwk { id: None, key: None }),
     };
-    let for_signatures = text(&r#use).is_none_or(|r#use| r#use == Ok("sig"));
-    let for_verifying = match &key_ops {
-        None => true,
-        Some(Value::Texts(operations)) => operations.iter().any(|one| one == "verify"),
-        Some(_) => false,
+    let for_signatures = r#use.is_none_or(|r#use| is(r#use, "sig"));
+    let for_verifying = key_ops.is_none_or(|operations| lists(operations, "verify"));
+    let may_be = |algorithm| alg.is_none_or(|alg| is(alg, algorithm));
+    let key = if !for_signatures || !for_verifying {
+        None
+    } else if kty.is_some_and(|kty| is(kty, "RSA")) && may_be("RS256") {
+        rsa_key(n, e)
+    } else if kty.is_some_and(|kty| is(kty, "EC"))
+        && crv.is_some_and(|crv| is(crv, "P-256"))
+        && may_be("ES256")
+    {
+        p256_key(x, y)
+    } else {
+        None
     };
-    let alg = text(&alg);
-    let key = match (text(&kty), text(&crv)) {
-        _ if !for_signatures || !for_verifying => None,
-        (Some(Ok("RSA")), _) if alg.is_none_or(|alg| alg == Ok("RS256")) => rsa_key(&n, &e),
-        (Some(Ok("EC")), Some(Ok("P-256"))) if alg.is_none_or(|alg| alg == Ok("ES256")) => {
-            p256_key(&x, &y)
-        }
-        _ => None,
-    };
-    Jwk { id, key }
+    Ok(Jwk { id, key })
 }
 
-/// Nothing, a text, or something that should be one.
-fn text<'v>(member: &'v Option<Value<'_>>) -> Option<Result<&'v str, ()>> {
-    member.as_ref().map(|value| value.as_text().ok_or(()))
+fn is(member: Json<'_>, text: &str) -> bool {
+    member.text().as_deref() == Some(text)
 }
 
-fn rsa_key(n: &Option<Value<'_>>, e: &Option<Value<'_>>) -> Option<PublicKey> {
+fn rsa_key(n: Option<Json<'_>>, e: Option<Json<'_>>) -> Option<PublicKey> {
     let modulus = BigUint::from_bytes_be(&decode(n)?);
     let exponent = BigUint::from_bytes_be(&decode(e)?);
     if !MODULUS.contains(&modulus.bits()) || exponent < BigUint::from(LEAST_EXPONENT) {
@@ -243,7 +236,7 @@ fn rsa_key(n: &Option<Value<'_>>, e: &Option<Value<'_>>) -> Option<PublicKey> {
     RsaPublicKey::new(modulus, exponent).ok().map(PublicKey::Rsa)
 }
 
-fn p256_key(x: &Option<Value<'_>>, y: &Option<Value<'_>>) -> Option<PublicKey> {
+fn p256_key(x: Option<Json<'_>>, y: Option<Json<'_>>) -> Option<PublicKey> {
     // 32 bytes each, zeros in front included (RFC 7518, section 6.2.1.2).
     let x: [u8; 32] = decode(x)?.try_into().ok()?;
     let y: [u8; 32] = decode(y)?.try_into().ok()?;
@@ -252,69 +245,8 @@ fn p256_key(x: &Option<Value<'_>>, y: &Option<Value<'_>>) -> Option<PublicKey> {
     VerifyingKey::from_encoded_point(&point).ok().map(PublicKey::P256)
 }
 
-fn decode(member: &Option<Value<'_>>) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(member.as_ref()?.as_text()?).ok()
-}
-
-/// Reads the `keys` of an object, if it has any, and one more than the limit at most.
-struct KeySet;
-
-impl<'de> DeserializeSeed<'de> for KeySet {
-    type Value = Option<Vec<Jwk>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for KeySet {
-    type Value = Option<Vec<Jwk>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key set")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut keys = None;
-        while let Some(name) = map.next_key::<Value<'de>>()? {
-            if name.as_text() != Some("keys") {
-                map.next_value::<IgnoredAny>()?;
-            } else if keys.replace(map.next_value_seed(Keys)?).is_some() {
-                return Err(A::Error::duplicate_field("keys"));
-            }
-        }
-        Ok(keys)
-    }
-}
-
-struct Keys;
-
-impl<'de> DeserializeSeed<'de> for Keys {
-    type Value = Vec<Jwk>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Keys {
-    type Value = Vec<Jwk>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of keys")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut keys = Vec::new();
-        while keys.len() <= KEY_LIMIT {
-            match seq.next_element_seed(Members(MEMBERS))? {
-                Some(members) => keys.push(jwk(members)),
-                None => return Ok(keys),
-            }
-        }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(keys)
-    }
+fn decode(member: Option<Json<'_>>) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(member?.text()?.as_bytes()).ok()
 }
 
 impl From<Unreadable> for InvalidJwks {

@@ -194,6 +194,17 @@ fn what_is_not_events_says_why() {
 }
 
 #[test]
+fn the_largest_bodies_of_bad_events_take_no_longer_than_others() {
+    let filling = " ".repeat(BODY_LIMIT / EVENTS_LIMIT - 20);
+    for event in ["[]", r#"{"data":7,"data":7}"#] {
+        let events = vec![[filling.as_str(), event].concat(); EVENTS_LIMIT].join(",");
+        let begun = std::time::Instant::now();
+        assert!(read(&format!("[{events}]")).iter().all(Result::is_err));
+        assert!(begun.elapsed().as_secs() < 10, "{event}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn a_bad_event_says_what_is_wrong() {
     use BadEvent::*;
     let long = "a".repeat(65);

@@ -1,0 +1,3 @@
+//! JSON (RFC 8259).
+
+pub mod read;
