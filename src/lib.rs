@@ -21,6 +21,7 @@ pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 pub mod handled;
+pub mod json;
 pub mod message;
 pub mod numbering;
 pub mod oauth;
