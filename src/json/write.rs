@@ -55,7 +55,7 @@ pub struct List<'a>(&'a mut String);
 impl<'a> Object<'a> {
     /// Begins an object at the end of what is there.
     pub fn new(to: &'a mut String) -> Self {
-        begin(to, '{');
+        bracket(to, '{');
         Self(to)
     }
 
@@ -124,14 +124,14 @@ impl<'a> Object<'a> {
 
 impl Drop for Object<'_> {
     fn drop(&mut self) {
-        end(self.0, '}');
+        bracket(self.0, '}');
     }
 }
 
 impl<'a> List<'a> {
     /// Begins a list at the end of what is there.
     pub fn new(to: &'a mut String) -> Self {
-        begin(to, '[');
+        bracket(to, '[');
         Self(to)
     }
 
@@ -153,17 +153,12 @@ impl<'a> List<'a> {
 
 impl Drop for List<'_> {
     fn drop(&mut self) {
-        end(self.0, ']');
+        bracket(self.0, ']');
     }
 }
 
 #[inline(never)]
-fn begin(to: &mut String, bracket: char) {
-    to.push(bracket);
-}
-
-#[inline(never)]
-fn end(to: &mut String, bracket: char) {
+fn bracket(to: &mut String, bracket: char) {
     to.push(bracket);
 }
 
