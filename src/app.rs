@@ -10,6 +10,7 @@ use crate::acs::sms::{Acs, Message, Repeatability};
 use crate::after::{AcsAttempt, After, HookDone};
 use crate::config::{self, Gate, Sending};
 use crate::handled::{Handled, Response};
+use crate::json::write::Thousandths;
 use crate::message::{self, Passcode, Segments};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::{OAuth, Refused};
@@ -26,7 +27,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
 use crate::secret::Secret;
 use crate::store_key::StoreKey;
-use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, Milliseconds, STORE_UNAVAILABLE};
+use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, STORE_UNAVAILABLE};
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
@@ -300,7 +301,7 @@ impl Hook {
         self.attempts = attempts.collect();
         self.line.acs_status = delivery.status;
         self.line.acs_error = delivery.error_code;
-        self.line.acs_ms = Some(Milliseconds(delivery.elapsed));
+        self.line.acs_ms = Some(Thousandths::milliseconds(delivery.elapsed));
         if delivery.may_be_double {
             self.line.warn(MAY_BE_DOUBLE);
         }

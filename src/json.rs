@@ -1,3 +1,4 @@
-//! JSON (RFC 8259).
+//! JSON (RFC 8259): as much of it as the component has a use for.
 
 pub mod read;
+pub mod write;

@@ -55,7 +55,7 @@ impl OAuth {
         until: Instant,
     ) -> Result<Checked, Refused<E>> {
         // The texts name the variables as Okta's hook has them.
-        let text = |fault: String| fault.replace("okta_oauth", self.variables);
+        let text = |fault: String| renamed(&fault, self.variables);
         let unavailable =
             |cause: KeysUnavailable| Refused::KeysUnavailable(text(cause.to_string()));
         let token = Token::check(token, &self.expected, ports.clock.now())
@@ -73,4 +73,22 @@ impl OAuth {
         verified.map_err(|fault| Refused::Token(text(fault.to_string())))?;
         Ok(Checked { warnings: keys.warnings, key, refresh_due: keys.refresh_due })
     }
+}
+
+/// The text with `variables` in the place of each `okta_oauth`.
+fn renamed(text: &str, variables: &str) -> String {
+    const OKTAS: &str = "okta_oauth";
+    let mut renamed = String::with_capacity(text.len());
+    let mut rest = text;
+    // A search for a text would bring 3 KB more, which are for longer ones.
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix(OKTAS) {
+            renamed.push_str(variables);
+            rest = after;
+        } else {
+            renamed.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    renamed
 }

@@ -8,13 +8,12 @@ pub mod deliveries;
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use self::deliveries::View;
 use crate::after::{After, RECORDS_DOWN};
-use crate::config::{self, Finding, Gate, Problems, VARIABLES};
+use crate::config::{self, Check, Finding, Gate, Problems, VARIABLES};
 use crate::handled::{Handled, Response};
 use crate::json::read::Json;
+use crate::json::write::Object;
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
 use crate::okta::auth::{self, Credentials, Proof};
@@ -111,7 +110,7 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
                 let shown = match page {
                     Page::Details => Ok(details(ports)),
                     Page::Explain => question(request, ports)
-                        .map(|question| json(200, &explain(question, ports))),
+                        .map(|question| json(200, explain(question, ports).json())),
                     Page::Deliveries => newest(request, ports),
                     Page::Delivery(message_id) => delivery(message_id, ports),
                 };
@@ -202,24 +201,21 @@ fn proof(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> Opt
     auth::check(values, &previous).is_ok().then(|| Proof::Basic.name(true))
 }
 
-fn json(status: u16, body: &impl Serialize) -> Response {
+fn json(status: u16, body: String) -> Response {
     Response {
         status,
         headers: vec![
             ("content-type", "application/json".into()),
             ("cache-control", "no-store".into()),
         ],
-        // Strings, numbers and structs only: nothing in them can fail to serialize.
-        body: serde_json::to_vec(body).unwrap_or_default(),
+        body: body.into_bytes(),
     }
 }
 
 fn error(status: u16, error: &str) -> Response {
-    #[derive(Serialize)]
-    struct Error<'a> {
-        error: &'a str,
-    }
-    json(status, &Error { error })
+    let mut body = String::new();
+    Object::new(&mut body).text("error", error);
+    json(status, body)
 }
 
 fn method_not_allowed(allow: &'static str) -> Response {
@@ -228,44 +224,44 @@ fn method_not_allowed(allow: &'static str) -> Response {
     response
 }
 
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variables: Option<Vec<VariableHealth>>,
-}
-
-#[derive(Serialize)]
-struct VariableHealth {
-    name: &'static str,
-    ok: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
-
 /// Whether the configuration is in order. Neither ACS nor the store is asked: a pod that is not
 /// ready while ACS is down would take the second road from those who need it.
 fn health(ports: Ports<'_>) -> Response {
-    let fine = config::check(ports.variables).problems().is_empty();
-    let (code, status) = if fine { (200, "ok") } else { (503, "misconfigured") };
-    json(code, &Health { status, variables: None })
+    let (in_order, status) = status(&config::check(ports.variables));
+    let mut body = String::new();
+    Object::new(&mut body).text("status", status);
+    json(if in_order { 200 } else { 503 }, body)
+}
+
+fn status(check: &Check) -> (bool, &'static str) {
+    let in_order = check.problems().is_empty();
+    (in_order, if in_order { "ok" } else { "misconfigured" })
 }
 
 fn details(ports: Ports<'_>) -> Response {
     let check = config::check(ports.variables);
-    let of = |name: &str, findings: &[Finding]| -> Vec<String> {
-        let findings = findings.iter().filter(|finding| finding.variable == name);
-        findings.map(|finding| finding.fix.clone()).collect()
-    };
-    let variables = VARIABLES.iter().map(|&name| {
-        let (problems, warnings) = (of(name, check.problems()), of(name, &check.warnings));
-        VariableHealth { name, ok: problems.is_empty(), problems, warnings }
-    });
-    let variables = Some(variables.collect());
-    let status = if check.problems().is_empty() { "ok" } else { "misconfigured" };
-    json(200, &Health { status, variables })
+    let mut body = String::new();
+    let mut health = Object::new(&mut body);
+    health.text("status", status(&check).1);
+    let mut variables = health.list("variables");
+    for &name in VARIABLES {
+        let problems = fixes(check.problems(), name);
+        variables
+            .object()
+            .text("name", name)
+            .bool("ok", problems.is_empty())
+            .texts("problems", &problems)
+            .texts("warnings", &fixes(&check.warnings, name));
+    }
+    drop(variables);
+    drop(health);
+    json(200, body)
+}
+
+/// What is to be said of a variable.
+fn fixes<'a>(findings: &'a [Finding], variable: &str) -> Vec<&'a str> {
+    let of_variable = findings.iter().filter(|finding| finding.variable == variable);
+    of_variable.map(|finding| finding.fix.as_str()).collect()
 }
 
 /// A message that is not to be sent.
@@ -317,39 +313,26 @@ impl Question {
 }
 
 /// What would become of a message. What is not known is left out.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 struct Explanation {
     verdict: &'static str,
     reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     would_refuse: Option<&'static str>,
     okta_status: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<Region>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     takes_sms: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sender: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sender_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     secondary_sender: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
     limits: Vec<LimitUsed>,
 }
 
-#[derive(Serialize)]
 struct LimitUsed {
     limit: &'static str,
     rate: String,
@@ -396,6 +379,38 @@ fn explain(question: Question, ports: Ports<'_>) -> Explanation {
 }
 
 impl Explanation {
+    fn json(&self) -> String {
+        let mut body = String::new();
+        let mut answer = Object::new(&mut body);
+        answer
+            .text("verdict", self.verdict)
+            .text("reason", self.reason)
+            .text("fix", self.fix.as_deref())
+            .text("would_refuse", self.would_refuse)
+            .text("okta_status", self.okta_status)
+            .texts("warnings", &self.warnings)
+            .text("number", self.number.as_deref())
+            .text("country", self.country.as_ref().map(Region::code))
+            .bool("takes_sms", self.takes_sms)
+            .text("sender", self.sender.as_deref())
+            .text("sender_type", self.sender_type)
+            .text("secondary_sender", self.secondary_sender.as_deref())
+            .text("text", self.text.as_deref())
+            .number("segments", self.segments.map(u64::from))
+            .text("encoding", self.encoding);
+        let mut limits = answer.list("limits");
+        for LimitUsed { limit, rate, used } in &self.limits {
+            let mut entry = limits.object();
+            entry
+                .text("limit", *limit)
+                .text("rate", rate.as_str())
+                .number("used", u64::from(*used));
+        }
+        drop(limits);
+        drop(answer);
+        body
+    }
+
     /// The way of a hook, without what it changes. Unlike a hook it goes on after a refusal, of which the
     /// first counts, so that the operator sees all of it.
     fn fill_in(&mut self, request: &HookRequest, ports: Ports<'_>) -> Result<(), Refusal> {

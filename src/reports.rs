@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use self::auth::{Reporters, Shown};
 use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
-use self::lines::{ReceivedLine, ReportLine, ReportsLine};
+use self::lines::ReportsLine;
 use crate::after::{After, ReportDone, ReportsDone};
 use crate::config;
 use crate::handled::{Handled, Response};
+use crate::json::write::Object;
 use crate::oauth::Refused;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::records::EVENT_TAG;
@@ -64,7 +65,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let arrived = ports.clock.instant();
     let mut delivery = Delivery {
         until: arrived.plus(TIME),
-        line: ReportsLine::new(),
+        line: ReportsLine::default(),
         lines: String::new(),
         done: ReportsDone::default(),
     };
@@ -255,7 +256,7 @@ impl Delivery {
             let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
             let event_id = known.or(tagged).map(Identifier::new);
             let report = ReportDone { message_id, event_id, reported, accepted };
-            self.lines += &ReportLine::new(&report, news).finish(ports.clock.now());
+            self.lines += &lines::report(&report, news, ports.clock.now());
             if news {
                 self.done.reports.push(report);
             }
@@ -264,22 +265,17 @@ impl Delivery {
     }
 
     fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {
-        self.lines += &ReceivedLine::new(received).finish(ports.clock.now());
+        self.lines += &lines::received(received, ports.clock.now());
     }
 }
 
 /// Event Grid's handshake ("Endpoint validation with Event Grid event schema"), which takes 200 only.
 fn validated(code: &str) -> Response {
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Validated<'a> {
-        validation_response: &'a str,
-    }
     let content_type = ("content-type", "application/json".into());
     let headers = vec![content_type, ("cache-control", "no-store".into())];
-    // One text.
-    let body = serde_json::to_vec(&Validated { validation_response: code }).unwrap_or_default();
-    Response { status: 200, headers, body }
+    let mut body = String::new();
+    Object::new(&mut body).text("validationResponse", code);
+    Response { status: 200, headers, body: body.into_bytes() }
 }
 
 #[cfg(test)]

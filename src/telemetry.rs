@@ -9,17 +9,17 @@ pub mod trace_context;
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::acs::sender::SenderType;
+use crate::json::write::{Object, Thousandths};
 use crate::numbering::Region;
 use crate::refusal::{Fault, Refusal};
 
 /// The version of the line's schema. It changes when a field is renamed, removed or given another
 /// meaning, not when one is added.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u64 = 1;
 
 /// The warning of a hook that could not count its message, or not know which road is down.
 pub const STORE_UNAVAILABLE: &str = "store_unavailable";
@@ -37,7 +37,7 @@ pub const MAY_BE_DOUBLE: &str = "may_be_double";
 /// An identifier that came from outside, fit for a log: at most 64 characters of letters, digits,
 /// `.`, `_`, `:` and `-`, any other replaced by `_`. Without a letter it could be a number or a
 /// passcode, and all of it is replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identifier(String);
 
 impl Identifier {
@@ -63,77 +63,57 @@ impl Identifier {
 
 /// The line of one hook, filled in as the request goes its way. Fields that are not known are left
 /// out.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct HookLine {
-    v: u32,
     time: String,
     level: &'static str,
-    event: &'static str,
     /// Accepted, refused or failed.
     pub outcome: &'static str,
     /// `accepted`, or why not.
     pub reason: &'static str,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
     /// The status of the answer.
     pub http_status: u16,
     /// What Okta was told, in the documented words, where a refusal was told as a success.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub okta_status: Option<&'static str>,
     /// What a policy that only observes would have refused this for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub would_refuse: Option<&'static str>,
     /// What went wrong besides; [`HookLine::warn`] adds to it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<&'static str>,
     /// How the caller proved itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<&'static str>,
     /// Okta's id of the hook call.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<Identifier>,
     /// Which step asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_type: Option<Identifier>,
     /// The preview of Okta's Admin Console.
     pub preview: bool,
     /// The recipient: calling code and last two digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
     /// The recipient's region.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<Region>,
     /// How many segments the text has: each is billed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<u32>,
     /// The encoding of the segments.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static str>,
     /// Which ACS resource was asked last.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub road: Option<&'static str>,
     /// Why the message went over from the other resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub went_over: Option<&'static str>,
     /// Which kind of sender was used.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_type: Option<SenderType>,
     /// The last status that ACS gave.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub acs_status: Option<u16>,
     /// ACS's error code.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub acs_error: Option<String>,
     /// ACS's message id.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Identifier>,
     /// How often the message was tried.
     pub attempts: u32,
     /// From the first attempt to the end of the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acs_ms: Option<Milliseconds>,
-    ms: Milliseconds,
+    pub acs_ms: Option<Thousandths>,
+    ms: Thousandths,
 }
 
 impl HookLine {
@@ -146,10 +126,8 @@ impl HookLine {
 
     /// Fills in what is known at the end.
     pub fn finish(&mut self, now: OffsetDateTime, elapsed: Duration, refusal: Option<Refusal>) {
-        self.v = SCHEMA_VERSION;
         self.time = rfc3339(now);
-        self.event = "hook";
-        self.ms = Milliseconds(elapsed);
+        self.ms = Thousandths::milliseconds(elapsed);
         (self.level, self.outcome) = match refusal.as_ref().map(|refusal| refusal.reason.fault()) {
             None if self.warnings.is_empty() && self.would_refuse.is_none() => ("info", "accepted"),
             None => ("warn", "accepted"),
@@ -165,14 +143,50 @@ impl HookLine {
 
     /// The line, with its line feed.
     pub fn text(&self) -> String {
-        text(self)
+        line(&self.time, self.level, "hook", &|line| {
+            line.text("outcome", self.outcome)
+                .text("reason", self.reason)
+                .text("fix", self.fix.as_deref())
+                .number("http_status", u64::from(self.http_status))
+                .text("okta_status", self.okta_status)
+                .text("would_refuse", self.would_refuse)
+                .texts("warnings", &self.warnings)
+                .text("credential", self.credential)
+                .text("event_id", self.event_id.as_ref().map(Identifier::as_str))
+                .text("request_type", self.request_type.as_ref().map(Identifier::as_str))
+                .bool("preview", self.preview)
+                .text("number", self.number.as_deref())
+                .text("country", self.country.as_ref().map(Region::code))
+                .number("segments", self.segments.map(u64::from))
+                .text("encoding", self.encoding)
+                .text("road", self.road)
+                .text("went_over", self.went_over)
+                .text("sender_type", self.sender_type.map(SenderType::name))
+                .number("acs_status", self.acs_status.map(u64::from))
+                .text("acs_error", self.acs_error.as_deref())
+                .text("message_id", self.message_id.as_ref().map(Identifier::as_str))
+                .number("attempts", u64::from(self.attempts))
+                .thousandths("acs_ms", self.acs_ms)
+                .thousandths("ms", self.ms);
+        })
     }
 }
 
-/// A line of the log, with its line feed.
-pub(crate) fn text(line: &impl Serialize) -> String {
-    // Strings, numbers and structs only: nothing in them can fail to serialize.
-    serde_json::to_string(line).unwrap_or_default() + "\n"
+/// A line of the log, with its line feed: what all have in common, and what each has besides.
+pub(crate) fn line(
+    time: &str,
+    level: &str,
+    event: &str,
+    members: &dyn Fn(&mut Object<'_>),
+) -> String {
+    // Most lines of hooks have less.
+    let mut text = String::with_capacity(640);
+    let mut object = Object::new(&mut text);
+    object.number("v", SCHEMA_VERSION).text("time", time).text("level", level).text("event", event);
+    members(&mut object);
+    drop(object);
+    text.push('\n');
+    text
 }
 
 /// A line's time. Fails only for years that a clock within 0 to 9999 does not have.
@@ -180,73 +194,40 @@ pub(crate) fn rfc3339(now: OffsetDateTime) -> String {
     now.format(&Rfc3339).unwrap_or_default()
 }
 
-/// The line of what went wrong once an answer had left.
-#[derive(Debug, Serialize)]
-struct TroubleLine<'a> {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    fix: &'a str,
-}
-
 /// The line, with its line feed, of what went wrong once an answer had left: with `records` or with
 /// `telemetry`.
 pub fn trouble(event: &'static str, fix: &str, now: OffsetDateTime) -> String {
-    text(&TroubleLine { v: SCHEMA_VERSION, time: rfc3339(now), level: "warn", event, fix })
+    line(&rfc3339(now), "warn", event, &|line| {
+        line.text("fix", fix);
+    })
 }
 
 /// The line of a request for one of the operator's pages.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct OperatorLine {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
     path: &'static str,
     /// What is wrong with the operator's credentials, as they are configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    http_status: u16,
     /// How the operator proved itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<&'static str>,
-    ms: Milliseconds,
 }
 
 impl OperatorLine {
     /// The line of a request for this page.
     pub fn new(path: &'static str) -> Self {
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            level: "info",
-            event: "operator",
-            path,
-            fix: None,
-            http_status: 0,
-            credential: None,
-            ms: Milliseconds::default(),
-        }
+        Self { path, fix: None, credential: None }
     }
 
     /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
-        self.time = rfc3339(now);
-        self.level = if http_status == 200 { "info" } else { "warn" };
-        self.http_status = http_status;
-        self.ms = Milliseconds(elapsed);
-        text(&self)
-    }
-}
-
-/// A duration as the log has it: milliseconds with three places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Milliseconds(pub Duration);
-
-impl Serialize for Milliseconds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0.as_micros() as f64 / 1000.0)
+    pub fn finish(self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
+        let level = if http_status == 200 { "info" } else { "warn" };
+        line(&rfc3339(now), level, "operator", &|line| {
+            line.text("path", self.path)
+                .text("fix", self.fix.as_deref())
+                .number("http_status", u64::from(http_status))
+                .text("credential", self.credential)
+                .thousandths("ms", Thousandths::milliseconds(elapsed));
+        })
     }
 }
 

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -12,6 +11,7 @@ use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
 use crate::acs::signature::{imf_fixdate, sign};
 use crate::json::read::Json;
+use crate::json::write::Object;
 use crate::phone_number::PhoneNumber;
 use crate::ports::{
     Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, Random, SendError,
@@ -495,41 +495,19 @@ fn refusal_of(status: u16, road: Road) -> Refusal {
 
 /// The body, per the REST API's `Sms - Send`.
 fn request_body(acs: &Acs, message: &Message<'_>) -> Vec<u8> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct SendRequest<'a> {
-        from: &'a str,
-        sms_recipients: [SmsRecipient<'a>; 1],
-        message: &'a str,
-        sms_send_options: SmsSendOptions<'a>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct SmsRecipient<'a> {
-        to: &'a str,
-        repeatability_request_id: &'a str,
-        repeatability_first_sent: &'a str,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct SmsSendOptions<'a> {
-        enable_delivery_report: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        tag: Option<&'a str>,
-    }
-
-    let request = SendRequest {
-        from: &acs.sender.value,
-        sms_recipients: [SmsRecipient {
-            to: message.to.as_str(),
-            repeatability_request_id: &message.repeatability.id.to_string(),
-            repeatability_first_sent: &imf_fixdate(message.repeatability.first_sent),
-        }],
-        message: message.text,
-        sms_send_options: SmsSendOptions { enable_delivery_report: true, tag: message.tag },
-    };
-    // Strings, bools and structs only: nothing in them can fail to serialize.
-    serde_json::to_vec(&request).unwrap_or_default()
+    let mut body = String::with_capacity(512);
+    let mut request = Object::new(&mut body);
+    request.text("from", acs.sender.value.as_str());
+    request
+        .list("smsRecipients")
+        .object()
+        .text("to", message.to.as_str())
+        .text("repeatabilityRequestId", message.repeatability.id.to_string().as_str())
+        .text("repeatabilityFirstSent", imf_fixdate(message.repeatability.first_sent).as_str());
+    request.text("message", message.text);
+    request.object("smsSendOptions").bool("enableDeliveryReport", true).text("tag", message.tag);
+    drop(request);
+    body.into_bytes()
 }
 
 /// The recipient's part of a 202.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::{HookDone, ReportDone};
+use crate::json::write::Thousandths;
 use crate::okta::HOOK_PATH;
 use crate::ports::{Instant, Random};
 use crate::records::canonical_id;
@@ -66,11 +67,11 @@ pub fn of_hook<'a>(
     properties.add("warnings", (!warnings.is_empty()).then_some(warnings));
     let mut measurements = Vec::new();
     if let Some(acs_ms) = line.acs_ms {
-        measurements.push(("acsMs", acs_ms.0.as_secs_f64() * 1000.0));
-        measurements.push(("attempts", f64::from(line.attempts)));
+        measurements.push(("acsMs", acs_ms));
+        measurements.push(("attempts", Thousandths::whole(line.attempts.into())));
     }
     if let Some(segments) = line.segments {
-        measurements.push(("segments", f64::from(segments)));
+        measurements.push(("segments", Thousandths::whole(segments.into())));
     }
     let request = Data::Request {
         id: trace.span_id,
@@ -131,7 +132,7 @@ pub fn of_report(report: &ReportDone) -> Item<'_> {
         properties: properties.0,
         measurements: report
             .time_to_report()
-            .map(|milliseconds| ("deliveryMs", milliseconds as f64))
+            .map(|milliseconds| ("deliveryMs", Thousandths::whole(milliseconds)))
             .into_iter()
             .collect(),
     }

@@ -313,14 +313,6 @@ fn covered(resource: &ConnectionString, extra: &str) -> bool {
 /// Whether an entry of `allowed_outbound_hosts` covers an origin: `*` may stand for a scheme, a
 /// host, the first labels of one, or a port ("Network permissions", Spin documentation).
 fn covers(entry: &str, origin: &str) -> bool {
-    let split = |text: &str| -> Option<(String, String, String)> {
-        let (scheme, rest) = text.trim_end_matches('/').split_once("://")?;
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port),
-            _ => (rest, if scheme == "http" { "80" } else { "443" }),
-        };
-        Some((scheme.into(), host.into(), port.into()))
-    };
     let (Some((schemes, hosts, ports)), Some((scheme, host, port))) = (split(entry), split(origin))
     else {
         return false;
@@ -330,6 +322,16 @@ fn covers(entry: &str, origin: &str) -> bool {
         None => hosts == host,
     };
     (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
+}
+
+/// Scheme, host and port.
+fn split(entry: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = entry.trim_end_matches('/').split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
+    Some(match rest.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (scheme, host, port),
+        _ => (scheme, rest, if scheme == "http" { "80" } else { "443" }),
+    })
 }
 
 fn check_policy(check: &mut Check, variables: &dyn Variables) {

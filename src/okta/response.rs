@@ -5,8 +5,7 @@
 //! two. The classic form, an object with `SUCCESS` or `FAILED`, is for callers that are not Okta.
 //! `PENDING` is never sent: what it does to Okta's fall-back is undocumented.
 
-use serde::Serialize;
-
+use crate::json::write::Object;
 use crate::message::Segments;
 use crate::okta::request::Dialect;
 use crate::refusal::Refusal;
@@ -57,75 +56,49 @@ pub enum Outcome<'a> {
 
 /// The answer's JSON.
 pub fn body(outcome: Outcome<'_>, dialect: Dialect) -> Vec<u8> {
-    let (successful, transaction_id, metadata, debug_context) = match outcome {
-        Outcome::Accepted { message_id, sender_type, segments } => {
-            let debug_context = segments.map(|segments| DebugContext::Accepted {
-                segments: segments.count,
-                encoding: segments.encoding.name(),
-            });
-            (true, message_id, sender_type, debug_context)
-        }
-        Outcome::Refused { refusal: Refusal { reason, fix, .. }, as_successful } => {
-            let debug_context = DebugContext::Refused { reason: reason.code(), fix };
-            (as_successful, None, reason.code(), Some(debug_context))
-        }
+    let (successful, transaction_id, metadata) = match outcome {
+        Outcome::Accepted { message_id, sender_type, .. } => (true, message_id, sender_type),
+        Outcome::Refused { refusal, as_successful } => (as_successful, None, refusal.reason.code()),
     };
     let status = match (successful, dialect) {
         (true, Dialect::Documented) => "SUCCESSFUL",
         (true, Dialect::Classic) => "SUCCESS",
         (false, _) => "FAILED",
     };
-    let value =
-        CommandValue { status, provider: "ACS", transaction_id, transaction_metadata: metadata };
-    let value = match dialect {
-        Dialect::Documented => Values::Array([value]),
-        Dialect::Classic => Values::Object(value),
+    let fill_in = |mut value: Object<'_>| {
+        value
+            .text("status", status)
+            .text("provider", "ACS")
+            .text("transactionId", transaction_id)
+            .text("transactionMetadata", metadata);
     };
-    let answer = Answer {
-        commands: [Command { r#type: "com.okta.telephony.action", value }],
-        debug_context,
-    };
-    // Strings and structs only: nothing in them can fail to serialize.
-    serde_json::to_vec(&answer).unwrap_or_default()
-}
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    commands: [Command<'a>; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    debug_context: Option<DebugContext<'a>>,
-}
-
-#[derive(Serialize)]
-struct Command<'a> {
-    r#type: &'static str,
-    value: Values<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Values<'a> {
-    Array([CommandValue<'a>; 1]),
-    Object(CommandValue<'a>),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CommandValue<'a> {
-    status: &'static str,
-    provider: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction_id: Option<&'a str>,
-    transaction_metadata: &'a str,
-}
-
-/// Goes into Okta's System Log (`inline_hook.response.processed`).
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DebugContext<'a> {
-    Accepted { segments: u32, encoding: &'static str },
-    Refused { reason: &'static str, fix: &'a str },
+    let mut body = String::with_capacity(320);
+    let mut answer = Object::new(&mut body);
+    let mut commands = answer.list("commands");
+    let mut command = commands.object();
+    command.text("type", "com.okta.telephony.action");
+    match dialect {
+        Dialect::Documented => fill_in(command.list("value").object()),
+        Dialect::Classic => fill_in(command.object("value")),
+    }
+    drop(command);
+    drop(commands);
+    // Goes into Okta's System Log (`inline_hook.response.processed`).
+    match outcome {
+        Outcome::Accepted { segments: None, .. } => {}
+        Outcome::Accepted { segments: Some(segments), .. } => {
+            let mut context = answer.object("debugContext");
+            context.number("segments", u64::from(segments.count));
+            context.text("encoding", segments.encoding.name());
+        }
+        Outcome::Refused { refusal, .. } => {
+            let mut context = answer.object("debugContext");
+            context.text("reason", refusal.reason.code()).text("fix", &*refusal.fix);
+        }
+    }
+    drop(answer);
+    body.into_bytes()
 }
 
 #[cfg(test)]

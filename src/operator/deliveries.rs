@@ -6,13 +6,13 @@ mod html;
 mod page;
 mod tally;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use self::ask::{Filter, filter, wants_html};
 pub use self::page::{View, page};
 use crate::handled::Response;
+use crate::json::write::{Object, digits};
 use crate::numbering::Region;
 use crate::records::code::{self, Code};
 use crate::records::{Delivery, Moment, Status};
@@ -23,18 +23,23 @@ pub const PATH: &str = "/api/deliveries";
 
 /// One message.
 pub fn json_one(delivery: &Delivery) -> Response {
-    super::json(200, &LookUp::of(delivery))
+    let mut body = String::new();
+    look_up(delivery, Object::new(&mut body));
+    super::json(200, body)
 }
 
 /// Messages, in the order in which they are given: the newest first.
 pub fn json_list(deliveries: &[Delivery]) -> Response {
-    #[derive(Serialize)]
-    struct List<'a> {
-        deliveries: Vec<LookUp<'a>>,
-        count: usize,
+    let mut body = String::new();
+    let mut answer = Object::new(&mut body);
+    let mut list = answer.list("deliveries");
+    for delivery in deliveries {
+        look_up(delivery, list.object());
     }
-    let list = deliveries.iter().map(LookUp::of).collect();
-    let mut response = super::json(200, &List { deliveries: list, count: deliveries.len() });
+    drop(list);
+    answer.number("count", deliveries.len() as u64);
+    drop(answer);
+    let mut response = super::json(200, body);
     response.headers.push((VARY.0, VARY.1.into()));
     response
 }
@@ -43,63 +48,30 @@ pub fn json_list(deliveries: &[Delivery]) -> Response {
 const VARY: (&str, &str) = ("vary", "Accept");
 
 /// A message in JSON. What is not known is left out.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LookUp<'a> {
-    message_id: &'a str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accepted_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reported_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_to_report_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meaning: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    okta_event_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Region>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sender_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    segments: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<String>,
-}
-
-impl<'a> LookUp<'a> {
-    fn of(delivery: &'a Delivery) -> Self {
-        let (accepted, reported) = (delivery.accepted.as_ref(), delivery.reported.as_ref());
-        let trouble = trouble(delivery);
-        Self {
-            message_id: &delivery.message_id,
-            status: delivery.status().name(),
-            accepted_at: accepted.and_then(|accepted| rfc3339(accepted.at)),
-            reported_at: reported.and_then(|reported| rfc3339(reported.at)),
-            time_to_report_ms: milliseconds_to_report(delivery),
-            code: reported.and_then(|reported| reported.code),
-            meaning: trouble.map(|code| code.meaning),
-            fix: trouble.map(|code| code.fix),
-            okta_event_id: accepted.and_then(|accepted| accepted.event_id.as_deref()),
-            request_type: accepted.and_then(|accepted| accepted.request_type.as_deref()),
-            country: accepted.and_then(|accepted| accepted.region),
-            sender_type: accepted.map(|accepted| accepted.sender_type.name()),
-            attempts: accepted.map(|accepted| accepted.attempts),
-            segments: accepted.map(|accepted| accepted.segments),
-            number_hash: accepted.map(|accepted| hex(&accepted.number)),
-            trace_id: accepted.and_then(|accepted| Some(hex(&accepted.trace?.trace_id))),
-        }
+#[inline(never)]
+fn look_up(delivery: &Delivery, mut to: Object<'_>) {
+    let (accepted, reported) = (delivery.accepted.as_ref(), delivery.reported.as_ref());
+    let trouble = trouble(delivery);
+    let accepted_at = accepted.and_then(|accepted| rfc3339(accepted.at));
+    let reported_at = reported.and_then(|reported| rfc3339(reported.at));
+    let trace = accepted.and_then(|accepted| accepted.trace);
+    to.text("messageId", delivery.message_id.as_str())
+        .text("status", delivery.status().name())
+        .text("acceptedAt", accepted_at.as_deref())
+        .text("reportedAt", reported_at.as_deref())
+        .number("timeToReportMs", milliseconds_to_report(delivery))
+        .number("code", reported.and_then(|reported| reported.code).map(u64::from))
+        .text("meaning", trouble.map(|code| code.meaning))
+        .text("fix", trouble.map(|code| code.fix));
+    if let Some(accepted) = accepted {
+        to.text("oktaEventId", accepted.event_id.as_deref())
+            .text("requestType", accepted.request_type.as_deref())
+            .text("country", accepted.region.as_ref().map(Region::code))
+            .text("senderType", accepted.sender_type.name())
+            .number("attempts", u64::from(accepted.attempts))
+            .number("segments", u64::from(accepted.segments))
+            .text("numberHash", hex(&accepted.number).as_str())
+            .text("traceId", trace.map(|trace| hex(&trace.trace_id)).as_deref());
     }
 }
 
@@ -119,7 +91,11 @@ fn milliseconds_to_report(delivery: &Delivery) -> Option<u64> {
 fn rfc3339(moment: Moment) -> Option<String> {
     let seconds = i64::try_from(moment / 1000).ok()?;
     let seconds = OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok()?;
-    Some(format!("{}.{:03}Z", seconds.strip_suffix('Z')?, moment % 1000))
+    let mut text = seconds.strip_suffix('Z')?.to_owned();
+    text.push('.');
+    digits(&mut text, moment % 1000, 3);
+    text.push('Z');
+    Some(text)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Accepted, Bounds, Delivery, Moment, Reported, Status};
+use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, in_order};
 use crate::breaker::Guarded;
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
@@ -102,8 +102,8 @@ impl<'a> Records<'a> {
     /// for it.
     pub fn report(&self, reports: &[(&str, Reported)]) -> Vec<Option<Told>> {
         let places: Vec<_> = reports.iter().map(|(message_id, _)| self.place(message_id)).collect();
-        let mut by_bucket: Vec<_> = (0..reports.len()).collect();
-        by_bucket.sort_by_key(|at| places[*at].bucket);
+        let buckets: Vec<_> = places.iter().map(|place| place.bucket.into()).collect();
+        let by_bucket = in_order(&buckets);
         let mut told = vec![None; reports.len()];
         for group in by_bucket.chunk_by(|a, b| places[*a].bucket == places[*b].bucket) {
             if self.clock.instant() >= self.until {
@@ -174,8 +174,10 @@ impl<'a> Records<'a> {
     ) -> Result<Vec<Delivery>, StoreUnavailable> {
         let mut newest = Vec::new();
         let keep_newest = |newest: &mut Vec<Delivery>| {
-            newest.sort_by_key(|delivery| std::cmp::Reverse(delivery.at()));
-            newest.truncate(limit);
+            let keys: Vec<_> = newest.iter().map(|delivery| u64::MAX - delivery.at()).collect();
+            let mut rest: Vec<_> = std::mem::take(newest).into_iter().map(Some).collect();
+            let kept = in_order(&keys).into_iter().take(limit);
+            newest.extend(kept.filter_map(|at| rest[at].take()));
         };
         for bucket in 0..self.buckets() {
             if self.clock.instant() >= self.until {

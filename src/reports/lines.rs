@@ -3,175 +3,85 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::event_grid::SmsReceived;
-use crate::acs::sender::SenderType;
 use crate::after::ReportDone;
+use crate::json::write::Thousandths;
 use crate::numbering::Region;
 use crate::records::{Status, code};
-use crate::telemetry::{Identifier, Milliseconds, SCHEMA_VERSION, rfc3339, text};
+use crate::telemetry::{Identifier, line, rfc3339};
 
 /// The line of a delivery of Event Grid's. Fields that say nothing are left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default)]
 pub struct ReportsLine {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
     /// What is wrong, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Cow<'static, str>>,
-    http_status: u16,
     /// What went wrong besides.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<&'static str>,
     /// How the reporter proved itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<&'static str>,
     /// The event subscription, as the delivery names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription: Option<Identifier>,
     /// How many events it brought.
     pub events: usize,
     /// How many of them could not be read.
-    #[serde(skip_serializing_if = "is_zero")]
     pub bad_events: usize,
     /// How many of them are of types that nobody here asks for.
-    #[serde(skip_serializing_if = "is_zero")]
     pub other_events: usize,
-    ms: Milliseconds,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 impl ReportsLine {
-    /// The line of a delivery.
-    pub fn new() -> Self {
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            level: "info",
-            event: "delivery_reports",
-            fix: None,
-            http_status: 0,
-            warnings: Vec::new(),
-            credential: None,
-            subscription: None,
-            events: 0,
-            bad_events: 0,
-            other_events: 0,
-            ms: Milliseconds::default(),
-        }
-    }
-
     /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
-        self.time = rfc3339(now);
-        self.level = match http_status {
+    pub fn finish(self, now: OffsetDateTime, http_status: u16, elapsed: Duration) -> String {
+        let level = match http_status {
             200 if self.fix.is_none() && self.warnings.is_empty() => "info",
             // Anybody can bring the others about.
             503 if self.credential.is_some() => "error",
             _ => "warn",
         };
-        self.http_status = http_status;
-        self.ms = Milliseconds(elapsed);
-        text(&self)
+        let some = |count: usize| (count > 0).then_some(count as u64);
+        line(&rfc3339(now), level, "delivery_reports", &|line| {
+            line.text("fix", self.fix.as_deref())
+                .number("http_status", u64::from(http_status))
+                .texts("warnings", &self.warnings)
+                .text("credential", self.credential)
+                .text("subscription", self.subscription.as_ref().map(Identifier::as_str))
+                .number("events", self.events as u64)
+                .number("bad_events", some(self.bad_events))
+                .number("other_events", some(self.other_events))
+                .thousandths("ms", Thousandths::milliseconds(elapsed));
+        })
     }
 }
 
-/// The line of one report. Fields that are not known are left out.
-#[derive(Debug, Serialize)]
-pub struct ReportLine<'a> {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meaning: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<&'static str>,
-    /// It says nothing that was not known.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    known: bool,
-    message_id: &'a Identifier,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'a Identifier>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Region>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sender_type: Option<SenderType>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    report_ms: Option<u64>,
+/// The line of one report, with its line feed. Fields that are not known are left out. With `news` it says
+/// what was not known.
+pub fn report(report: &ReportDone, news: bool, now: OffsetDateTime) -> String {
+    let status = report.reported.status();
+    let code = report.reported.code;
+    let known = code.and_then(code::look_up);
+    let accepted = report.accepted.as_ref();
+    let failed = status == Status::Failed && news;
+    line(&rfc3339(now), if failed { "warn" } else { "info" }, "delivery_report", &|line| {
+        line.text("status", status.name())
+            .number("code", code.map(u64::from))
+            .text("meaning", known.map(|code| code.meaning))
+            .text("fix", known.filter(|_| failed).map(|code| code.fix))
+            .bool("known", (!news).then_some(true))
+            .text("message_id", report.message_id.as_str())
+            .text("event_id", report.event_id.as_ref().map(Identifier::as_str))
+            .text("country", accepted.and_then(|it| it.region.as_ref()).map(Region::code))
+            .text("sender_type", accepted.map(|it| it.sender_type.name()))
+            .number("report_ms", report.time_to_report());
+    })
 }
 
-impl<'a> ReportLine<'a> {
-    /// The line of this report.
-    pub fn new(report: &'a ReportDone, news: bool) -> Self {
-        let status = report.reported.status();
-        let code = report.reported.code;
-        let known = code.and_then(code::look_up);
-        let accepted = report.accepted.as_ref();
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            level: if status == Status::Failed && news { "warn" } else { "info" },
-            event: "delivery_report",
-            status: status.name(),
-            code,
-            meaning: known.map(|code| code.meaning),
-            fix: known.filter(|_| status == Status::Failed && news).map(|code| code.fix),
-            known: !news,
-            message_id: &report.message_id,
-            event_id: report.event_id.as_ref(),
-            country: accepted.and_then(|accepted| accepted.region),
-            sender_type: accepted.map(|accepted| accepted.sender_type),
-            report_ms: report.time_to_report(),
-        }
-    }
-
-    /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime) -> String {
-        self.time = rfc3339(now);
-        text(&self)
-    }
-}
-
-/// The line of a message that somebody sent to one of the senders.
-#[derive(Debug, Serialize)]
-pub struct ReceivedLine<'a> {
-    v: u32,
-    time: String,
-    level: &'static str,
-    event: &'static str,
-    opt_out: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<&'a str>,
-}
-
-impl<'a> ReceivedLine<'a> {
-    /// The line of this message.
-    pub fn new(received: &'a SmsReceived) -> Self {
-        Self {
-            v: SCHEMA_VERSION,
-            time: String::new(),
-            // Who has opted out gets no passcode any more.
-            level: if received.opt_out { "warn" } else { "info" },
-            event: "sms_received",
-            opt_out: received.opt_out,
-            number: received.from.as_deref(),
-        }
-    }
-
-    /// The finished line, with its line feed.
-    pub fn finish(mut self, now: OffsetDateTime) -> String {
-        self.time = rfc3339(now);
-        text(&self)
-    }
+/// The line, with its line feed, of a message that somebody sent to one of the senders.
+pub fn received(received: &SmsReceived, now: OffsetDateTime) -> String {
+    // Who has opted out gets no passcode any more.
+    let level = if received.opt_out { "warn" } else { "info" };
+    line(&rfc3339(now), level, "sms_received", &|line| {
+        line.bool("opt_out", received.opt_out).text("number", received.from.as_deref());
+    })
 }

@@ -201,11 +201,11 @@ pub fn send(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) -> Result<Sent, F
 
 /// The first of these items as the body of a post, and how many they are: one at least.
 fn piece(sink: &Sink, items: &[&Item<'_>]) -> (Vec<u8>, usize) {
-    let mut body = Vec::new();
+    let mut body = String::new();
     let mut count = 0;
     for item in items.iter().take(MOST_ITEMS) {
         let end = body.len();
-        body.push(if count == 0 { b'[' } else { b',' });
+        body.push(if count == 0 { '[' } else { ',' });
         item.write(sink, &mut body);
         if count > 0 && body.len() >= MOST_BYTES {
             body.truncate(end);
@@ -213,8 +213,8 @@ fn piece(sink: &Sink, items: &[&Item<'_>]) -> (Vec<u8>, usize) {
         }
         count += 1;
     }
-    body.push(b']');
-    (body, count)
+    body.push(']');
+    (body.into_bytes(), count)
 }
 
 /// Posts one piece.

@@ -1,9 +1,7 @@
 //! What many messages come to.
 
-use std::collections::BinaryHeap;
-
 use super::milliseconds_to_report;
-use crate::records::{Delivery, Status};
+use crate::records::{Delivery, Status, in_order};
 
 /// How many messages became what, and how long the reports took.
 pub(super) struct Tally {
@@ -14,13 +12,13 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn of<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Self {
-        let mut tally = Self { counts: [0; _], times: Vec::new() };
+        let (mut counts, mut times) = ([0; _], Vec::new());
         for delivery in deliveries {
-            tally.counts[delivery.status() as usize] += 1;
-            tally.times.extend(milliseconds_to_report(delivery));
+            counts[delivery.status() as usize] += 1;
+            times.extend(milliseconds_to_report(delivery));
         }
-        tally.times = sorted(tally.times);
-        tally
+        let times = in_order(&times).into_iter().map(|at| times[at]).collect();
+        Self { counts, times }
     }
 
     pub(super) fn count(&self, status: Status) -> u64 {
@@ -43,28 +41,20 @@ impl Tally {
     }
 }
 
-/// The smallest first. By a heap, which takes 3 KB less of the component than a slice's own sort.
-fn sorted(numbers: Vec<u64>) -> Vec<u64> {
-    BinaryHeap::from(numbers).into_sorted_vec()
-}
-
 /// The messages by a key that they share, most messages first, then by key; without those that have
 /// none.
-///
-/// A number and an index are sorted as one number: every type that is sorted would bring a sort of its own.
 pub(super) fn groups(
     deliveries: &[Delivery],
     key: fn(&Delivery) -> Option<u32>,
 ) -> Vec<Vec<&Delivery>> {
-    let joined = |number: u32, index: usize| u64::from(number) << 32 | index as u64;
-    let index = |joined: u64| (joined & u64::from(u32::MAX)) as usize;
-    let keys = deliveries.iter().enumerate();
-    let keys = keys.filter_map(|(index, delivery)| Some(joined(key(delivery)?, index)));
-    let keys = sorted(keys.collect());
-    let runs: Vec<&[u64]> = keys.chunk_by(|a, b| a >> 32 == b >> 32).collect();
+    let (keys, keyed): (Vec<u64>, Vec<&Delivery>) = deliveries
+        .iter()
+        .filter_map(|delivery| Some((u64::from(key(delivery)?), delivery)))
+        .unzip();
+    let by_key = in_order(&keys);
+    let runs: Vec<&[usize]> = by_key.chunk_by(|a, b| keys[*a] == keys[*b]).collect();
     // The longest first.
-    let order = runs.iter().enumerate();
-    let order = order.map(|(index, run)| joined(u32::MAX - run.len() as u32, index));
-    let members = |run: &[u64]| run.iter().map(|&key| &deliveries[index(key)]).collect();
-    sorted(order.collect()).into_iter().map(|run| members(runs[index(run)])).collect()
+    let lengths: Vec<u64> = runs.iter().map(|run| u64::MAX - run.len() as u64).collect();
+    let members = |run: &[usize]| run.iter().map(|&at| keyed[at]).collect();
+    in_order(&lengths).into_iter().map(|run| members(runs[run])).collect()
 }

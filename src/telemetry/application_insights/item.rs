@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::Sink;
+use crate::json::write::{Object, Thousandths, digits};
 use crate::telemetry::trace_context::hex;
 
 const KEY_LIMIT: usize = 150;
@@ -35,8 +36,8 @@ pub struct Item<'a> {
     pub data: Data<'a>,
     /// `customDimensions`: keys of at most 150, values of at most 8,192 UTF-16 units. Each key once.
     pub properties: Vec<(&'static str, Cow<'a, str>)>,
-    /// `customMeasurements`. A number that is not finite is left out.
-    pub measurements: Vec<(&'static str, f64)>,
+    /// `customMeasurements`: keys of at most 150 UTF-16 units. Each key once.
+    pub measurements: Vec<(&'static str, Thousandths)>,
 }
 
 /// What happened. Texts of which no limit is given may have 1,024 UTF-16 units.
@@ -101,75 +102,75 @@ pub enum Severity {
 
 impl Item<'_> {
     /// Appends the item as JSON.
-    pub(super) fn write(&self, sink: &Sink, to: &mut Vec<u8>) {
-        let mut json = Json(to);
-        let (envelope, base) = match self.data {
-            Data::Request { .. } => ("Request", "RequestData"),
-            Data::Dependency { .. } => ("RemoteDependency", "RemoteDependencyData"),
-            Data::Event { .. } => ("Event", "EventData"),
-            Data::Message { .. } => ("Message", "MessageData"),
+    pub(super) fn write(&self, sink: &Sink, to: &mut String) {
+        let (name, base_type) = match self.data {
+            Data::Request { .. } => ("Microsoft.ApplicationInsights.Request", "RequestData"),
+            Data::Dependency { .. } => {
+                ("Microsoft.ApplicationInsights.RemoteDependency", "RemoteDependencyData")
+            }
+            Data::Event { .. } => ("Microsoft.ApplicationInsights.Event", "EventData"),
+            Data::Message { .. } => ("Microsoft.ApplicationInsights.Message", "MessageData"),
         };
-        json.raw(r#"{"name":"Microsoft.ApplicationInsights."#);
-        json.raw(envelope);
-        json.raw(r#"","iKey":""#);
-        json.0.extend_from_slice(sink.instrumentation_key.reveal());
-        json.raw(r#"","time":""#);
-        json.raw(&rfc3339(self.time));
-        json.raw(concat!(
-            r#"","tags":{"ai.cloud.role":"okta-telephony-acs","ai.internal.sdkVersion":"okta-telephony-acs:"#,
-            env!("CARGO_PKG_VERSION"),
-            r#"""#,
-        ));
-        if let Some(trace_id) = self.trace_id {
-            json.text(r#","ai.operation.id":"#, &hex(&trace_id), NAME_LIMIT);
-        }
-        if let Some(parent_id) = self.parent_id {
-            json.text(r#","ai.operation.parentId":"#, &hex(&parent_id), NAME_LIMIT);
-        }
-        if let Some(name) = self.operation_name {
-            json.text(r#","ai.operation.name":"#, name, NAME_LIMIT);
-        }
-        json.raw(r#"},"data":{"baseType":""#);
-        json.raw(base);
-        json.raw(r#"","baseData":{"ver":2"#);
+        let mut item = Object::new(to);
+        item.text("name", name)
+            .text("iKey", str::from_utf8(sink.instrumentation_key.reveal()).unwrap_or_default())
+            .text("time", rfc3339(self.time).as_str());
+        item.object("tags")
+            .text("ai.cloud.role", "okta-telephony-acs")
+            .text(
+                "ai.internal.sdkVersion",
+                concat!("okta-telephony-acs:", env!("CARGO_PKG_VERSION")),
+            )
+            .text("ai.operation.id", self.trace_id.map(|id| hex(&id)).as_deref())
+            .text("ai.operation.parentId", self.parent_id.map(|id| hex(&id)).as_deref())
+            .text("ai.operation.name", self.operation_name.map(|name| cut(name, NAME_LIMIT)));
+        let mut data = item.object("data");
+        data.text("baseType", base_type);
+        let mut base = data.object("baseData");
+        base.number("ver", 2);
         match &self.data {
             Data::Request { id, name, duration, response_code, success, url } => {
-                json.outcome(id, name, *duration, *success);
-                json.text(r#","responseCode":"#, &response_code.to_string(), NAME_LIMIT);
-                json.text(r#","url":"#, url, URL_LIMIT);
+                outcome(&mut base, id, name, *duration, *success);
+                base.text("responseCode", response_code.to_string().as_str());
+                base.text("url", cut(url, URL_LIMIT));
             }
             Data::Dependency { id, name, target, url, result_code, duration, success } => {
-                json.outcome(id, name, *duration, *success);
-                json.raw(r#","type":"HTTP""#);
-                json.text(r#","target":"#, target, NAME_LIMIT);
-                json.text(r#","data":"#, url, DATA_LIMIT);
-                if let Some(result_code) = result_code {
-                    json.text(r#","resultCode":"#, &result_code.to_string(), NAME_LIMIT);
-                }
+                outcome(&mut base, id, name, *duration, *success);
+                base.text("type", "HTTP")
+                    .text("target", cut(target, NAME_LIMIT))
+                    .text("data", cut(url, DATA_LIMIT))
+                    .text("resultCode", result_code.map(|code| code.to_string()).as_deref());
             }
-            Data::Event { name } => json.text(r#","name":"#, name, EVENT_NAME_LIMIT),
+            Data::Event { name } => {
+                base.text("name", cut(name, EVENT_NAME_LIMIT));
+            }
             Data::Message { text, severity } => {
-                json.text(r#","message":"#, text, MESSAGE_LIMIT);
-                json.raw(r#","severityLevel":"#);
-                json.digits(*severity as u64, 1);
+                base.text("message", cut(text, MESSAGE_LIMIT));
+                base.number("severityLevel", *severity as u64);
             }
         }
-        let mut before = r#","properties":{"#;
-        for (key, value) in &self.properties {
-            json.text(before, key, KEY_LIMIT);
-            json.text(":", value, VALUE_LIMIT);
-            before = ",";
+        if !self.properties.is_empty() {
+            let mut properties = base.object("properties");
+            for (key, value) in &self.properties {
+                properties.text(cut(key, KEY_LIMIT), cut(value, VALUE_LIMIT));
+            }
         }
-        json.raw(if before == "," { "}" } else { "" });
-        let mut before = r#","measurements":{"#;
-        for (key, value) in self.measurements.iter().filter(|(_, value)| value.is_finite()) {
-            json.text(before, key, KEY_LIMIT);
-            json.raw(":");
-            json.value(value);
-            before = ",";
+        if !self.measurements.is_empty() {
+            let mut measurements = base.object("measurements");
+            for (key, value) in &self.measurements {
+                measurements.thousandths(cut(key, KEY_LIMIT), *value);
+            }
         }
-        json.raw(if before == "," { "}}}}" } else { "}}}" });
     }
+}
+
+/// What requests and dependencies have in common.
+#[inline(never)]
+fn outcome(base: &mut Object<'_>, id: &[u8; 8], name: &str, duration: Duration, success: bool) {
+    base.text("id", hex(id).as_str())
+        .text("name", cut(name, NAME_LIMIT))
+        .text("duration", time_span(duration).as_str())
+        .bool("success", success);
 }
 
 /// RFC 3339 in UTC, with the seven digits after the point that .NET's clock has, less the zeros at
@@ -200,55 +201,23 @@ fn cut(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Writes JSON. The names and the punctuation are the caller's.
-struct Json<'a>(&'a mut Vec<u8>);
-
-impl Json<'_> {
-    /// What is JSON already.
-    fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+/// `d.hh:mm:ss.fff`, rounded, as Microsoft's exporter for Python writes it; less than 1000 days.
+fn time_span(duration: Duration) -> String {
+    const LONGEST: u64 = 1000 * 24 * 60 * 60 * 1000 - 1;
+    let Thousandths(microseconds) = Thousandths::milliseconds(duration);
+    let milliseconds = (microseconds.saturating_add(500) / 1000).min(LONGEST);
+    let seconds = milliseconds / 1000;
+    let (minutes, hours) = (seconds / 60, seconds / (60 * 60));
+    let mut text = String::with_capacity("999.23:59:59.999".len());
+    digits(&mut text, hours / 24, 1);
+    for (before, number, places) in [
+        ('.', hours % 24, 2),
+        (':', minutes % 60, 2),
+        (':', seconds % 60, 2),
+        ('.', milliseconds % 1000, 3),
+    ] {
+        text.push(before);
+        digits(&mut text, number, places);
     }
-
-    /// A value. Texts and finite numbers only: nothing in them can fail to serialize, nor can a Vec
-    /// fail to take it.
-    fn value<T: serde::Serialize + ?Sized>(&mut self, value: &T) {
-        let _ = serde_json::to_writer(&mut *self.0, value);
-    }
-
-    /// What comes before a text, and the text.
-    fn text(&mut self, before: &str, text: &str, limit: usize) {
-        self.raw(before);
-        self.value(cut(text, limit));
-    }
-
-    /// What requests and dependencies have in common.
-    fn outcome(&mut self, id: &[u8; 8], name: &str, duration: Duration, success: bool) {
-        self.text(r#","id":"#, &hex(id), NAME_LIMIT);
-        self.text(r#","name":"#, name, NAME_LIMIT);
-        self.raw(r#","duration":""#);
-        self.duration(duration);
-        self.raw(if success { r#"","success":true"# } else { r#"","success":false"# });
-    }
-
-    /// `d.hh:mm:ss.fff`, rounded, as Microsoft's exporter for Python writes it; less than 1000 days.
-    fn duration(&mut self, duration: Duration) {
-        const LONGEST: u128 = 1000 * 24 * 60 * 60 * 1000 - 1;
-        let milliseconds = ((duration.as_micros() + 500) / 1000).min(LONGEST) as u64;
-        let seconds = milliseconds / 1000;
-        let (minutes, hours) = (seconds / 60, seconds / (60 * 60));
-        let days = hours / 24;
-        self.digits(days, 1 + usize::from(days >= 10) + usize::from(days >= 100));
-        for (before, number) in [(".", hours % 24), (":", minutes % 60), (":", seconds % 60)] {
-            self.raw(before);
-            self.digits(number, 2);
-        }
-        self.raw(".");
-        self.digits(milliseconds % 1000, 3);
-    }
-
-    /// The last digits of a number, at most three.
-    fn digits(&mut self, number: u64, count: usize) {
-        let all = [number / 100 % 10, number / 10 % 10, number % 10];
-        self.0.extend(all.iter().skip(3 - count).map(|digit| b'0' + *digit as u8));
-    }
+    text
 }
