@@ -6,11 +6,11 @@ use crate::app;
 use crate::bindings;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
-    ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam,
+    ErrorCode, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
 use crate::handled::Response;
 use crate::ports::Ports;
-use crate::ports::wasi::{Host, Inbound, KeyValue, Settings, write_whole};
+use crate::ports::wasi::{Host, Inbound, KeyValue, Settings, fields, write_whole};
 
 struct Component;
 
@@ -24,11 +24,11 @@ impl Guest for Component {
             clock: &Host,
             random: &Host,
             http: &Host,
-            store: &KeyValue("default"),
-            records: &KeyValue("records"),
+            store: &KeyValue::new("default"),
+            records: &KeyValue::new("records"),
             log: &Host,
         };
-        let handled = app::handle(&mut Inbound(request), ports);
+        let handled = app::handle(&mut Inbound::new(request), ports);
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
@@ -42,13 +42,12 @@ impl Guest for Component {
 
 /// The answer for the host, its body written and finished: see [`write_whole`].
 fn outgoing_response(response: &Response) -> Option<OutgoingResponse> {
-    let length = response.body.len().to_string();
-    let headers = Fields::new();
-    for (name, value) in response.headers.iter().chain(&[("content-length", length.into())]) {
-        headers.append(name, value.as_bytes()).ok()?;
+    let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+    let outgoing = OutgoingResponse::new(fields(headers, Some(response.body.len()))?);
+    // 200 is what it begins with.
+    if response.status != 200 {
+        outgoing.set_status_code(response.status).ok()?;
     }
-    let outgoing = OutgoingResponse::new(headers);
-    outgoing.set_status_code(response.status).ok()?;
     write_whole(outgoing.body().ok()?, &response.body).ok()?;
     Some(outgoing)
 }

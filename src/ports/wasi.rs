@@ -1,6 +1,6 @@
 //! The ports on WASI 0.2 and Spin's variables.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -76,23 +76,52 @@ impl Random for Host {
     }
 }
 
-/// The key-value store of this label.
-pub struct KeyValue(pub &'static str);
+/// The key-value store of a label, for one request.
+pub struct KeyValue {
+    label: &'static str,
+    open: RefCell<Option<Open>>,
+}
+
+struct Open {
+    store: spin_sdk::key_value::Store,
+    /// The keys that have been read through it.
+    read: Vec<String>,
+}
 
 impl KeyValue {
-    /// Opened anew for each call: Spin 3.0 and 3.1 never read a key again through one handle.
-    fn open(&self) -> Result<spin_sdk::key_value::Store, StoreUnavailable> {
-        spin_sdk::key_value::Store::open(self.0).map_err(|_| StoreUnavailable)
+    /// The store of this label, opened when it is needed first.
+    pub const fn new(label: &'static str) -> Self {
+        Self { label, open: RefCell::new(None) }
+    }
+
+    /// Does something with the store. `key` is the one that it reads: Spin 3.0 and 3.1 never read a key
+    /// again through one handle, so for a second time there is another.
+    fn with<T>(
+        &self,
+        key: Option<&str>,
+        work: impl FnOnce(&spin_sdk::key_value::Store) -> Result<T, spin_sdk::key_value::Error>,
+    ) -> Result<T, StoreUnavailable> {
+        let mut open = self.open.borrow_mut();
+        let usable = open.take().filter(|open| !open.read.iter().any(|read| Some(&**read) == key));
+        let open = match usable {
+            Some(usable) => open.insert(usable),
+            None => {
+                let store = spin_sdk::key_value::Store::open(self.label);
+                open.insert(Open { store: store.map_err(|_| StoreUnavailable)?, read: Vec::new() })
+            }
+        };
+        open.read.extend(key.map(str::to_owned));
+        work(&open.store).map_err(|_| StoreUnavailable)
     }
 }
 
 impl Store for KeyValue {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        self.open()?.get(key).map_err(|_| StoreUnavailable)
+        self.with(Some(key), |store| store.get(key))
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-        self.open()?.set(key, value).map_err(|_| StoreUnavailable)
+        self.with(None, |store| store.set(key, value))
     }
 }
 
@@ -101,9 +130,9 @@ fn at(until: Instant) -> Pollable {
     monotonic_clock::subscribe_instant(u64::try_from(until.0.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Whether `event` came before `until`.
+/// Waits for `event`, and tells whether it came before `until`.
 fn came_in_time(event: &Pollable, until: Instant) -> bool {
-    event.ready() || poll(&[event, &at(until)]).contains(&0)
+    poll(&[event, &at(until)]).contains(&0)
 }
 
 /// Writes a whole body and finishes it.
@@ -153,34 +182,53 @@ impl Log for Host {
     }
 }
 
+/// Reads what is there, and waits only where nothing is: a body has mostly come with its head.
 fn read_stream(stream: &InputStream, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
-    let ready = stream.subscribe();
+    let mut ready = None;
     loop {
-        if !came_in_time(&ready, until) {
-            return Err(BodyError::Late);
-        }
         match stream.read(16 * 1024) {
-            Ok(piece) => bytes.extend_from_slice(&piece),
+            Ok(piece) if piece.is_empty() => {
+                if !came_in_time(ready.get_or_insert_with(|| stream.subscribe()), until) {
+                    return Err(BodyError::Late);
+                }
+                continue;
+            }
+            // The first piece is taken as it is.
+            Ok(piece) if bytes.is_empty() => bytes = piece,
+            Ok(piece) => {
+                bytes.extend_from_slice(&piece);
+                // A sender that always has the next byte ready would never be waited for.
+                if Host.instant() >= until {
+                    return Err(BodyError::Late);
+                }
+            }
             Err(StreamError::Closed) => return Ok(bytes),
             Err(StreamError::LastOperationFailed(_)) => return Err(BodyError::Broken),
         }
         if bytes.len() > limit {
             return Err(BodyError::TooLarge);
         }
-        // A sender that always has the next byte ready would never let the poll time out.
-        if Host.instant() >= until {
-            return Err(BodyError::Late);
-        }
     }
 }
 
 /// A request that came in, on wasi:http.
-pub struct Inbound(pub(crate) IncomingRequest);
+pub struct Inbound {
+    // Before the request that they are of: a child goes first.
+    headers: OnceCell<Fields>,
+    request: IncomingRequest,
+}
+
+impl Inbound {
+    /// Takes the host's request.
+    pub(crate) fn new(request: IncomingRequest) -> Self {
+        Self { headers: OnceCell::new(), request }
+    }
+}
 
 impl InboundRequest for Inbound {
     fn method(&self) -> String {
-        match self.0.method() {
+        match self.request.method() {
             Method::Get => "GET".into(),
             Method::Head => "HEAD".into(),
             Method::Post => "POST".into(),
@@ -195,7 +243,7 @@ impl InboundRequest for Inbound {
     }
 
     fn path(&self) -> String {
-        let mut path = self.0.path_with_query().unwrap_or_default();
+        let mut path = self.request.path_with_query().unwrap_or_default();
         if let Some(query) = path.find('?') {
             path.truncate(query);
         }
@@ -203,11 +251,11 @@ impl InboundRequest for Inbound {
     }
 
     fn query(&self) -> Option<String> {
-        Some(self.0.path_with_query()?.split_once('?')?.1.to_owned())
+        Some(self.request.path_with_query()?.split_once('?')?.1.to_owned())
     }
 
     fn header(&self, name: &str) -> Vec<Vec<u8>> {
-        self.0.headers().get(name)
+        self.headers.get_or_init(|| self.request.headers()).get(name)
     }
 
     fn body(&mut self) -> &mut dyn Body {
@@ -217,7 +265,7 @@ impl InboundRequest for Inbound {
 
 impl Body for Inbound {
     fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
-        let body = self.0.consume().map_err(|()| BodyError::Broken)?;
+        let body = self.request.consume().map_err(|()| BodyError::Broken)?;
         read_incoming(&body, limit, until)
     }
 }
@@ -234,15 +282,12 @@ impl HttpClient for Host {
         until: Instant,
     ) -> Result<Box<dyn Answer>, SendError> {
         let request = outgoing_request(request).ok_or(SendError::NotConnected)?;
-        // Also told to the host, so that it stops its work; on their own these limits would add up.
         let options = RequestOptions::new();
         let left = u64::try_from(until.since(self.instant()).as_nanos()).unwrap_or(u64::MAX);
-        // A host that knows no such limit is no reason to fail: the race below is what counts.
         // Connecting has less time, so that a host that is not there is known for one to which
-        // nothing was sent.
+        // nothing was sent. A host that knows no such limit is no reason to fail: the race below is what
+        // counts, and all the others would add to are calls to the host.
         let _ = options.set_connect_timeout(Some(left / 4 * 3));
-        let _ = options.set_first_byte_timeout(Some(left));
-        let _ = options.set_between_bytes_timeout(Some(left));
         let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
         if !came_in_time(&answer.subscribe(), until) {
             return Err(SendError::Late);
@@ -256,16 +301,26 @@ impl HttpClient for Host {
     }
 }
 
+/// Headers, all of them in one call to the host, with the length of the body if there is one.
+pub(crate) fn fields<'a>(
+    headers: impl Iterator<Item = (&'static str, &'a str)>,
+    length: Option<usize>,
+) -> Option<Fields> {
+    let mut entries: Vec<_> =
+        headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+    if let Some(length) = length {
+        entries.push(("content-length".to_owned(), length.to_string().into_bytes()));
+    }
+    Fields::from_list(&entries).ok()
+}
+
 /// The request for the host, its body, if any, written and finished.
 fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
-    let headers = Fields::new();
-    for (name, value) in request.headers {
-        headers.append(name, value.as_bytes()).ok()?;
-    }
-    if let OutboundMethod::Post(body) = request.method {
-        headers.append("content-length", &body.len().to_string().into_bytes()).ok()?;
-    }
-    let outgoing = OutgoingRequest::new(headers);
+    let length = match request.method {
+        OutboundMethod::Get => None,
+        OutboundMethod::Post(body) => Some(body.len()),
+    };
+    let outgoing = OutgoingRequest::new(fields(request.headers.iter().copied(), length)?);
     let method = match request.method {
         OutboundMethod::Get => Method::Get,
         OutboundMethod::Post(_) => Method::Post,
