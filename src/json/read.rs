@@ -366,6 +366,9 @@ fn end_of_digits(text: &[u8], mut at: usize) -> Result<usize, usize> {
 /// From behind the quotation mark at its beginning to behind the one at its end.
 fn end_of_text(text: &[u8], mut at: usize) -> Result<usize, usize> {
     loop {
+        // Most bytes stand for themselves: a loop of its own takes a third of the time for them.
+        let rest = text.get(at..).unwrap_or_default();
+        at += rest.iter().take_while(|byte| !matches!(byte, 0..b' ' | b'"' | b'\\')).count();
         match byte(text, at) {
             b'"' => return Ok(at + 1),
             b'\\' => {
@@ -379,8 +382,8 @@ fn end_of_text(text: &[u8], mut at: usize) -> Result<usize, usize> {
                     _ => return Err(wrong(text, at + 1)),
                 }
             }
-            0..b' ' => return Err(at),
-            _ => at += 1,
+            // A control character, or the end.
+            _ => return Err(at),
         }
     }
 }
