@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 /// A value in a text that is JSON as a whole. Has no `Debug`: it may hold a passcode or a number.
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
@@ -37,10 +39,15 @@ impl<'a> Json<'a> {
     /// Takes a text that is one value and nothing else, or tells the place at which it is not JSON.
     /// Texts in it may still be no UTF-8.
     pub fn parse(text: &'a [u8]) -> Result<Self, Place> {
+        Self::parse_and_measure(text).map(|(json, _)| json)
+    }
+
+    /// The same, with how many levels of lists and objects there are in each other.
+    pub fn parse_and_measure(text: &'a [u8]) -> Result<(Self, usize), Place> {
         let start = end_of_space(text, 0);
-        let end = end_of_value(text, start).map_err(|at| Place::of(text, at))?;
+        let (end, levels) = end_of_value(text, start).map_err(|at| Place::of(text, at))?;
         match end_of_space(text, end) {
-            rest if rest == text.len() => Ok(Self { text, start, end }),
+            rest if rest == text.len() => Ok((Self { text, start, end }, levels)),
             rest => Err(Place::of(text, rest + 1)),
         }
     }
@@ -137,12 +144,15 @@ impl<'a> Json<'a> {
     /// The text, without escapes; `None` for a value of another type, for half a surrogate pair, and for
     /// what is not UTF-8.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        let quoted = self.bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        if quoted.contains(&b'\\') {
-            unescaped(quoted).map(Cow::Owned)
-        } else {
-            str::from_utf8(quoted).ok().map(Cow::Borrowed)
+        let quoted = self.quoted()?;
+        match memchr(b'\\', quoted) {
+            Some(_) => unescaped(quoted).map(Cow::Owned),
+            None => str::from_utf8(quoted).ok().map(Cow::Borrowed),
         }
+    }
+
+    fn quoted(self) -> Option<&'a [u8]> {
+        self.bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")
     }
 
     /// Whether the value says something: neither a text that [`Json::text`] can't tell nor a number that
@@ -193,8 +203,14 @@ impl<'a> Json<'a> {
     fn find(self, names: &[&'static str], found: &mut [Option<Self>]) -> Result<(), Unfit> {
         let members = self.members().ok_or(Unfit::NotAnObject)?;
         for (name, value) in members {
-            let name = name.text();
-            let place = names.iter().position(|known| name.as_deref() == Some(*known));
+            let quoted = name.quoted().unwrap_or_default();
+            let place = match memchr(b'\\', quoted) {
+                None => names.iter().position(|known| quoted == known.as_bytes()),
+                Some(_) => {
+                    let name = unescaped(quoted);
+                    names.iter().position(|known| name.as_deref() == Some(*known))
+                }
+            };
             if let Some(place) = place.and_then(|place| found.get_mut(place))
                 && place.replace(value).is_some()
             {
@@ -221,7 +237,10 @@ impl<'a> Iterator for Elements<'a> {
         }
         let start = self.at;
         // The bracket at the end begins no value.
-        self.at = end_of_value(self.text, start).ok()?;
+        if matches!(byte(self.text, start), b']' | b'}' | 0) {
+            return None;
+        }
+        self.at = behind_value(self.text, start);
         Some(Json { text: self.text, start, end: self.at })
     }
 }
@@ -264,10 +283,10 @@ fn end_of_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where the value ends that begins there, or else where it is not JSON.
-fn end_of_value(text: &[u8], mut at: usize) -> Result<usize, usize> {
+/// Where the value ends that begins there, and how many levels it has; or else where it is not JSON.
+fn end_of_value(text: &[u8], mut at: usize) -> Result<(usize, usize), usize> {
     // The list or object that is open, 0 for none, and those around it.
-    let (mut open, mut around) = (0, Vec::new());
+    let (mut open, mut around, mut levels) = (0, Vec::new(), 0);
     loop {
         let mut empty = false;
         at = end_of_space(text, at);
@@ -282,6 +301,7 @@ fn end_of_value(text: &[u8], mut at: usize) -> Result<usize, usize> {
                     around.push(open);
                 }
                 (open, empty) = (bracket, true);
+                levels = levels.max(around.len() + 1);
                 at + 1
             }
             _ => return Err(wrong(text, at)),
@@ -289,7 +309,7 @@ fn end_of_value(text: &[u8], mut at: usize) -> Result<usize, usize> {
         // What follows a value, or an opening bracket.
         loop {
             if open == 0 {
-                return Ok(at);
+                return Ok((at, levels));
             }
             at = end_of_space(text, at);
             match (open, byte(text, at)) {
@@ -315,6 +335,44 @@ fn end_of_value(text: &[u8], mut at: usize) -> Result<usize, usize> {
                 return Err(wrong(text, at));
             }
             at += 1;
+        }
+    }
+}
+
+/// The same of a value of which it is known that it is JSON: most of a text is passed over more than once.
+fn behind_value(text: &[u8], mut at: usize) -> usize {
+    let mut open = 0usize;
+    loop {
+        match byte(text, at) {
+            b'"' => at = behind_text(text, at + 1),
+            b'[' | b'{' => (open, at) = (open + 1, at + 1),
+            b']' | b'}' => (open, at) = (open.saturating_sub(1), at + 1),
+            _ => {
+                let rest = text.get(at..).unwrap_or_default();
+                let ends = |byte: &u8| matches!(byte, b'"' | b'[' | b'{' | b']' | b'}');
+                // A number or a word ends where another one could follow it.
+                let ends_alone = |byte: &u8| ends(byte) || matches!(byte, 0..=b' ' | b',');
+                let length = match open {
+                    0 => rest.iter().position(ends_alone),
+                    _ => rest.iter().position(ends),
+                };
+                at += length.unwrap_or(rest.len());
+            }
+        }
+        if open == 0 || at >= text.len() {
+            return at;
+        }
+    }
+}
+
+/// From behind the quotation mark at the beginning of such a text to behind the one at its end.
+fn behind_text(text: &[u8], mut at: usize) -> usize {
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        match memchr2(b'"', b'\\', rest) {
+            Some(found) if byte(rest, found) == b'"' => return at + found + 1,
+            Some(found) => at += found + 2,
+            None => return text.len(),
         }
     }
 }

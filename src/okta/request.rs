@@ -118,11 +118,11 @@ pub fn parse(body: &[u8]) -> Result<Body<'_>, Refusal> {
     if str::from_utf8(body).is_err() {
         return Err(Refusal::new(Reason::InvalidJson, "The body is not UTF-8."));
     }
-    if nesting(body) > NESTING_LIMIT {
+    let (body, levels) = Json::parse_and_measure(body).map_err(not_json)?;
+    if levels > NESTING_LIMIT {
         let fix = format!("The body is nested deeper than {NESTING_LIMIT} levels.");
         return Err(Refusal::new(Reason::InvalidJson, fix));
     }
-    let body = Json::parse(body).map_err(not_json)?;
     let names = ["eventId", "eventTime", "eventType", "requestType", "data"];
     let [event_id, event_time, event_type, request_type, data] = members(body, names)?;
     let [context, user_profile, message_profile] = match data {
@@ -196,26 +196,6 @@ fn not_json(place: Place) -> Refusal {
 
 fn refused_at(reason: Reason, what: &str, Place { line, column }: Place) -> Refusal {
     Refusal::new(reason, format!("{what}: see line {line}, column {column}."))
-}
-
-/// The deepest level of `{` and `[` in JSON text.
-fn nesting(text: &[u8]) -> usize {
-    let (mut deepest, mut level, mut in_string, mut escaped) = (0, 0usize, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => {
-                level += 1;
-                deepest = deepest.max(level);
-            }
-            b'}' | b']' => level = level.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 impl Body<'_> {
