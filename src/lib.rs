@@ -22,6 +22,8 @@ pub mod config;
 mod entry;
 pub mod handled;
 pub mod json;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 pub mod message;
 pub mod numbering;
 pub mod oauth;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use wasi_preview1_component_adapter_provider as adapter;
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::local_host::Manifest;
@@ -107,14 +108,44 @@ pub fn encode(wasm: &[u8]) -> Result<Vec<u8>> {
         Some(b"\0asm\x01\0\0\0") => {}
         _ => bail!("this is no WebAssembly: give the .wasm file that cargo makes for {TARGET}"),
     }
-    ComponentEncoder::default()
+    let adapter = without(adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER, "name")?;
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(wasm)
         .and_then(|encoder| {
-            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER)
+            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &adapter)
         })
         .and_then(|encoder| encoder.encode())
-        .context("the module can't be made a component: build it as a cdylib that exports wasi:http/incoming-handler")
+        .context("the module can't be made a component: build it as a cdylib that exports wasi:http/incoming-handler")?;
+    without(&component, "component-name")
+}
+
+/// A module or component without its custom sections of this name: names are for debuggers, and the module
+/// itself has none.
+fn without(wasm: &[u8], custom_section: &str) -> Result<Vec<u8>> {
+    let mut kept = Vec::with_capacity(wasm.len());
+    let mut depth = 0;
+    let mut copied = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            Payload::CustomSection(section) if depth == 0 && section.name() == custom_section => {
+                let range = section.range();
+                let (contents, end) = (usize::try_from(range.start)?, usize::try_from(range.end)?);
+                // In front of the contents are the section's id and, in at most 5 bytes, their length.
+                let mut start = contents - 1;
+                while wasm[start - 1] & 0x80 != 0 {
+                    start -= 1;
+                }
+                kept.extend_from_slice(&wasm[copied..start - 1]);
+                copied = end;
+            }
+            _ => {}
+        }
+    }
+    kept.extend_from_slice(&wasm[copied..]);
+    Ok(kept)
 }
 
 /// The cargo target folder that `module` is in, from its path `TARGET_FOLDER/wasm32-wasip1/…`.
