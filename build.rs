@@ -427,6 +427,8 @@ fn main() {
     // A linker that strips leaves each address at its widest, 29,319 bytes in all, if it is not told to.
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32") {
         println!("cargo:rustc-link-arg=--compress-relocations");
+        // The stack's 1 MiB, the data, and what src/memory.rs asks for first.
+        println!("cargo:rustc-link-arg=--initial-memory={}", 22 * 65_536);
     }
     let mut nodes = Nodes::default();
     let mut plans = HashMap::new();

@@ -8,20 +8,18 @@
 //! the body's size for a batch of reports.
 #![allow(unsafe_code)] // An allocator.
 
-use std::alloc::{GlobalAlloc, Layout};
-use std::arch::wasm32::memory_grow;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const PAGE: usize = 65_536;
-
-/// The pages that are asked for at once: enough for a hook, and none is touched before it is used.
-const PAGES: usize = 4;
+/// The bytes that are asked for at once: enough for a hook, and no page is touched before it is used. The
+/// module begins with as many (build.rs): to have its memory grown costs a request 10 microseconds.
+const CHUNK: usize = 256 * 1024;
 
 struct Memory {
     /// Where the next allocation begins, but for its alignment.
     next: AtomicUsize,
-    /// Where what the host has given ends.
+    /// Where the chunk ends that it is taken from.
     end: AtomicUsize,
 }
 
@@ -43,22 +41,22 @@ impl Memory {
 
     #[cold]
     fn take_new(&self, layout: Layout) -> *mut u8 {
-        // A page begins with any alignment that Rust's types have.
-        let pages = layout.size().div_ceil(PAGE).max(PAGES);
-        let before = memory_grow::<0>(pages);
-        if before == usize::MAX || layout.align() > PAGE {
+        let Some(size) = layout.size().checked_add(layout.align()) else { return ptr::null_mut() };
+        let Ok(chunk) = Layout::from_size_align(size.max(CHUNK), 8) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: the size is not zero.
+        let start = unsafe { System.alloc(chunk) }.expose_provenance();
+        if start == 0 {
             return ptr::null_mut();
         }
-        let start = before * PAGE;
-        // Up to the end of 32 bits, behind which there is no byte.
-        self.end.store(start.saturating_add(pages * PAGE), Ordering::Relaxed);
-        self.next.store(start + layout.size(), Ordering::Relaxed);
-        ptr::with_exposed_provenance_mut(start)
+        self.end.store(start + chunk.size(), Ordering::Relaxed);
+        self.take(start, layout)
     }
 }
 
-// SAFETY: each allocation lies in pages that the host has given to this allocator, behind all that were
-// given out before, and none is given out twice. There is one thread.
+// SAFETY: each allocation lies in a chunk of the system's, behind all that were taken from it before, and
+// none is taken twice. There is one thread.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.take(self.next.load(Ordering::Relaxed), layout)
