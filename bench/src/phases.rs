@@ -1,62 +1,69 @@
-//! What a hook computes between its calls to the host, by phase. Counted, so the same everywhere.
+//! What a hook computes, and how often it calls the host, by phase. Counted, so the same everywhere.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Metered, Settings};
 
-use crate::contender::{Paths, What};
+use crate::contender::{Paths, What, variables};
 use crate::load::{self, Hooks};
 use crate::stand_in::StandIn;
 
-/// The phases of a hook. Each ends with the first call to the host that belongs to the next one.
-const PHASES: [(&str, &str); 7] = [
-    ("start, route", "variables.get okta_response_format"),
-    ("who calls", "variables.get sending"),
-    ("policy, senders, wording", "outgoing-handler.handle"),
-    ("", ""),
-    ("", ""),
-    ("", ""),
-    ("", ""),
+/// The phases of a hook, each with the call to the host with which it ends and how often that has been by
+/// then.
+const PHASES: [(&str, &str, usize); 7] = [
+    ("start, route", "variables.get", 1),
+    ("who calls; read and parse the body", "variables.get", 2),
+    ("policy, senders, text, key of the counters", "key-value.get", 1),
+    ("count", "key-value.set", 1),
+    ("make and sign the request to ACS", "outgoing-handler.handle", 1),
+    ("read ACS's answer, answer Okta", "response-outparam.set", 1),
+    ("log", "stdout.write", 1),
 ];
 
 pub async fn print(paths: &Paths) -> Result<()> {
-    let _ = PHASES;
     paths.build().await?;
+    let metered = meter(paths).await?;
+    println!("| phase | instructions | calls to the host |\n|---|---|---|");
+    let (mut instructions, mut host_calls) = (0, 0);
+    let mut row = |phase: &str, instructions_then: u64, host_calls_then: u64| {
+        println!(
+            "| {phase} | {} | {} |",
+            instructions_then - instructions,
+            host_calls_then - host_calls
+        );
+        (instructions, host_calls) = (instructions_then, host_calls_then);
+    };
+    for (phase, call, time) in PHASES {
+        let mut marks = metered.marks.iter().filter(|mark| mark.call.starts_with(call));
+        let mark = marks.nth(time - 1).with_context(|| format!("the hook made no {call}"))?;
+        row(phase, mark.instructions, mark.host_calls);
+    }
+    row("records, once the answer has left", metered.instructions, metered.host_calls);
+    println!("| **all** | {} | {} |", metered.instructions, metered.host_calls);
+    println!("\nLinear memory: {} bytes.", metered.memory);
+    Ok(())
+}
+
+/// Sends one hook through a host that counts.
+async fn meter(paths: &Paths) -> Result<Metered> {
     let acs = StandIn::start().await?;
     let compiled = Compiled::metered(&paths.component(What::Hook)?)?;
     let metered = Arc::new(Mutex::new(None));
     let observed = metered.clone();
     let mut settings = Settings::new(paths.root.join("spin.toml"));
-    for (name, value) in crate::contender::variables(What::Hook, acs.address) {
+    for (name, value) in variables(What::Hook, acs.address) {
         settings = settings.variable(name, value);
     }
     settings.stdout = Arc::new(|_| ());
-    settings.meter = Some(Arc::new(move |metered: Metered| {
-        *observed.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(metered);
+    settings.meter = Some(Arc::new(move |metered| {
+        *observed.lock().unwrap_or_else(PoisonError::into_inner) = Some(metered);
     }));
     let host = LocalHost::start(&compiled, settings).await?;
     let hooks = Hooks::new("/api/okta-telephony");
     load::first_answer(host.address(), &hooks, Duration::from_secs(10)).await?;
     host.shutdown().await;
-    let metered = metered.lock().unwrap_or_else(|broken| broken.into_inner()).take();
-    let metered = metered.context("the instance has not ended")?;
-    let mut last = (0, 0);
-    for mark in &metered.marks {
-        println!(
-            "{:>8} +{:>6}  {:>4} +{:>3}  {}",
-            mark.instructions,
-            mark.instructions - last.0,
-            mark.host_calls,
-            mark.host_calls - last.1,
-            mark.call
-        );
-        last = (mark.instructions, mark.host_calls);
-    }
-    println!(
-        "{} instructions, {} host calls, {} bytes of memory",
-        metered.instructions, metered.host_calls, metered.memory
-    );
-    Ok(())
+    let metered = metered.lock().unwrap_or_else(PoisonError::into_inner).take();
+    metered.context("the instance has not ended")
 }

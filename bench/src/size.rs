@@ -91,6 +91,66 @@ fn crate_of(file: &str) -> String {
     "wasi-libc".to_owned()
 }
 
+/// What the project's own files and the crates are for, by the beginning of what [`by_source`] calls them.
+const FEATURES: [(&str, &[&str]); 9] = [
+    ("data: numbering plans, texts, the page", &["(data)"]),
+    (
+        "OAuth 2.0, RSA and ECDSA",
+        &[
+            "oauth",
+            "crate rsa",
+            "crate num-",
+            "crate smallvec",
+            "crate p256",
+            "crate primeorder",
+            "crate crypto-bigint",
+            "crate der",
+            "crate const-oid",
+            "crate sec1",
+            "crate elliptic-curve",
+            "crate ff",
+            "crate pkcs1",
+            "crate ecdsa",
+        ],
+    ),
+    ("the operator's pages", &["operator", "config/check"]),
+    ("delivery reports and records", &["reports", "records", "crate postcard", "breaker"]),
+    ("Application Insights", &["telemetry/", "after"]),
+    ("policy and numbering", &["policy", "numbering", "phone_number", "store_key"]),
+    (
+        "signature, ids and dates",
+        &[
+            "acs/signature",
+            "crate sha",
+            "crate hmac",
+            "crate digest",
+            "crate base64",
+            "crate time",
+            "crate httpdate",
+            "crate block-buffer",
+            "crate uuid",
+            "crate subtle",
+            "crate generic-array",
+            "crate deranged",
+        ],
+    ),
+    (
+        "the standard library",
+        &[
+            "crate core",
+            "crate alloc",
+            "crate std",
+            "crate compiler-builtins",
+            "crate panic_abort",
+            "crate memchr",
+            "wasi-libc",
+            "crate itoa",
+            "crate serde",
+        ],
+    ),
+    ("the hook itself: configuration, Okta's request and answer, text, ACS, ports", &[""]),
+];
+
 /// Builds the module with its line tables and prints where its bytes are.
 pub fn print(root: &Path) -> Result<()> {
     let status = Command::new(env!("CARGO"))
@@ -103,10 +163,18 @@ pub fn print(root: &Path) -> Result<()> {
     ensure!(status.success(), "the module does not build: see above");
     let path = root.join("target/bench/sizes/wasm32-wasip1/release/okta_telephony_acs.wasm");
     let module = std::fs::read(&path).with_context(|| path.display().to_string())?;
-    let mut lines: Vec<_> = by_source(&module)?.into_iter().collect();
-    lines.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    for (what, bytes) in lines {
-        println!("{bytes:>8}  {what}");
+    let mut sources: Vec<_> = by_source(&module)?.into_iter().collect();
+    sources.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    let feature = |source: &str| {
+        FEATURES.iter().position(|(_, begin)| begin.iter().any(|it| source.starts_with(it)))
+    };
+    println!("| bytes | for | most of it |\n|---|---|---|");
+    for (at, (name, _)) in FEATURES.iter().enumerate() {
+        let of: Vec<_> = sources.iter().filter(|(source, _)| feature(source) == Some(at)).collect();
+        let bytes: u64 = of.iter().map(|(_, bytes)| bytes).sum();
+        let largest: Vec<_> =
+            of.iter().take(4).map(|(source, bytes)| format!("{source} {bytes}")).collect();
+        println!("| {bytes} | {name} | {} |", largest.join(", "));
     }
     Ok(())
 }

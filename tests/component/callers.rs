@@ -134,3 +134,17 @@ async fn a_secret_is_changed_without_a_gap() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_value_that_looks_like_the_next_variable_lets_nobody_in() {
+    let value = format!("{SECRET}\u{1e}okta_basic_secret_previous=guessed");
+    let hook = Hook::with(&[("okta_basic_secret", &value)]).await;
+    for secret in [SECRET, "guessed", &value] {
+        let basic = basic("okta", secret);
+        let answer = post(&hook, &[("authorization", &basic)]).await;
+        answer.failed(Form::Documented, 200, "misconfigured");
+    }
+    assert!(hook.acs.requests().is_empty());
+    let line = &hook.log.hooks(1).await[0];
+    assert!(line["fix"].as_str().unwrap().contains("U+001E"), "{line}");
+}

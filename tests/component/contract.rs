@@ -55,11 +55,6 @@ fn the_export_is_of_the_version_that_the_oldest_spin_takes() {
     assert_eq!(names, ["wasi:http/incoming-handler@0.2.0"]);
 }
 
-#[test]
-fn the_component_is_under_660_kilobytes() {
-    assert!(component().len() < 660_000, "{} bytes", component().len());
-}
-
 /// The other order costs 44 ms a hook: see `write_whole` in src/ports/wasi.rs.
 #[tokio::test]
 async fn bodies_are_finished_before_their_heads_are_handed_over() {

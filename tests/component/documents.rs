@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use okta_telephony_acs::config::VARIABLES;
+use okta_telephony_acs::config::{GROUPS, VARIABLES};
 use okta_telephony_acs::refusal::Reason;
 use okta_telephony_dev::acs_emulator;
 use okta_telephony_dev::local_host::Manifest;
@@ -98,15 +98,19 @@ fn no_variable_is_required_and_secrets_are_marked() {
 }
 
 #[test]
-fn every_variable_reaches_the_component_or_its_allowed_hosts() {
+fn every_variable_reaches_the_component_in_its_group() {
     let manifest = Manifest::read(&manifest()).unwrap();
     for name in manifest.variables.keys() {
-        let template = format!("{{{{ {name} }}}}");
-        let passed_on = manifest.component.variables.get(name) == Some(&template);
-        assert!(
-            passed_on || manifest.component.allowed_outbound_hosts.contains(&template),
-            "{name}"
-        );
+        assert!(GROUPS.iter().any(|group| group.variables.contains(&name.as_str())), "{name}");
+    }
+    let names: Vec<_> = manifest.component.variables.keys().map(String::as_str).collect();
+    let mut groups: Vec<_> = GROUPS.iter().map(|group| group.name).collect();
+    groups.sort_unstable();
+    assert_eq!(names, groups);
+    for group in &GROUPS {
+        let parts: Vec<_> =
+            group.variables.iter().map(|name| format!("{name}={{{{ {name} }}}}")).collect();
+        assert_eq!(manifest.component.variables[group.name], parts.join("\u{1e}"));
     }
 }
 

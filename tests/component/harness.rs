@@ -138,8 +138,12 @@ impl Hook {
         for (name, value) in variables {
             settings = settings.variable(*name, *value);
         }
-        let host = LocalHost::start(compiled(), change(settings)).await.unwrap();
-        Self { acs, host, log }
+        let settings = change(settings);
+        let host = match settings.meter {
+            Some(_) => LocalHost::start(&Compiled::metered(component()).unwrap(), settings).await,
+            None => LocalHost::start(compiled(), settings).await,
+        };
+        Self { acs, host: host.unwrap(), log }
     }
 
     /// A request as Okta sends it, its body still to come.

@@ -6,6 +6,7 @@ mod answers;
 mod browser;
 mod callers;
 mod contract;
+mod cost;
 mod deliveries;
 mod documents;
 mod faults;
