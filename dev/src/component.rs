@@ -2,11 +2,13 @@
 //! when it loads a core module.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use wasi_preview1_component_adapter_provider as adapter;
+use wasm_encoder::RawSection;
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
@@ -108,44 +110,60 @@ pub fn encode(wasm: &[u8]) -> Result<Vec<u8>> {
         Some(b"\0asm\x01\0\0\0") => {}
         _ => bail!("this is no WebAssembly: give the .wasm file that cargo makes for {TARGET}"),
     }
-    let adapter = without(adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER, "name")?;
     let component = ComponentEncoder::default()
         .validate(true)
         .module(wasm)
         .and_then(|encoder| {
-            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &adapter)
+            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER)
         })
         .and_then(|encoder| encoder.encode())
         .context("the module can't be made a component: build it as a cdylib that exports wasi:http/incoming-handler")?;
-    without(&component, "component-name")
+    without_names(&component)
 }
 
-/// A module or component without its custom sections of this name: names are for debuggers, and the module
-/// itself has none.
-fn without(wasm: &[u8], custom_section: &str) -> Result<Vec<u8>> {
-    let mut kept = Vec::with_capacity(wasm.len());
+/// A component without the names of its parts, and of its modules' functions: they are for debuggers, and the
+/// hook's own module has none. (The adapter can't be without before: by its names it is taken apart.)
+fn without_names(component: &[u8]) -> Result<Vec<u8>> {
+    let mut kept = wasm_encoder::Component::new();
     let mut depth = 0;
-    let mut copied = 0;
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload?;
+        if depth == 0
+            && let Some((id, range)) = payload.as_section()
+        {
+            let mut data = bytes(component, range)?.to_vec();
+            match &payload {
+                Payload::CustomSection(section) if section.name() == "component-name" => continue,
+                Payload::ModuleSection { .. } => data = module_without_names(&data)?,
+                _ => {}
+            }
+            kept.section(&RawSection { id, data: &data });
+        }
+        match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) if depth > 0 => depth -= 1,
-            Payload::CustomSection(section) if depth == 0 && section.name() == custom_section => {
-                let range = section.range();
-                let (contents, end) = (usize::try_from(range.start)?, usize::try_from(range.end)?);
-                // In front of the contents are the section's id and, in at most 5 bytes, their length.
-                let mut start = contents - 1;
-                while wasm[start - 1] & 0x80 != 0 {
-                    start -= 1;
-                }
-                kept.extend_from_slice(&wasm[copied..start - 1]);
-                copied = end;
-            }
             _ => {}
         }
     }
-    kept.extend_from_slice(&wasm[copied..]);
-    Ok(kept)
+    Ok(kept.finish())
+}
+
+fn module_without_names(module: &[u8]) -> Result<Vec<u8>> {
+    let mut kept = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        let is_name =
+            matches!(&payload, Payload::CustomSection(section) if section.name() == "name");
+        if !is_name && let Some((id, range)) = payload.as_section() {
+            kept.section(&RawSection { id, data: bytes(module, range)? });
+        }
+    }
+    Ok(kept.finish())
+}
+
+fn bytes(wasm: &[u8], range: Range<u64>) -> Result<&[u8]> {
+    let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
+    wasm.get(range).context("a section ends behind the file's end")
 }
 
 /// The cargo target folder that `module` is in, from its path `TARGET_FOLDER/wasm32-wasip1/…`.
