@@ -10,12 +10,12 @@ use okta_telephony_acs::ports::{VariableUnavailable, Variables};
 struct Lines<'a>(Vec<&'a str>);
 
 impl Variables for Lines<'_> {
-    fn get(&self, name: &'static str) -> Result<String, VariableUnavailable> {
+    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable> {
         let place =
             VARIABLES.iter().position(|known| *known == name).expect("every variable is listed");
         match self.0.get(place).copied().unwrap_or_default() {
             "?" => Err(VariableUnavailable),
-            value => Ok(value.to_owned()),
+            value => Ok(value),
         }
     }
 }

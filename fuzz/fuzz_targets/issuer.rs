@@ -24,7 +24,7 @@ struct Host<'a> {
 }
 
 impl Variables for Host<'_> {
-    fn get(&self, _: &'static str) -> Result<String, VariableUnavailable> {
+    fn get(&self, _: &'static str) -> Result<&str, VariableUnavailable> {
         Err(VariableUnavailable)
     }
 }
