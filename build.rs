@@ -422,13 +422,21 @@ fn table(nodes: &Nodes, root: usize, regions: &[[u8; 2]], longest: &[usize]) -> 
     )
 }
 
+/// What Cargo tells build scripts; empty where it does not.
+fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // A linker that strips leaves each address at its widest, 29,319 bytes in all, if it is not told to.
-    if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32") {
-        println!("cargo:rustc-link-arg=--compress-relocations");
+    if env("CARGO_CFG_TARGET_ARCH") == "wasm32" {
         // The stack's 1 MiB, the data, and what src/memory.rs asks for first.
         println!("cargo:rustc-link-arg=--initial-memory={}", 22 * 65_536);
+        // A linker that strips leaves each address at its widest, 29,319 bytes in all, if it is not told
+        // to. One that does not strip can't.
+        if env("PROFILE") == "release" && ["false", "0"].contains(&env("DEBUG").as_str()) {
+            println!("cargo:rustc-link-arg=--compress-relocations");
+        }
     }
     let mut nodes = Nodes::default();
     let mut plans = HashMap::new();
