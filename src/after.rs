@@ -7,6 +7,7 @@ mod items;
 
 use time::OffsetDateTime;
 
+use crate::acs::connection_string::ConnectionString;
 use crate::acs::sms::{Attempted, Road};
 use crate::breaker::{Breaker, Stopped};
 use crate::config;
@@ -49,7 +50,9 @@ pub struct HookDone {
     pub number: Option<Secret>,
     /// The key of the store, if it has been read.
     pub store_key: Option<StoreKey>,
-    /// The values of the header `traceparent`.
+    /// The primary resource, if ACS took the message.
+    pub resource: Option<ConnectionString>,
+    /// The values of the header `traceparent`, from a caller that has proven itself to a hook with a sink.
     pub traceparent: Vec<Vec<u8>>,
     /// The keys of this issuer, kept under that key, are worth asking for before they grow stale.
     pub refresh: Option<(Issuer, StoreKey)>,
@@ -145,7 +148,7 @@ fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
     let key = match &done.store_key {
         Some(key) => key.clone(),
         // It has sent, so the key is in order.
-        None => match config::read_store_key(ports.variables, None) {
+        None => match config::read_store_key(ports.variables, done.resource.as_ref()) {
             Ok(key) => key,
             Err(_) => return,
         },

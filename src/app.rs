@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::acs::connection_string::ConnectionString;
 use crate::acs::roads::{self, Roads};
 use crate::acs::sender::SenderType;
-use crate::acs::sms::{Acs, Message, Repeatability};
+use crate::acs::sms::{Message, Repeatability};
 use crate::after::{AcsAttempt, After, HookDone};
 use crate::config::{self, Gate, Sending};
 use crate::handled::{Handled, Response};
@@ -61,6 +62,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         challenges: Vec::new(),
         refresh: None,
         store_key: None,
+        resource: None,
         number: None,
         attempts: Vec::new(),
         line: HookLine::default(),
@@ -94,11 +96,15 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         headers,
         body: response::body(outcome, hook.format.dialect(hook.dialect)),
     };
-    let (answered, now) = (ports.clock.instant(), ports.clock.now());
+    let answered = ports.clock.instant();
+    let now = ports.clock.time_at(answered);
     hook.line.finish(now, answered.since(hook.arrived), refusal);
     let log = hook.line.text();
-    let Hook { arrived, line, refresh, store_key, number, attempts, .. } = hook;
-    let traceparent = request.header("traceparent");
+    let Hook { arrived, line, refresh, store_key, resource, number, attempts, .. } = hook;
+    let traceparent = match line.credential {
+        Some(_) if config::has_sink(ports.variables) => request.header("traceparent"),
+        _ => Vec::new(),
+    };
     let done = HookDone {
         arrived,
         answered,
@@ -107,6 +113,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         attempts,
         number,
         store_key,
+        resource,
         traceparent,
         refresh,
     };
@@ -124,6 +131,8 @@ struct Hook {
     refresh: Option<(Issuer, StoreKey)>,
     /// The key of the store, where the way so far has needed it.
     store_key: Option<StoreKey>,
+    /// The primary resource, once ACS has taken the message.
+    resource: Option<ConnectionString>,
     /// The recipient in its canonical form.
     number: Option<Secret>,
     attempts: Vec<AcsAttempt>,
@@ -179,7 +188,7 @@ impl Hook {
         // What would have been refused by now would not have been counted either.
         if self.line.would_refuse.is_none() {
             let limits = policy::limits_of(&rules, &hook_request, &canonical);
-            self.count(&limits, &sending.primary, ports, now)?;
+            self.count(&limits, &sending.primary.resource, ports, now)?;
         }
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
@@ -191,6 +200,7 @@ impl Hook {
         let message = Message { to, text: &text, repeatability, tag: tag.as_deref() };
         self.send(&sending, &message, ports, until)?;
         self.number = Some(Secret::from(&*canonical));
+        self.resource = Some(sending.primary.resource);
         Ok(())
     }
 
@@ -256,7 +266,7 @@ impl Hook {
     fn count(
         &mut self,
         limits: &[Limit<'_>],
-        acs: &Acs,
+        resource: &ConnectionString,
         ports: Ports<'_>,
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
@@ -265,7 +275,7 @@ impl Hook {
         }
         let key = match self.store_key.take() {
             Some(key) => key,
-            None => config::read_store_key(ports.variables, Some(acs))
+            None => config::read_store_key(ports.variables, Some(resource))
                 .map_err(|problems| problems.into_refusal(ports.variables))?,
         };
         match limits::count(limits, self.store_key.insert(key), ports.store, now) {
@@ -332,11 +342,11 @@ fn read_body(request: &mut dyn InboundRequest, until: Instant) -> Result<Vec<u8>
         let fix = "The Content-Type must be application/json.";
         return Err(Refusal::new(Reason::UnsupportedMediaType, fix));
     }
-    if request.promised_length().is_some_and(|length| length > BODY_LIMIT as u64) {
-        return Err(body_too_large());
-    }
     request.body().read(BODY_LIMIT, until).map_err(|error| match error {
-        BodyError::TooLarge => body_too_large(),
+        BodyError::TooLarge => {
+            let fix = format!("The body has more than {BODY_LIMIT} bytes.");
+            Refusal::new(Reason::BodyTooLarge, fix)
+        }
         BodyError::Late => {
             Refusal::new(Reason::RequestTimeout, "The body had not arrived when the deadline came.")
         }
@@ -351,10 +361,6 @@ fn is_json(content_type: &[Vec<u8>]) -> bool {
     let [value] = content_type else { return false };
     let media_type = value.split(|b| *b == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
-}
-
-fn body_too_large() -> Refusal {
-    Refusal::new(Reason::BodyTooLarge, format!("The body has more than {BODY_LIMIT} bytes."))
 }
 
 fn not_an_envelope() -> Refusal {

@@ -110,21 +110,20 @@ impl<'a> Breaker<'a> {
         let Ports { clock, .. } = self.ports;
         let started = clock.instant();
         let known = self.known_until.get().is_some_and(|until| started < until);
-        let watched = !known && self.enter().map_err(|Barred| Stopped::LeftAlone)?;
-        let started = clock.instant();
+        let watched = !known && self.enter(started).map_err(|Barred| Stopped::LeftAlone)?;
         let result = work();
         let ended = clock.instant();
         // Who comes out late was found to hang meanwhile, and must not say that all is well: what answers
         // after seconds fills the host as well as what never does.
         if result.is_err() || ended.since(started) >= PATIENCE {
-            self.is_down();
+            self.is_down(ended);
             return result.map_err(Stopped::Failed);
         }
         if !known {
             self.known_until.set(Some(ended.plus(WATCH_EVERY)));
         }
         if watched {
-            let up = Mark { watched: clock.milliseconds(), ..Mark::default() };
+            let up = Mark { watched: clock.milliseconds_at(ended), ..Mark::default() };
             // What can't be written is found out by who comes next.
             let _ = self.write(up);
         }
@@ -132,8 +131,8 @@ impl<'a> Breaker<'a> {
     }
 
     /// Goes in, watched or not, or finds the way barred.
-    fn enter(&self) -> Result<bool, Barred> {
-        let now = self.ports.clock.milliseconds();
+    fn enter(&self, now: Instant) -> Result<bool, Barred> {
+        let now = self.ports.clock.milliseconds_at(now);
         let mark = self.read()?;
         let within =
             |time: u64, limit: Duration| u128::from(now.abs_diff(time)) < limit.as_millis();
@@ -163,11 +162,11 @@ impl<'a> Breaker<'a> {
     }
 
     /// Writes down that nobody goes in.
-    fn is_down(&self) {
+    fn is_down(&self, now: Instant) {
         let was_up = self.read().is_ok_and(|mark| mark.down_until == 0);
         self.found_down.set(self.found_down.get() || was_up);
         self.known_until.set(None);
-        let now = self.ports.clock.milliseconds();
+        let now = self.ports.clock.milliseconds_at(now);
         let _ =
             self.write(Mark { down_until: now + BACKOFF.as_millis() as u64, ..Mark::default() });
     }
@@ -231,7 +230,7 @@ mod tests {
 
     /// Goes in and stays there.
     fn hang(host: &FakeHost) -> bool {
-        Breaker::new(KEY, host.ports()).enter().is_ok()
+        Breaker::new(KEY, host.ports()).enter(host.instant()).is_ok()
     }
 
     #[test]

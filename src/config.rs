@@ -384,15 +384,21 @@ pub fn read_report_origin(variables: &dyn Variables) -> Result<String, Problems>
 
 /// Reads where telemetry goes; `None` where there is none.
 pub fn read_sink(variables: &dyn Variables) -> Result<Option<Sink>, Problems> {
-    const NAME: &str = "applicationinsights_connection_string";
     let mut problems = Problems::default();
-    let said = problems.read(variables, NAME);
+    let said = problems.read(variables, SINK);
     let sink = match said {
         "" => None,
-        said => Sink::parse(said).map_err(|invalid| problems.add(NAME, invalid.to_string())).ok(),
+        said => Sink::parse(said).map_err(|invalid| problems.add(SINK, invalid.to_string())).ok(),
     };
     problems.or(sink)
 }
+
+/// Whether there may be a sink.
+pub fn has_sink(variables: &dyn Variables) -> bool {
+    variables.get(SINK).is_ok_and(|said| !said.is_empty())
+}
+
+const SINK: &str = "applicationinsights_connection_string";
 
 /// How many messages are remembered where nothing is said.
 const DEFAULT_RECORD_SLOTS: u32 = 10_000;
@@ -664,9 +670,12 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
 }
 
 /// Reads the key under which the store keeps what may not be read or written by others: made from
-/// `store_secret`, or from the resource's access key where that is not set. `acs` is the resource where
-/// it has been read.
-pub fn read_store_key(variables: &dyn Variables, acs: Option<&Acs>) -> Result<StoreKey, Problems> {
+/// `store_secret`, or from the resource's access key where that is not set. `resource` is it
+/// where it has been read.
+pub fn read_store_key(
+    variables: &dyn Variables,
+    resource: Option<&ConnectionString>,
+) -> Result<StoreKey, Problems> {
     let mut problems = Problems::default();
     let secret = problems.read_secret(variables, "store_secret");
     if !secret.is_empty() && secret.trim().is_empty() {
@@ -674,8 +683,8 @@ pub fn read_store_key(variables: &dyn Variables, acs: Option<&Acs>) -> Result<St
     } else if !secret.is_empty() {
         return problems.or(StoreKey::derive(secret.as_bytes()));
     }
-    if let Some(acs) = acs {
-        return problems.or(StoreKey::derive(acs.resource.access_key.reveal()));
+    if let Some(resource) = resource {
+        return problems.or(StoreKey::derive(resource.access_key.reveal()));
     }
     let resource = read_resource(&mut problems, variables, "acs_connection_string");
     if resource.is_none() {

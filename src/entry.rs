@@ -1,6 +1,8 @@
 //! The component's door: wasi:http in and out. Nothing else knows its types for inbound requests.
 #![allow(unsafe_code)] // The generated export.
 
+use std::mem;
+
 use crate::after;
 use crate::app;
 use crate::bindings;
@@ -10,7 +12,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::handled::Response;
 use crate::ports::Ports;
-use crate::ports::wasi::{Host, Inbound, KeyValue, Settings, fields, write_whole};
+use crate::ports::wasi::{Clocks, Host, Inbound, KeyValue, Settings, fields, write_whole};
 
 struct Component;
 
@@ -18,17 +20,21 @@ bindings::export!(Component with_types_in bindings);
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
+        // Of this request: an instance that served another one must not know its predecessor's.
+        let (variables, clocks) = (Settings::default(), Clocks::default());
+        let (store, records) = (KeyValue::new("default"), KeyValue::new("records"));
         let ports = Ports {
-            // Of this request: an instance that served another one must not know its predecessor's.
-            variables: &Settings::default(),
-            clock: &Host,
+            variables: &variables,
+            clock: &clocks,
             random: &Host,
             http: &Host,
-            store: &KeyValue::new("default"),
-            records: &KeyValue::new("records"),
+            store: &store,
+            records: &records,
             log: &Host,
         };
-        let handled = app::handle(&mut Inbound::new(request), ports);
+        let mut request = Inbound::new(request);
+        let handled = app::handle(&mut request, ports);
+        request.give_back();
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
@@ -37,6 +43,7 @@ impl Guest for Component {
             ports.log.print(&handled.log);
         }
         after::run(handled.after, ports);
+        mem::forget((store, records));
     }
 }
 

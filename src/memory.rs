@@ -4,7 +4,7 @@
 //! needs no allocator that finds again what has been freed. Without one the component is smaller by all
 //! the code that frees, and faster. What grows at the end of the memory grows where it is.
 //!
-//! The price: a request costs the sum of its allocations. That is under 100 KiB for a hook, and some times
+//! The price: a request costs the sum of its allocations. That is some 10 KB for a hook, and some times
 //! the body's size for a batch of reports.
 #![allow(unsafe_code)] // An allocator.
 
@@ -12,9 +12,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that are asked for at once: enough for a hook, and no page is touched before it is used. The
-/// module begins with as many (build.rs): to have its memory grown costs a request 10 microseconds.
-const CHUNK: usize = 256 * 1024;
+/// The bytes that are asked for at once, several times what a hook takes. The module begins with as many
+/// (build.rs): to have its memory grown costs a request 40 microseconds.
+const CHUNK: usize = 64 * 1024;
 
 struct Memory {
     /// Where the next allocation begins, but for its alignment.

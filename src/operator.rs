@@ -453,7 +453,7 @@ impl Explanation {
         self.encoding = Some(segments.encoding.name());
 
         let limits = policy::limits_of(&rules, request, &canonical);
-        let key = match config::read_store_key(ports.variables, Some(&sending.primary)) {
+        let key = match config::read_store_key(ports.variables, Some(&sending.primary.resource)) {
             Ok(key) => key,
             Err(problems) => return verdict.and(Err(misconfigured(problems))),
         };

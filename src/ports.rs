@@ -68,21 +68,39 @@ pub struct VariableUnavailable;
 
 /// Both clocks.
 pub trait Clock {
-    /// The time of day, in UTC.
-    fn now(&self) -> OffsetDateTime;
-    /// The same in milliseconds since 1970; 0 before.
-    fn milliseconds(&self) -> u64 {
-        milliseconds(self.now())
-    }
     /// The monotonic clock, on which deadlines are kept.
     fn instant(&self) -> Instant;
+    /// The time of day at a point of the monotonic clock, as the time since 1970 in UTC. It takes no look
+    /// at either clock but the request's first.
+    fn since_1970(&self, instant: Instant) -> Duration;
+    /// The same as a date, which is 1970 where the clock is beyond the year 9999: it tells nothing then, and
+    /// every signature fails, visibly.
+    fn time_at(&self, instant: Instant) -> OffsetDateTime {
+        let time = self.since_1970(instant);
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            + Duration::from_nanos(time.subsec_nanos().into())
+    }
+    /// The same in milliseconds since 1970.
+    fn milliseconds_at(&self, instant: Instant) -> u64 {
+        let time = self.since_1970(instant);
+        time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into())
+    }
+    /// The time of day, in UTC.
+    fn now(&self) -> OffsetDateTime {
+        self.time_at(self.instant())
+    }
+    /// The same in milliseconds since 1970.
+    fn milliseconds(&self) -> u64 {
+        self.milliseconds_at(self.instant())
+    }
     /// Returns at `until`, or at once if it has passed.
     fn sleep(&self, until: Instant);
 }
 
 /// A time of day in milliseconds since 1970; 0 before.
 pub fn milliseconds(time: OffsetDateTime) -> u64 {
-    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+    u64::try_from(time.unix_timestamp() * 1000 + i64::from(time.millisecond())).unwrap_or(0)
 }
 
 /// Randomness fit for identifiers that nobody may guess.
@@ -107,7 +125,7 @@ pub trait Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreUnavailable;
 
-/// The request that came in.
+/// The request that came in. Its body is too large already where its head promises more than is taken.
 pub trait InboundRequest {
     /// The method, in upper case as it was sent.
     fn method(&self) -> String;
@@ -119,10 +137,6 @@ pub trait InboundRequest {
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.
     fn body(&mut self) -> &mut dyn Body;
-    /// How many bytes its head says that the body has.
-    fn promised_length(&self) -> Option<u64> {
-        str::from_utf8(self.header("content-length").first()?).ok()?.parse().ok()
-    }
 }
 
 /// A body to be read, once.

@@ -221,12 +221,10 @@ impl Delivery {
     }
 
     fn read(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, Refusal> {
-        let too_large = || Refusal::new(413, "The body is too large.", "the body is over 1.5 MiB");
-        if request.promised_length().is_some_and(|length| length > BODY_LIMIT as u64) {
-            return Err(too_large());
-        }
         request.body().read(BODY_LIMIT, self.until).map_err(|error| match error {
-            BodyError::TooLarge => too_large(),
+            BodyError::TooLarge => {
+                Refusal::new(413, "The body is too large.", "the body is over 1.5 MiB")
+            }
             BodyError::Late => Refusal::for_now("the body had not arrived within 10 seconds"),
             BodyError::Broken => Refusal::for_now("the connection broke before the body ended"),
         })

@@ -26,6 +26,8 @@ pub enum What {
     Constant,
     /// The floor: a component that makes one outbound request and answers a constant.
     Relay,
+    /// The same with the memory that rustc gives every component, most of it stack.
+    RelayOfRustc,
     /// A native server that does what is essential of the hook.
     Native,
     /// The same as a Python function.
@@ -51,7 +53,8 @@ pub struct Contender {
 impl Contender {
     /// Those that this machine can run, with what to say of the others.
     pub fn all(python: bool) -> Vec<Self> {
-        let components = [What::Hook, What::HookWithoutLimits, What::Constant, What::Relay];
+        let components =
+            [What::Hook, What::HookWithoutLimits, What::Constant, What::Relay, What::RelayOfRustc];
         let on = |host| move |what| Self { what, host };
         let mut all: Vec<_> = components.map(on(Host::Local)).into();
         if is_there("spin") {
@@ -72,10 +75,12 @@ impl Contender {
             (Host::Local, What::HookWithoutLimits) => "hook-without-limits",
             (Host::Local, What::Constant) => "floor-constant",
             (Host::Local, What::Relay) => "floor-relay",
+            (Host::Local, What::RelayOfRustc) => "floor-relay-of-rustc",
             (Host::Spin, What::Hook) => "spin-hook",
             (Host::Spin, What::HookWithoutLimits) => "spin-hook-without-limits",
             (Host::Spin, What::Constant) => "spin-floor-constant",
             (Host::Spin, What::Relay) => "spin-floor-relay",
+            (Host::Spin, What::RelayOfRustc) => "spin-floor-relay-of-rustc",
             (_, What::Native) => "native",
             (_, What::Python) => "python",
         }
@@ -206,7 +211,7 @@ pub fn variables(what: What, acs: SocketAddr) -> Vec<(&'static str, String)> {
             }
             variables
         }
-        What::Relay => vec![("acs", acs.to_string())],
+        What::Relay | What::RelayOfRustc => vec![("acs", acs.to_string())],
         _ => Vec::new(),
     }
 }
@@ -227,24 +232,29 @@ impl Paths {
         self.target().join("venv")
     }
 
-    fn floor(&self, what: What) -> PathBuf {
-        let name = if what == What::Relay { "relay" } else { "constant" };
-        self.target().join(format!("floor/wasm32-wasip1/release/examples/{name}.wasm"))
+    /// The module of a floor, with its manifest beside it; `None` for what is none.
+    fn floor(&self, what: What) -> Option<PathBuf> {
+        let name = match what {
+            What::Constant => "constant",
+            What::Relay => "relay",
+            What::RelayOfRustc => "relay-of-rustc",
+            _ => return None,
+        };
+        Some(self.target().join("floors").join(name).with_extension("wasm"))
     }
 
     fn manifest(&self, what: What) -> PathBuf {
-        match what {
-            What::Relay => self.target().join("relay.toml"),
-            What::Constant => self.target().join("constant.toml"),
-            _ => self.root.join("spin.toml"),
+        match self.floor(what) {
+            Some(module) => module.with_extension("toml"),
+            None => self.root.join("spin.toml"),
         }
     }
 
     /// The encoded component of a contender.
     pub fn component(&self, what: What) -> Result<Vec<u8>> {
-        let module = match what {
-            What::Relay | What::Constant => self.floor(what),
-            _ => Manifest::read(&self.manifest(what))?.source(),
+        let module = match self.floor(what) {
+            Some(module) => module,
+            None => Manifest::read(&self.manifest(what))?.source(),
         };
         let bytes = std::fs::read(&module).with_context(|| module.display().to_string())?;
         component::encode(&bytes)
@@ -252,18 +262,27 @@ impl Paths {
 
     /// Builds the components.
     pub async fn build(&self) -> Result<()> {
-        std::fs::create_dir_all(self.target())?;
+        std::fs::create_dir_all(self.target().join("floors"))?;
         component::build(&Manifest::read(&self.root.join("spin.toml"))?)?;
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--locked", "--release", "--examples", "--target", "wasm32-wasip1"])
-            .arg("--target-dir")
-            .arg(self.target().join("floor"))
-            .current_dir(self.root.join("bench/floor"))
-            .status()
-            .await?;
-        ensure!(status.success(), "the floors don't build: see above");
-        for what in [What::Constant, What::Relay] {
-            let source = self.floor(what);
+        // What they do takes some hundred bytes of stack, and with this much all of their memory is one page.
+        let small = ["--", "-C", "link-arg=-zstack-size=16384"];
+        for (what, example, link) in [
+            (What::Constant, "constant", &small[..]),
+            (What::Relay, "relay", &small),
+            (What::RelayOfRustc, "relay", &[]),
+        ] {
+            let target = self.target().join("floor");
+            let status = Command::new(env!("CARGO"))
+                .args(["rustc", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1"])
+                .args(["--example", example, "--target-dir", &path(&target)])
+                .args(link)
+                .current_dir(self.root.join("bench/floor"))
+                .status()
+                .await?;
+            ensure!(status.success(), "the floors don't build: see above");
+            let source = self.floor(what).context("this is a floor")?;
+            let built = format!("wasm32-wasip1/release/examples/{example}.wasm");
+            std::fs::copy(target.join(built), &source)?;
             let manifest = format!(
                 "spin_manifest_version = 2\n\n[application]\nname = \"floor\"\nversion = \"0.1.0\"\n\n\
                  [variables]\nacs = {{ default = \"127.0.0.1:1\" }}\n\n\

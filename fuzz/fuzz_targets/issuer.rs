@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::oauth::issuer::discovery::jwks_uri;
@@ -13,7 +14,6 @@ use okta_telephony_acs::ports::{
     SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use okta_telephony_acs::store_key::StoreKey;
-use time::OffsetDateTime;
 
 const ORIGIN: &str = "https://contoso.okta.com";
 
@@ -30,12 +30,12 @@ impl Variables for Host<'_> {
 }
 
 impl Clock for Host<'_> {
-    fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000)
+    fn instant(&self) -> Instant {
+        Instant(Duration::ZERO)
     }
 
-    fn instant(&self) -> Instant {
-        Instant(std::time::Duration::ZERO)
+    fn since_1970(&self, _: Instant) -> Duration {
+        Duration::from_secs(20_000 * 86_400)
     }
 
     fn sleep(&self, _: Instant) {}
@@ -122,7 +122,7 @@ fuzz_target!(|input: (&[u8], &[u8], &[u8], &str)| {
         log: &host,
     };
     let key = StoreKey::derive(b"secret");
-    let until = Instant(std::time::Duration::from_secs(2));
+    let until = Instant(Duration::from_secs(2));
     match keys(&issuer, |_| true, &key, ports, until) {
         Ok(keys) => assert!(keys.warnings.tampered),
         Err(error) => assert!(!error.to_string().is_empty()),

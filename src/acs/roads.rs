@@ -114,7 +114,7 @@ pub fn send(
     let alone =
         Turn { road: Road::Primary, acs: roads.primary, until, deadline: until, patient: true };
     let Some(secondary) = roads.secondary else {
-        return delivery(Road::Primary, sms::send(&alone, message, ports), None, ports);
+        return delivery(Road::Primary, sms::send(&alone, message, ports), None);
     };
     if roads.primary.resource.authority == secondary.resource.authority {
         return send_with_either_key(&alone, secondary, message, ports);
@@ -143,7 +143,7 @@ pub fn send(
         patient,
     };
     let first = sms::send(&turn(road, first_until, patient), message, ports);
-    let goes_over = first.may_go_over && ports.clock.instant().plus(SHORTEST_ATTEMPT) <= until;
+    let goes_over = first.may_go_over && first.ended.plus(SHORTEST_ATTEMPT) <= until;
     let second = goes_over.then(|| sms::send(&turn(road.other(), until, true), message, ports));
 
     let tried = [Some((road, &first)), second.as_ref().map(|second| (road.other(), second))];
@@ -151,8 +151,8 @@ pub fn send(
         store_failed = remember(tried, records, ports).is_err();
     }
     let delivery = match second {
-        None => delivery(road, first, None, ports),
-        Some(second) => delivery(road.other(), second, Some(first), ports),
+        None => delivery(road, first, None),
+        Some(second) => delivery(road.other(), second, Some(first)),
     };
     Delivery { store_failed, ..delivery }
 }
@@ -169,14 +169,14 @@ fn send_with_either_key(
     let first = sms::send(first_key, message, ports);
     let refused =
         first.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
-    if !refused || ports.clock.instant().plus(SHORTEST_ATTEMPT) > until {
-        return delivery(Road::Primary, first, None, ports);
+    if !refused || first.ended.plus(SHORTEST_ATTEMPT) > until {
+        return delivery(Road::Primary, first, None);
     }
     let turn =
         Turn { road: Road::Secondary, acs: second_key, until, deadline: until, patient: true };
     let second = sms::send(&turn, message, ports);
     // The resource knows the message again, whichever key signs it.
-    Delivery { may_be_double: false, ..delivery(Road::Secondary, second, Some(first), ports) }
+    Delivery { may_be_double: false, ..delivery(Road::Secondary, second, Some(first)) }
 }
 
 /// How the time is shared out.
@@ -239,7 +239,7 @@ fn remember(
 }
 
 /// What became of the message, from the road that was tried last and the one before it.
-fn delivery(road: Road, last: Tried, before: Option<Tried>, ports: Ports<'_>) -> Delivery {
+fn delivery(road: Road, last: Tried, before: Option<Tried>) -> Delivery {
     let before = before.as_ref();
     let attempts_before = before.map_or(&[][..], |before| &before.attempts);
     let attempts_before = attempts_before.iter().map(|attempt| (road.other(), *attempt));
@@ -252,7 +252,7 @@ fn delivery(road: Road, last: Tried, before: Option<Tried>, ports: Ports<'_>) ->
         attempts: attempts.collect(),
         status: last.status,
         error_code: last.error_code,
-        elapsed: ports.clock.instant().since(started),
+        elapsed: last.ended.since(started),
         may_be_double: last.may_be_sent && may_be_sent_before,
         result: last.result.map_err(|refusal| {
             let said = went_over.map(|reason| (road.other(), reason));
@@ -292,7 +292,6 @@ mod tests {
     use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
     use proptest::prelude::*;
     use std::cell::RefCell;
-    use time::OffsetDateTime;
 
     type Outcome = (Duration, Result<FakeAnswer, SendError>);
 
@@ -989,12 +988,12 @@ mod tests {
     struct Running<'a>(&'a FakeHost);
 
     impl Clock for Running<'_> {
-        fn now(&self) -> OffsetDateTime {
-            self.0.now + self.0.instant.get().0
-        }
-
         fn instant(&self) -> Instant {
             self.0.instant.get()
+        }
+
+        fn since_1970(&self, instant: Instant) -> Duration {
+            self.0.since_1970(instant) + instant.0
         }
 
         fn sleep(&self, until: Instant) {

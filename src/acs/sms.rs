@@ -186,6 +186,8 @@ pub struct Tried {
     pub error_code: Option<String>,
     /// When the first attempt began.
     pub started: Instant,
+    /// When the last one ended.
+    pub ended: Instant,
     /// The message id, which ACS may leave out, or why the message is not known to be sent.
     pub result: Result<Option<String>, Refusal>,
     /// ACS may have taken the message in one of the attempts, whatever came after.
@@ -204,7 +206,8 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
     let body = request_body(acs, message);
     let path_and_query = format!("/sms?api-version={}", acs.api_version);
     let authority = &acs.resource.authority;
-    let now = ports.clock.now();
+    let started = ports.clock.instant();
+    let now = ports.clock.time_at(started);
     let signature = sign(&acs.resource.access_key, "POST", authority, &path_and_query, now, &body);
     let request = OutboundRequest {
         method: OutboundMethod::Post(&body),
@@ -219,22 +222,24 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
         ],
     };
 
-    let started = ports.clock.instant();
     let mut backoff = FIRST_BACKOFF;
     let mut attempts = Vec::new();
     let mut may_be_sent = false;
     let mut attempt = Attempt::refused(None, no_time_left());
-    let mut next = started;
+    let (mut next, mut ended) = (started, started);
     // An attempt without the time to hear of it would send a message and deny it.
     while next.plus(SHORTEST_ATTEMPT) <= turn.until {
-        if !attempts.is_empty() {
+        let started = if attempts.is_empty() {
+            started
+        } else {
             ports.clock.sleep(next);
-        }
-        let started = ports.clock.instant();
+            ports.clock.instant()
+        };
         attempt = try_once(&request, turn, ports);
+        ended = ports.clock.instant();
         attempts.push(Attempted {
             started,
-            elapsed: ports.clock.instant().since(started),
+            elapsed: ended.since(started),
             status: attempt.status,
             accepted: attempt.result.is_ok(),
         });
@@ -246,7 +251,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
             break;
         }
         // The longer of both: a `Retry-After: 0` is no invitation to hammer.
-        next = ports.clock.instant().plus(wait.max(backoff));
+        next = ended.plus(wait.max(backoff));
         backoff *= 2;
     }
     Tried {
@@ -254,6 +259,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
         status: attempt.status,
         error_code: attempt.error_code,
         started,
+        ended,
         result: attempt.result,
         may_be_sent,
         road_failed: attempt.road_failed,

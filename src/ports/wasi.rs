@@ -1,10 +1,14 @@
 //! The ports on WASI 0.2 and Spin's variables.
+//!
+//! What has served its purpose is not given back ([`mem::forget`]): each handle would be a call to the host,
+//! which has all of them back a moment later, when the instance ends. What somebody may wait for is given
+//! back, such as a body that has not been read to its end.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
-use ::time::OffsetDateTime;
 use ::wasi::clocks::{monotonic_clock, wall_clock};
 use ::wasi::io::poll::{Pollable, poll};
 use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
@@ -50,17 +54,39 @@ impl Variables for Settings {
     }
 }
 
-impl Clock for Host {
-    fn now(&self) -> OffsetDateTime {
-        let now = wall_clock::now();
-        let seconds = i64::try_from(now.seconds).unwrap_or(i64::MAX);
-        // A clock beyond the year 9999 tells nothing: 1970 makes every signature fail, visibly.
-        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-            + Duration::from_nanos(now.nanoseconds.into())
+/// Both clocks, for one request: the time of day is looked at once.
+#[derive(Default)]
+pub struct Clocks {
+    /// What both said at the same moment, the first that was asked for.
+    origin: OnceCell<(Instant, Duration)>,
+}
+
+/// The monotonic clock.
+fn instant() -> Instant {
+    Instant(Duration::from_nanos(monotonic_clock::now()))
+}
+
+impl Clock for Clocks {
+    fn instant(&self) -> Instant {
+        let now = instant();
+        self.origin.get_or_init(|| {
+            let wall = wall_clock::now();
+            // Nanoseconds are fewer than a second's, so nothing overflows.
+            (now, Duration::new(wall.seconds, wall.nanoseconds))
+        });
+        now
     }
 
-    fn instant(&self) -> Instant {
-        Instant(Duration::from_nanos(monotonic_clock::now()))
+    fn since_1970(&self, instant: Instant) -> Duration {
+        let (then, time) = *self.origin.get_or_init(|| {
+            let wall = wall_clock::now();
+            (self::instant(), Duration::new(wall.seconds, wall.nanoseconds))
+        });
+        if instant >= then {
+            time.saturating_add(instant.since(then))
+        } else {
+            time.saturating_sub(then.since(instant))
+        }
     }
 
     fn sleep(&self, until: Instant) {
@@ -130,9 +156,9 @@ fn at(until: Instant) -> Pollable {
     monotonic_clock::subscribe_instant(u64::try_from(until.0.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Waits for `event`, and tells whether it came before `until`.
-fn came_in_time(event: &Pollable, until: Instant) -> bool {
-    poll(&[event, &at(until)]).contains(&0)
+/// Waits for `event`, and tells whether it came before the deadline.
+fn came_in_time(event: &Pollable, deadline: &Pollable) -> bool {
+    poll(&[event, deadline]).contains(&0)
 }
 
 /// Writes a whole body and finishes it.
@@ -176,20 +202,44 @@ impl Log for Host {
         // 4,096 bytes is the most that one blocking write takes.
         for piece in line.as_bytes().chunks(4096) {
             if stdout.blocking_write_and_flush(piece).is_err() {
-                return; // Nobody listens.
+                break; // Nobody listens.
             }
         }
+        mem::forget(stdout);
     }
 }
 
+/// Reads a body of so many bytes, if its head has promised any number.
+fn read_whole(
+    body: IncomingBody,
+    promised: Option<usize>,
+    limit: usize,
+    until: Instant,
+) -> Result<Vec<u8>, BodyError> {
+    let stream = body.stream().map_err(|()| BodyError::Broken)?;
+    // A child of the stream's, with the deadline.
+    let mut waiting = None;
+    let bytes = read_stream(&stream, &mut waiting, promised, limit, until)?;
+    mem::forget((waiting, stream, body));
+    Ok(bytes)
+}
+
 /// Reads what is there, and waits only where nothing is: a body has mostly come with its head.
-fn read_stream(stream: &InputStream, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+fn read_stream(
+    stream: &InputStream,
+    waiting: &mut Option<(Pollable, Pollable)>,
+    promised: Option<usize>,
+    limit: usize,
+    until: Instant,
+) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
-    let mut ready = None;
-    loop {
+    // The host sees to it that a body has the bytes that its head promised, or breaks.
+    while promised != Some(bytes.len()) {
         match stream.read(16 * 1024) {
             Ok(piece) if piece.is_empty() => {
-                if !came_in_time(ready.get_or_insert_with(|| stream.subscribe()), until) {
+                let (ready, deadline) =
+                    waiting.get_or_insert_with(|| (stream.subscribe(), at(until)));
+                if !came_in_time(ready, deadline) {
                     return Err(BodyError::Late);
                 }
                 continue;
@@ -199,17 +249,18 @@ fn read_stream(stream: &InputStream, limit: usize, until: Instant) -> Result<Vec
             Ok(piece) => {
                 bytes.extend_from_slice(&piece);
                 // A sender that always has the next byte ready would never be waited for.
-                if Host.instant() >= until {
+                if instant() >= until {
                     return Err(BodyError::Late);
                 }
             }
-            Err(StreamError::Closed) => return Ok(bytes),
+            Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(_)) => return Err(BodyError::Broken),
         }
         if bytes.len() > limit {
             return Err(BodyError::TooLarge);
         }
     }
+    Ok(bytes)
 }
 
 /// A request that came in, on wasi:http.
@@ -217,12 +268,20 @@ pub struct Inbound {
     // Before the request that they are of: a child goes first.
     headers: OnceCell<Fields>,
     request: IncomingRequest,
+    is_read: bool,
 }
 
 impl Inbound {
     /// Takes the host's request.
     pub(crate) fn new(request: IncomingRequest) -> Self {
-        Self { headers: OnceCell::new(), request }
+        Self { headers: OnceCell::new(), request, is_read: false }
+    }
+
+    /// Gives the request back, if its body has not been read: the client's next one waits for that.
+    pub(crate) fn give_back(self) {
+        if self.is_read {
+            mem::forget(self);
+        }
     }
 }
 
@@ -265,14 +324,16 @@ impl InboundRequest for Inbound {
 
 impl Body for Inbound {
     fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
+        let promised = self.header("content-length");
+        let promised = promised.first().and_then(|value| str::from_utf8(value).ok()?.parse().ok());
+        if promised.is_some_and(|length| length > limit) {
+            return Err(BodyError::TooLarge);
+        }
         let body = self.request.consume().map_err(|()| BodyError::Broken)?;
-        read_incoming(&body, limit, until)
+        let bytes = read_whole(body, promised, limit, until)?;
+        self.is_read = true;
+        Ok(bytes)
     }
-}
-
-fn read_incoming(body: &IncomingBody, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
-    let stream = body.stream().map_err(|()| BodyError::Broken)?;
-    read_stream(&stream, limit, until)
 }
 
 impl HttpClient for Host {
@@ -283,17 +344,22 @@ impl HttpClient for Host {
     ) -> Result<Box<dyn Answer>, SendError> {
         let request = outgoing_request(request).ok_or(SendError::NotConnected)?;
         let options = RequestOptions::new();
-        let left = u64::try_from(until.since(self.instant()).as_nanos()).unwrap_or(u64::MAX);
+        let left = u64::try_from(until.since(instant()).as_nanos()).unwrap_or(u64::MAX);
         // Connecting has less time, so that a host that is not there is known for one to which
         // nothing was sent. A host that knows no such limit is no reason to fail: the race below is what
         // counts, and all the others would add to are calls to the host.
         let _ = options.set_connect_timeout(Some(left / 4 * 3));
         let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
-        if !came_in_time(&answer.subscribe(), until) {
+        let (ready, deadline) = (answer.subscribe(), at(until));
+        if !came_in_time(&ready, &deadline) {
             return Err(SendError::Late);
         }
-        match answer.get() {
-            Some(Ok(Ok(response))) => Ok(Box::new(Response(response))),
+        let response = answer.get();
+        mem::forget((ready, deadline, answer));
+        match response {
+            Some(Ok(Ok(response))) => {
+                Ok(Box::new(Response { status: response.status(), rest: Some(response) }))
+            }
             Some(Ok(Err(error))) => Err(cause(&error)),
             // The answer is ready and has not been taken before.
             Some(Err(())) | None => Err(SendError::Broken),
@@ -361,22 +427,29 @@ fn cause(error: &ErrorCode) -> SendError {
     }
 }
 
-struct Response(IncomingResponse);
+struct Response {
+    status: u16,
+    /// Headers and body, until they have been read.
+    rest: Option<IncomingResponse>,
+}
 
 impl Answer for Response {
     fn status(&self) -> u16 {
-        self.0.status()
+        self.status
     }
 
     fn header(&self, name: &'static str) -> Option<String> {
-        let values = self.0.headers().get(name);
+        let values = self.rest.as_ref()?.headers().get(name);
         String::from_utf8(values.into_iter().next()?).ok()
     }
 }
 
 impl Body for Response {
     fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
-        let body = self.0.consume().map_err(|()| BodyError::Broken)?;
-        read_incoming(&body, limit, until)
+        let rest = self.rest.take().ok_or(BodyError::Broken)?;
+        let body = rest.consume().map_err(|()| BodyError::Broken)?;
+        let bytes = read_whole(body, None, limit, until)?;
+        mem::forget(rest);
+        Ok(bytes)
     }
 }

@@ -69,12 +69,13 @@ pub struct Told {
 impl<'a> Records<'a> {
     /// The records within these bounds.
     pub fn new(bounds: Bounds, ports: Ports<'a>) -> Self {
+        let now = ports.clock.instant();
         Self {
             store: Guarded::records(ports),
             clock: ports.clock,
-            until: ports.clock.instant().plus(TIME),
+            until: now.plus(TIME),
             bounds,
-            now: ports.clock.milliseconds(),
+            now: ports.clock.milliseconds_at(now),
         }
     }
 
