@@ -6,12 +6,12 @@
 //! is wrong at once. The host is asked for them by [`GROUPS`].
 
 mod check;
-mod groups;
+mod variables;
 
 use std::time::Duration;
 
-pub use self::check::{Check, Finding, VARIABLES, check};
-pub use self::groups::{GROUPS, Group, find};
+pub use self::check::{Check, Finding, check};
+pub use self::variables::{GROUPS, Group, VARIABLES, find};
 
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::{SENDER_FORM, Sender, Senders};

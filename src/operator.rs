@@ -244,7 +244,7 @@ fn details(ports: Ports<'_>) -> Response {
     let mut health = Object::new(&mut body);
     health.text("status", status(&check).1);
     let mut variables = health.list("variables");
-    for &name in VARIABLES {
+    for &name in &VARIABLES {
         let problems = fixes(check.problems(), name);
         variables
             .object()

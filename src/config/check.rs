@@ -17,64 +17,6 @@ use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
 
-/// Every variable that the hook reads, in the order of spin.toml.
-pub const VARIABLES: &[&str] = &[
-    "okta_user",
-    "okta_basic_secret",
-    "okta_basic_secret_previous",
-    "okta_header_name",
-    "okta_header_secret",
-    "okta_header_secret_previous",
-    "okta_oauth_issuer",
-    "okta_oauth_audience",
-    "okta_oauth_scope",
-    "okta_oauth_client_id",
-    "okta_oauth_jwks_uri",
-    "okta_oauth_host",
-    "okta_response_format",
-    "hook_deadline_ms",
-    "acs_connection_string",
-    "acs_from_shortcode",
-    "acs_senders",
-    "acs_secondary_connection_string",
-    "acs_secondary_senders",
-    "acs_api_version",
-    "extra_outbound_host",
-    "sending",
-    "policy_mode",
-    "policy_refusal_status",
-    "allowed_countries",
-    "blocked_countries",
-    "blocked_prefixes",
-    "enrollment_allowed_countries",
-    "rate_limit_per_number",
-    "rate_limit_per_user",
-    "rate_limit_per_ip",
-    "rate_limit_per_prefix",
-    "rate_limit_total",
-    "store_secret",
-    "message_template",
-    "message_templates",
-    "org_name",
-    "web_otp_domain",
-    "operator_user",
-    "operator_secret",
-    "operator_secret_previous",
-    "report_secret",
-    "report_secret_previous",
-    "report_oauth_issuer",
-    "report_oauth_audience",
-    "report_oauth_scope",
-    "report_oauth_client_id",
-    "report_oauth_jwks_uri",
-    "report_oauth_host",
-    "report_origin",
-    "record_slots",
-    "record_max_age",
-    "applicationinsights_connection_string",
-    "applicationinsights_host",
-];
-
 /// What is to be said of one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -398,6 +340,7 @@ fn check_secrets(check: &mut Check, variables: &dyn Variables) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::VARIABLES;
     use crate::ports::fake::FakeHost;
 
     fn warnings(host: &FakeHost) -> Vec<&'static str> {
@@ -557,7 +500,7 @@ mod tests {
 
     #[test]
     fn every_variable_is_looked_at_and_can_be_wrong() {
-        for name in VARIABLES {
+        for name in &VARIABLES {
             let host = FakeHost::default().with("message_template", "${org} ${code}");
             let host = host.with("org_name", "Contoso").with("operator_secret", "0123456789abcdef");
             let host = host.with("okta_header_secret", "0123456789abcdef");
