@@ -50,9 +50,9 @@ pub struct HookDone {
     pub number: Option<Secret>,
     /// The key of the store, if it has been read.
     pub store_key: Option<StoreKey>,
-    /// The primary resource, if ACS took the message.
+    /// The primary resource, if ACS took the message: the key of the store may be made of its access key.
     pub resource: Option<ConnectionString>,
-    /// The values of the header `traceparent`, from a caller that has proven itself to a hook with a sink.
+    /// The values of the header `traceparent`, of a caller that has proven itself.
     pub traceparent: Vec<Vec<u8>>,
     /// The keys of this issuer, kept under that key, are worth asking for before they grow stale.
     pub refresh: Option<(Issuer, StoreKey)>,
@@ -331,6 +331,8 @@ mod tests {
         let stranger = || {
             let mut request = hook();
             request.headers.remove(0);
+            let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+            request.headers.push(("traceparent", traceparent.into()));
             request
         };
         for _ in 0..5 {
@@ -339,6 +341,8 @@ mod tests {
         assert_eq!(posted(&host).len(), 1);
         let properties = &posted(&host)[0][0]["data"]["baseData"]["properties"];
         assert_eq!(properties["sampled"], "one a second");
+        let trace = &posted(&host)[0][0]["tags"]["ai.operation.id"];
+        assert_ne!(trace, "0af7651916cd43dd8448eb211c80319c", "nobody joins traces without proof");
         host.now += Duration::from_secs(1);
         handle(&host, stranger());
         assert_eq!(posted(&host).len(), 2);

@@ -98,11 +98,13 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     };
     let answered = ports.clock.instant();
     let now = ports.clock.time_at(answered);
+    let refused = refusal.is_some();
     hook.line.finish(now, answered.since(hook.arrived), refusal);
     let log = hook.line.text();
     let Hook { arrived, line, refresh, store_key, resource, number, attempts, .. } = hook;
+    // A stranger's would be the owner's cost. Who was refused may not have needed the variables before.
     let traceparent = match line.credential {
-        Some(_) if config::has_sink(ports.variables) => request.header("traceparent"),
+        Some(_) if refused || config::has_sink(ports.variables) => request.header("traceparent"),
         _ => Vec::new(),
     };
     let done = HookDone {
@@ -131,7 +133,7 @@ struct Hook {
     refresh: Option<(Issuer, StoreKey)>,
     /// The key of the store, where the way so far has needed it.
     store_key: Option<StoreKey>,
-    /// The primary resource, once ACS has taken the message.
+    /// The primary resource, once ACS has taken the message: a key of the store may yet be made of it.
     resource: Option<ConnectionString>,
     /// The recipient in its canonical form.
     number: Option<Secret>,

@@ -108,9 +108,11 @@ impl<'a> Breaker<'a> {
     /// Does the work, unless it is known to hang or fail.
     pub fn run<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, Stopped<E>> {
         let Ports { clock, .. } = self.ports;
-        let started = clock.instant();
-        let known = self.known_until.get().is_some_and(|until| started < until);
-        let watched = !known && self.enter(started).map_err(|Barred| Stopped::LeftAlone)?;
+        let now = clock.instant();
+        let known = self.known_until.get().is_some_and(|until| now < until);
+        let watched = !known && self.enter(now).map_err(|Barred| Stopped::LeftAlone)?;
+        // The time that the local store has taken is not the work's.
+        let started = if known { now } else { clock.instant() };
         let result = work();
         let ended = clock.instant();
         // Who comes out late was found to hang meanwhile, and must not say that all is well: what answers
@@ -131,8 +133,8 @@ impl<'a> Breaker<'a> {
     }
 
     /// Goes in, watched or not, or finds the way barred.
-    fn enter(&self, now: Instant) -> Result<bool, Barred> {
-        let now = self.ports.clock.milliseconds_at(now);
+    fn enter(&self, at: Instant) -> Result<bool, Barred> {
+        let now = self.ports.clock.milliseconds_at(at);
         let mark = self.read()?;
         let within =
             |time: u64, limit: Duration| u128::from(now.abs_diff(time)) < limit.as_millis();
@@ -162,11 +164,11 @@ impl<'a> Breaker<'a> {
     }
 
     /// Writes down that nobody goes in.
-    fn is_down(&self, now: Instant) {
+    fn is_down(&self, at: Instant) {
         let was_up = self.read().is_ok_and(|mark| mark.down_until == 0);
         self.found_down.set(self.found_down.get() || was_up);
         self.known_until.set(None);
-        let now = self.ports.clock.milliseconds_at(now);
+        let now = self.ports.clock.milliseconds_at(at);
         let _ =
             self.write(Mark { down_until: now + BACKOFF.as_millis() as u64, ..Mark::default() });
     }

@@ -670,8 +670,8 @@ fn read_api_version(problems: &mut Problems, variables: &dyn Variables) -> Strin
 }
 
 /// Reads the key under which the store keeps what may not be read or written by others: made from
-/// `store_secret`, or from the resource's access key where that is not set. `resource` is it
-/// where it has been read.
+/// `store_secret`, or from the resource's access key where that is not set. `resource` is that
+/// resource, if it has been read already.
 pub fn read_store_key(
     variables: &dyn Variables,
     resource: Option<&ConnectionString>,

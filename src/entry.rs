@@ -34,7 +34,7 @@ impl Guest for Component {
         };
         let mut request = Inbound::new(request);
         let handled = app::handle(&mut request, ports);
-        request.give_back();
+        request.end();
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);

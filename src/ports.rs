@@ -70,8 +70,8 @@ pub struct VariableUnavailable;
 pub trait Clock {
     /// The monotonic clock, on which deadlines are kept.
     fn instant(&self) -> Instant;
-    /// The time of day at a point of the monotonic clock, as the time since 1970 in UTC. It takes no look
-    /// at either clock but the request's first.
+    /// The time of day at a point of the monotonic clock that is now or was before, as the time since 1970 in
+    /// UTC.
     fn since_1970(&self, instant: Instant) -> Duration;
     /// The same as a date, which is 1970 where the clock is beyond the year 9999: it tells nothing then, and
     /// every signature fails, visibly.
@@ -125,7 +125,7 @@ pub trait Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreUnavailable;
 
-/// The request that came in. Its body is too large already where its head promises more than is taken.
+/// The request that came in. A body of which the head promises more than is taken is not even begun with.
 pub trait InboundRequest {
     /// The method, in upper case as it was sent.
     fn method(&self) -> String;
@@ -137,6 +137,11 @@ pub trait InboundRequest {
     fn header(&self, name: &str) -> Vec<Vec<u8>>;
     /// Its body.
     fn body(&mut self) -> &mut dyn Body;
+    /// How many bytes its head promises. In 64 bits, which are more than the component counts memory in: a
+    /// promise that is not understood would be none.
+    fn promised_length(&self) -> Option<u64> {
+        str::from_utf8(self.header("content-length").first()?).ok()?.parse().ok()
+    }
 }
 
 /// A body to be read, once.
@@ -195,7 +200,7 @@ pub enum OutboundMethod<'a> {
 pub trait Answer: Body {
     /// The status code.
     fn status(&self) -> u16;
-    /// The first value of a header, if it is text.
+    /// The first value of a header, if it is text. Headers are to be had until the body is read.
     fn header(&self, name: &'static str) -> Option<String>;
 }
 

@@ -289,7 +289,9 @@ fn ratios(contenders: &[Contender], turns: &[Vec<Turn>]) -> Vec<(String, f64, &'
         let python = find(What::Python, Host::Local);
         let native = find(What::Native, Host::Local);
         let throughput: fn(&Turn) -> f64 = |turn| turn.loads[1].per_second;
-        for (relay, of) in [(What::Relay, ""), (What::RelayOfRustc, " of rustc")] {
+        for (relay, of) in
+            [(What::Relay, ""), (What::RelayDefaultMemory, " with rustc's default memory")]
+        {
             let relay = find(relay, host);
             let mut add_to = |one, what: &str, ratio, should| {
                 add(one, relay, &format!("{what}, to the relay floor{of}"), ratio, should);

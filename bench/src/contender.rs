@@ -27,7 +27,7 @@ pub enum What {
     /// The floor: a component that makes one outbound request and answers a constant.
     Relay,
     /// The same with the memory that rustc gives every component, most of it stack.
-    RelayOfRustc,
+    RelayDefaultMemory,
     /// A native server that does what is essential of the hook.
     Native,
     /// The same as a Python function.
@@ -53,8 +53,13 @@ pub struct Contender {
 impl Contender {
     /// Those that this machine can run, with what to say of the others.
     pub fn all(python: bool) -> Vec<Self> {
-        let components =
-            [What::Hook, What::HookWithoutLimits, What::Constant, What::Relay, What::RelayOfRustc];
+        let components = [
+            What::Hook,
+            What::HookWithoutLimits,
+            What::Constant,
+            What::Relay,
+            What::RelayDefaultMemory,
+        ];
         let on = |host| move |what| Self { what, host };
         let mut all: Vec<_> = components.map(on(Host::Local)).into();
         if is_there("spin") {
@@ -75,12 +80,12 @@ impl Contender {
             (Host::Local, What::HookWithoutLimits) => "hook-without-limits",
             (Host::Local, What::Constant) => "floor-constant",
             (Host::Local, What::Relay) => "floor-relay",
-            (Host::Local, What::RelayOfRustc) => "floor-relay-of-rustc",
+            (Host::Local, What::RelayDefaultMemory) => "floor-relay-default-memory",
             (Host::Spin, What::Hook) => "spin-hook",
             (Host::Spin, What::HookWithoutLimits) => "spin-hook-without-limits",
             (Host::Spin, What::Constant) => "spin-floor-constant",
             (Host::Spin, What::Relay) => "spin-floor-relay",
-            (Host::Spin, What::RelayOfRustc) => "spin-floor-relay-of-rustc",
+            (Host::Spin, What::RelayDefaultMemory) => "spin-floor-relay-default-memory",
             (_, What::Native) => "native",
             (_, What::Python) => "python",
         }
@@ -211,7 +216,7 @@ pub fn variables(what: What, acs: SocketAddr) -> Vec<(&'static str, String)> {
             }
             variables
         }
-        What::Relay | What::RelayOfRustc => vec![("acs", acs.to_string())],
+        What::Relay | What::RelayDefaultMemory => vec![("acs", acs.to_string())],
         _ => Vec::new(),
     }
 }
@@ -235,12 +240,12 @@ impl Paths {
     /// The module of a floor, with its manifest beside it; `None` for what is none.
     fn floor(&self, what: What) -> Option<PathBuf> {
         let name = match what {
-            What::Constant => "constant",
-            What::Relay => "relay",
-            What::RelayOfRustc => "relay-of-rustc",
+            What::Constant => "floor-constant",
+            What::Relay => "floor-relay",
+            What::RelayDefaultMemory => "floor-relay-default-memory",
             _ => return None,
         };
-        Some(self.target().join("floors").join(name).with_extension("wasm"))
+        Some(self.target().join(name).with_extension("wasm"))
     }
 
     fn manifest(&self, what: What) -> PathBuf {
@@ -262,14 +267,14 @@ impl Paths {
 
     /// Builds the components.
     pub async fn build(&self) -> Result<()> {
-        std::fs::create_dir_all(self.target().join("floors"))?;
+        std::fs::create_dir_all(self.target())?;
         component::build(&Manifest::read(&self.root.join("spin.toml"))?)?;
         // What they do takes some hundred bytes of stack, and with this much all of their memory is one page.
         let small = ["--", "-C", "link-arg=-zstack-size=16384"];
         for (what, example, link) in [
             (What::Constant, "constant", &small[..]),
             (What::Relay, "relay", &small),
-            (What::RelayOfRustc, "relay", &[]),
+            (What::RelayDefaultMemory, "relay", &[]),
         ] {
             let target = self.target().join("floor");
             let status = Command::new(env!("CARGO"))

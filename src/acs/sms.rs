@@ -165,7 +165,7 @@ pub struct Turn<'a> {
 /// One request to ACS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempted {
-    /// When it left.
+    /// When it began.
     pub started: Instant,
     /// How long it took.
     pub elapsed: Duration,
@@ -186,7 +186,7 @@ pub struct Tried {
     pub error_code: Option<String>,
     /// When the first attempt began.
     pub started: Instant,
-    /// When the last one ended.
+    /// When the last one ended; with none, when it would have begun.
     pub ended: Instant,
     /// The message id, which ACS may leave out, or why the message is not known to be sent.
     pub result: Result<Option<String>, Refusal>,

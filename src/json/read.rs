@@ -204,13 +204,11 @@ impl<'a> Json<'a> {
         let members = self.members().ok_or(Unfit::NotAnObject)?;
         for (name, value) in members {
             let quoted = name.quoted().unwrap_or_default();
-            let place = match memchr(b'\\', quoted) {
-                None => names.iter().position(|known| quoted == known.as_bytes()),
-                Some(_) => {
-                    let name = unescaped(quoted);
-                    names.iter().position(|known| name.as_deref() == Some(*known))
-                }
-            };
+            let mut place = names.iter().position(|known| quoted == known.as_bytes());
+            if place.is_none() && quoted.contains(&b'\\') {
+                let name = unescaped(quoted);
+                place = names.iter().position(|known| name.as_deref() == Some(*known));
+            }
             if let Some(place) = place.and_then(|place| found.get_mut(place))
                 && place.replace(value).is_some()
             {

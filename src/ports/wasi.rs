@@ -54,11 +54,19 @@ impl Variables for Settings {
     }
 }
 
-/// Both clocks, for one request: the time of day is looked at once.
-#[derive(Default)]
+/// Both clocks, for one request. The time of day is looked at once, as the request begins, and goes on by the
+/// other clock: whoever sets it meanwhile, or stops the machine, makes it wrong for the requests under way.
 pub struct Clocks {
-    /// What both said at the same moment, the first that was asked for.
-    origin: OnceCell<(Instant, Duration)>,
+    /// What both said as the request began.
+    began: (Instant, Duration),
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        let wall = wall_clock::now();
+        // A host's nanoseconds are less than a second, so that nothing overflows.
+        Self { began: (instant(), Duration::new(wall.seconds, wall.nanoseconds)) }
+    }
 }
 
 /// The monotonic clock.
@@ -68,25 +76,12 @@ fn instant() -> Instant {
 
 impl Clock for Clocks {
     fn instant(&self) -> Instant {
-        let now = instant();
-        self.origin.get_or_init(|| {
-            let wall = wall_clock::now();
-            // Nanoseconds are fewer than a second's, so nothing overflows.
-            (now, Duration::new(wall.seconds, wall.nanoseconds))
-        });
-        now
+        instant()
     }
 
     fn since_1970(&self, instant: Instant) -> Duration {
-        let (then, time) = *self.origin.get_or_init(|| {
-            let wall = wall_clock::now();
-            (self::instant(), Duration::new(wall.seconds, wall.nanoseconds))
-        });
-        if instant >= then {
-            time.saturating_add(instant.since(then))
-        } else {
-            time.saturating_sub(then.since(instant))
-        }
+        let (began, time) = self.began;
+        time.saturating_add(instant.since(began))
     }
 
     fn sleep(&self, until: Instant) {
@@ -212,7 +207,7 @@ impl Log for Host {
 /// Reads a body of so many bytes, if its head has promised any number.
 fn read_whole(
     body: IncomingBody,
-    promised: Option<usize>,
+    promised: Option<u64>,
     limit: usize,
     until: Instant,
 ) -> Result<Vec<u8>, BodyError> {
@@ -228,13 +223,13 @@ fn read_whole(
 fn read_stream(
     stream: &InputStream,
     waiting: &mut Option<(Pollable, Pollable)>,
-    promised: Option<usize>,
+    promised: Option<u64>,
     limit: usize,
     until: Instant,
 ) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
     // The host sees to it that a body has the bytes that its head promised, or breaks.
-    while promised != Some(bytes.len()) {
+    while promised != Some(bytes.len() as u64) {
         match stream.read(16 * 1024) {
             Ok(piece) if piece.is_empty() => {
                 let (ready, deadline) =
@@ -277,8 +272,9 @@ impl Inbound {
         Self { headers: OnceCell::new(), request, is_read: false }
     }
 
-    /// Gives the request back, if its body has not been read: the client's next one waits for that.
-    pub(crate) fn give_back(self) {
+    /// Is done with the request. It is given back if its body has not been read: the client's next one waits
+    /// for that.
+    pub(crate) fn end(self) {
         if self.is_read {
             mem::forget(self);
         }
@@ -324,9 +320,8 @@ impl InboundRequest for Inbound {
 
 impl Body for Inbound {
     fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
-        let promised = self.header("content-length");
-        let promised = promised.first().and_then(|value| str::from_utf8(value).ok()?.parse().ok());
-        if promised.is_some_and(|length| length > limit) {
+        let promised = self.promised_length();
+        if promised.is_some_and(|length| length > limit as u64) {
             return Err(BodyError::TooLarge);
         }
         let body = self.request.consume().map_err(|()| BodyError::Broken)?;

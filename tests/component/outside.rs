@@ -132,8 +132,11 @@ async fn a_body_that_trickles_is_answered_when_the_deadline_comes() {
 #[tokio::test]
 async fn a_large_body_is_refused_by_its_promise_before_it_comes() {
     let hook = Hook::start().await;
-    let answer = raw(&hook, "Content-Length: 10000000", b"").await;
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    // The second has more bytes than the component can count memory in.
+    for promise in ["Content-Length: 10000000", "Content-Length: 5000000000"] {
+        let answer = raw(&hook, promise, b"").await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{promise}: {answer}");
+    }
 }
 
 #[tokio::test]

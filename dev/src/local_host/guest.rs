@@ -150,8 +150,9 @@ fn engine(metered: bool) -> Result<Engine> {
         .total_tables(4 * MAX_INSTANCES)
         .total_memories(MAX_INSTANCES)
         .total_stacks(MAX_INSTANCES)
-        // As Spin has both: what an instance has written is set back for the next one, instead of given to
-        // the kernel and asked for again page by page. So the size of a component's memory is a cost.
+        // As Spin has both (crates/core/src/lib.rs, `Config::default`): what an instance leaves is set back for
+        // the next one as a whole, instead of given to the kernel and asked for again page by page. So the size
+        // of a component's memory is a cost.
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(1 << 19);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
