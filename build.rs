@@ -431,7 +431,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if env("CARGO_CFG_TARGET_ARCH") == "wasm32" {
         // Spin sets an instance's memory back as a whole, and rustc's own stack has 1 MiB. What takes
-        // most is ES256, with 12 KB; below its end lies nothing that could be overwritten: it traps there.
+        // most is ES256, with 12 KB. Below the stack lies nothing that could be overwritten: its end traps.
         println!("cargo:rustc-link-arg=-zstack-size={}", 32_768);
         // That, the data, and what src/memory.rs asks for first.
         println!("cargo:rustc-link-arg=--initial-memory={}", 3 * 65_536);

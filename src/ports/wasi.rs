@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ::wasi::clocks::{monotonic_clock, wall_clock};
 use ::wasi::io::poll::{Pollable, poll};
-use ::wasi::io::streams::{InputStream, OutputStream, StreamError};
+use ::wasi::io::streams::{OutputStream, StreamError};
 
 use super::{
     Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log, OutboundMethod,
@@ -204,7 +204,8 @@ impl Log for Host {
     }
 }
 
-/// Reads a body of so many bytes, if its head has promised any number.
+/// Reads a body of so many bytes, if its head has promised any number. Takes what is there, and waits only where
+/// nothing is: a body has mostly come with its head.
 fn read_whole(
     body: IncomingBody,
     promised: Option<u64>,
@@ -212,21 +213,8 @@ fn read_whole(
     until: Instant,
 ) -> Result<Vec<u8>, BodyError> {
     let stream = body.stream().map_err(|()| BodyError::Broken)?;
-    // A child of the stream's, with the deadline.
+    // A child of the stream's, which goes before it, with the deadline.
     let mut waiting = None;
-    let bytes = read_stream(&stream, &mut waiting, promised, limit, until)?;
-    mem::forget((waiting, stream, body));
-    Ok(bytes)
-}
-
-/// Reads what is there, and waits only where nothing is: a body has mostly come with its head.
-fn read_stream(
-    stream: &InputStream,
-    waiting: &mut Option<(Pollable, Pollable)>,
-    promised: Option<u64>,
-    limit: usize,
-    until: Instant,
-) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
     // The host sees to it that a body has the bytes that its head promised, or breaks.
     while promised != Some(bytes.len() as u64) {
@@ -255,6 +243,7 @@ fn read_stream(
             return Err(BodyError::TooLarge);
         }
     }
+    mem::forget((waiting, stream, body));
     Ok(bytes)
 }
 
