@@ -23,6 +23,8 @@ mod entry;
 pub mod handled;
 pub mod json;
 #[cfg(target_arch = "wasm32")]
+mod libc;
+#[cfg(target_arch = "wasm32")]
 mod memory;
 pub mod message;
 pub mod numbering;

@@ -8,50 +8,60 @@
 //! the body's size for a batch of reports.
 #![allow(unsafe_code)] // An allocator.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
+use std::arch::wasm32;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// The bytes that are asked for at once, several times what a hook takes. The module begins with as many
-/// (build.rs): to have its memory grown costs a request 40 microseconds.
-const CHUNK: usize = 64 * 1024;
+/// The bytes of a page of WebAssembly's memory.
+const PAGE: usize = 65_536;
+
+unsafe extern "C" {
+    // The linker's: the memory behind the data and the stack, as the module begins with it (build.rs says
+    // how much). It is what a hook takes: to have memory grown costs a request 40 microseconds.
+    static __heap_base: u8;
+    static __heap_end: u8;
+}
 
 struct Memory {
     /// Where the next allocation begins, but for its alignment.
-    next: AtomicUsize,
-    /// Where the chunk ends that it is taken from.
-    end: AtomicUsize,
+    next: AtomicPtr<u8>,
+    /// Where the memory ends that it is taken from.
+    end: AtomicPtr<u8>,
 }
 
 #[global_allocator]
-static MEMORY: Memory = Memory { next: AtomicUsize::new(0), end: AtomicUsize::new(0) };
+static MEMORY: Memory = Memory {
+    next: AtomicPtr::new((&raw const __heap_base).cast_mut()),
+    end: AtomicPtr::new((&raw const __heap_end).cast_mut()),
+};
 
 impl Memory {
-    /// The address of so many bytes behind `from`, or null.
-    fn take(&self, from: usize, layout: Layout) -> *mut u8 {
-        let start = from.next_multiple_of(layout.align());
-        match start.checked_add(layout.size()) {
-            Some(end) if end <= self.end.load(Ordering::Relaxed) => {
-                self.next.store(end, Ordering::Relaxed);
-                ptr::with_exposed_provenance_mut(start)
+    /// So many bytes behind `from`, or null.
+    fn take(&self, from: *mut u8, layout: Layout) -> *mut u8 {
+        let start = from.map_addr(|start| start.next_multiple_of(layout.align()));
+        match start.addr().checked_add(layout.size()) {
+            Some(end) if end <= self.end.load(Ordering::Relaxed).addr() => {
+                self.next.store(start.with_addr(end), Ordering::Relaxed);
+                start
             }
-            _ => self.take_new(layout),
+            _ => self.take_new(from, layout),
         }
     }
 
     #[cold]
-    fn take_new(&self, layout: Layout) -> *mut u8 {
+    fn take_new(&self, from: *mut u8, layout: Layout) -> *mut u8 {
         let Some(size) = layout.size().checked_add(layout.align()) else { return ptr::null_mut() };
-        let Ok(chunk) = Layout::from_size_align(size.max(CHUNK), 8) else {
-            return ptr::null_mut();
-        };
-        // SAFETY: the size is not zero.
-        let start = unsafe { System.alloc(chunk) }.expose_provenance();
-        if start == 0 {
+        let end = self.end.load(Ordering::Relaxed);
+        let pages = size.div_ceil(PAGE);
+        let before = wasm32::memory_grow::<0>(pages);
+        if before == usize::MAX {
             return ptr::null_mut();
         }
-        self.end.store(start + chunk.size(), Ordering::Relaxed);
-        self.take(start, layout)
+        let new = ptr::with_exposed_provenance_mut::<u8>(before * PAGE);
+        self.end.store(new.map_addr(|new| new.saturating_add(pages * PAGE)), Ordering::Relaxed);
+        // What a host adds for itself may lie in between.
+        self.take(if new == end { from } else { new }, layout)
     }
 }
 
@@ -70,10 +80,9 @@ unsafe impl GlobalAlloc for Memory {
         }
         // SAFETY: `size` is not zero, and the caller has seen to it that it does not overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        let start = old.addr();
-        let is_last = start + layout.size() == self.next.load(Ordering::Relaxed);
-        let new =
-            self.take(if is_last { start } else { self.next.load(Ordering::Relaxed) }, new_layout);
+        let next = self.next.load(Ordering::Relaxed);
+        let is_last = old.addr() + layout.size() == next.addr();
+        let new = self.take(if is_last { old } else { next }, new_layout);
         if !new.is_null() && new != old {
             // SAFETY: both are of this many bytes at least, and do not overlap.
             unsafe { ptr::copy_nonoverlapping(old, new, layout.size()) };

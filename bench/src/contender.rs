@@ -162,6 +162,8 @@ impl Contender {
             .env("ACS_ENDPOINT", format!("http://{acs}"))
             .env("ACS_ACCESS_KEY", ACCESS_KEY)
             .env("OKTA_BASIC_SECRET", SECRET)
+            // Who has it set for tests would have Spin trace the stack of each of its own errors.
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

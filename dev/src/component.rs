@@ -95,9 +95,9 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
 
 /// The component of a core module; a component comes back as it is.
 ///
-/// The preview 1 adapter is the proxy world's, which asks the host for neither environment nor files nor
-/// exit. Spin takes the one for reactors, which asks for them too and then gets nothing out of it
-/// here: the module does the same under both.
+/// The hook's module imports nothing of preview 1 (src/libc.rs). One that does gets the adapter of the proxy
+/// world, which asks the host for neither environment nor files nor exit; Spin's is the one for reactors, which
+/// asks for them too.
 ///
 /// # Errors
 ///

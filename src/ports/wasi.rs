@@ -190,8 +190,7 @@ fn write_without_waiting(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), 
 }
 
 impl Log for Host {
-    /// Writes to standard output. Directly: `println!` goes through the preview 1 adapter and costs
-    /// twice as much.
+    /// Writes to standard output.
     fn print(&self, line: &str) {
         let stdout = ::wasi::cli::stdout::get_stdout();
         // 4,096 bytes is the most that one blocking write takes.

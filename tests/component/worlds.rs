@@ -13,7 +13,7 @@ use crate::harness::{Form, Hook, component, envelope, manifest};
 /// What Spin 3.0 offers a component of the HTTP trigger, by interface and track: hosts match a version by
 /// its track. From Spin's wit/world.wit, whose world `platform` includes wasi:cli's world `imports` and
 /// fermyon:spin's `platform`. Left out is what nothing here may use: sockets, and Spin's other stores. cli's
-/// environment and exit and the filesystem are what Spin's own encoding of the module adds.
+/// environment and exit and the filesystem are what Spin's own encoding adds to a module of preview 1.
 const SPIN: [&str; 22] = [
     "fermyon:spin/key-value@2.0",
     "fermyon:spin/variables@2.0",
@@ -103,7 +103,7 @@ fn no_import_or_export_is_a_draft_and_none_is_of_a_newer_generation() {
 }
 
 /// Tracks match by name, functions don't: one that came with 0.2.1 is not in Spin 3.0. wit/ is at 0.2.0,
-/// so what the component calls must be in it, whatever version the adapter has written beside it.
+/// so what the component calls must be in it, whatever version is written beside it.
 #[test]
 fn every_function_it_calls_was_there_in_the_first_version_of_its_track() {
     let (resolve, world) = decoded();
