@@ -60,13 +60,13 @@ impl Memory {
         }
         let new = ptr::with_exposed_provenance_mut::<u8>(before * PAGE);
         self.end.store(new.map_addr(|new| new.saturating_add(pages * PAGE)), Ordering::Relaxed);
-        // What a host adds for itself may lie in between.
+        // Somebody else's growth would lie in between.
         self.take(if new == end { from } else { new }, layout)
     }
 }
 
-// SAFETY: each allocation lies in a chunk of the system's, behind all that were taken from it before, and
-// none is taken twice. There is one thread.
+// SAFETY: each allocation lies behind the data, the stack and all allocations before it, in memory that
+// nobody else takes any of; none is taken twice. There is one thread.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.take(self.next.load(Ordering::Relaxed), layout)
