@@ -15,7 +15,6 @@ mod bindings {
             "wasi:clocks/monotonic-clock@0.2.0": ::wasi::clocks::monotonic_clock,
             "wasi:clocks/wall-clock@0.2.0": ::wasi::clocks::wall_clock,
             "wasi:random/random@0.2.0": ::wasi::random::random,
-            "wasi:cli/stdin@0.2.0": ::wasi::cli::stdin,
             "wasi:cli/stdout@0.2.0": ::wasi::cli::stdout,
             "wasi:cli/stderr@0.2.0": ::wasi::cli::stderr,
             "fermyon:spin/variables@2.0.0": ::spin_sdk::variables,
