@@ -433,7 +433,7 @@ fn main() {
         // Spin sets an instance's memory back as a whole, and rustc's own stack has 1 MiB. What takes
         // most is ES256, with 12 KB. Below the stack lies nothing that could be overwritten: its end traps.
         println!("cargo:rustc-link-arg=-zstack-size={}", 32_768);
-        // That, the data, and what src/memory.rs asks for first.
+        // That, the data, and what a hook allocates: src/memory.rs.
         println!("cargo:rustc-link-arg=--initial-memory={}", 3 * 65_536);
         // A linker that strips leaves each address at its widest, 29,319 bytes in all, if it is not told
         // to. One that does not strip can't.
