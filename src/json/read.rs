@@ -345,22 +345,21 @@ fn behind_value(text: &[u8], mut at: usize) -> usize {
             b'"' => at = behind_text(text, at + 1),
             b'[' | b'{' => (open, at) = (open + 1, at + 1),
             b']' | b'}' => (open, at) = (open.saturating_sub(1), at + 1),
-            _ => {
-                let rest = text.get(at..).unwrap_or_default();
-                let ends = |byte: &u8| matches!(byte, b'"' | b'[' | b'{' | b']' | b'}');
-                // A number or a word ends where another one could follow it.
-                let ends_alone = |byte: &u8| ends(byte) || matches!(byte, 0..=b' ' | b',');
-                let length = match open {
-                    0 => rest.iter().position(ends_alone),
-                    _ => rest.iter().position(ends),
-                };
-                at += length.unwrap_or(rest.len());
-            }
+            _ if open == 0 => at = behind_word(text, at),
+            _ => at += 1,
         }
         if open == 0 || at >= text.len() {
             return at;
         }
     }
+}
+
+/// Behind a number or a word that stands alone: it ends where another value could follow it.
+fn behind_word(text: &[u8], mut at: usize) -> usize {
+    while !matches!(byte(text, at), 0..=b' ' | b',' | b'"' | b'[' | b'{' | b']' | b'}') {
+        at += 1;
+    }
+    at
 }
 
 /// From behind the quotation mark at the beginning of such a text to behind the one at its end.

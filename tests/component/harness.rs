@@ -14,11 +14,13 @@ use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::component;
-use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
+use okta_telephony_dev::local_host::{Manifest, Settings};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpStream;
+
+use crate::host::Host;
 
 pub const SECRET: &str = "hook-secret-c0ffee";
 pub const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtZW11bGF0b3I=";
@@ -38,15 +40,10 @@ pub fn component() -> &'static [u8] {
     })
 }
 
-fn compiled() -> &'static Compiled {
-    static COMPILED: OnceLock<Compiled> = OnceLock::new();
-    COMPILED.get_or_init(|| Compiled::new(component()).expect("the component compiles"))
-}
-
 /// A host that serves the component, and the emulator that it sends to.
 pub struct Hook {
     pub acs: AcsEmulator,
-    pub host: LocalHost,
+    pub host: Host,
     pub log: Log,
 }
 
@@ -138,12 +135,8 @@ impl Hook {
         for (name, value) in variables {
             settings = settings.variable(*name, *value);
         }
-        let settings = change(settings);
-        let host = match settings.meter {
-            Some(_) => LocalHost::start(&Compiled::metered(component()).unwrap(), settings).await,
-            None => LocalHost::start(compiled(), settings).await,
-        };
-        Self { acs, host: host.unwrap(), log }
+        let host = Host::start(change(settings)).await;
+        Self { acs, host, log }
     }
 
     /// A request as Okta sends it, its body still to come.

@@ -11,6 +11,7 @@ mod deliveries;
 mod documents;
 mod faults;
 mod harness;
+mod host;
 mod log;
 mod oauth;
 mod okta_hook_script;

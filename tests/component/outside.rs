@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::{Form, HOOK_PATH, Hook, SECRET, basic, envelope};
+use crate::host::is_spin;
 
 /// Values of a strategy, the same in every run.
 fn samples<S: Strategy>(strategy: S, count: usize) -> Vec<S::Value> {
@@ -58,7 +59,13 @@ async fn any_credentials_but_the_right_ones_are_401() {
     for value in near_misses {
         let mut request = hook.request().body(Full::new("{}".into())).unwrap();
         request.headers_mut().insert(AUTHORIZATION, value.as_slice().try_into().unwrap());
-        hook.send(request).await.failed(Form::Documented, 401, "unauthorized");
+        let answer = hook.send(request).await;
+        if is_spin() && std::str::from_utf8(&value).is_err() {
+            // Spin's own answer: docs/limitations.md.
+            assert_eq!((answer.status, answer.text.as_str()), (500, ""));
+            continue;
+        }
+        answer.failed(Form::Documented, 401, "unauthorized");
     }
 }
 
