@@ -60,6 +60,11 @@ pub const DEFAULT_ACS_API_VERSION: &str = "2021-03-07";
 impl Gate {
     /// Reads what the hook must know before it reads a body.
     pub fn read(variables: &dyn Variables) -> Self {
+        let callers = read_callers(variables).map_err(|problems| {
+            // Whoever asks has shown no credentials, so is not told what the log is told.
+            let told = "The hook has no valid credentials configured and sends nothing: see the hook's log.";
+            Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.text())
+        });
         let mut problems = Problems::default();
         let response_format = match problems.read(variables, "okta_response_format") {
             "" | "auto" => ResponseFormat::Auto,
@@ -80,16 +85,7 @@ impl Gate {
                 }
             },
         };
-        Self {
-            callers: read_callers(variables).map_err(|problems| {
-                // Whoever asks has shown no credentials, so is not told what the log is told.
-                let told = "The hook has no valid credentials configured and sends nothing: see the hook's log.";
-                Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.text())
-            }),
-            deadline: Duration::from_millis(deadline_ms),
-            response_format,
-            problems,
-        }
+        Self { callers, deadline: Duration::from_millis(deadline_ms), response_format, problems }
     }
 
     /// Whether all of it was in order.
@@ -102,9 +98,9 @@ impl Gate {
 fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
     let mut problems = Problems::default();
     let mut callers = Callers::default();
+    let user = or_default(problems.read(variables, "okta_user"), "okta");
     let secret = read_credential(&mut problems, variables, "okta_basic_secret");
     if !secret.is_empty() {
-        let user = or_default(problems.read(variables, "okta_user"), "okta");
         if user.contains(':') {
             problems.add("okta_user", COLON);
         }
@@ -450,9 +446,9 @@ pub fn read_rules(variables: &dyn Variables, request: &HookRequest) -> Result<Ru
     let mut problems = Problems::default();
     let rules = Rules {
         sending: switch(&mut problems, variables, "sending", ["on", "off"]),
-        blocked_prefixes: prefixes(&mut problems, variables),
-        blocked: blocked_countries(&mut problems, variables),
         allowed: countries(&mut problems, variables, "allowed_countries").unwrap_or(Countries::All),
+        blocked: blocked_countries(&mut problems, variables),
+        blocked_prefixes: prefixes(&mut problems, variables),
         enrollment_allowed: match request.enrollment {
             true => countries(&mut problems, variables, "enrollment_allowed_countries")
                 .unwrap_or(Countries::All),

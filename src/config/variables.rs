@@ -21,26 +21,28 @@ pub struct Group {
     pub variables: &'static [&'static str],
 }
 
-/// The group of what tells who calls: all that is read for a stranger.
+/// The group of what is read of every caller.
 const CALLER: usize = 0;
+/// Of what a caller needs who proves itself otherwise than by the Basic credentials of now.
+const PROOF: usize = 1;
 /// Of what tells whether a message leaves, how, and what is remembered of it.
-const MESSAGE: usize = 1;
-/// Of what only the operator's pages and delivery reports need.
-const OTHER: usize = 2;
+const MESSAGE: usize = 2;
+/// Of what only refusals by the policy, the operator's pages and delivery reports need.
+const OTHER: usize = 3;
 
 /// Each variable, and the group in which it is read.
 const TABLE: [(&str, usize); 54] = [
     ("okta_user", CALLER),
     ("okta_basic_secret", CALLER),
-    ("okta_basic_secret_previous", CALLER),
-    ("okta_header_name", CALLER),
+    ("okta_basic_secret_previous", PROOF),
+    ("okta_header_name", PROOF),
     ("okta_header_secret", CALLER),
-    ("okta_header_secret_previous", CALLER),
+    ("okta_header_secret_previous", PROOF),
     ("okta_oauth_issuer", CALLER),
-    ("okta_oauth_audience", CALLER),
-    ("okta_oauth_scope", CALLER),
-    ("okta_oauth_client_id", CALLER),
-    ("okta_oauth_jwks_uri", CALLER),
+    ("okta_oauth_audience", PROOF),
+    ("okta_oauth_scope", PROOF),
+    ("okta_oauth_client_id", PROOF),
+    ("okta_oauth_jwks_uri", PROOF),
     ("okta_oauth_host", OTHER),
     ("okta_response_format", CALLER),
     ("hook_deadline_ms", CALLER),
@@ -52,8 +54,8 @@ const TABLE: [(&str, usize); 54] = [
     ("acs_api_version", MESSAGE),
     ("extra_outbound_host", OTHER),
     ("sending", MESSAGE),
-    ("policy_mode", MESSAGE),
-    ("policy_refusal_status", MESSAGE),
+    ("policy_mode", OTHER),
+    ("policy_refusal_status", OTHER),
     ("allowed_countries", MESSAGE),
     ("blocked_countries", MESSAGE),
     ("blocked_prefixes", MESSAGE),
@@ -87,8 +89,9 @@ const TABLE: [(&str, usize); 54] = [
 ];
 
 /// All groups. spin.toml's `[component.okta-telephony.variables]` has the same ones.
-pub static GROUPS: [Group; 3] = [
+pub static GROUPS: [Group; 4] = [
     Group { name: "caller_settings", variables: &of_group::<{ size(CALLER) }>(CALLER) },
+    Group { name: "proof_settings", variables: &of_group::<{ size(PROOF) }>(PROOF) },
     Group { name: "message_settings", variables: &of_group::<{ size(MESSAGE) }>(MESSAGE) },
     Group { name: "other_settings", variables: &of_group::<{ size(OTHER) }>(OTHER) },
 ];
@@ -150,13 +153,14 @@ impl Group {
     /// assert_eq!(group.values("other=\u{1e}one=1"), None);
     /// ```
     pub fn values(&self, text: &str) -> Option<Vec<Range<usize>>> {
+        // By bytes: no part of a longer character is below 0x80.
+        let text = text.as_bytes();
         let mut values = Vec::with_capacity(self.variables.len());
         let mut start = 0;
-        // By bytes: no part of a longer character is below 0x80.
-        let mut ends = memchr_iter(SEPARATOR, text.as_bytes()).chain([text.len()]);
+        let mut ends = memchr_iter(SEPARATOR, text).chain([text.len()]);
         for name in self.variables {
             let end = ends.next()?;
-            let value = text[start..end].strip_prefix(name)?.strip_prefix('=')?;
+            let value = text.get(start..end)?.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
             values.push(end - value.len()..end);
             start = end + 1;
         }
@@ -197,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_variable_is_found_from_anywhere() {
-        for place in [(0, 0), (1, 15), (1, 16), (2, 99)] {
-            assert_eq!(find("acs_senders", place), Some((1, 2)), "{place:?}");
+        for place in [(0, 0), (2, 2), (2, 15), (3, 99), (4, 0)] {
+            assert_eq!(find("acs_senders", place), Some((2, 2)), "{place:?}");
             assert_eq!(find("okta_user", place), Some((0, 0)), "{place:?}");
             assert_eq!(find("acs", place), None);
         }

@@ -152,7 +152,10 @@ impl<'a> Json<'a> {
     }
 
     fn quoted(self) -> Option<&'a [u8]> {
-        self.bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")
+        match self.bytes() {
+            [b'"', quoted @ .., b'"'] => Some(quoted),
+            _ => None,
+        }
     }
 
     /// Whether the value says something: neither a text that [`Json::text`] can't tell nor a number that

@@ -159,7 +159,8 @@ pub fn check(values: &[Vec<u8>], credentials: &Credentials) -> Result<(), Refusa
         Some(colon) => (&decoded[..colon], &decoded[colon + 1..]),
         None => return Err(unauthorized("what follows `Basic ` is not base64 of user:secret")),
     };
-    let same = same(user, credentials.user.as_bytes()) & same(secret, credentials.secret.reveal());
+    // How long the user's name is, which is no secret, may be told by the time that it takes.
+    let same = user.ct_eq(credentials.user.as_bytes()) & same(secret, credentials.secret.reveal());
     if same.into() {
         Ok(())
     } else {

@@ -80,8 +80,13 @@ pub fn skipped(what: &str) {
 }
 
 /// Waits for a condition, ten seconds at most.
-pub async fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(10);
+pub async fn until<T>(condition: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(10), condition).await
+}
+
+/// Waits for a condition.
+pub async fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
     loop {
         if let Some(value) = condition() {
             return value;

@@ -7,10 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Settings};
 
-use crate::harness::{Log, component, event_id, until};
+use crate::harness::{Log, component, event_id, within};
 
 /// Whether the hooks of this run are served by Spin.
 pub fn is_spin() -> bool {
@@ -118,7 +119,8 @@ impl Spin {
                 false => own_stderr(line),
             }
         });
-        spin.address = until(|| {
+        // It compiles the component first, several of them at once.
+        spin.address = within(Duration::from_secs(60), || {
             let ended = spin.child.try_wait().unwrap();
             assert!(ended.is_none(), "Spin has ended with {ended:?}: {:?}", own.lines());
             own.lines().iter().find_map(|line| line.strip_prefix("Serving http://")?.parse().ok())
