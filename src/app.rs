@@ -422,12 +422,12 @@ mod tests {
         assert_eq!(
             *host.read.borrow(),
             [
-                "okta_response_format",
-                "hook_deadline_ms",
-                "okta_basic_secret",
                 "okta_user",
+                "okta_basic_secret",
                 "okta_header_secret",
                 "okta_oauth_issuer",
+                "okta_response_format",
+                "hook_deadline_ms",
                 "okta_basic_secret_previous"
             ]
         );

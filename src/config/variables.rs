@@ -7,8 +7,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr_iter;
-
 /// What stands between two variables of a group: INFORMATION SEPARATOR TWO, "record separator" (ECMA-48),
 /// which nobody types.
 const SEPARATOR: u8 = 0x1e;
@@ -157,14 +155,14 @@ impl Group {
         let text = text.as_bytes();
         let mut values = Vec::with_capacity(self.variables.len());
         let mut start = 0;
-        let mut ends = memchr_iter(SEPARATOR, text).chain([text.len()]);
         for name in self.variables {
-            let end = ends.next()?;
-            let value = text.get(start..end)?.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            values.push(end - value.len()..end);
+            let rest = text.get(start..)?.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            let length = rest.iter().take_while(|byte| **byte != SEPARATOR).count();
+            let end = text.len() - rest.len() + length;
+            values.push(end - length..end);
             start = end + 1;
         }
-        ends.next().is_none().then_some(values)
+        (start > text.len()).then_some(values)
     }
 }
 
