@@ -19,14 +19,18 @@ pub struct Group {
     pub variables: &'static [&'static str],
 }
 
-/// The group of what is read of every caller.
+/// The group of what is read for every caller.
 const CALLER: usize = 0;
 /// Of what a caller needs who proves itself otherwise than by the Basic credentials of now.
 const PROOF: usize = 1;
-/// Of what tells whether a message leaves, how, and what is remembered of it.
+/// Of what tells whether any message leaves, how, and what is remembered of it.
 const MESSAGE: usize = 2;
-/// Of what only refusals by the policy, the operator's pages and delivery reports need.
-const OTHER: usize = 3;
+/// Of what holds for enrolments besides.
+const ENROLLMENT: usize = 3;
+/// Of what a refusal by the policy needs, a second resource, and a text with a name in it.
+const SELDOM: usize = 4;
+/// Of what only the operator's pages and delivery reports need.
+const OTHER: usize = 5;
 
 /// Each variable, and the group in which it is read.
 const TABLE: [(&str, usize); 54] = [
@@ -48,25 +52,25 @@ const TABLE: [(&str, usize); 54] = [
     ("acs_from_shortcode", MESSAGE),
     ("acs_senders", MESSAGE),
     ("acs_secondary_connection_string", MESSAGE),
-    ("acs_secondary_senders", MESSAGE),
+    ("acs_secondary_senders", SELDOM),
     ("acs_api_version", MESSAGE),
     ("extra_outbound_host", OTHER),
     ("sending", MESSAGE),
-    ("policy_mode", OTHER),
-    ("policy_refusal_status", OTHER),
+    ("policy_mode", SELDOM),
+    ("policy_refusal_status", SELDOM),
     ("allowed_countries", MESSAGE),
     ("blocked_countries", MESSAGE),
     ("blocked_prefixes", MESSAGE),
-    ("enrollment_allowed_countries", MESSAGE),
+    ("enrollment_allowed_countries", ENROLLMENT),
     ("rate_limit_per_number", MESSAGE),
     ("rate_limit_per_user", MESSAGE),
     ("rate_limit_per_ip", MESSAGE),
-    ("rate_limit_per_prefix", MESSAGE),
+    ("rate_limit_per_prefix", ENROLLMENT),
     ("rate_limit_total", MESSAGE),
     ("store_secret", MESSAGE),
     ("message_template", MESSAGE),
     ("message_templates", MESSAGE),
-    ("org_name", MESSAGE),
+    ("org_name", SELDOM),
     ("web_otp_domain", MESSAGE),
     ("operator_user", OTHER),
     ("operator_secret", OTHER),
@@ -87,10 +91,12 @@ const TABLE: [(&str, usize); 54] = [
 ];
 
 /// All groups. spin.toml's `[component.okta-telephony.variables]` has the same ones.
-pub static GROUPS: [Group; 4] = [
+pub static GROUPS: [Group; 6] = [
     Group { name: "caller_settings", variables: &of_group::<{ size(CALLER) }>(CALLER) },
     Group { name: "proof_settings", variables: &of_group::<{ size(PROOF) }>(PROOF) },
     Group { name: "message_settings", variables: &of_group::<{ size(MESSAGE) }>(MESSAGE) },
+    Group { name: "enrollment_settings", variables: &of_group::<{ size(ENROLLMENT) }>(ENROLLMENT) },
+    Group { name: "seldom_settings", variables: &of_group::<{ size(SELDOM) }>(SELDOM) },
     Group { name: "other_settings", variables: &of_group::<{ size(OTHER) }>(OTHER) },
 ];
 
@@ -199,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_found_from_anywhere() {
-        for place in [(0, 0), (2, 2), (2, 15), (3, 99), (4, 0)] {
+        for place in [(0, 0), (2, 2), (2, 15), (5, 99), (6, 0)] {
             assert_eq!(find("acs_senders", place), Some((2, 2)), "{place:?}");
             assert_eq!(find("okta_user", place), Some((0, 0)), "{place:?}");
             assert_eq!(find("acs", place), None);
