@@ -218,10 +218,14 @@ impl Hook {
             Ok(proof) => return Ok(proof.name(false)),
             Err(refusal) => refusal,
         };
-        let previous = config::read_previous_callers(ports.variables, callers).ok();
-        if let Some(proof) = previous.and_then(|previous| previous.identify(request).ok()) {
-            return Ok(proof.name(true));
-        }
+        let refusal = match config::read_previous_callers(ports.variables, callers) {
+            Ok(previous) => match previous.identify(request) {
+                Ok(proof) => return Ok(proof.name(true)),
+                Err(_) => refusal,
+            },
+            // The caller may have what can't be read: the log tells the owner, and nobody else is told.
+            Err(problems) => refusal.with_log_fix(problems.text()),
+        };
         let (oauth, token) = callers.token(request).ok_or(refusal)?;
         self.check_token(oauth, &token, ports, until)?;
         Ok(Proof::OAuth.name(false))

@@ -3,7 +3,7 @@
 //!
 //! The attack: to have one variable's value taken for another's. So a group's text must have the names
 //! themselves, all of them and in order: `NAME=VALUE` between separators. A value that holds the separator
-//! makes the whole group unreadable, and nothing is sent.
+//! makes the whole group unreadable, and nothing is sent that would need it.
 
 use std::ops::Range;
 
@@ -21,14 +21,15 @@ pub struct Group {
 
 /// The group of what is read for every caller.
 const CALLER: usize = 0;
-/// Of what a caller needs who proves itself otherwise than by the Basic credentials of now.
+/// Of what is needed where a header or tokens are on, where somebody has not shown the credentials of now, and
+/// to hold the secrets of reports and of the operator apart from the hook's.
 const PROOF: usize = 1;
 /// Of what tells whether any message leaves, how, and what is remembered of it.
 const MESSAGE: usize = 2;
 /// Of what holds for enrolments besides.
 const ENROLLMENT: usize = 3;
-/// Of what a refusal by the policy needs, a second resource, and a text with a name in it.
-const SELDOM: usize = 4;
+/// Of what is asked for only by a refusal of the policy, by a second resource, and by a text with `${org}` in it.
+const CONDITIONAL: usize = 4;
 /// Of what only the operator's pages and delivery reports need.
 const OTHER: usize = 5;
 
@@ -52,12 +53,12 @@ const TABLE: [(&str, usize); 54] = [
     ("acs_from_shortcode", MESSAGE),
     ("acs_senders", MESSAGE),
     ("acs_secondary_connection_string", MESSAGE),
-    ("acs_secondary_senders", SELDOM),
+    ("acs_secondary_senders", CONDITIONAL),
     ("acs_api_version", MESSAGE),
     ("extra_outbound_host", OTHER),
     ("sending", MESSAGE),
-    ("policy_mode", SELDOM),
-    ("policy_refusal_status", SELDOM),
+    ("policy_mode", CONDITIONAL),
+    ("policy_refusal_status", CONDITIONAL),
     ("allowed_countries", MESSAGE),
     ("blocked_countries", MESSAGE),
     ("blocked_prefixes", MESSAGE),
@@ -70,7 +71,7 @@ const TABLE: [(&str, usize); 54] = [
     ("store_secret", MESSAGE),
     ("message_template", MESSAGE),
     ("message_templates", MESSAGE),
-    ("org_name", SELDOM),
+    ("org_name", CONDITIONAL),
     ("web_otp_domain", MESSAGE),
     ("operator_user", OTHER),
     ("operator_secret", OTHER),
@@ -96,7 +97,10 @@ pub static GROUPS: [Group; 6] = [
     Group { name: "proof_settings", variables: &of_group::<{ size(PROOF) }>(PROOF) },
     Group { name: "message_settings", variables: &of_group::<{ size(MESSAGE) }>(MESSAGE) },
     Group { name: "enrollment_settings", variables: &of_group::<{ size(ENROLLMENT) }>(ENROLLMENT) },
-    Group { name: "seldom_settings", variables: &of_group::<{ size(SELDOM) }>(SELDOM) },
+    Group {
+        name: "conditional_settings",
+        variables: &of_group::<{ size(CONDITIONAL) }>(CONDITIONAL),
+    },
     Group { name: "other_settings", variables: &of_group::<{ size(OTHER) }>(OTHER) },
 ];
 

@@ -155,13 +155,12 @@ pub fn check(values: &[Vec<u8>], credentials: &Credentials) -> Result<(), Refusa
     let Ok(decoded) = BASE64.decode(encoded) else {
         return Err(unauthorized("what follows `Basic ` is not base64 of user:secret"));
     };
-    let (user, secret) = match decoded.iter().position(|b| *b == b':') {
-        Some(colon) => (&decoded[..colon], &decoded[colon + 1..]),
-        None => return Err(unauthorized("what follows `Basic ` is not base64 of user:secret")),
-    };
-    // How long the user's name is, which is no secret, may be told by the time that it takes.
-    let same = user.ct_eq(credentials.user.as_bytes()) & same(secret, credentials.secret.reveal());
-    if same.into() {
+    if !decoded.contains(&b':') {
+        return Err(unauthorized("what follows `Basic ` is not base64 of user:secret"));
+    }
+    // Both at once. No user has a colon in it, so that there is one way to part them.
+    let expected = [credentials.user.as_bytes(), b":", credentials.secret.reveal()].concat();
+    if same(&decoded, &expected).into() {
         Ok(())
     } else {
         Err(unauthorized(

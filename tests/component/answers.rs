@@ -208,6 +208,33 @@ async fn what_is_misconfigured_is_answered_in_the_callers_dialect_and_named_in_t
     }
 }
 
+/// U+001E, which parts the variables of a group, makes all of them unreadable (src/config/variables.rs).
+#[tokio::test]
+async fn what_cannot_be_read_stops_whoever_needs_it_and_nobody_else() {
+    let second = "endpoint=http://127.0.0.1:1/;accesskey=cHc=";
+    let (mfa, mut enrolment) = (envelope(NUMBER), envelope(NUMBER));
+    enrolment["requestType"] = "com.okta.user.telephony.pre-enrollment".into();
+    for (unreadable, other, stopped, passes) in [
+        ("enrollment_allowed_countries", ("sending", "on"), Some(&enrolment), Some(&mfa)),
+        ("policy_mode", ("blocked_prefixes", "+1555"), Some(&mfa), None),
+        ("policy_mode", ("blocked_prefixes", ""), None, Some(&mfa)),
+        ("acs_secondary_senders", ("acs_secondary_connection_string", second), Some(&mfa), None),
+        ("org_name", ("message_template", "${org}: ${code}"), Some(&mfa), None),
+        ("org_name", ("message_template", "${code}"), None, Some(&mfa)),
+    ] {
+        let hook = Hook::with(&[(unreadable, "\u{1e}"), other]).await;
+        if let Some(body) = stopped {
+            hook.post(body.to_string()).await.failed(Form::Documented, 200, "misconfigured");
+            assert!(hook.acs.requests().is_empty(), "nothing was sent: {unreadable}");
+            let line = &hook.log.hooks(1).await[0];
+            assert!(line["fix"].as_str().unwrap().contains("U+001E"), "{line}");
+        }
+        if let Some(body) = passes {
+            hook.post(body.to_string()).await.accepted(Form::Documented);
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_secret_nothing_is_sent_and_nobody_but_the_log_is_told_which_variable_to_set() {
     for (format, form) in [("auto", Form::Documented), ("classic", Form::Classic)] {

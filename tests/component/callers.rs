@@ -2,6 +2,7 @@
 
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, HeaderName};
+use okta_telephony_acs::config::GROUPS;
 
 use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope};
 
@@ -137,14 +138,27 @@ async fn a_secret_is_changed_without_a_gap() {
 
 #[tokio::test]
 async fn a_value_that_looks_like_the_next_variable_lets_nobody_in() {
-    let value = format!("{SECRET}\u{1e}okta_basic_secret_previous=guessed");
+    assert_eq!(GROUPS[0].variables[1..3], ["okta_basic_secret", "okta_header_secret"]);
+    let value = format!("{SECRET}\u{1e}okta_header_secret=guessed");
     let hook = Hook::with(&[("okta_basic_secret", &value)]).await;
-    for secret in [SECRET, "guessed", &value] {
-        let basic = basic("okta", secret);
-        let answer = post(&hook, &[("authorization", &basic)]).await;
+    let basics = [SECRET, "guessed", &value].map(|secret| basic("okta", secret));
+    for authorization in basics.iter().map(String::as_str).chain(["guessed"]) {
+        let answer = post(&hook, &[("authorization", authorization)]).await;
         answer.failed(Form::Documented, 200, "misconfigured");
     }
     assert!(hook.acs.requests().is_empty());
     let line = &hook.log.hooks(1).await[0];
     assert!(line["fix"].as_str().unwrap().contains("U+001E"), "{line}");
+}
+
+#[tokio::test]
+async fn a_previous_secret_that_cannot_be_read_lets_nobody_in_and_the_log_says_so() {
+    let hook = Hook::with(&[("okta_basic_secret_previous", "old\u{1e}")]).await;
+    post(&hook, &[("authorization", &basic("okta", SECRET))]).await.accepted(Form::Documented);
+    let answer = post(&hook, &[("authorization", &basic("okta", "old"))]).await;
+    answer.failed(Form::Documented, 401, "unauthorized");
+    assert!(!answer.text.contains("U+001E"), "{}", answer.text);
+    let fix =
+        hook.log.hooks(2).await.into_iter().find_map(|line| Some(line.get("fix")?.to_string()));
+    assert!(fix.unwrap().contains("okta_basic_secret_previous"));
 }

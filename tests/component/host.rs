@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Settings};
 
@@ -81,7 +81,11 @@ pub struct Spin {
 
 impl Spin {
     async fn start(settings: &Settings) -> Self {
-        let unusual = settings.hand_over.is_some() || settings.meter.is_some();
+        let unusual = settings.hand_over.is_some()
+            || settings.meter.is_some()
+            || settings.state_dir.is_some()
+            || settings.tls.is_some()
+            || !settings.stores.is_empty();
         assert!(!unusual, "Spin can't do what these settings ask for: see needs_the_local_host");
         // Spin loads the module, and makes its own component of it.
         component();
@@ -99,6 +103,7 @@ impl Spin {
                 command.env_remove(name);
             }
         }
+        // With it Spin would trace the stack of each error of its own into the log.
         command.env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("is_spin has found it");
@@ -158,12 +163,17 @@ fn copy_lines(from: impl Read + Send + 'static, to: impl Fn(&str) + Send + 'stat
 
 impl Drop for Spin {
     fn drop(&mut self) {
-        // Asked, not killed: it has the trigger's own process to end.
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        if !asked.is_ok_and(|status| status.success()) {
+        let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+        if !ended(&mut self.child) {
+            // Asked, not killed: it has the trigger's own process to end.
+            _ = Command::new("kill").arg(self.child.id().to_string()).status();
+            let end = Instant::now() + Duration::from_secs(10);
+            while !ended(&mut self.child) && Instant::now() < end {
+                thread::sleep(Duration::from_millis(5));
+            }
             _ = self.child.kill();
+            _ = self.child.wait();
         }
-        _ = self.child.wait();
         _ = std::fs::remove_dir_all(&self.state);
     }
 }
