@@ -6,7 +6,7 @@ use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Form, Hook, bare, basic, envelope, from_now};
+use crate::harness::{Answer, ENROLLMENT, Form, Hook, bare, basic, envelope, from_now};
 
 const NUMBER: &str = "+15550100123";
 
@@ -213,7 +213,7 @@ async fn what_is_misconfigured_is_answered_in_the_callers_dialect_and_named_in_t
 async fn what_cannot_be_read_stops_whoever_needs_it_and_nobody_else() {
     let second = "endpoint=http://127.0.0.1:1/;accesskey=cHc=";
     let (mfa, mut enrolment) = (envelope(NUMBER), envelope(NUMBER));
-    enrolment["requestType"] = "com.okta.user.telephony.pre-enrollment".into();
+    enrolment["requestType"] = ENROLLMENT.into();
     for (unreadable, other, stopped, passes) in [
         ("enrollment_allowed_countries", ("sending", "on"), Some(&enrolment), Some(&mfa)),
         ("policy_mode", ("blocked_prefixes", "+1555"), Some(&mfa), None),

@@ -25,6 +25,8 @@ use crate::host::Host;
 pub const SECRET: &str = "hook-secret-c0ffee";
 pub const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtZW11bGF0b3I=";
 pub const HOOK_PATH: &str = "/api/okta-telephony";
+/// The `requestType` of a person who enrols a phone.
+pub const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
 
 /// The manifest of this checkout.
 pub fn manifest() -> PathBuf {

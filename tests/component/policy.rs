@@ -4,10 +4,8 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Form, Hook, envelope, event_id, until};
+use crate::harness::{ENROLLMENT, Form, Hook, envelope, event_id, until};
 use crate::host::needs_the_local_host;
-
-const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
 
 /// A request that is refused, how often it has to come for that, and why.
 struct Case {
