@@ -99,7 +99,11 @@ pub fn handle(path: &str, request: &mut dyn InboundRequest, ports: Ports<'_>) ->
     let response = match config::read_operator(ports.variables) {
         Ok(None) => return None,
         Ok(Some(credentials)) => {
-            line.credential = proof(&request.header("authorization"), &credentials, ports);
+            match proof(&request.header("authorization"), &credentials, ports) {
+                Ok(proof) => line.credential = proof,
+                // The operator may have what can't be read.
+                Err(problems) => line.fix = Some(problems.text()),
+            }
             if line.credential.is_none() {
                 let mut response = error(401, "The operator's credentials are needed.");
                 response.headers.push(("www-authenticate", CHALLENGE.into()));
@@ -193,12 +197,17 @@ fn delivery(message_id: &str, ports: Ports<'_>) -> Result<Response, NotShown> {
 }
 
 /// How the operator has proven itself, be it by the secret that was valid until the last change.
-fn proof(values: &[Vec<u8>], credentials: &Credentials, ports: Ports<'_>) -> Option<&'static str> {
+fn proof(
+    values: &[Vec<u8>],
+    credentials: &Credentials,
+    ports: Ports<'_>,
+) -> Result<Option<&'static str>, Problems> {
     if auth::check(values, credentials).is_ok() {
-        return Some(Proof::Basic.name(false));
+        return Ok(Some(Proof::Basic.name(false)));
     }
-    let previous = config::read_previous_operator(ports.variables, credentials).ok()??;
-    auth::check(values, &previous).is_ok().then(|| Proof::Basic.name(true))
+    let previous = config::read_previous_operator(ports.variables, credentials)?;
+    let is_previous = previous.is_some_and(|previous| auth::check(values, &previous).is_ok());
+    Ok(is_previous.then(|| Proof::Basic.name(true)))
 }
 
 fn json(status: u16, body: String) -> Response {

@@ -145,6 +145,17 @@ async fn the_operators_secret_before_the_last_change_is_accepted_and_told() {
 }
 
 #[tokio::test]
+async fn an_operators_secret_of_before_that_is_not_in_order_lets_nobody_in_and_the_log_says_so() {
+    let hook = Hook::with(&[WITH_OPERATOR, ("operator_secret_previous", "old\n")]).await;
+    let answer =
+        ask(&hook, Method::GET, "/api/health/details", &basic("operator", "old"), "").await;
+    assert_eq!(answer.status, 401);
+    let line = hook.log.hooks(1).await.remove(0);
+    let fix = line["fix"].as_str().unwrap();
+    assert!(fix.contains("operator_secret_previous") && fix.contains("white space"), "{line}");
+}
+
+#[tokio::test]
 async fn the_operator_cannot_send() {
     let hook = Hook::with(&[WITH_OPERATOR]).await;
     let request = hook.request().body(Full::new(envelope("+15550100123").to_string().into()));
