@@ -474,6 +474,26 @@ mod tests {
     }
 
     #[test]
+    fn once_the_first_road_has_said_202_nothing_that_it_says_later_sends_the_message_over() {
+        for then in [
+            FakeAnswer::of(503, ""),
+            FakeAnswer::of(429, ""),
+            FakeAnswer::of(401, ""),
+            at_once(SendError::NotConnected),
+            at_once(SendError::Broken),
+            hung(),
+        ] {
+            let label = format!("{then:?}");
+            let first = [accepted_without_body(BodyError::Broken), then];
+            let host = host(first, [FakeAnswer::accepted("id-2")]);
+            let delivery = send_one(&host);
+            assert_eq!(requests(&host), (2, 0), "{label}");
+            assert_eq!(delivery.road, Road::Primary, "{label}");
+            assert!(fix(&delivery).contains("may have been sent"), "{label}");
+        }
+    }
+
+    #[test]
     fn a_repeat_that_the_first_road_takes_keeps_the_message_there() {
         let broken = at_once(SendError::Broken);
         let host = host([broken, FakeAnswer::accepted("id-1")], []);

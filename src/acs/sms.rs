@@ -194,7 +194,7 @@ pub struct Tried {
     pub may_be_sent: bool,
     /// The road stood in the way, not the message.
     pub road_failed: bool,
-    /// Another road may do: this one failed without having said that it took the message.
+    /// Another road may do: this one failed, and in no attempt has it said that it took the message.
     pub may_go_over: bool,
 }
 
@@ -224,7 +224,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
 
     let mut backoff = FIRST_BACKOFF;
     let mut attempts = Vec::new();
-    let mut may_be_sent = false;
+    let (mut may_be_sent, mut most_likely_sent) = (false, false);
     let mut attempt = Attempt::refused(None, no_time_left());
     let (mut next, mut ended) = (started, started);
     // An attempt without the time to hear of it would send a message and deny it.
@@ -244,6 +244,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
             accepted: attempt.result.is_ok(),
         });
         may_be_sent |= attempt.may_be_sent;
+        most_likely_sent |= attempt.most_likely_sent;
         let Some(wait) = attempt.again_after else { break };
         // 409 says that this road is at work on the message.
         let settled = attempts.len() > 1 && attempt.status != Some(409);
@@ -263,7 +264,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
         result: attempt.result,
         may_be_sent,
         road_failed: attempt.road_failed,
-        may_go_over: attempt.road_failed && !attempt.most_likely_sent,
+        may_go_over: attempt.road_failed && !most_likely_sent,
     }
 }
 
