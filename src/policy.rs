@@ -75,11 +75,12 @@ pub fn check(rules: &Rules, number: &PhoneNumber, plan: Plan) -> Result<(), Refu
     }
     let canonical = number.canonical();
     // As it is written, too: +549 is how one blocks Argentina's mobiles.
-    let blocked = |prefix: &&String| {
+    let blocked = |prefix: &String| {
         canonical.starts_with(prefix.as_str()) || number.as_str().starts_with(prefix.as_str())
     };
-    if let Some(prefix) = rules.blocked_prefixes.iter().find(blocked) {
-        let fix = format!("Numbers that begin with {prefix} are in blocked_prefixes.");
+    if let Some(at) = rules.blocked_prefixes.iter().position(blocked) {
+        // By its place: a prefix may be as long as a number, which no log is told.
+        let fix = format!("The number begins with entry {} of blocked_prefixes.", at + 1);
         return Err(Refusal::new(Reason::PrefixBlocked, fix));
     }
     if !plan.takes_sms {

@@ -27,10 +27,11 @@ const fn case(
 
 const ORDINARY: &str = "+15550100123";
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     case(&[("sending", "off")], ORDINARY, "paused"),
     case(&[], "+881612345678", "prefix_blocked"),
     case(&[("blocked_prefixes", "+44900, +1555")], ORDINARY, "prefix_blocked"),
+    case(&[("blocked_prefixes", "+15550100123")], ORDINARY, "prefix_blocked"),
     case(&[("blocked_prefixes", "+549")], "+5491123456789", "prefix_blocked"),
     case(&[("blocked_prefixes", "+5411")], "+5491123456789", "prefix_blocked"),
     // The first rule that says no decides.
@@ -94,6 +95,7 @@ async fn what_the_policy_refuses_fails_and_sends_nothing() {
         let line = last_line(&hook, case.passes + 1).await;
         assert_eq!((&line["outcome"], &line["level"]), (&json!("refused"), &json!("warn")));
         assert_eq!(line.get("okta_status"), None);
+        assert!(!format!("{line}{}", answer.text).contains(case.number), "{line} {answer:?}");
     }
 }
 
