@@ -218,17 +218,26 @@ impl Hook {
             Ok(proof) => return Ok(proof.name(false)),
             Err(refusal) => refusal,
         };
-        let refusal = match config::read_previous_callers(ports.variables, callers) {
+        let problems = match config::read_previous_callers(ports.variables, callers) {
             Ok(previous) => match previous.identify(request) {
                 Ok(proof) => return Ok(proof.name(true)),
-                Err(_) => refusal,
+                Err(_) => None,
             },
-            // The caller may have what can't be read: the log tells the owner, and nobody else is told.
-            Err(problems) => refusal.with_log_fix(problems.text()),
+            Err(problems) => Some(problems.text()),
         };
-        let (oauth, token) = callers.token(request).ok_or(refusal)?;
-        self.check_token(oauth, &token, ports, until)?;
-        Ok(Proof::OAuth.name(false))
+        let refusal = match callers.token(request) {
+            Some((oauth, token)) => match self.check_token(oauth, &token, ports, until) {
+                Ok(()) => return Ok(Proof::OAuth.name(false)),
+                Err(refusal) => refusal,
+            },
+            None => refusal,
+        };
+        // The caller may have what can't be read: the log tells the owner, and nobody else is told.
+        let Some(mut log_fix) = problems else { return Err(refusal) };
+        if let Some(besides) = &refusal.log_fix {
+            log_fix.extend(["; besides, ", besides]);
+        }
+        Err(refusal.with_log_fix(log_fix))
     }
 
     /// Checks a bearer token, in half of the time: the other half is ACS's.
@@ -243,7 +252,7 @@ impl Hook {
         let now = ports.clock.instant();
         let half = now.plus(until.since(now) / 2);
         let checked = oauth.check(token, key, ports, half).map_err(|refused| match refused {
-            Refused::Token(fault) => {
+            Refused::Token(fault) | Refused::UnknownKey(fault) => {
                 for challenge in self.challenges.iter_mut().filter(|it| **it == auth::BEARER) {
                     *challenge = auth::INVALID_TOKEN;
                 }
@@ -600,6 +609,14 @@ mod tests {
         request.headers[0].1 = b"Bearer of-the-gateway".to_vec();
         request.headers.push(("x-key", b"old".to_vec()));
         assert_eq!(handle(&mut request, host.ports()).response.status, 200);
+        let host = host.with("okta_header_secret_previous", "old\n");
+        let handled = handle(&mut request, host.ports());
+        assert_eq!(handled.response.status, 401);
+        for fix in
+            ["okta_header_secret_previous begins or ends with white space", "not a signed JWT"]
+        {
+            assert!(handled.log.contains(fix), "{}", handled.log);
+        }
     }
 
     #[test]

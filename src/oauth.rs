@@ -38,6 +38,9 @@ pub struct Checked {
 pub enum Refused<E> {
     /// The token is wrong.
     Token(String),
+    /// The token's key is not among the issuer's, as far as they are known: they are asked for once a minute
+    /// at most, by one hook of many.
+    UnknownKey(String),
     /// The keys by which it could be told are not to be had.
     KeysUnavailable(String),
     /// The key of the store is not to be had.
@@ -63,14 +66,11 @@ impl OAuth {
         let key = key().map_err(Refused::NoStoreKey)?;
         let wanted = |keys: &Jwks| !token.is_of_another_key(keys);
         let keys = issuer::keys(&self.issuer, wanted, &key, ports, until).map_err(unavailable)?;
-        let verified = token.verify(&keys.jwks);
-        // Whether the issuer has such a key is not known then.
-        if let (Err(SignatureFault::UnknownKey), Some(cause)) =
-            (verified, &keys.warnings.fetch_failed)
-        {
-            return Err(unavailable(cause.clone()));
-        }
-        verified.map_err(|fault| Refused::Token(text(fault.to_string())))?;
+        token.verify(&keys.jwks).map_err(|fault| match (fault, &keys.warnings.fetch_failed) {
+            (SignatureFault::UnknownKey, Some(cause)) => unavailable(cause.clone()),
+            (SignatureFault::UnknownKey, None) => Refused::UnknownKey(text(fault.to_string())),
+            _ => Refused::Token(text(fault.to_string())),
+        })?;
         Ok(Checked { warnings: keys.warnings, key, refresh_due: keys.refresh_due })
     }
 }

@@ -212,7 +212,8 @@ impl Delivery {
         let until = ports.clock.instant().plus(KEYS_TIME);
         let checked = oauth.check(&token, key, ports, until).map_err(|refused| match refused {
             Refused::Token(fault) => Refusal::unauthorized(fault),
-            Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
+            // It may be the issuer's newest, which the next delivery finds.
+            Refused::UnknownKey(cause) | Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
             Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
         })?;
         self.line.warnings.extend(checked.warnings.names());

@@ -18,7 +18,7 @@
 //! | in the last tenth of that time | used, and fetched anew once the answer has left, at most once a minute |
 //! | up to 24 hours older | fetched anew in half of the time; used as they are, with a warning, if that fails |
 //! | older, or not there | fetched; the hook fails if that fails |
-//! | do not have the key that a token names | fetched anew, at most once a minute |
+//! | do not have the key of a token | fetched anew, at most once a minute |
 //!
 //! An issuer that failed is left alone for 5 seconds, and then asked by one hook every 5 seconds: the
 //! others go on with what is there, or fail at once. A token whose key is there never waits because of one whose key is not.

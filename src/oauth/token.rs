@@ -91,10 +91,16 @@ impl<'a> Token<'a> {
         self.key_id.as_deref()
     }
 
-    /// Whether the key that it names is not among these: the issuer may have newer ones.
+    /// Whether the key that it names, or, where it names none, the one that made its signature, is not among
+    /// these: the issuer may have newer ones.
     pub fn is_of_another_key(&self, keys: &Jwks) -> bool {
-        let fitting = keys.fitting(self.key_id(), self.algorithm);
-        matches!(fitting.err(), Some(SignatureFault::UnknownKey))
+        match &self.key_id {
+            Some(_) => {
+                let fitting = keys.fitting(self.key_id(), self.algorithm);
+                matches!(fitting.err(), Some(SignatureFault::UnknownKey))
+            }
+            None => self.verify(keys).is_err(),
+        }
     }
 
     /// Checks the signature by the issuer's keys.

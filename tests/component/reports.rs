@@ -365,7 +365,9 @@ pub async fn lines() -> Vec<Value> {
 
 #[tokio::test]
 async fn a_token_of_entra_for_event_grid_delivers_and_one_for_okta_does_not() {
-    use okta_telephony_dev::authorization_server::{AuthorizationServer, Flavour, Settings};
+    use okta_telephony_dev::authorization_server::{
+        AuthorizationServer, Flavour, Seal, Settings, seal,
+    };
     let flavour = Flavour::Entra { tenant: "6f0d1f3e-0f0a-4c5e-9b59-3c3f0f4d8a21".into() };
     let settings = Settings { flavour, ..Settings::new("127.0.0.1:0".parse().unwrap()) };
     let server = AuthorizationServer::start(settings).await.unwrap();
@@ -393,6 +395,14 @@ async fn a_token_of_entra_for_event_grid_delivers_and_one_for_okta_does_not() {
         let answer = ask(&hook, Method::POST, PATH, &[("authorization", &token)], "[]").await;
         assert_eq!(answer.status, status, "{client} {role}: {:?}", hook.log.lines());
     }
+    // A key that is not looked for yet: Event Grid has to come again.
+    let key = server.current_key();
+    let mut claims = server.claims();
+    (claims["azp"], claims["roles"]) = (event_grid.into(), json!([role]));
+    let header = json!({"alg": "RS256", "kid": "the-newest"});
+    let newest = format!("Bearer {}", seal(&header, &claims, Seal::Key(&key)));
+    let answer = ask(&hook, Method::POST, PATH, &[("authorization", &newest)], "[]").await;
+    assert_eq!(answer.status, 503, "{:?}", hook.log.lines());
     // Event Grid's token opens nothing else.
     let token = token(event_grid, role);
     let request = hook.request().header("authorization", &token);

@@ -546,6 +546,17 @@ fn a_key_is_used_for_what_it_is_for_only() {
 }
 
 #[test]
+fn a_token_without_a_kid_is_of_another_key_where_none_of_these_has_signed_it() {
+    let (old, new) = (with(rsa_key("old"), &[("n", Some(modulus(2048)))]), rsa_key("new"));
+    let token = signed_token(Algorithm::Rs256, rfc7515::RS256);
+    for (keys, is_of_another_key) in
+        [(vec![new.clone()], false), (vec![old.clone()], true), (vec![old, new], true)]
+    {
+        assert_eq!(token.is_of_another_key(&key_set(&keys)), is_of_another_key, "{keys:?}");
+    }
+}
+
+#[test]
 fn a_token_is_verified_by_the_key_it_names() {
     use SignatureFault::{AmbiguousKey, UnknownKey, UnusableKey, WrongSignature};
     let right = rsa_key;
