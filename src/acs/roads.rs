@@ -13,8 +13,8 @@
 //! | a 202, or another answer, that can't be understood | not over: the message was most likely taken |
 //!
 //! One repeat, not two: what ails one connection, or one front end, is past it after one; what ails
-//! the road would cost the second one 200 ms more. After the head of a 202 nothing goes over, so its
-//! body may take all the time that there is.
+//! the road would cost the second one 200 ms more. After the head of a 202 nothing goes over, so the
+//! road has all the time that there is, and is tried as often as a single one.
 //!
 //! The first road has half of the time, the second one what is left; the one tried last is tried as
 //! often as a single one is. Where both roads are one resource, with its two keys, there is nothing
@@ -443,7 +443,7 @@ mod tests {
             (FakeAnswer::of(202, "?"), 1, false, false),
             (accepted_without_body(BodyError::Late), 1, false, false),
             (accepted_without_body(BodyError::TooLarge), 1, false, false),
-            (accepted_without_body(BodyError::Broken), 2, false, false),
+            (accepted_without_body(BodyError::Broken), 5, false, false),
             (recipient(400), 1, false, false),
             (recipient(404), 1, false, false),
             (recipient(202), 1, false, false),
@@ -475,21 +475,38 @@ mod tests {
 
     #[test]
     fn once_the_first_road_has_said_202_nothing_that_it_says_later_sends_the_message_over() {
-        for then in [
-            FakeAnswer::of(503, ""),
-            FakeAnswer::of(429, ""),
-            FakeAnswer::of(401, ""),
-            at_once(SendError::NotConnected),
-            at_once(SendError::Broken),
-            hung(),
+        for (then, asked) in [
+            (FakeAnswer::of(503, ""), 5),
+            (FakeAnswer::of(401, ""), 2),
+            (at_once(SendError::NotConnected), 5),
+            (at_once(SendError::Broken), 5),
+            (hung(), 2),
         ] {
             let label = format!("{then:?}");
-            let first = [accepted_without_body(BodyError::Broken), then];
+            let first = [&[accepted_without_body(BodyError::Broken)][..], &vec![then; 9]].concat();
             let host = host(first, [FakeAnswer::accepted("id-2")]);
             let delivery = send_one(&host);
-            assert_eq!(requests(&host), (2, 0), "{label}");
+            assert_eq!(requests(&host), (asked, 0), "{label}");
             assert_eq!(delivery.road, Road::Primary, "{label}");
             assert!(fix(&delivery).contains("may have been sent"), "{label}");
+        }
+    }
+
+    #[test]
+    fn once_the_first_road_has_said_202_it_has_all_the_time_and_every_repeat() {
+        let accepted = || FakeAnswer::accepted("id-1").1;
+        let late = |milliseconds, answer| (Duration::from_millis(milliseconds), answer);
+        let broken = || accepted_without_body(BodyError::Broken);
+        for first in [
+            vec![broken(), FakeAnswer::of(503, ""), FakeAnswer::accepted("id-1")],
+            vec![broken(), late(1300, accepted())],
+            vec![late(1200, broken().1), late(20, accepted())],
+        ] {
+            let (label, asked) = (format!("{first:?}"), first.len());
+            let host = host(first, []);
+            let delivery = send_one(&host);
+            assert_eq!(delivery.result, Ok(Some("id-1".into())), "{label}");
+            assert_eq!(requests(&host), (asked, 0), "{label}");
         }
     }
 
@@ -840,6 +857,20 @@ mod tests {
         let slow = (Duration::from_secs(1), FakeAnswer::accepted("id-1").1);
         let host = later(with_down(&[Road::Primary]), 5).answering_at(FIRST, [slow]);
         assert!(send_one(&host).result.is_ok());
+        assert!(!is_down(&host, Road::Primary));
+    }
+
+    #[test]
+    fn what_fails_as_the_last_resort_puts_no_probe_off() {
+        let slow = || (Duration::from_millis(400), FakeAnswer::accepted("id-1").1);
+        let mut host = with_down(&[Road::Primary]);
+        for _ in 0..2 {
+            host = later(host, 2).answering_at(SECOND, [hung()]).answering_at(FIRST, [slow()]);
+            assert!(send_one(&host).result.is_err());
+            assert_eq!(requests(&host), (1, 1));
+        }
+        let host = later(host, 1).answering_at(FIRST, [slow()]);
+        assert_eq!(send_one(&host).road, Road::Primary);
         assert!(!is_down(&host, Road::Primary));
     }
 

@@ -144,7 +144,7 @@ impl Repeatability {
 }
 
 /// A road's turn with a message.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Turn<'a> {
     /// Which road it is: its variables are named where something is wrong with them.
     pub road: Road,
@@ -152,13 +152,13 @@ pub struct Turn<'a> {
     pub acs: &'a Acs,
     /// When the turn ends at the latest.
     pub until: Instant,
-    /// When the whole hook's time for ACS ends: the end of the wait for an answer's body once its
-    /// head has said 202, after which no other road is taken.
+    /// When the whole hook's time for ACS ends: the end of the turn once the head of an answer has said
+    /// 202, after which no other road is taken.
     pub deadline: Instant,
     /// Whether the message is tried again as long as that can help and fits. A road that is not
     /// patient leaves what was not sent to the other road at once, and tries once more only where
     /// ACS may have taken the message: the repeat, which is harmless on the same road only, may
-    /// settle that.
+    /// settle that. One that has said 202 is patient from then on.
     pub patient: bool,
 }
 
@@ -202,6 +202,7 @@ pub struct Tried {
 ///
 /// The request is the same in every attempt, so that ACS sends its message once whatever got lost.
 pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
+    let mut turn = *turn;
     let acs = turn.acs;
     let body = request_body(acs, message);
     let path_and_query = format!("/sms?api-version={}", acs.api_version);
@@ -235,7 +236,7 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
             ports.clock.sleep(next);
             ports.clock.instant()
         };
-        attempt = try_once(&request, turn, ports);
+        attempt = try_once(&request, &turn, ports);
         ended = ports.clock.instant();
         attempts.push(Attempted {
             started,
@@ -244,7 +245,10 @@ pub fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
             accepted: attempt.result.is_ok(),
         });
         may_be_sent |= attempt.may_be_sent;
-        most_likely_sent |= attempt.most_likely_sent;
+        if attempt.most_likely_sent {
+            most_likely_sent = true;
+            (turn.until, turn.patient) = (turn.deadline, true);
+        }
         let Some(wait) = attempt.again_after else { break };
         // 409 says that this road is at work on the message.
         let settled = attempts.len() > 1 && attempt.status != Some(409);
