@@ -74,7 +74,7 @@ pub fn check(rules: &Rules, number: &PhoneNumber, plan: Plan) -> Result<(), Refu
         return Err(Refusal::new(Reason::Paused, "Sending is switched off: set sending to on."));
     }
     let canonical = number.canonical();
-    // As it is written, too: +549 is how one blocks Argentina's mobiles.
+    // As it is written, too: by +549 one blocks Argentina's mobiles, where they are written with the 9.
     let blocked = |prefix: &String| {
         canonical.starts_with(prefix.as_str()) || number.as_str().starts_with(prefix.as_str())
     };
