@@ -181,7 +181,14 @@ impl Hook {
 
         let sending = config::read_sending(ports.variables, plan.region).map_err(misconfigured)?;
         let wording = config::read_wording(ports.variables).map_err(misconfigured)?;
-        let text = wording.text(&Passcode::of(&hook_request, now));
+        let repeatability = Repeatability::of(
+            hook_request.event_id.as_deref(),
+            hook_request.event_time,
+            now,
+            ports.random,
+        );
+        // Of the event, not of the moment: a call that is repeated must make the same message of it, minutes too.
+        let text = wording.text(&Passcode::of(&hook_request, repeatability.first_sent));
         let segments = message::segments(&text);
         self.segments = Some(segments);
         (self.line.segments, self.line.encoding) =
@@ -192,12 +199,6 @@ impl Hook {
             let limits = policy::limits_of(&rules, &hook_request, &canonical);
             self.count(&limits, &sending.primary.resource, ports, now)?;
         }
-        let repeatability = Repeatability::of(
-            hook_request.event_id.as_deref(),
-            hook_request.event_time,
-            now,
-            ports.random,
-        );
         let tag = self.line.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
         let message = Message { to, text: &text, repeatability, tag: tag.as_deref() };
         self.send(&sending, &message, ports, until)?;
@@ -333,7 +334,7 @@ impl Hook {
         if delivery.store_failed {
             self.line.warn(STORE_UNAVAILABLE);
         }
-        self.line.message_id = delivery.result?.as_deref().map(Identifier::new);
+        self.line.message_id = delivery.result?.as_deref().map(Identifier::of_message);
         Ok(())
     }
 
@@ -617,6 +618,33 @@ mod tests {
         {
             assert!(handled.log.contains(fix), "{}", handled.log);
         }
+    }
+
+    #[test]
+    fn a_call_that_is_repeated_makes_the_same_message_of_the_event() {
+        let mut host = FakeHost::default()
+            .with("message_template", "${code} holds for ${minutes} minutes")
+            .answering(["1", "2"].map(FakeAnswer::accepted));
+        // Of the host's time, to the second; it expires 302 seconds later.
+        let envelope = include_str!("../sample/okta-envelope.json").replace("12:05:00", "12:05:02");
+        for _ in 0..2 {
+            let handled = handle(&mut FakeRequest::hook(&*envelope), host.ports());
+            assert_eq!(handled.response.status, 200);
+            host.now += Duration::from_secs(3);
+        }
+        let sent = host.sent.borrow();
+        assert!(sent[0].body.contains("holds for 6 minutes"));
+        assert_eq!(sent[0].body, sent[1].body);
+    }
+
+    #[test]
+    fn acs_message_id_without_a_letter_is_told_to_the_letter() {
+        let id = "Outgoing_2020061020372512345678-7890-4123-9012-345678901234";
+        let host = FakeHost::default().answering([FakeAnswer::accepted(id)]);
+        let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
+        assert!(String::from_utf8(handled.response.body).unwrap().contains(id));
+        let After::Hook(done) = handled.after else { panic!() };
+        assert_eq!(done.line.message_id.unwrap().as_str(), id);
     }
 
     #[test]

@@ -51,6 +51,25 @@ impl Identifier {
     /// ```
     pub fn new(text: &str) -> Self {
         let lettered = text.chars().take(64).any(|c| c.is_ascii_alphabetic());
+        Self::of(text, lettered)
+    }
+
+    /// Makes ACS's id of a message fit. It has 14 digits and a UUID, which may by chance have no letter
+    /// either: longer than any number or passcode, it is told all the same.
+    ///
+    /// ```
+    /// use okta_telephony_acs::telemetry::Identifier;
+    ///
+    /// let id = "2020061020372512345678-7890-4123-9012-345678901234";
+    /// assert_eq!(Identifier::of_message(id).as_str(), id);
+    /// assert_eq!(Identifier::of_message("+15550100123").as_str(), "____________");
+    /// ```
+    pub fn of_message(id: &str) -> Self {
+        const LENGTH: usize = 14 + 36;
+        if id.len() < LENGTH { Self::new(id) } else { Self::of(id, true) }
+    }
+
+    fn of(text: &str, lettered: bool) -> Self {
         let fits = |c: char| lettered && (c.is_ascii_alphanumeric() || "._:-".contains(c));
         Self(text.chars().take(64).map(|c| if fits(c) { c } else { '_' }).collect())
     }

@@ -282,7 +282,7 @@ fn message_id(id: &str) -> Result<Identifier, BadEvent> {
     match canonical_id(id) {
         "" => Err(BadEvent::NoMessageId),
         id => {
-            let identifier = Identifier::new(id);
+            let identifier = Identifier::of_message(id);
             if identifier.as_str() == id { Ok(identifier) } else { Err(BadEvent::MessageId) }
         }
     }

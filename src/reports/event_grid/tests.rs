@@ -108,6 +108,20 @@ fn microsofts_validation_is_read_in_both_schemas() {
 }
 
 #[test]
+fn an_id_that_has_no_letter_by_chance_is_an_id() {
+    let id = "2020061020372512345678-7890-4123-9012-345678901234";
+    for (id, is_one) in [(id, true), (&id[1..], false), ("+15550100123", false)] {
+        let [body, _] = reports(&format!(r#""messageId":"{id}","deliveryStatus":"Failed""#));
+        match one(&body) {
+            Ok(Event::Report(report)) => {
+                assert!(is_one && report.message_id.as_str() == id, "{id}")
+            }
+            refused => assert!(!is_one && refused == Err(BadEvent::MessageId), "{id}"),
+        }
+    }
+}
+
+#[test]
 fn what_microsofts_sdk_publishes_is_read_in_both_schemas_single_and_batched() {
     let id = |number| {
         Identifier::new(&format!("20260131120000000000{number}-0cbf-4304-9b03-1546683bb910"))
