@@ -227,6 +227,13 @@ there() { # what, az's arguments
 
 resource_there() { there "$1" resource show --ids "$2" --api-version "$3"; }
 
+# Whether it is there and done: what a run that was stopped has begun may still be in the making.
+made() { # what, id, API version
+  resource_there "$@" || return 1
+  run "  waiting until it is made" "see what az says" \
+    resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout 3600
+}
+
 # Gives a role, unless it is given.
 role() { # who, principal, type, role, scope
   local who=$1 principal=$2 type=$3 role=$4 scope=$5 given
@@ -321,7 +328,7 @@ make_group() {
 }
 
 make_acs() {
-  resource_there "ACS resource $acs_name" "$acs_id" $ACS_API && return
+  made "ACS resource $acs_name" "$acs_id" $ACS_API && return
   put "ACS resource $acs_name: making it" "az account list-locations; the data location can be what the portal offers" \
     "$acs_id" $ACS_API "{\"location\":\"global\",\"properties\":{\"dataLocation\":\"$data_location\"}}"
 }
@@ -366,20 +373,20 @@ make_telemetry() {
       --workspace-name "$workspace_name" --location "$location" --retention-time 30
   fi
   # DisableLocalAuth false: the hook has an instrumentation key to show, and nothing else.
-  resource_there "Application Insights $insights_name" "$insights_id" $INSIGHTS_API && return
+  made "Application Insights $insights_name" "$insights_id" $INSIGHTS_API && return
   put "Application Insights $insights_name: making it" "see what az says" "$insights_id" $INSIGHTS_API \
     "{\"location\":\"$location\",\"kind\":\"web\",\"properties\":{\"Application_Type\":\"web\",\"WorkspaceResourceId\":\"$workspace_id\",\"DisableLocalAuth\":false}}"
 }
 
 make_redis() {
-  if ! resource_there "Azure Managed Redis $redis_name" "$redis_id" $REDIS_API; then
+  if ! made "Azure Managed Redis $redis_name" "$redis_id" $REDIS_API; then
     put "Azure Managed Redis $redis_name: making it, for a quarter of an hour" \
       "another --redis-sku, or --without-redis" "$redis_id" $REDIS_API \
       "{\"location\":\"$location\",\"sku\":{\"name\":\"$redis_sku\"},\"properties\":{\"minimumTlsVersion\":\"1.2\",\"highAvailability\":\"Enabled\",\"publicNetworkAccess\":\"$redis_network\"}}"
   fi
   # NoCluster: Spin's client does not follow a cluster. Encrypted: there is no port without TLS. Access keys:
   # Spin's Redis store has one URL, so a password that does not expire after an hour.
-  resource_there "its database" "$redis_id/databases/default" $REDIS_API && return
+  made "its database" "$redis_id/databases/default" $REDIS_API && return
   put "its database: making it" "see what az says" "$redis_id/databases/default" $REDIS_API \
     '{"properties":{"clientProtocol":"Encrypted","port":10000,"clusteringPolicy":"NoCluster","evictionPolicy":"NoEviction","accessKeysAuthentication":"Enabled"}}'
 }

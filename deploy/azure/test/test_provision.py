@@ -233,6 +233,10 @@ class Provision(unittest.TestCase):
         made = [thing for thing in self.made() if thing != "provider register"]
         # This one az writes over what is there, so that a new cluster can take the old one's place.
         self.assertEqual(made, ["identity federated-credential create"])
+        # What was begun by a run that was stopped may still be in the making.
+        awaited = [call["args"][3] for call in self.calls() if call["args"][:2] == ["resource", "wait"]]
+        self.assertEqual([id.split("/")[-2] for id in awaited],
+                         ["communicationServices", "components", "redisEnterprise", "databases"])
         registered = [call["args"] for call in self.calls() if call["args"][:2] == ["provider", "register"]]
         self.assertFalse(any("Microsoft.Storage" in args for args in registered))
 
