@@ -110,9 +110,8 @@ pub struct Serve {
     /// Where the hook listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// Give an application variable a value; `NAME=@FILE` takes it from a file, without one
-    /// trailing line break. Goes over SPIN_VARIABLE_NAME in the environment, which goes over .env,
-    /// which goes over spin.toml
+    /// Give an application variable a value; `NAME=@FILE` takes it from a file, to the letter. Goes
+    /// over SPIN_VARIABLE_NAME in the environment, which goes over .env, which goes over spin.toml
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub variable: Vec<(String, String)>,
     /// The folder that keeps the key-value stores [default: .spin beside the spin.toml]

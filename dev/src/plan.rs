@@ -101,6 +101,17 @@ impl Plan {
                          needs the former for itself, so give both or neither"
                     );
                 }
+                // What the emulator refuses would go over to it, be sent, and be paid for.
+                let secondary = "acs_secondary_connection_string";
+                if given(&variables, secondary).is_some() {
+                    if asked(secondary) {
+                        bail!(
+                            "{secondary} is given and acs_connection_string is not: the emulator that then runs is to \
+                             take all messages, so give both or neither"
+                        );
+                    }
+                    variables.insert(secondary.into(), String::new());
+                }
                 if given(&variables, "acs_from_shortcode").is_none() {
                     variables.insert("acs_from_shortcode".into(), "12345".into());
                 }
@@ -259,16 +270,10 @@ fn contents(name: &str, value: &str) -> Result<String> {
     let Some(path) = value.strip_prefix('@') else {
         return Ok(value.to_string());
     };
-    let mut text = std::fs::read_to_string(path).with_context(|| {
+    // To the letter, as Spin takes it: a line break at the end of a secret is found here, too.
+    std::fs::read_to_string(path).with_context(|| {
         format!("--variable {name}=@{path}: give the path of a text file after the @")
-    })?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    Ok(text)
+    })
 }
 
 /// The host in a connection string's endpoint: all of it that may be printed.
@@ -456,6 +461,13 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("give both or neither"), "{error}");
+        let error = plan(&["--variable", "acs_secondary_connection_string=endpoint=https://a.b/"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("give both or neither"), "{error}");
+        let for_a_real_acs = [("acs_secondary_connection_string", "endpoint=https://a.b/")];
+        let plan_of_env = plan_in(&for_a_real_acs, &[]).unwrap();
+        assert_eq!(plan_of_env.variables["acs_secondary_connection_string"], "");
         let for_a_real_acs = [("extra_outbound_host", "https://*.communication.azure.us")];
         let mut plan = plan_in(&for_a_real_acs, &[]).unwrap();
         plan.send_to_emulator("http://127.0.0.1:4000", String::new(), String::new());
@@ -508,12 +520,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gives_a_value_without_its_last_line_break() {
+    fn a_file_gives_a_value_to_the_letter() {
         let path = std::env::temp_dir().join(format!("variable-{}", std::process::id()));
-        for (text, value) in [("a\n", "a"), ("a\n\n", "a\n"), ("a\r\n", "a"), ("a", "a"), ("", "")]
-        {
+        for text in ["a\n", "a\r\n", "a", ""] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(contents("n", &format!("@{}", path.display())).unwrap(), value);
+            assert_eq!(contents("n", &format!("@{}", path.display())).unwrap(), text);
         }
         std::fs::remove_file(&path).unwrap();
         let error = contents("n", "@/no/such/file").unwrap_err().to_string();

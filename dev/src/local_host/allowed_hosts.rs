@@ -2,8 +2,8 @@
 //!
 //! An entry is `scheme://host[:port]`. The scheme may be `*`; the host may be `*`, or start with
 //! `*.` for any number of labels; the port may be `*`, and is the scheme's own where none is given.
-//! It is compared as written, with a request's host in lower case: as under Spin, an upper-case letter
-//! never fits. Spin's address ranges, port ranges and service chaining (`self`, `*.spin.internal`) are refused.
+//! A request's host is compared in lower case, and so is an entry's, but for what follows `*.`: as under Spin
+//! since 3.4, an upper-case letter never fits there. Spin's address ranges, port ranges and service chaining (`self`, `*.spin.internal`) are refused.
 
 use anyhow::{Result, bail};
 use http::Uri;
@@ -117,7 +117,7 @@ impl Entry {
                     "`{entry}` calls back into the application, which this host doesn't do: run it under `spin up`"
                 )
             }
-            None => Host::Exactly(host.to_string()),
+            None => Host::Exactly(host.to_ascii_lowercase()),
         };
         let scheme = (scheme != "*").then(|| scheme.to_string());
         Ok(Self { scheme, host, port })
@@ -171,7 +171,8 @@ mod tests {
             ),
             ("*://*:*", &["http://a", "https://b.c:9"], &["/no/host"]),
             ("https://*", &["https://a"], &["https://a:444", "http://a"]),
-            ("https://A.example", &[], &["https://a.example", "https://A.example"]),
+            ("https://A.example", &["https://a.example", "https://A.example"], &[]),
+            ("https://*.A.example", &[], &["https://b.a.example", "https://b.A.example"]),
             (" https://a.example ", &["https://A.example"], &["https://b.example"]),
         ];
         for (entry, allowed, refused) in table {
