@@ -130,9 +130,11 @@ pub fn send(
 
     let now = ports.clock.instant();
     let left = until.since(now);
-    let (road, time, patient) = match choice {
-        Choice::Half => (Road::Primary, left / 2, false),
-        Choice::Skip(down) => (down.other(), left.saturating_sub(LAST_RESORT).max(left / 2), true),
+    let (road, time, patient, last_resort) = match choice {
+        Choice::Half => (Road::Primary, left / 2, false, None),
+        Choice::Skip(down) => {
+            (down.other(), left.saturating_sub(LAST_RESORT).max(left / 2), true, Some(down))
+        }
     };
     let first_until = until.min(now.plus(time.max(SHORTEST_ATTEMPT)));
     let turn = |road, until_then, patient| Turn {
@@ -148,7 +150,7 @@ pub fn send(
 
     let tried = [Some((road, &first)), second.as_ref().map(|second| (road.other(), second))];
     if !store_failed {
-        store_failed = remember(tried, records, ports).is_err();
+        store_failed = remember(tried, last_resort, records, ports).is_err();
     }
     let delivery = match second {
         None => delivery(road, first, None),
@@ -213,13 +215,18 @@ fn read(store: &dyn Store) -> Result<Records, StoreUnavailable> {
 }
 
 /// Writes down who failed and who is up again. `before` is what was known at the start: a success
-/// after nothing is nothing to write.
+/// after nothing is nothing to write. That the last resort failed is not news either: it was down, and in so
+/// little time a road that is slow fails always, which must put off no probe.
 fn remember(
     tried: [Option<(Road, &Tried)>; 2],
+    last_resort: Option<Road>,
     mut before: Records,
     ports: Ports<'_>,
 ) -> Result<(), StoreUnavailable> {
-    let tried = || tried.iter().flatten();
+    let tried = || {
+        let tried = tried.iter().flatten();
+        tried.filter(|(road, tried)| !tried.road_failed || Some(*road) != last_resort)
+    };
     let news = |(road, tried): &(Road, &Tried)| {
         tried.road_failed || tried.result.is_ok() && *before.of(*road) != Record::default()
     };
@@ -864,10 +871,12 @@ mod tests {
     fn what_fails_as_the_last_resort_puts_no_probe_off() {
         let slow = || (Duration::from_millis(400), FakeAnswer::accepted("id-1").1);
         let mut host = with_down(&[Road::Primary]);
+        let down = *read(&host).unwrap().of(Road::Primary);
         for _ in 0..2 {
             host = later(host, 2).answering_at(SECOND, [hung()]).answering_at(FIRST, [slow()]);
             assert!(send_one(&host).result.is_err());
             assert_eq!(requests(&host), (1, 1));
+            assert_eq!(read(&host).unwrap().of(Road::Primary), &down);
         }
         let host = later(host, 1).answering_at(FIRST, [slow()]);
         assert_eq!(send_one(&host).road, Road::Primary);

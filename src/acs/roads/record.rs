@@ -10,7 +10,7 @@ pub const FAILURES: usize = 5;
 /// The time within which they must come, in milliseconds.
 pub const FAILURE_WINDOW_MS: u64 = 30_000;
 
-/// How far the probes of a road that is down are apart, in milliseconds.
+/// For how long a road that is down, or fails as it is probed, is left alone, in milliseconds.
 pub const PROBE_EVERY_MS: u64 = 5_000;
 
 /// The first byte: another one is another format.
@@ -51,9 +51,7 @@ impl Record {
         self.failures[FAILURES - 1] = now;
         // To either side: a clock that went back a little forgets no failure.
         let recent = |time: &u64| now.abs_diff(*time) <= FAILURE_WINDOW_MS;
-        // What fails as the last resort of another road is no probe: a road that is slow would never be
-        // found up by it, nor by a probe that it puts off.
-        if self.probe_is_due(now) && (self.is_down() || self.failures.iter().all(recent)) {
+        if self.is_down() || self.failures.iter().all(recent) {
             self.put_probe_off(now);
         }
     }
