@@ -549,12 +549,7 @@ fn prefixes(problems: &mut Problems, variables: &dyn Variables) -> Vec<String> {
         let fits = (1..=15).contains(&digits.len()) && !digits.starts_with('0');
         fits && digits.bytes().all(|b| b.is_ascii_digit())
     };
-    // As canonical numbers have it: no area code of Mexico begins with the 1 that mobile numbers had.
-    let without_mexicos_1 = |prefix: &str| match prefix.strip_prefix("+521") {
-        Some(rest) if !rest.is_empty() => ["+52", rest].concat(),
-        _ => prefix.to_owned(),
-    };
-    let prefixes: Vec<_> = said.split(',').map(|prefix| without_mexicos_1(prefix.trim())).collect();
+    let prefixes: Vec<_> = said.split(',').map(|prefix| prefix.trim().to_owned()).collect();
     if !prefixes.iter().all(|prefix| is_prefix(prefix)) {
         problems.add(NAME, "must be beginnings of numbers between commas, such as +881,+44900");
     }

@@ -145,6 +145,22 @@ impl PhoneNumber {
     }
 }
 
+/// What the canonical forms of numbers begin with that are written with this prefix: one with Mexico's old 1
+/// loses it, as no area code there begins with 1.
+///
+/// ```
+/// use okta_telephony_acs::phone_number::canonical_prefix;
+///
+/// assert_eq!(canonical_prefix("+52155"), "+5255");
+/// assert_eq!(canonical_prefix("+521"), "+521");
+/// ```
+pub fn canonical_prefix(prefix: &str) -> Cow<'_, str> {
+    match prefix.strip_prefix("+521") {
+        Some(rest) if !rest.is_empty() => Cow::Owned(["+52", rest].concat()),
+        _ => Cow::Borrowed(prefix),
+    }
+}
+
 impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use self::limits::{Limit, Rate, Scope};
 use crate::numbering::{Plan, Region};
 use crate::okta::request::{HookRequest, NotANumber};
-use crate::phone_number::PhoneNumber;
+use crate::phone_number::{PhoneNumber, canonical_prefix};
 use crate::refusal::{Reason, Refusal};
 
 /// The rules that a request is held to.
@@ -76,7 +76,7 @@ pub fn check(rules: &Rules, number: &PhoneNumber, plan: Plan) -> Result<(), Refu
     let canonical = number.canonical();
     // As it is written, too: by +549 one blocks Argentina's mobiles, where they are written with the 9.
     let blocked = |prefix: &String| {
-        canonical.starts_with(prefix.as_str()) || number.as_str().starts_with(prefix.as_str())
+        canonical.starts_with(&*canonical_prefix(prefix)) || number.as_str().starts_with(&**prefix)
     };
     if let Some(at) = rules.blocked_prefixes.iter().position(blocked) {
         // By its place: a prefix may be as long as a number, which no log is told.

@@ -27,7 +27,7 @@ const fn case(
 
 const ORDINARY: &str = "+15550100123";
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 25] = [
     case(&[("sending", "off")], ORDINARY, "paused"),
     case(&[], "+881612345678", "prefix_blocked"),
     case(&[("blocked_prefixes", "+44900, +1555")], ORDINARY, "prefix_blocked"),
@@ -35,6 +35,7 @@ const CASES: [Case; 24] = [
     case(&[("blocked_prefixes", "+549")], "+5491123456789", "prefix_blocked"),
     case(&[("blocked_prefixes", "+52155")], "+525512345678", "prefix_blocked"),
     case(&[("blocked_prefixes", "+52155")], "+5215512345678", "prefix_blocked"),
+    case(&[("blocked_prefixes", "+52155")], "+521551234567", "prefix_blocked"),
     case(&[("blocked_prefixes", "+5411")], "+5491123456789", "prefix_blocked"),
     // The first rule that says no decides.
     case(&[("blocked_prefixes", "+1800"), ("sending", "off")], "+18005550123", "paused"),
