@@ -639,7 +639,7 @@ mod tests {
 
     #[test]
     fn acs_message_id_without_a_letter_is_told_to_the_letter() {
-        let id = "Outgoing_2020061020372512345678-7890-4123-9012-345678901234";
+        let id = "2020061020372512345678-7890-4123-9012-345678901234";
         let host = FakeHost::default().answering([FakeAnswer::accepted(id)]);
         let handled = handle(&mut FakeRequest::hook(BARE), host.ports());
         assert!(String::from_utf8(handled.response.body).unwrap().contains(id));

@@ -7,7 +7,7 @@ pub mod issuer;
 pub mod token;
 
 use self::issuer::{Issuer, KeysUnavailable, Warnings};
-use self::token::{Expected, Jwks, SignatureFault, Token};
+use self::token::{Expected, Jwks, Token};
 use crate::ports::{Instant, Ports};
 use crate::store_key::StoreKey;
 
@@ -66,10 +66,12 @@ impl OAuth {
         let key = key().map_err(Refused::NoStoreKey)?;
         let wanted = |keys: &Jwks| !token.is_of_another_key(keys);
         let keys = issuer::keys(&self.issuer, wanted, &key, ports, until).map_err(unavailable)?;
-        token.verify(&keys.jwks).map_err(|fault| match (fault, &keys.warnings.fetch_failed) {
-            (SignatureFault::UnknownKey, Some(cause)) => unavailable(cause.clone()),
-            (SignatureFault::UnknownKey, None) => Refused::UnknownKey(text(fault.to_string())),
-            _ => Refused::Token(text(fault.to_string())),
+        token.verify(&keys.jwks).map_err(|fault| {
+            match (token.is_of_another_key(&keys.jwks), &keys.warnings.fetch_failed) {
+                (true, Some(cause)) => unavailable(cause.clone()),
+                (true, None) => Refused::UnknownKey(text(fault.to_string())),
+                (false, _) => Refused::Token(text(fault.to_string())),
+            }
         })?;
         Ok(Checked { warnings: keys.warnings, key, refresh_due: keys.refresh_due })
     }

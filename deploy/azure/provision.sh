@@ -230,7 +230,7 @@ resource_there() { there "$1" resource show --ids "$2" --api-version "$3"; }
 # Whether it is there and done: what a run that was stopped has begun may still be in the making.
 made() { # what, id, API version
   resource_there "$@" || return 1
-  run "  waiting until it is made" "see what az says" \
+  run "  waiting until it is made" "if it has failed, delete it: az resource delete --ids $2, then run this again" \
     resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout 3600
 }
 

@@ -545,7 +545,7 @@ fn keeps_its_promises(body: &[u8]) {
         match event {
             Ok(Event::Report(report)) => {
                 let id = report.message_id.as_str();
-                assert!((1..=64).contains(&id.len()) && Identifier::new(id).as_str() == id);
+                assert!((1..=64).contains(&id.len()) && Identifier::of_message(id).as_str() == id);
                 assert!(report.reported.code.is_none_or(|code| (1000..=9999).contains(&code)));
             }
             Ok(Event::Received(received)) => {
