@@ -15,7 +15,7 @@ use crate::stand_in::StandIn;
 const PHASES: [(&str, &str, usize); 7] = [
     ("start, route", "variables.get", 1),
     ("who calls; read and parse the body", "variables.get", 2),
-    ("policy, senders, text, key of the counters", "key-value.get", 1),
+    ("policy, senders, id and text of the message, key of the counters", "key-value.get", 1),
     ("count", "key-value.set", 1),
     ("make and sign the request to ACS", "outgoing-handler.handle", 1),
     ("read ACS's answer, answer Okta", "response-outparam.set", 1),
