@@ -3,7 +3,8 @@
 //! An entry is `scheme://host[:port]`. The scheme may be `*`; the host may be `*`, or start with
 //! `*.` for any number of labels; the port may be `*`, and is the scheme's own where none is given.
 //! A request's host is compared in lower case, and so is an entry's, but for what follows `*.`: as under Spin
-//! since 3.4, an upper-case letter never fits there. Spin's address ranges, port ranges and service chaining (`self`, `*.spin.internal`) are refused.
+//! since 3.4, an upper-case letter never fits there. Spin's address ranges, port ranges and service chaining
+//! (`self`, `*.spin.internal`) are refused.
 
 use anyhow::{Result, bail};
 use http::Uri;
