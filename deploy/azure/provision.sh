@@ -188,8 +188,13 @@ put() { # what, fix, id, API version, JSON, what a dry run shows of the JSON
   local what=$1 fix=$2 id=$3 version=$4 body=$5 shown=${6:-$5}
   run_with_input "$what" "$fix" "$body" "printf %s '$shown'" \
     rest --method put --url "$id?api-version=$version" --headers Content-Type=application/json --body @-
-  run "  waiting until it is made" "$fix" \
-    resource wait --ids "$id" --api-version "$version" --created --interval 10 --timeout 3600
+  wait_for "$fix" "$id" "$version"
+}
+
+# Waits until a resource is made, for an hour at most.
+wait_for() { # fix, id, API version
+  run "  waiting until it is made" "$1" \
+    resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout 3600
 }
 
 # Sets $value to what az says. $3 stands for it in a dry run.
@@ -230,8 +235,7 @@ resource_there() { there "$1" resource show --ids "$2" --api-version "$3"; }
 # Whether it is there and done: what a run that was stopped has begun may still be in the making.
 made() { # what, id, API version
   resource_there "$@" || return 1
-  run "  waiting until it is made" "if it has failed, delete it: az resource delete --ids $2, then run this again" \
-    resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout 3600
+  wait_for "if it has failed, delete it: az resource delete --ids $2, then run this again" "$2" "$3"
 }
 
 # Gives a role, unless it is given.
