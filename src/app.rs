@@ -253,7 +253,7 @@ impl Hook {
         let now = ports.clock.instant();
         let half = now.plus(until.since(now) / 2);
         let checked = oauth.check(token, key, ports, half).map_err(|refused| match refused {
-            Refused::Token(fault) | Refused::UnknownKey(fault) => {
+            Refused::Token(fault) | Refused::Untimely(fault) | Refused::UnknownKey(fault) => {
                 for challenge in self.challenges.iter_mut().filter(|it| **it == auth::BEARER) {
                     *challenge = auth::INVALID_TOKEN;
                 }

@@ -7,7 +7,7 @@ pub mod issuer;
 pub mod token;
 
 use self::issuer::{Issuer, KeysUnavailable, Warnings};
-use self::token::{Expected, Jwks, Token};
+use self::token::{Expected, Jwks, Token, TokenFault};
 use crate::ports::{Instant, Ports};
 use crate::store_key::StoreKey;
 
@@ -38,6 +38,8 @@ pub struct Checked {
 pub enum Refused<E> {
     /// The token is wrong.
     Token(String),
+    /// The token has expired, or is not valid yet: the next one may be in time, or a clock mended by then.
+    Untimely(String),
     /// The token's key is not among the issuer's, as far as they are known: they are asked for once a minute
     /// at most, by one hook of many.
     UnknownKey(String),
@@ -61,13 +63,18 @@ impl OAuth {
         let text = |fault: String| renamed(&fault, self.variables);
         let unavailable =
             |cause: KeysUnavailable| Refused::KeysUnavailable(text(cause.to_string()));
-        let token = Token::check(token, &self.expected, ports.clock.now())
-            .map_err(|fault| Refused::Token(text(fault.to_string())))?;
+        let token = Token::check(token, &self.expected, ports.clock.now()).map_err(|fault| {
+            let refused = match fault {
+                TokenFault::Expired | TokenFault::NotYetValid => Refused::Untimely,
+                _ => Refused::Token,
+            };
+            refused(text(fault.to_string()))
+        })?;
         let key = key().map_err(Refused::NoStoreKey)?;
-        let wanted = |keys: &Jwks| !token.is_of_another_key(keys);
+        let wanted = |keys: &Jwks| token.has_its_key_among(keys);
         let keys = issuer::keys(&self.issuer, wanted, &key, ports, until).map_err(unavailable)?;
         token.verify(&keys.jwks).map_err(|fault| {
-            match (token.is_of_another_key(&keys.jwks), &keys.warnings.fetch_failed) {
+            match (token.may_be_of_another_key(fault), &keys.warnings.fetch_failed) {
                 (true, Some(cause)) => unavailable(cause.clone()),
                 (true, None) => Refused::UnknownKey(text(fault.to_string())),
                 (false, _) => Refused::Token(text(fault.to_string())),

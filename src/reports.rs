@@ -212,8 +212,10 @@ impl Delivery {
         let until = ports.clock.instant().plus(KEYS_TIME);
         let checked = oauth.check(&token, key, ports, until).map_err(|refused| match refused {
             Refused::Token(fault) => Refusal::unauthorized(fault),
-            // It may be the issuer's newest, which the next delivery finds.
-            Refused::UnknownKey(cause) | Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
+            // The key may be the issuer's newest, which the next delivery finds, and that has a newer token.
+            Refused::Untimely(cause)
+            | Refused::UnknownKey(cause)
+            | Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
             Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
         })?;
         self.line.warnings.extend(checked.warnings.names());
@@ -431,6 +433,18 @@ mod tests {
                 "{}",
                 handled.log
             );
+        }
+    }
+
+    #[test]
+    fn reports_with_a_token_out_of_time_come_again() {
+        let (token, keys) = token_and_keys();
+        for (hours, fault) in [(-24, "not valid yet"), (24, "has expired")] {
+            let mut host = with_issuer(&keys);
+            host.now += time::Duration::hours(hours);
+            let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
+            assert_eq!(handled.response.status, 503, "{}", handled.log);
+            assert!(handled.log.contains(fault), "{}", handled.log);
         }
     }
 

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::oauth::token::{Expected, JWKS_LIMIT, Jwks, TOKEN_LIMIT, Token};
+use okta_telephony_acs::oauth::token::{Expected, Jwks, TOKEN_LIMIT, Token};
 use time::OffsetDateTime;
 
 fuzz_target!(|input: (&[u8], &[u8], &[u8], &[u8])| {
@@ -21,7 +21,6 @@ fuzz_target!(|input: (&[u8], &[u8], &[u8], &[u8])| {
     let parts = [header, payload, signature].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
     let token = parts.join(".");
     let keys = Jwks::parse(keys);
-    assert!(keys.is_err() || input.3.len() <= JWKS_LIMIT);
     if let Ok(token) = Token::check(token.as_bytes(), &expected, now) {
         assert!(parts.iter().map(String::len).sum::<usize>() < TOKEN_LIMIT);
         let _ = keys.map(|keys| token.verify(&keys));

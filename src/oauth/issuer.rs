@@ -281,7 +281,7 @@ impl<'a> Cache<'a> {
     /// The keys that were kept, if they are better than none.
     fn held(&self, now: u64) -> Option<Jwks> {
         // Authentic keys that can't be read are those of a version that took others.
-        self.entry.is_usable(now).then(|| Jwks::parse(&self.entry.jwks).ok()).flatten()
+        self.entry.is_usable(now).then(|| Jwks::parse(&self.entry.jwks)).flatten()
     }
 
     /// Tells other hooks that this one asks; whether they will know.

@@ -22,7 +22,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use time::OffsetDateTime;
 
 use json::{Unreadable, members, parse};
-pub use keys::{InvalidJwks, JWKS_LIMIT, Jwks, KEY_LIMIT, SignatureFault};
+pub use keys::{Jwks, KEY_LIMIT, SignatureFault};
 
 use crate::json::read::Json;
 
@@ -91,16 +91,22 @@ impl<'a> Token<'a> {
         self.key_id.as_deref()
     }
 
-    /// Whether the key that it names, or, where it names none, the one that made its signature, is not among
-    /// these: the issuer may have newer ones.
-    pub fn is_of_another_key(&self, keys: &Jwks) -> bool {
-        match &self.key_id {
+    /// Whether the key that it names, or, where it names none, the one that made its signature, is among
+    /// these: if not, the issuer may have newer ones.
+    pub fn has_its_key_among(&self, keys: &Jwks) -> bool {
+        match self.key_id() {
             Some(_) => {
                 let fitting = keys.fitting(self.key_id(), self.algorithm);
-                matches!(fitting.err(), Some(SignatureFault::UnknownKey))
+                !matches!(fitting.err(), Some(SignatureFault::UnknownKey))
             }
-            None => self.verify(keys).is_err(),
+            None => self.verify(keys).is_ok(),
         }
+    }
+
+    /// Whether keys other than those that found this fault may verify it: of a token that names no key,
+    /// nobody can tell a wrong signature from a newer key's.
+    pub fn may_be_of_another_key(&self, fault: SignatureFault) -> bool {
+        fault == SignatureFault::UnknownKey || self.key_id.is_none()
     }
 
     /// Checks the signature by the issuer's keys.
@@ -329,8 +335,6 @@ faults! {
     Scope = "the bearer token lacks the scope: okta_oauth_scope must be one that the authorization server grants to \
         the client, or with Entra an app role of the API";
 }
-
-impl std::error::Error for TokenFault {}
 
 impl From<Unreadable> for TokenFault {
     fn from(unreadable: Unreadable) -> Self {

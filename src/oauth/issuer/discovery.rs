@@ -76,7 +76,7 @@ pub enum KeysUnavailable {
     OtherIssuer,
     /// The metadata's `jwks_uri` is no URL of the issuer's origin.
     KeysElsewhere,
-    /// The keys are no JSON Web Key Set that the hook takes.
+    /// The keys are no JSON Web Key Set that the hook takes, or none of them is of use.
     NotKeys,
     /// The issuer failed a moment ago and was not asked.
     JustFailed,
@@ -133,8 +133,9 @@ impl fmt::Display for KeysUnavailable {
                  port: set okta_oauth_jwks_uri if that is right",
             ),
             Self::NotKeys => f.write_str(
-                "the keys of the authorization server are no JSON Web Key Set that the hook takes: look at \
-                 okta_oauth_jwks_uri, or at the jwks_uri in the server's metadata",
+                "the keys of the authorization server are no JSON Web Key Set of at most 32 keys, one of them RSA of \
+                 2048 to 4096 bits or P-256 for signatures: look at okta_oauth_jwks_uri, or at the jwks_uri in the \
+                 server's metadata",
             ),
             Self::JustFailed => f.write_str(
                 "the authorization server failed a few seconds ago and is left alone: the log said then why",
@@ -172,7 +173,8 @@ pub(super) fn find(
         }
     };
     let (bytes, cache_control) = get(&jwks_uri, Document::Keys, ports, until)?;
-    let jwks = Jwks::parse(&bytes).map_err(|_| KeysUnavailable::NotKeys)?;
+    // An issuer that has nothing of use to say has failed: what it said before holds.
+    let jwks = Jwks::parse(&bytes).filter(Jwks::is_of_use).ok_or(KeysUnavailable::NotKeys)?;
     Ok(Found { place, jwks, bytes, cache_control })
 }
 

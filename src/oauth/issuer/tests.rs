@@ -32,7 +32,12 @@ fn metadata(issuer: &str, jwks_uri: &str) -> Outcome {
 }
 
 fn jwks(kid: &str) -> String {
-    format!(r#"{{"keys":[{{"kid":"{kid}"}}]}}"#)
+    // The key of RFC 7515, appendix A.3.
+    let [x, y] = [
+        "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    ];
+    format!(r#"{{"keys":[{{"kid":"{kid}","kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}]}}"#)
 }
 
 /// Keys with a `Cache-Control`.
@@ -443,6 +448,19 @@ fn a_new_key_is_found_by_the_first_token_that_names_it() {
     assert!(!has(&ask(&host, "c").unwrap(), "c"));
     assert!(asked(&host).is_empty());
     assert!(has(&ask(&later(host, 1), "c").unwrap(), "c"));
+}
+
+#[test]
+fn keys_of_no_use_replace_none_that_are_held() {
+    let empty = || FakeAnswer::of(200, r#"{"keys":[]}"#);
+    let host = later(with_keys(), 3600 - 100).answering_to(KEYS, [empty()]);
+    refresh(&issuer(), &store_key(), host.ports());
+    assert_eq!(asked(&host), [OPENID, KEYS]);
+    let keys = ask(&host, "a").unwrap();
+    assert!(has(&keys, "a"));
+    let keys = ask(&later(host, 60), "invented").unwrap();
+    assert!(has(&keys, "a"));
+    assert_eq!(keys.warnings.fetch_failed, Some(KeysUnavailable::NotKeys));
 }
 
 #[test]

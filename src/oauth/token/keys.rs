@@ -18,9 +18,6 @@ use super::Algorithm;
 use super::json::{Unreadable, lists, members, parse};
 use crate::json::read::Json;
 
-/// The most bytes of a key set. Entra's, with its certificates, have about 20,000.
-pub const JWKS_LIMIT: usize = 64 * 1024;
-
 /// The most keys in a set. Okta's have one or two, Entra's under ten.
 pub const KEY_LIMIT: usize = 32;
 
@@ -47,34 +44,6 @@ pub(super) enum PublicKey {
     Rsa(RsaPublicKey),
     P256(VerifyingKey),
 }
-
-/// Why a key set can't be used at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvalidJwks {
-    /// More bytes than [`JWKS_LIMIT`].
-    TooLong,
-    /// Not a JSON object with a list of objects as `keys`.
-    NotAKeySet,
-    /// A member that is read is there twice.
-    DuplicateMember,
-    /// More keys than [`KEY_LIMIT`].
-    TooManyKeys,
-}
-
-impl fmt::Display for InvalidJwks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLong => "the issuer's key set has more than 64 KiB",
-            Self::NotAKeySet => {
-                "the issuer's key set is not a JSON Web Key Set: see what is at its jwks_uri"
-            }
-            Self::DuplicateMember => "the issuer's key set has a member twice",
-            Self::TooManyKeys => "the issuer's key set has more than 32 keys",
-        })
-    }
-}
-
-impl std::error::Error for InvalidJwks {}
 
 /// Why a token's signature is not accepted. Its text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,19 +79,20 @@ impl fmt::Display for SignatureFault {
     }
 }
 
-impl std::error::Error for SignatureFault {}
-
 impl Jwks {
     /// Reads a key set. A key that is not understood, or is too weak, spoils no other (RFC 7517,
-    /// section 5).
-    pub fn parse(json: &[u8]) -> Result<Self, InvalidJwks> {
-        if json.len() > JWKS_LIMIT {
-            return Err(InvalidJwks::TooLong);
-        }
-        let [keys] = members(parse(json)?, ["keys"])?;
-        let keys = keys.and_then(Json::elements).ok_or(InvalidJwks::NotAKeySet)?;
-        let keys: Vec<Jwk> = keys.take(KEY_LIMIT + 1).map(jwk).collect::<Result<_, _>>()?;
-        if keys.len() > KEY_LIMIT { Err(InvalidJwks::TooManyKeys) } else { Ok(Self(keys)) }
+    /// section 5). `None` where the text is no such set, has a member twice that is read, or more keys
+    /// than [`KEY_LIMIT`].
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let [keys] = members(parse(json).ok()?, ["keys"]).ok()?;
+        let keys = keys?.elements()?.take(KEY_LIMIT + 1).map(|key| jwk(key).ok());
+        let keys: Vec<Jwk> = keys.collect::<Option<_>>()?;
+        (keys.len() <= KEY_LIMIT).then_some(Self(keys))
+    }
+
+    /// Whether one of them could verify anything.
+    pub fn is_of_use(&self) -> bool {
+        self.0.iter().any(|jwk| jwk.key.is_some())
     }
 
     /// Whether a key of this name is among them, be it of use or not.
@@ -247,13 +217,4 @@ fn p256_key(x: Option<Json<'_>>, y: Option<Json<'_>>) -> Option<PublicKey> {
 
 fn decode(member: Option<Json<'_>>) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(member?.text()?.as_bytes()).ok()
-}
-
-impl From<Unreadable> for InvalidJwks {
-    fn from(unreadable: Unreadable) -> Self {
-        match unreadable {
-            Unreadable::NotAnObject => Self::NotAKeySet,
-            Unreadable::DuplicateMember => Self::DuplicateMember,
-        }
-    }
 }
