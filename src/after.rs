@@ -132,10 +132,6 @@ pub fn run(after: After, ports: Ports<'_>) {
     }
 }
 
-/// What the operator does where the store of records is down.
-pub const RECORDS_DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
-     a minute: look at the stores that the host's runtime configuration gives them, or set record_slots to 0";
-
 /// Writes down what the hook saw of a message that ACS took.
 fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
     let line = &done.line;
@@ -172,7 +168,7 @@ fn remember(done: &HookDone, trace: Option<Trace>, ports: Ports<'_>) {
     // What could not be written is seen in the list; that the store is down, in the log.
     let _ = records.accept(canonical_id(message_id.as_str()), &accepted);
     if records.found_down() {
-        ports.log.print(&telemetry::trouble("records", RECORDS_DOWN, ports.clock.now()));
+        ports.log.print(&telemetry::trouble("records", records.fix(), ports.clock.now()));
     }
 }
 

@@ -9,7 +9,7 @@ pub mod deliveries;
 use std::time::Duration;
 
 use self::deliveries::View;
-use crate::after::{After, RECORDS_DOWN};
+use crate::after::After;
 use crate::config::{self, Check, Finding, Gate, Problems, VARIABLES};
 use crate::handled::{Handled, Response};
 use crate::json::read::Json;
@@ -161,10 +161,10 @@ fn records(ports: Ports<'_>) -> Result<Records<'_>, NotShown> {
     }
 }
 
-/// The store of records fails, or hangs.
-fn records_down(_: StoreUnavailable) -> NotShown {
-    let why = "The store of records is down: see the hook's log.";
-    NotShown { fix: Some(RECORDS_DOWN.into()), ..NotShown::new(503, why) }
+/// The store of records fails, or is too slow.
+fn unread(records: &Records<'_>) -> NotShown {
+    let why = "The store of records is down or too slow: see the hook's log.";
+    NotShown { fix: Some(records.fix().into()), ..NotShown::new(503, why) }
 }
 
 /// What became of the newest messages: a page for browsers, JSON for all else.
@@ -173,10 +173,12 @@ fn newest(request: &dyn InboundRequest, ports: Ports<'_>) -> Result<Response, No
         .map_err(|why| NotShown::new(400, why))?;
     let records = records(ports)?;
     if !deliveries::wants_html(&request.header("accept")) {
-        let newest = records.newest(filter.limit, filter.status).map_err(records_down)?;
+        let newest = records.newest(filter.limit, filter.status);
+        let newest = newest.map_err(|StoreUnavailable| unread(&records))?;
         return Ok(deliveries::json_list(&newest));
     }
-    let newest = records.newest(filter.limit, None).map_err(records_down)?;
+    let newest = records.newest(filter.limit, None);
+    let newest = newest.map_err(|StoreUnavailable| unread(&records))?;
     let check = config::check(ports.variables);
     Ok(deliveries::page(&View {
         deliveries: &newest,
@@ -190,8 +192,10 @@ fn newest(request: &dyn InboundRequest, ports: Ports<'_>) -> Result<Response, No
 
 /// What became of a message.
 fn delivery(message_id: &str, ports: Ports<'_>) -> Result<Response, NotShown> {
-    let found = records(ports)?.find(canonical_id(message_id)).map_err(records_down)?;
+    let records = records(ports)?;
+    let found = records.find(canonical_id(message_id));
     found
+        .map_err(|StoreUnavailable| unread(&records))?
         .map(|delivery| deliveries::json_one(&delivery))
         .ok_or_else(|| NotShown::new(404, "No message with this id is remembered."))
 }

@@ -240,14 +240,16 @@ impl Delivery {
         }
         let bounds = config::read_bounds(ports.variables)
             .map_err(|problems| Refusal::for_now(problems.text()))?;
-        let told = match bounds {
-            None => vec![Some(Told { accepted: None, news: true }); reports.len()],
+        let (told, fix) = match bounds {
+            None => (vec![Some(Told { accepted: None, news: true }); reports.len()], None),
             Some(bounds) => {
                 let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
-                Records::new(bounds, ports).report(&by_id.collect::<Vec<_>>())
+                let records = Records::new(bounds, ports);
+                let told = records.report(&by_id.collect::<Vec<_>>());
+                let fix = told.iter().any(Option::is_none).then(|| records.fix());
+                (told, fix)
             }
         };
-        let all_written = told.iter().all(Option::is_some);
         for (DeliveryReport { message_id, reported, tag, .. }, told) in
             reports.into_iter().zip(told)
         {
@@ -262,7 +264,7 @@ impl Delivery {
                 self.done.reports.push(report);
             }
         }
-        if all_written { Ok(()) } else { Err(Refusal::for_now(crate::after::RECORDS_DOWN)) }
+        fix.map_or(Ok(()), |fix| Err(Refusal::for_now(fix)))
     }
 
     fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {

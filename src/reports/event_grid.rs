@@ -63,10 +63,6 @@ pub struct DeliveryReport {
     pub reported: Reported,
     /// The tag that was sent with the message.
     pub tag: Option<Identifier>,
-    /// How many segments were delivered, in all attempts; `None` where one of them leaves it open.
-    pub segments_succeeded: Option<u32>,
-    /// How many segments were not, in all attempts; `None` where one of them leaves it open.
-    pub segments_failed: Option<u32>,
 }
 
 /// Somebody wrote to one of the senders (`Microsoft.Communication.SMSReceived`). What they wrote is not
@@ -78,8 +74,6 @@ pub struct SmsReceived {
     /// The writer's number as [`PhoneNumber::masked`] shows it; `None` for a short code, or what else is no
     /// number.
     pub from: Option<String>,
-    /// When it came.
-    pub at: Moment,
 }
 
 /// Why a body has no events to read. Never quotes it.
@@ -209,7 +203,7 @@ fn event(event: Json<'_>) -> Result<Event, BadEvent> {
     if is("Microsoft.Communication.SMSDeliveryReportReceived") {
         delivery_report(data.ok_or(BadEvent::Data)?, time).map(Event::Report)
     } else if is("Microsoft.Communication.SMSReceived") {
-        sms_received(data.ok_or(BadEvent::Data)?, time).map(Event::Received)
+        sms_received(data.ok_or(BadEvent::Data)?).map(Event::Received)
     } else if is("Microsoft.EventGrid.SubscriptionValidationEvent") {
         validation_code(data.ok_or(BadEvent::Data)?).map(|code| Event::Validation { code })
     } else if is("Microsoft.EventGrid.SubscriptionDeletedEvent") {
@@ -225,21 +219,18 @@ fn delivery_report(data: Json<'_>, time: Option<Json<'_>>) -> Result<DeliveryRep
         "deliveryStatus",
         "deliveryStatusDetails",
         "receivedTimestamp",
-        "deliveryAttempts",
         // As the models of Microsoft's SDK have it, as its sample has it, and to be sure.
         "tag",
         "Tag",
         "TAG",
     ];
-    let [id, status, details, received, attempts, tags @ ..] =
-        members(data, names, BadEvent::Data)?;
+    let [id, status, details, received, tags @ ..] = members(data, names, BadEvent::Data)?;
     let id = id.and_then(Json::text).ok_or(BadEvent::NoMessageId)?;
     let status = status.and_then(Json::text).ok_or(BadEvent::DeliveryStatus)?;
     let delivered = status.eq_ignore_ascii_case("Delivered");
     if !delivered && !status.eq_ignore_ascii_case("Failed") {
         return Err(BadEvent::DeliveryStatus);
     }
-    let [segments_succeeded, segments_failed] = attempts.and_then(segments).unwrap_or_default();
     Ok(DeliveryReport {
         message_id: message_id(&id)?,
         reported: Reported {
@@ -251,20 +242,16 @@ fn delivery_report(data: Json<'_>, time: Option<Json<'_>>) -> Result<DeliveryRep
             .into_iter()
             .find_map(|tag| tag?.text().filter(|tag| !tag.is_empty()))
             .map(|tag| Identifier::new(&tag)),
-        segments_succeeded,
-        segments_failed,
     })
 }
 
-fn sms_received(data: Json<'_>, time: Option<Json<'_>>) -> Result<SmsReceived, BadEvent> {
-    let names = ["message", "from", "receivedTimestamp"];
-    let [message, from, received] = members(data, names, BadEvent::Data)?;
+fn sms_received(data: Json<'_>) -> Result<SmsReceived, BadEvent> {
+    let [message, from] = members(data, ["message", "from"], BadEvent::Data)?;
     let message = message.and_then(Json::text);
     let message = message.as_deref().unwrap_or("").trim();
     Ok(SmsReceived {
         opt_out: OPT_OUT_TEXTS.iter().any(|text| text.eq_ignore_ascii_case(message)),
         from: from.and_then(Json::text).and_then(|from| masked(&from)),
-        at: moment(received, time)?,
     })
 }
 
@@ -311,21 +298,6 @@ fn code(details: &str) -> Option<u16> {
         return None;
     }
     digits.parse().ok()
-}
-
-/// How many segments succeeded and failed, in all attempts. A list of none says neither.
-fn segments(attempts: Json<'_>) -> Option<[Option<u32>; 2]> {
-    let names = ["segmentsSucceeded", "segmentsFailed"];
-    let mut sums = None;
-    for (at, attempt) in attempts.elements()?.enumerate() {
-        let counts = attempt.given(names).ok().filter(|_| at < EVENTS_LIMIT)?;
-        let sums = sums.get_or_insert([Some(0u32); 2]);
-        for (sum, count) in sums.iter_mut().zip(counts) {
-            let count = count.and_then(Json::whole).and_then(|count| count.try_into().ok());
-            *sum = sum.and_then(|sum| sum.checked_add(count?));
-        }
-    }
-    sums
 }
 
 /// A number as the log may have it. ACS writes the sender of a reply without `+`.

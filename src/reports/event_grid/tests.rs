@@ -78,8 +78,6 @@ fn microsofts_report_is_read() {
                 code: None,
             },
             tag: Some(Identifier::new("Optional customer-tag set in the original message")),
-            segments_succeeded: Some(1),
-            segments_failed: Some(0),
         }
     );
 }
@@ -88,11 +86,7 @@ fn microsofts_report_is_read() {
 fn microsofts_reply_is_read_and_its_text_is_not_kept() {
     assert_eq!(
         received(RECEIVED),
-        SmsReceived {
-            opt_out: false,
-            from: Some("+1********55".into()),
-            at: ms(datetime!(2020-09-18 00:27:45.32 UTC)),
-        }
+        SmsReceived { opt_out: false, from: Some("+1********55".into()) }
     );
 }
 
@@ -131,21 +125,14 @@ fn what_microsofts_sdk_publishes_is_read_in_both_schemas_single_and_batched() {
         message_id: id("a1"),
         reported: Reported { at, delivered: true, code: Some(2000) },
         tag: Some(Identifier::new("hook")),
-        segments_succeeded: Some(2),
-        segments_failed: Some(1),
     }));
     let blocked = Ok(Event::Report(DeliveryReport {
         message_id: id("a2"),
         reported: Reported { at, delivered: false, code: Some(4005) },
         tag: None,
-        segments_succeeded: Some(0),
-        segments_failed: Some(2),
     }));
-    let stop = Ok(Event::Received(SmsReceived {
-        opt_out: true,
-        from: Some("+1********23".into()),
-        at: ms(datetime!(2026-01-31 12:00:04.32 UTC)),
-    }));
+    let stop =
+        Ok(Event::Received(SmsReceived { opt_out: true, from: Some("+1********23".into()) }));
     for (single, batch) in SDK {
         assert_eq!(one(single), delivered);
         assert_eq!(read(batch), [delivered.clone(), blocked.clone(), stop.clone()]);
@@ -208,13 +195,12 @@ fn what_is_not_events_says_why() {
 }
 
 #[test]
-fn the_largest_bodies_of_bad_events_take_no_longer_than_others() {
+fn each_event_of_the_largest_body_of_bad_ones_is_told() {
     let filling = " ".repeat(BODY_LIMIT / EVENTS_LIMIT - 20);
     for event in ["[]", r#"{"data":7,"data":7}"#] {
         let events = vec![[filling.as_str(), event].concat(); EVENTS_LIMIT].join(",");
-        let begun = std::time::Instant::now();
-        assert!(read(&format!("[{events}]")).iter().all(Result::is_err));
-        assert!(begun.elapsed().as_secs() < 10, "{event}: {:?}", begun.elapsed());
+        let read = read(&format!("[{events}]"));
+        assert!(read.len() == EVENTS_LIMIT && read.iter().all(Result::is_err), "{event}");
     }
 }
 
@@ -289,8 +275,6 @@ fn a_bad_event_says_what_is_wrong() {
     // Each schema has its own time.
     assert_eq!(one(&event_grid.replace("eventTime", "time")), Err(NoTime));
     assert_eq!(one(&cloud_event.replace(r#""time""#, r#""eventTime""#)), Err(NoTime));
-    let reply = r#"{"eventType":"Microsoft.Communication.SMSReceived","data":{"message":"a"}}"#;
-    assert_eq!(one(reply), Err(NoTime));
 
     let code = r#""512d38b6-c7b8-40c8-89fe-f46f9e9622b6""#;
     let long = format!("\"{}\"", "1".repeat(VALIDATION_CODE_LIMIT + 1));
@@ -441,34 +425,9 @@ fn the_tag_is_read_in_the_sdks_case_before_the_samples() {
 }
 
 #[test]
-fn segments_are_summed_over_the_attempts_where_each_tells() {
-    let many = vec!["{}"; EVENTS_LIMIT + 1].join(",");
-    for (attempts, expected) in [
-        (r#"[{"segmentsSucceeded":1,"segmentsFailed":2}]"#, [Some(1), Some(2)]),
-        (
-            r#"[{"segmentsSucceeded":1,"segmentsFailed":2},{"segmentsFailed":1,"segmentsSucceeded":3}]"#,
-            [Some(4), Some(3)],
-        ),
-        (r#"[{"segmentsSucceeded":1},{"segmentsSucceeded":1}]"#, [Some(2), None]),
-        (r#"[{"segmentsSucceeded":1,"segmentsFailed":0},{"segmentsFailed":1}]"#, [None, Some(1)]),
-        (r#"[{"segmentsSucceeded":-1,"segmentsFailed":0}]"#, [None, Some(0)]),
-        (r#"[{"segmentsSucceeded":1.0,"segmentsFailed":"1"}]"#, [None, None]),
-        (
-            r#"[{"segmentsSucceeded":4294967295,"segmentsFailed":4294967295},{"segmentsSucceeded":1,"segmentsFailed":0}]"#,
-            [None, Some(u32::MAX)],
-        ),
-        (r#"[{"segmentsSucceeded":4294967296,"segmentsFailed":1}]"#, [None, Some(1)]),
-        (r#"[{"segmentsSucceeded":1,"segmentsSucceeded":1}]"#, [None, None]),
-        (r#"[{"segmentsSucceeded":1,"segmentsFailed":0},7]"#, [None, None]),
-        ("[]", [None, None]),
-        ("{}", [None, None]),
-        ("null", [None, None]),
-        (&format!("[{many}]"), [None, None]),
-    ] {
-        let report = with(&format!(r#""deliveryAttempts":{attempts}"#));
-        let shown = &attempts[..attempts.len().min(99)];
-        assert_eq!([report.segments_succeeded, report.segments_failed], expected, "{shown}");
-    }
+fn a_reply_needs_no_date() {
+    let reply = r#"{"eventType":"Microsoft.Communication.SMSReceived","data":{"message":"STOP"}}"#;
+    assert!(received(reply).opt_out);
 }
 
 #[test]
