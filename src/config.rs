@@ -77,9 +77,9 @@ impl Gate {
         };
         let deadline_ms = match problems.read(variables, "hook_deadline_ms") {
             "" => DEFAULT_DEADLINE_MS,
-            said => match said.parse().ok().filter(|ms| DEADLINE_RANGE_MS.contains(ms)) {
-                Some(ms) => ms,
-                None => {
+            said => match limits::whole_number(said).map(u64::from) {
+                Some(ms) if DEADLINE_RANGE_MS.contains(&ms) => ms,
+                _ => {
                     problems.add("hook_deadline_ms", "must be a whole number from 500 to 2800");
                     DEFAULT_DEADLINE_MS
                 }
@@ -94,7 +94,7 @@ impl Gate {
     }
 }
 
-/// Nothing configured matches nothing.
+/// Where nothing is configured, no caller matches.
 fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
     let mut problems = Problems::default();
     let mut callers = Callers::default();

@@ -39,11 +39,11 @@ static MEMORY: Memory = Memory {
 impl Memory {
     /// So many bytes behind `from`, or null.
     fn take(&self, from: *mut u8, layout: Layout) -> *mut u8 {
-        let start = from.map_addr(|start| start.next_multiple_of(layout.align()));
-        match start.addr().checked_add(layout.size()) {
-            Some(end) if end <= self.end.load(Ordering::Relaxed).addr() => {
-                self.next.store(start.with_addr(end), Ordering::Relaxed);
-                start
+        let start = from.addr().checked_next_multiple_of(layout.align());
+        match start.and_then(|start| Some((start, start.checked_add(layout.size())?))) {
+            Some((start, end)) if end <= self.end.load(Ordering::Relaxed).addr() => {
+                self.next.store(from.with_addr(end), Ordering::Relaxed);
+                from.with_addr(start)
             }
             _ => self.take_new(from, layout),
         }

@@ -177,7 +177,7 @@ pub trait HttpClient {
 pub struct OutboundRequest<'a> {
     /// The method, with the body where it has one.
     pub method: OutboundMethod<'a>,
-    /// `https`, or `http` for a loopback host.
+    /// Whether it is `https`; only a loopback host's may be `http`.
     pub tls: bool,
     /// Host, and port where it is not the scheme's own: what the `Host` header will hold.
     pub authority: &'a str,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// An `https` URL without user and fragment, or an `http` one of a loopback host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// `https`, or `http` for a loopback host.
+    /// Whether it is `https`; only a loopback host's may be `http`.
     pub tls: bool,
     /// The host in lower case, and the port where it is not the scheme's own: what the `Host`
     /// header holds.
@@ -87,9 +87,14 @@ impl Url {
 
     /// Scheme, host and port: what a host lists of those that may be called.
     pub fn origin(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        [scheme, "://", &self.authority].concat()
+        origin(self.tls, &self.authority)
     }
+}
+
+/// The origin of what is at an authority.
+pub fn origin(tls: bool, authority: &str) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    [scheme, "://", authority].concat()
 }
 
 /// What paths and queries are made of (RFC 3986, appendix A).

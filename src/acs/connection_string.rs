@@ -15,7 +15,7 @@ use crate::url::{InvalidUrl, Url};
 /// A resource of Azure Communication Services, and the key to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionString {
-    /// `https`, or `http` for a loopback host.
+    /// Whether the endpoint is `https`; only a loopback host's may be `http`.
     pub tls: bool,
     /// The host in lower case, and the port where it is not the scheme's own: what the `Host`
     /// header holds, and so what is signed.
@@ -46,9 +46,17 @@ pub enum InvalidConnectionString {
 impl fmt::Display for InvalidConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAPart => "has a part that is not of the form name=value",
-            Self::Endpoint => "must have one endpoint=https://NAME.communication.azure.com/",
-            Self::AccessKey => "must have one accesskey=",
+            Self::NotAPart => {
+                "has a part that is not of the form name=value: copy the whole Connection string from the \
+                 resource's page Keys, without quotes"
+            }
+            Self::Endpoint => {
+                "must have one endpoint=https://NAME.communication.azure.com/: copy the whole Connection string from \
+                 the resource's page Keys, without quotes"
+            }
+            Self::AccessKey => {
+                "must have one accesskey=: copy the whole Connection string from the resource's page Keys"
+            }
             Self::AccessKeyNotBase64 => {
                 "has an access key that is not base64: copy it whole, with its = at the end"
             }

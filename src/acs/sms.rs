@@ -17,6 +17,7 @@ use crate::ports::{
     Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, Random, SendError,
 };
 use crate::refusal::{Reason, Refusal};
+use crate::url;
 
 /// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
 pub const ANSWER_LIMIT: usize = 64 * 1024;
@@ -340,16 +341,16 @@ fn try_once(request: &OutboundRequest<'_>, turn: &Turn<'_>, ports: Ports<'_>) ->
 }
 
 fn not_allowed(request: &OutboundRequest<'_>, road: Road) -> Refusal {
-    let scheme = if request.tls { "https" } else { "http" };
     Refusal::new(
         Reason::Misconfigured,
         "The hook may not call its ACS endpoint: see the hook's log.",
     )
     .with_log_fix(format!(
-        "the host does not let the hook call the endpoint in {}: set extra_outbound_host to \
-             {scheme}://{}, and look at the networks that the host blocks",
+        "the host does not let the hook call the endpoint in {}: set extra_outbound_host to {}, look whether \
+         scripts/check-config.sh has a PROBLEM with a variable that ends in _host, which closes all hosts, and at the \
+         networks that the host blocks",
         road.connection_string_variable(),
-        request.authority
+        url::origin(request.tls, request.authority)
     ))
 }
 

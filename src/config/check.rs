@@ -1,12 +1,14 @@
 //! The whole configuration at once: what is wrong, and what is not wise. Asks neither ACS nor the
 //! store, so that it can be asked often.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use super::{
-    Gate, OAuthVariables, OKTA_OAUTH, OPERATORS_SECRETS, Problems, REPORT_OAUTH, REPORTERS_SECRETS,
-    countries, no_sender, prefixes, rate, read_api_version, read_bounds, read_callers, read_from,
-    read_on_refusal, read_operator, read_previous_callers, read_previous_operator,
-    read_previous_report_secret, read_report_origin, read_reporters, read_resource, read_senders,
-    read_sink, read_wording, switch,
+    Gate, HOOKS_SECRETS, OAuthVariables, OKTA_OAUTH, OPERATORS_SECRETS, Problems, REPORT_OAUTH,
+    REPORTERS_SECRETS, countries, no_sender, prefixes, rate, read_api_version, read_bounds,
+    read_callers, read_from, read_on_refusal, read_operator, read_previous_callers,
+    read_previous_operator, read_previous_report_secret, read_report_origin, read_reporters,
+    read_resource, read_senders, read_sink, read_wording, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
@@ -16,6 +18,7 @@ use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
+use crate::url;
 
 /// What is to be said of one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +58,17 @@ impl Check {
 pub fn check(variables: &dyn Variables) -> Check {
     let mut check = Check::default();
     let gate = Gate::read(variables);
-    if gate.response_format == ResponseFormat::Auto {
+    let response_format = gate.response_format;
+    if check.take(gate.finish()).is_some() && response_format == ResponseFormat::Auto {
         check.warn(
             "okta_response_format",
             "is auto, which takes a bare payload, too: set it to documented where only Okta calls",
         );
     }
-    check.take(gate.finish());
+    let hosts = check_hosts(&mut check, variables);
     if let Some(callers) = check.take(read_callers(variables)) {
         check.take(read_previous_callers(variables, &callers));
-        check_oauth(&mut check, variables, callers.oauth.as_ref(), &OKTA_OAUTH);
+        check_oauth(&mut check, &hosts, callers.oauth.as_ref(), &OKTA_OAUTH);
     }
     // They stop no message, so they must not take the hook out of service.
     match read_operator(variables) {
@@ -76,8 +80,8 @@ pub fn check(variables: &dyn Variables) -> Check {
         Ok(None) => {}
         Err(problems) => check.warnings.extend(problems.0),
     }
-    check_reports(&mut check, variables);
-    check_acs(&mut check, variables);
+    check_reports(&mut check, &hosts, variables);
+    check_acs(&mut check, &hosts, variables);
     check_policy(&mut check, variables);
     check.take(read_wording(variables));
     check_secrets(&mut check, variables);
@@ -85,22 +89,19 @@ pub fn check(variables: &dyn Variables) -> Check {
 }
 
 /// What becomes of messages once they are sent: that it is not told stops none, so all of it is a
-/// warning, and what is wrong with it takes no hook out of service. (But a host whose variables can't be read at all
-/// does: with them it can't read `extra_outbound_host`, and Spin lets no request out.)
-fn check_reports(check: &mut Check, variables: &dyn Variables) {
+/// warning, and what is wrong with it takes no hook out of service.
+fn check_reports(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables) {
     let mut reports = Check::default();
     if let Some(reporters) = reports.take(read_reporters(variables)) {
         let oauth = reporters.as_ref().and_then(|reporters| reporters.oauth.as_ref());
-        check_oauth(&mut reports, variables, oauth, &REPORT_OAUTH);
+        check_oauth(&mut reports, hosts, oauth, &REPORT_OAUTH);
     }
     reports.take(read_previous_report_secret(variables));
     reports.take(read_report_origin(variables));
     reports.take(read_bounds(variables));
-    let host = reports.problems.read(variables, "applicationinsights_host");
     if let Some(Some(sink)) = reports.take(read_sink(variables)) {
-        let extra = reports.problems.read(variables, "extra_outbound_host");
         let origin = sink.origin();
-        if !covers(host, &origin) && !covers(extra, &origin) {
+        if !hosts.cover(&origin) {
             reports.warn(
                 "applicationinsights_connection_string",
                 [
@@ -118,13 +119,11 @@ fn check_reports(check: &mut Check, variables: &dyn Variables) {
 /// An authorization server's host, its scope and its version.
 fn check_oauth(
     check: &mut Check,
-    variables: &dyn Variables,
+    hosts: &Hosts<'_>,
     oauth: Option<&OAuth>,
     names: &OAuthVariables,
 ) {
-    let host = check.problems.read(variables, names.host);
     let Some(oauth) = oauth else { return };
-    let extra = check.problems.read(variables, "extra_outbound_host");
     if oauth.expected.scope.is_none() {
         check.warn(
             names.scope,
@@ -132,7 +131,7 @@ fn check_oauth(
         );
     }
     let (of_jwks_uri, origin) = oauth.issuer.origin();
-    if !covers(host, &origin) && !covers(extra, &origin) {
+    if !hosts.cover(&origin) {
         let name = if of_jwks_uri { names.jwks_uri } else { names.issuer };
         let fix = [
             "is at a host that allowed_outbound_hosts does not cover: set ",
@@ -151,7 +150,7 @@ fn check_oauth(
     }
 }
 
-fn check_acs(check: &mut Check, variables: &dyn Variables) {
+fn check_acs(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables) {
     let problems = &mut check.problems;
     let primary = read_resource(problems, variables, "acs_connection_string");
     let secondary = read_resource(problems, variables, "acs_secondary_connection_string");
@@ -159,7 +158,6 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
     let secondary_senders = read_senders(problems, variables, "acs_secondary_senders");
     let from = read_from(problems, variables);
     read_api_version(problems, variables);
-    let extra = problems.read(variables, "extra_outbound_host");
     let said_nothing = |problems: &Problems, name| problems.0.iter().all(|p| p.variable != name);
     if primary.is_none() && said_nothing(problems, "acs_connection_string") {
         problems.add("acs_connection_string", super::NO_CONNECTION_STRING);
@@ -168,20 +166,20 @@ fn check_acs(check: &mut Check, variables: &dyn Variables) {
         no_sender(problems, &senders, None);
     }
 
-    for (name, resource) in
-        [("acs_connection_string", &primary), ("acs_secondary_connection_string", &secondary)]
-    {
-        if let Some(resource) = resource
-            && !covered(resource, extra)
-        {
-            check.warn(
-                name,
-                format!(
-                    "is of an endpoint that allowed_outbound_hosts does not cover: set extra_outbound_host to {}",
-                    origin(resource)
-                ),
-            );
-        }
+    let not_covered = |resource: &ConnectionString| {
+        let origin = url::origin(resource.tls, &resource.authority);
+        let fix = [
+            "is of an endpoint that allowed_outbound_hosts does not cover: set extra_outbound_host to ",
+            &origin,
+        ];
+        (!hosts.cover(&origin)).then(|| fix.concat())
+    };
+    if let Some(fix) = primary.as_ref().and_then(not_covered) {
+        problems.add("acs_connection_string", fix);
+    }
+    // Without it messages go by the first road still.
+    if let Some(fix) = secondary.as_ref().and_then(not_covered) {
+        check.warn("acs_secondary_connection_string", fix);
     }
     if let (Some(primary), Some(secondary)) = (&primary, &secondary)
         && primary.authority == secondary.authority
@@ -242,15 +240,35 @@ fn check_reach(check: &mut Check, name: &'static str, sender: &Sender, region: R
     }
 }
 
-fn origin(resource: &ConnectionString) -> String {
-    format!("{}://{}", if resource.tls { "https" } else { "http" }, resource.authority)
+/// The variables that are entries of spin.toml's `allowed_outbound_hosts`.
+const HOSTS: [&str; 4] =
+    ["extra_outbound_host", OKTA_OAUTH.host, REPORT_OAUTH.host, "applicationinsights_host"];
+
+/// What they hold.
+struct Hosts<'a>([&'a str; HOSTS.len()]);
+
+impl Hosts<'_> {
+    /// Whether the hook may call an origin: ACS's own domain is an entry of its own.
+    fn cover(&self, origin: &str) -> bool {
+        covers("https://*.communication.azure.com", origin)
+            || self.0.iter().any(|entry| covers(entry, origin))
+    }
 }
 
-/// Whether spin.toml's `allowed_outbound_hosts` lets the hook call a resource: those of ACS's own
-/// domain, and what `extra_outbound_host` adds.
-fn covered(resource: &ConnectionString, extra: &str) -> bool {
-    let origin = origin(resource);
-    origin.ends_with(".communication.azure.com") || covers(extra, &origin)
+/// One entry that Spin can't read is enough, and it lets no request out at all, be it for what needs it or not.
+fn check_hosts<'a>(check: &mut Check, variables: &'a dyn Variables) -> Hosts<'a> {
+    Hosts(HOSTS.map(|name| {
+        let before = check.problems.0.len();
+        let entry = check.problems.read(variables, name);
+        if check.problems.0.len() == before && !is_entry(entry) {
+            check.problems.add(
+                name,
+                "must be scheme://host or scheme://host:port without a path, such as https://contoso.okta.com: with \
+                 anything else Spin lets no request out",
+            );
+        }
+        entry
+    }))
 }
 
 /// Whether an entry of `allowed_outbound_hosts` covers an origin: `*` may stand for a scheme, a
@@ -267,13 +285,36 @@ fn covers(entry: &str, origin: &str) -> bool {
     (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
 }
 
-/// Scheme, host and port.
+/// Whether Spin can read it: also a range of addresses or of ports, which cover nothing here.
+fn is_entry(entry: &str) -> bool {
+    let Some((scheme, host, port)) = split(entry) else { return false };
+    let host = host.strip_prefix("*.").unwrap_or(host);
+    let host_fits = host == "*"
+        || match host.split_once('/') {
+            Some((address, length)) => {
+                address.parse::<IpAddr>().is_ok() && length.parse::<u8>().is_ok()
+            }
+            None => {
+                let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok())
+                    || host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+                        && !host.is_empty()
+            }
+        };
+    let port_fits = port == "*" || port.split("..").all(|port| port.parse::<u16>().is_ok());
+    let scheme_fits = scheme == "*" || scheme.bytes().all(|b| b.is_ascii_lowercase());
+    scheme_fits && !scheme.is_empty() && host_fits && port_fits
+}
+
+/// Scheme, host and port. A scheme without a port of its own needs one.
 fn split(entry: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = entry.trim_end_matches('/').split_once(':')?;
-    let rest = rest.strip_prefix("//")?;
-    Some(match rest.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (scheme, host, port),
-        _ => (scheme, rest, if scheme == "http" { "80" } else { "443" }),
+    let (scheme, rest) = entry.trim().split_once("://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    Some(match (rest.rsplit_once(':'), scheme) {
+        (Some((host, port)), _) if !port.contains([']', '/']) => (scheme, host, port),
+        (_, "https") => (scheme, rest, "443"),
+        (_, "http") => (scheme, rest, "80"),
+        _ => return None,
     })
 }
 
@@ -306,17 +347,8 @@ fn check_policy(check: &mut Check, variables: &dyn Variables) {
 const SHORTEST_SECRET: usize = 16;
 
 fn check_secrets(check: &mut Check, variables: &dyn Variables) {
-    for name in [
-        "okta_basic_secret",
-        "okta_basic_secret_previous",
-        "okta_header_secret",
-        "okta_header_secret_previous",
-        "operator_secret",
-        "operator_secret_previous",
-        "report_secret",
-        "report_secret_previous",
-        "store_secret",
-    ] {
+    let names = HOOKS_SECRETS.into_iter().chain(OPERATORS_SECRETS).chain(REPORTERS_SECRETS);
+    for name in names.chain(["store_secret"]) {
         // Messages are sent without those of operators and reporters, too.
         let of_hook = !OPERATORS_SECRETS.contains(&name) && !REPORTERS_SECRETS.contains(&name);
         let mut others = Problems::default();
@@ -375,8 +407,6 @@ mod tests {
             ("allowed_countries", "*"),
             ("allowed_countries", ""),
             ("rate_limit_total", ""),
-            ("acs_connection_string", "endpoint=https://contoso.example/;accesskey=pw=="),
-            ("acs_connection_string", "endpoint=http://127.0.0.1:3001/;accesskey=pw=="),
             (
                 "acs_secondary_connection_string",
                 "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
@@ -466,8 +496,8 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_extra_outbound_host_covers_is_no_warning() {
-        for (host, endpoint, warned) in [
+    fn an_endpoint_that_no_entry_covers_is_a_problem() {
+        for (host, endpoint, refused) in [
             ("https://contoso.example", "https://contoso.example", false),
             ("https://contoso.example/", "https://contoso.example:443", false),
             ("https://*.example", "https://contoso.example", false),
@@ -478,19 +508,56 @@ mod tests {
             ("http://contoso.example", "https://contoso.example", true),
             ("https://contoso.example:8443", "https://contoso.example", true),
             ("https://*.contoso.example", "https://contoso.example", true),
-            ("nonsense", "https://contoso.example", true),
+            ("https://other.example", "https://contoso.example", true),
         ] {
             let endpoint: &'static str = format!("endpoint={endpoint}/;accesskey=pw==").leak();
             let host =
                 wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
-            assert_eq!(!warnings(&host).is_empty(), warned, "{endpoint}");
+            let check = check(&host);
+            let names: Vec<_> = check.problems().iter().map(|problem| problem.variable).collect();
+            assert_eq!(names == ["acs_connection_string"], refused, "{endpoint}: {names:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_spin_can_not_read_closes_all_hosts_and_is_a_problem() {
+        for name in HOSTS {
+            for (entry, is_read) in [
+                ("https://contoso.okta.com", true),
+                ("https://contoso.okta.com/", true),
+                ("https://contoso.okta.com:8443", true),
+                ("http://127.0.0.1:8000..9000", true),
+                ("https://10.0.0.0/8", true),
+                ("https://[::1]:443", true),
+                ("*://*:*", true),
+                ("https://*.okta.com", true),
+                ("", false),
+                ("*", false),
+                ("https://", false),
+                ("contoso.okta.com", false),
+                ("contoso.okta.com:443", false),
+                ("https://contoso.okta.com/oauth2", false),
+                ("https://contoso.okta.com:443/oauth2", false),
+                ("https://contoso.okta.com//", false),
+                ("https://contoso.okta.com:port", false),
+                ("https://okta.*", false),
+                ("*://contoso.okta.com", false),
+            ] {
+                let check = check(&wise().with(name, entry));
+                let names: Vec<_> =
+                    check.problems().iter().map(|problem| problem.variable).collect();
+                assert_eq!(names.is_empty(), is_read, "{entry:?}: {check:?}");
+                assert!(is_read || names == [name], "{entry:?}: {check:?}");
+            }
         }
     }
 
     #[test]
     fn what_only_reports_records_telemetry_and_pages_need_takes_no_hook_out_of_service() {
         let begin = ["operator_", "report_", "record_", "applicationinsights_"];
-        for name in VARIABLES.iter().filter(|name| begin.iter().any(|it| name.starts_with(it))) {
+        let of_these =
+            |name: &&&str| begin.iter().any(|it| name.starts_with(it)) && !HOSTS.contains(name);
+        for name in VARIABLES.iter().filter(of_these) {
             let host = wise().with("operator_secret", "0123456789abcdef");
             let host = host.with("report_oauth_issuer", "https://login.microsoftonline.com/t/v2.0");
             let host = host.with("report_oauth_audience", "api");

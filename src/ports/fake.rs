@@ -77,6 +77,10 @@ impl Default for FakeHost {
                     "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
                 ),
                 ("acs_from_shortcode", "12345"),
+                ("extra_outbound_host", "https://*.communication.azure.com"),
+                ("okta_oauth_host", "https://*.communication.azure.com"),
+                ("report_oauth_host", "https://*.communication.azure.com"),
+                ("applicationinsights_host", "https://*.communication.azure.com"),
             ]),
             read: RefCell::default(),
             now: datetime!(2026-01-31 12:00:00 UTC),
@@ -225,8 +229,7 @@ impl HttpClient for FakeHost {
             headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
             body: String::from_utf8(body.to_vec()).unwrap(),
         });
-        let scheme = if request.tls { "https://" } else { "http://" };
-        let url = [scheme, request.authority, request.path_and_query].concat();
+        let url = crate::url::origin(request.tls, request.authority) + request.path_and_query;
         let mut answers_at = self.answers_at.borrow_mut();
         let answer = if let Some(answers) = self.answers_to.borrow_mut().get_mut(&url) {
             if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }

@@ -215,7 +215,8 @@ fn read_whole(
     // A child of the stream's, which goes before it, with the deadline.
     let mut waiting = None;
     let mut bytes = Vec::new();
-    // The host sees to it that a body has the bytes that its head promised, or breaks.
+    // No body is shorter than its head promised: the host breaks it. What some hosts let in behind that, with
+    // both a length and chunks, is nobody's.
     while promised != Some(bytes.len() as u64) {
         match stream.read(16 * 1024) {
             Ok(piece) if piece.is_empty() => {

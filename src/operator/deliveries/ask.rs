@@ -1,6 +1,6 @@
 //! What is asked for: which messages, and as a page or as JSON.
 
-use crate::records::{Delivery, Status};
+use crate::records::Status;
 
 /// Which messages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +20,6 @@ impl Default for Filter {
 impl Filter {
     /// The highest `limit`.
     pub const MOST: usize = 1000;
-
-    /// Whether a message is to be listed.
-    pub fn keeps(&self, delivery: &Delivery) -> bool {
-        self.status.is_none_or(|status| status == delivery.status())
-    }
 }
 
 /// What a query may hold.
