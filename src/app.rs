@@ -183,6 +183,7 @@ impl Hook {
         let wording = config::read_wording(ports.variables).map_err(misconfigured)?;
         let repeatability = Repeatability::of(
             hook_request.event_id.as_deref(),
+            to,
             hook_request.event_time,
             now,
             ports.random,
@@ -505,6 +506,21 @@ mod tests {
         let host = FakeHost::default().with("rate_limit_per_number", "5/10m");
         handle(&mut FakeRequest::hook(BARE), host.ports());
         assert_eq!(host.store_calls.borrow().len(), 2, "one read and one write");
+    }
+
+    #[test]
+    fn the_other_key_of_a_resource_has_the_senders_of_the_first() {
+        let host = FakeHost::default()
+            .with(
+                "acs_secondary_connection_string",
+                "endpoint=https://contoso.communication.azure.com/;accesskey=b3RoZXI=",
+            )
+            .with("acs_secondary_senders", "GB=CONTOSO")
+            .answering([FakeAnswer::of(401, ""), FakeAnswer::accepted("id-2")]);
+        assert_eq!(reason(&handle(&mut FakeRequest::hook(BARE), host.ports())), "accepted");
+        let sent = host.sent.borrow();
+        assert_eq!(sent.len(), 2);
+        assert!(sent[1].body.contains(r#""from":"12345""#), "{}", sent[1].body);
     }
 
     #[test]

@@ -579,7 +579,7 @@ pub fn read_sending(
     region: Option<Region>,
 ) -> Result<Sending, Problems> {
     let mut problems = Problems::default();
-    let resource = read_resource(&mut problems, variables, "acs_connection_string");
+    let first = read_resource(&mut problems, variables, "acs_connection_string");
     let senders = read_senders(&mut problems, variables, "acs_senders");
     let sender = match senders.to(region) {
         Some(sender) => Some(sender.clone()),
@@ -596,14 +596,17 @@ pub fn read_sending(
     let secondary = read_resource(&mut problems, variables, "acs_secondary_connection_string");
     let secondary = secondary.and_then(|resource| {
         let senders = read_senders(&mut problems, variables, "acs_secondary_senders");
-        // Its own senders, or the same ones where it is the same resource with its other key.
-        let sender = if senders.is_empty() { sender.as_ref() } else { senders.to(region) };
+        // Its own senders, or those of the first, which are its own too where it is the same resource with its
+        // other key.
+        let is_first = |first: &ConnectionString| first.authority == resource.authority;
+        let shared = senders.is_empty() || first.as_ref().is_some_and(is_first);
+        let sender = senders.to(region).or(sender.as_ref().filter(|_| shared));
         Some(Acs { resource, api_version: api_version.clone(), sender: sender?.clone() })
     });
-    if resource.is_none() && problems.is_empty() {
+    if first.is_none() && problems.is_empty() {
         problems.add("acs_connection_string", NO_CONNECTION_STRING);
     }
-    match (resource, sender) {
+    match (first, sender) {
         (Some(resource), Some(sender)) if problems.is_empty() => {
             Ok(Sending { primary: Acs { resource, api_version, sender }, secondary })
         }

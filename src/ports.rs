@@ -172,8 +172,7 @@ pub trait HttpClient {
 }
 
 /// A request to elsewhere. `Host` and `Content-Length` are the client's to add. No redirect is
-/// followed.
-#[derive(Debug)]
+/// followed. It has no `Debug`: a signature and a passcode may be in it.
 pub struct OutboundRequest<'a> {
     /// The method, with the body where it has one.
     pub method: OutboundMethod<'a>,
@@ -188,7 +187,7 @@ pub struct OutboundRequest<'a> {
 }
 
 /// What a request to elsewhere does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum OutboundMethod<'a> {
     /// Reads, without a body.
     Get,

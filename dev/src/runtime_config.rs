@@ -12,6 +12,9 @@ use serde::Deserialize;
 struct File {
     #[serde(default)]
     key_value_store: BTreeMap<String, toml::Table>,
+    /// Whether connections are kept from hook to hook: this host keeps none, whatever it says.
+    #[serde(rename = "outbound_http")]
+    _outbound_http: Option<toml::Table>,
 }
 
 /// The keys are Spin's, all of them. Spin lets unknown ones pass in here; a typing error is none.

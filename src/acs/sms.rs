@@ -68,11 +68,13 @@ impl Road {
         }
     }
 
-    /// The variable that holds its sender.
-    pub const fn sender_variable(self) -> &'static str {
+    /// The variables that may hold its sender.
+    const fn sender_variables(self) -> &'static str {
         match self {
-            Self::Primary => "acs_from_shortcode",
-            Self::Secondary => "acs_secondary_senders",
+            Self::Primary => "acs_senders or acs_from_shortcode",
+            Self::Secondary => {
+                "acs_secondary_senders, or where that is empty acs_senders or acs_from_shortcode,"
+            }
         }
     }
 
@@ -85,8 +87,7 @@ impl Road {
     }
 }
 
-/// A message to be sent.
-#[derive(Debug)]
+/// A message to be sent. It has no `Debug`: the text has the passcode in it.
 pub struct Message<'a> {
     /// The recipient.
     pub to: &'a PhoneNumber,
@@ -125,16 +126,22 @@ impl Repeatability {
     /// Namespace of the ids that are made from events (RFC 9562, section 5.5): a random one.
     const NAMESPACE: Uuid = Uuid::from_u128(0x6f0d1f3e_0f0a_4c5e_9b59_3c3f0f4d8a21);
 
-    /// The pair for an event. The same event gives the same pair, so that a hook that is called
-    /// twice sends once; without an event id each call is a message of its own.
+    /// The pair for an event's message to a number. The same event gives the same pair, so that a hook that
+    /// is called twice sends once; an event with another number, as where somebody mends one in Okta's
+    /// Preview, is another message. Without an event id each call is a message of its own.
     pub fn of(
         event_id: Option<&str>,
+        to: &PhoneNumber,
         event_time: Option<OffsetDateTime>,
         now: OffsetDateTime,
         random: &dyn Random,
     ) -> Self {
         let id = match event_id {
-            Some(event_id) => Uuid::new_v5(&Self::NAMESPACE, event_id.as_bytes()),
+            // A number has no space in it.
+            Some(event_id) => {
+                let name = [to.as_str(), " ", event_id].concat();
+                Uuid::new_v5(&Self::NAMESPACE, name.as_bytes())
+            }
             None => uuid::Builder::from_random_bytes(random.bytes()).into_uuid(),
         };
         let recent = |time: &OffsetDateTime| {
@@ -379,11 +386,12 @@ fn late(status: Option<u16>) -> Attempt {
 }
 
 fn unexpected(status: u16) -> Attempt {
+    not_understood(status).may_be_sent().most_likely_sent(true)
+}
+
+fn not_understood(status: u16) -> Attempt {
     let fix = "ACS gave an answer that its documentation does not know.";
-    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix))
-        .may_be_sent()
-        .road_failed(true)
-        .most_likely_sent(true)
+    Attempt::refused(Some(status), Refusal::new(Reason::AcsUnexpectedAnswer, fix)).road_failed(true)
 }
 
 /// What an answer means.
@@ -396,12 +404,12 @@ fn understand(mut answer: Box<dyn Answer>, turn: &Turn<'_>, ports: Ports<'_>) ->
             Err(BodyError::Broken) => broken(Some(status)),
             Err(BodyError::TooLarge) => unexpected(status),
         },
-        429 => {
+        429 | 503 => {
             let seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
             let refused = by_status(status, turn.road);
             match seconds {
                 Some(seconds) => refused.or_again(Duration::from_secs(seconds)),
-                // ACS counts hasty retries against the limit.
+                // A 503 is tried again soon; with a 429 ACS counts hasty retries against the limit.
                 None => refused,
             }
         }
@@ -417,6 +425,8 @@ fn understand(mut answer: Box<dyn Answer>, turn: &Turn<'_>, ports: Ports<'_>) ->
         // message.
         500 | 502 | 504 => by_status(status, turn.road).may_be_sent(),
         400..=599 => by_status(status, turn.road),
+        // No redirect is followed, and where one comes from nobody took the message.
+        300..=399 => not_understood(status),
         _ => unexpected(status),
     }
 }
@@ -444,17 +454,18 @@ fn understand_accepted(body: &[u8], road: Road) -> Attempt {
 /// What a status means, be it the request's or the recipient's.
 fn by_status(status: u16, road: Road) -> Attempt {
     // Credentials, limits, and what is broken: each road has its own.
-    let road_failed = matches!(status, 401 | 403 | 409 | 429 | 500..);
+    let road_failed = matches!(status, 401 | 403 | 408 | 409 | 429 | 500..);
     let refused = Attempt::refused(Some(status), refusal_of(status, road)).road_failed(road_failed);
     // 409 is sent while an earlier attempt is in progress.
     let refused = if status == 409 { refused.may_be_sent() } else { refused };
     if is_transient(status) { refused.or_again(Duration::ZERO) } else { refused }
 }
 
-/// Statuses after which the same request may succeed. 409: an earlier attempt, whose answer got
-/// lost, is still in progress ("Repeatability of requests", which says so of Email).
+/// Statuses after which the same request may succeed. 408: it did not arrive whole (RFC 9110, section
+/// 15.5.9). 409: an earlier attempt, whose answer got lost, is still in progress ("Repeatability of
+/// requests", which says so of Email).
 fn is_transient(status: u16) -> bool {
-    matches!(status, 409 | 500 | 502 | 503 | 504)
+    matches!(status, 408 | 409 | 500 | 502 | 503 | 504)
 }
 
 fn refusal_of(status: u16, road: Road) -> Refusal {
@@ -489,15 +500,15 @@ fn refusal_of(status: u16, road: Road) -> Refusal {
              higher limit."
                 .into(),
         ),
-        500.. | 409 => {
+        408 | 409 | 500.. => {
             (Reason::AcsUnavailable, "ACS is not able to send right now: look at Azure's status.".into())
         }
         _ => (
             Reason::AcsRejected,
             format!(
-                "ACS refused the message: look at whether {} belongs to the resource and can reach the recipient's \
-                 country.",
-                road.sender_variable()
+                "ACS refused the message: look at whether the sender in {} belongs to the resource and can reach the \
+                 recipient's country.",
+                road.sender_variables()
             )
             .into(),
         ),
@@ -603,7 +614,7 @@ mod tests {
 
     fn send_within(host: &FakeHost, time: Duration) -> Delivery {
         let to = PhoneNumber::parse("+15550100123").unwrap();
-        let repeatability = Repeatability::of(Some("event"), None, host.now, host);
+        let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
         let message =
             Message {
                 to: &to, text: "Your code is \"1\" – ok", repeatability, tag: Some("uS58")
@@ -633,20 +644,24 @@ mod tests {
         assert_eq!(
             sent[0].body,
             r#"{"from":"12345","smsRecipients":[{"to":"+15550100123","repeatabilityRequestId":"ef9f0d10-dead-5beef","repeatabilityFirstSent":"Sat, 31 Jan 2026 12:00:00 GMT"}],"message":"Your code is \"1\" – ok","smsSendOptions":{"enableDeliveryReport":true,"tag":"uS58"}}"#
-                .replace("ef9f0d10-dead-5beef", &Uuid::new_v5(&Repeatability::NAMESPACE, b"event").to_string())
+                .replace("ef9f0d10-dead-5beef", &Uuid::new_v5(&Repeatability::NAMESPACE, b"+15550100123 event").to_string())
         );
         let names: Vec<_> = sent[0].headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["content-type", "x-ms-date", "x-ms-content-sha256", "authorization"]);
     }
 
     #[test]
-    fn an_event_gives_one_pair_and_no_event_a_random_one() {
+    fn an_event_gives_one_pair_for_a_number_and_no_event_a_random_one() {
         let host = FakeHost::default();
-        let of = |id, time| Repeatability::of(id, time, host.now, &host);
-        assert_eq!(of(Some("a"), None).id, of(Some("a"), None).id);
-        assert_ne!(of(Some("a"), None).id, of(Some("b"), None).id);
-        assert_eq!(of(Some("a"), None).id.get_version_num(), 5);
-        assert_eq!(of(None, None).id.get_version_num(), 4);
+        let of = |id, to| {
+            Repeatability::of(id, &PhoneNumber::parse(to).unwrap(), None, host.now, &host).id
+        };
+        let id = of(Some("a"), "+15550100123");
+        assert_eq!(id, of(Some("a"), "+15550100123"));
+        assert_ne!(id, of(Some("b"), "+15550100123"));
+        assert_ne!(id, of(Some("a"), "+15550100124"), "another number is another message");
+        assert_eq!(id.get_version_num(), 5);
+        assert_eq!(of(None, "+15550100123").get_version_num(), 4);
     }
 
     #[test]
@@ -658,7 +673,9 @@ mod tests {
             (datetime!(2026-01-31 12:01:00 UTC), datetime!(2026-01-31 12:01:00 UTC)),
             (datetime!(2026-01-31 12:01:00.001 UTC), host.now),
         ] {
-            assert_eq!(Repeatability::of(None, Some(time), host.now, &host).first_sent, first_sent);
+            let to = PhoneNumber::parse("+15550100123").unwrap();
+            let repeatability = Repeatability::of(None, &to, Some(time), host.now, &host);
+            assert_eq!(repeatability.first_sent, first_sent);
         }
     }
 
@@ -672,6 +689,7 @@ mod tests {
             FakeAnswer::of(502, ""),
             FakeAnswer::of(503, ""),
             FakeAnswer::of(504, ""),
+            FakeAnswer::of(408, ""),
             FakeAnswer::of(409, ""),
             FakeAnswer::of(202, recipient_503),
             FakeAnswer::throttled(Some("1")),
@@ -696,6 +714,30 @@ mod tests {
             sent.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_millis()).collect();
         assert_eq!(waits, [101, 201, 401, 801]);
         assert!(delivery.elapsed < Duration::from_millis(2450));
+    }
+
+    #[test]
+    fn a_503_waits_for_as_long_as_it_says_and_without_a_word_not_long() {
+        for (retry_after, attempts) in
+            [(Some("1"), vec![1020]), (Some("60"), vec![]), (None, vec![120])]
+        {
+            let (takes, answer) = FakeAnswer::throttled(retry_after);
+            let busy = (takes, answer.map(|answer| FakeAnswer { status: 503, ..answer }));
+            let host = FakeHost::default().answering([busy, FakeAnswer::accepted("id-2")]);
+            send_one(&host);
+            let sent = host.sent.borrow();
+            let waits: Vec<_> =
+                sent[1..].iter().map(|it| it.at.since(sent[0].at).as_millis()).collect();
+            assert_eq!(waits, attempts, "{retry_after:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_no_answer_of_acs_and_sends_nothing() {
+        let host = FakeHost::default().answering([FakeAnswer::of(302, "")]);
+        let delivery = send_one(&host);
+        assert_eq!(reason(&delivery), Reason::AcsUnexpectedAnswer);
+        assert!(!delivery.result.unwrap_err().fix.contains("may have been sent"));
     }
 
     #[test]

@@ -190,10 +190,11 @@ fn check_acs(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables) {
             "is the same as acs_connection_string: give the resource's other key, or another resource",
         );
     }
-    if let (Some(primary), Some(secondary)) = (&primary, &secondary)
-        && primary.authority != secondary.authority
-        && secondary_senders.is_empty()
-    {
+    let same_resource = primary
+        .as_ref()
+        .zip(secondary.as_ref())
+        .is_some_and(|(primary, secondary)| primary.authority == secondary.authority);
+    if primary.is_some() && secondary.is_some() && !same_resource && secondary_senders.is_empty() {
         check.warn(
             "acs_secondary_senders",
             "is not set, and a sender belongs to one resource: give those of the second resource",
@@ -218,7 +219,7 @@ fn check_acs(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables) {
         }
         match secondary_senders.to(Some(region)) {
             Some(sender) => check_reach(check, "acs_secondary_senders", sender, region),
-            None if secondary_senders.is_empty() => {}
+            None if secondary_senders.is_empty() || same_resource => {}
             None => check.warn(
                 "acs_secondary_senders",
                 format!("has no sender for {region}: its messages have no second road"),
@@ -480,6 +481,13 @@ mod tests {
         assert_eq!(warnings(&host), ["acs_secondary_connection_string", "acs_secondary_senders"]);
         let host = host.with("extra_outbound_host", "https://contoso.example");
         assert_eq!(warnings(&host.with("acs_secondary_senders", "*=+18005551234")), [""; 0]);
+    }
+
+    #[test]
+    fn the_other_key_of_a_resource_needs_no_senders() {
+        let other_key = "endpoint=https://contoso.communication.azure.com/;accesskey=b3RoZXI=";
+        let host = wise().with("acs_secondary_connection_string", other_key);
+        assert_eq!(warnings(&host.with("acs_secondary_senders", "GB=+18005551234")), [""; 0]);
     }
 
     #[test]

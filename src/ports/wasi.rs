@@ -330,8 +330,8 @@ impl HttpClient for Host {
         let options = RequestOptions::new();
         let left = u64::try_from(until.since(instant()).as_nanos()).unwrap_or(u64::MAX);
         // Connecting has less time, so that a host that is not there is known for one to which
-        // nothing was sent. A host that knows no such limit is no reason to fail: the race below is what
-        // counts, and all the others would add to are calls to the host.
+        // nothing was sent (Spin means TCP by it, and not TLS). A host that knows no such limit is no reason to
+        // fail: the race below is what counts, and all the others would add to are calls to the host.
         let _ = options.set_connect_timeout(Some(left / 4 * 3));
         let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
         let (ready, deadline) = (answer.subscribe(), at(until));
