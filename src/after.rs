@@ -99,7 +99,7 @@ impl ReportDone {
     }
 }
 
-/// Does it.
+/// Does what is left to do.
 pub fn run(after: After, ports: Ports<'_>) {
     let refresh = match after {
         After::Nothing => None,

@@ -102,7 +102,8 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     hook.line.finish(now, answered.since(hook.arrived), refusal);
     let log = hook.line.text();
     let Hook { arrived, line, refresh, store_key, resource, number, attempts, .. } = hook;
-    // A stranger's would be the owner's cost. Who was refused may not have needed the variables before.
+    // A stranger's trace would cost the owner. After a refusal it is read without asking whether there is a sink:
+    // that would read variables which a refusal has not needed.
     let traceparent = match line.credential {
         Some(_) if refused || config::has_sink(ports.variables) => request.header("traceparent"),
         _ => Vec::new(),

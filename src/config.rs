@@ -48,14 +48,14 @@ pub struct Gate {
 }
 
 /// The deadline where none is said, in milliseconds. Okta waits 3 seconds, network included.
-pub const DEFAULT_DEADLINE_MS: u64 = 2500;
+const DEFAULT_DEADLINE_MS: u64 = 2500;
 
 /// The deadlines that make sense, in milliseconds: what is shorter leaves ACS no time, what is
 /// longer leaves the network none.
-pub const DEADLINE_RANGE_MS: std::ops::RangeInclusive<u64> = 500..=2800;
+const DEADLINE_RANGE_MS: std::ops::RangeInclusive<u64> = 500..=2800;
 
 /// The version of ACS's REST API that all of Microsoft's released SDKs use.
-pub const DEFAULT_ACS_API_VERSION: &str = "2021-03-07";
+const DEFAULT_ACS_API_VERSION: &str = "2021-03-07";
 
 impl Gate {
     /// Reads what the hook must know before it reads a body.
@@ -170,10 +170,10 @@ const REPORT_OAUTH: OAuthVariables = OAuthVariables {
 
 /// The role that Event Grid needs in the app that its tokens are for ("Deliver events to Microsoft Entra
 /// protected endpoints", Azure Event Grid).
-pub const EVENT_GRID_ROLE: &str = "AzureEventGridSecureWebhookSubscriber";
+const EVENT_GRID_ROLE: &str = "AzureEventGridSecureWebhookSubscriber";
 
 /// The application id of Event Grid in Azure's public cloud (the same page's script).
-pub const EVENT_GRID_CLIENT_ID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
+const EVENT_GRID_CLIENT_ID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
 
 /// Whose tokens are accepted; `None` where the issuer is not set.
 fn read_oauth(

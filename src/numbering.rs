@@ -87,7 +87,7 @@ pub struct Plan {
 
 /// Looks a number up that is given by its canonical form's digits.
 pub(crate) fn look_up(digits: impl Iterator<Item = u8>) -> Plan {
-    // No number with a trunk 0 is one.
+    // Who has a number has parsed it, which lets none with a trunk 0 pass.
     let outcome = walk(digits).unwrap_or(1);
     Plan {
         region: (outcome / 2).checked_sub(1).map(|at| Region(REGIONS[at])),

@@ -28,13 +28,13 @@ use crate::refusal::Refusal;
 use crate::telemetry::{self, OperatorLine};
 
 /// Whether the configuration is in order: 200 or 503.
-pub const HEALTH_PATH: &str = "/api/health";
+const HEALTH_PATH: &str = "/api/health";
 
 /// What is wrong with it, variable by variable.
-pub const DETAILS_PATH: &str = "/api/health/details";
+const DETAILS_PATH: &str = "/api/health/details";
 
 /// What would become of a message.
-pub const EXPLAIN_PATH: &str = "/api/explain";
+const EXPLAIN_PATH: &str = "/api/explain";
 
 /// The most bytes of a question's body.
 const QUESTION_LIMIT: usize = 8 * 1024;

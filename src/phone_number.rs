@@ -121,7 +121,7 @@ impl PhoneNumber {
 
     /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
     /// rest; or nothing and all.
-    pub(crate) fn canonical_parts(&self) -> (&str, &str) {
+    fn canonical_parts(&self) -> (&str, &str) {
         // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
         // Argentina's 9 says that the number after it, which is also written without, is a mobile.
         for (code, with_digit) in [("52", "521"), ("54", "549")] {

@@ -1,5 +1,5 @@
-//! What the operator is told: one line of JSON on standard output for each hook. Its schema is
-//! docs/logging.md.
+//! What the operator is told: lines of JSON on standard output, one for each hook, each page of the operator's,
+//! each delivery of reports and each report, and for what is down. Their schema is docs/logging.md.
 //!
 //! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
 //! only as [`Identifier`].
@@ -19,7 +19,7 @@ use crate::refusal::{Fault, Refusal};
 
 /// The version of the line's schema. It changes when a field is renamed, removed or given another
 /// meaning, not when one is added.
-pub const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = 1;
 
 /// The warning of a hook that could not count its message, or not know which road is down.
 pub const STORE_UNAVAILABLE: &str = "store_unavailable";
@@ -225,7 +225,7 @@ pub fn trouble(event: &'static str, fix: &str, now: OffsetDateTime) -> String {
 #[derive(Debug)]
 pub struct OperatorLine {
     path: &'static str,
-    /// What is wrong with the operator's credentials, as they are configured.
+    /// What the operator has to mend, where the page could not be shown.
     pub fix: Option<String>,
     /// How the operator proved itself.
     pub credential: Option<&'static str>,

@@ -15,9 +15,8 @@ pub struct Sender {
     pub kind: SenderType,
 }
 
-/// The kinds of sender, as `transactionMetadata` and the log name them.
+/// The kinds of sender. A record keeps the number of the variant: their order does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum SenderType {
     /// Five or six digits, domestic only.
     Shortcode,

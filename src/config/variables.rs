@@ -21,16 +21,16 @@ pub struct Group {
 
 /// The group of what is read for every caller.
 const CALLER: usize = 0;
-/// Of what is needed where a header or tokens are on, where somebody has not shown the credentials of now, and
-/// to hold the secrets of reports and of the operator apart from the hook's.
+/// The group of other ways of proof: of what a header or tokens need, and of secrets that were valid until the
+/// last change.
 const PROOF: usize = 1;
-/// Of what tells whether any message leaves, how, and what is remembered of it.
+/// The group of what every message needs.
 const MESSAGE: usize = 2;
-/// Of what holds for enrolments besides.
+/// The group of what an enrolment needs besides.
 const ENROLLMENT: usize = 3;
-/// Of what is asked for only by a refusal of the policy, by a second resource, and by a text with `${org}` in it.
+/// The group of what only a refusal of the policy, a second resource or a text with `${org}` needs.
 const CONDITIONAL: usize = 4;
-/// Of what only the operator's pages and delivery reports need.
+/// The group of what only the operator's pages and delivery reports need.
 const OTHER: usize = 5;
 
 /// Each variable, and the group in which it is read.

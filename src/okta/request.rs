@@ -26,7 +26,7 @@ pub const EVENT_TYPE: &str = "com.okta.telephony.provider";
 pub const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
 
 /// The `phoneNumber` in the preview of Okta's Admin Console, until the admin edits it.
-pub const PREVIEW_NUMBER: &str = "9876543210";
+const PREVIEW_NUMBER: &str = "9876543210";
 
 /// How the request is worded, and so how the answer has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl Body<'_> {
         }
     }
 
-    /// What the log may say of the request, before its fields are looked at.
+    /// Okta's id of the event, to the letter: a log has it as an [`Identifier`](crate::telemetry::Identifier).
     pub fn event_id(&self) -> Option<&str> {
         self.event_id.as_ref()?.as_text()
     }
