@@ -50,25 +50,28 @@ const REGION_OF: [(u16, &str, &[u8; 2]); 4] = [
     (44, "7924[0-9]{6}", b"IM"),
 ];
 
+/// The kinds of numbers that a region has, and what each says of a number. The first is all of them.
+fn kinds(metadata: &Metadata) -> [(Option<&Descriptor>, Fact); 11] {
+    let of = metadata.descriptors();
+    [
+        (Some(of.general()), Fact::General),
+        (of.fixed_line(), Fact::Subscriber),
+        (of.mobile(), Fact::Subscriber),
+        (of.voip(), Fact::Voip),
+        (of.premium_rate(), Fact::Special),
+        (of.toll_free(), Fact::Special),
+        (of.shared_cost(), Fact::Special),
+        (of.personal_number(), Fact::Special),
+        (of.pager(), Fact::Special),
+        (of.uan(), Fact::Special),
+        (of.voicemail(), Fact::Special),
+    ]
+}
+
 /// The most digits after the calling code that a number of it has.
 fn most_digits(all: &[&Metadata]) -> usize {
-    let lengths = all.iter().flat_map(|metadata| {
-        let of = metadata.descriptors();
-        let kinds = [
-            Some(of.general()),
-            of.fixed_line(),
-            of.mobile(),
-            of.voip(),
-            of.premium_rate(),
-            of.toll_free(),
-            of.shared_cost(),
-            of.personal_number(),
-            of.pager(),
-            of.uan(),
-            of.voicemail(),
-        ];
-        kinds.into_iter().flatten().flat_map(|kind| kind.possible_length().to_vec())
-    });
+    let kinds = all.iter().flat_map(|metadata| kinds(metadata));
+    let lengths = kinds.filter_map(|(kind, _)| kind).flat_map(Descriptor::possible_length).copied();
     usize::from(lengths.max().expect("the crate phonenumber has the lengths of each calling code"))
 }
 
@@ -175,20 +178,7 @@ impl Plan {
             if let Some(pattern) = leading_digits {
                 add(beginning(pattern.as_str()), Fact::LeadingDigits, region, &[]);
             }
-            let of = metadata.descriptors();
-            let kinds = [
-                (Some(of.general()), Fact::General),
-                (of.fixed_line(), Fact::Subscriber),
-                (of.mobile(), Fact::Subscriber),
-                (of.voip(), Fact::Voip),
-                (of.premium_rate(), Fact::Special),
-                (of.toll_free(), Fact::Special),
-                (of.shared_cost(), Fact::Special),
-                (of.personal_number(), Fact::Special),
-                (of.pager(), Fact::Special),
-                (of.uan(), Fact::Special),
-                (of.voicemail(), Fact::Special),
-            ];
+            let kinds = kinds(metadata);
             if kinds[1..].iter().all(|(kind, _)| kind.is_none()) {
                 panic!("the crate phonenumber has no pattern for {} (+{code})", metadata.id());
             }

@@ -104,9 +104,20 @@ pub(crate) fn has_trunk_zero(digits: &str) -> bool {
 /// Whether there are more digits than any number under the calling code has. Networks may well drop what
 /// is too much, and the number reached is then another one than the rules saw.
 pub(crate) fn is_too_long(calling_code: &str, digits: usize) -> bool {
-    let code = calling_code.parse().unwrap_or(0);
-    let longest = LONGEST.get(code).copied().filter(|longest| *longest > 0);
-    longest.is_some_and(|longest| digits > usize::from(longest))
+    most_digits(calling_code).is_some_and(|most| digits > most)
+}
+
+/// The calling code that digits begin with, of which there are three at least: no code is the beginning of
+/// another (ITU-T E.164, section 6.2.1). Three digits where nobody has it.
+pub(crate) fn calling_code(digits: &str) -> &str {
+    let short = [&digits[..1], &digits[..2]];
+    short.into_iter().find(|code| most_digits(code).is_some()).unwrap_or(&digits[..3])
+}
+
+/// The most digits of a number under a calling code, with the code; `None` where nobody has it.
+fn most_digits(calling_code: &str) -> Option<usize> {
+    let longest = *LONGEST.get(calling_code.parse::<usize>().ok()?)?;
+    (longest > 0).then_some(usize::from(longest))
 }
 
 /// The outcome of digits, or `None` if it is a trunk 0.

@@ -79,7 +79,8 @@ impl PhoneNumber {
         }
         let number = Self(number);
         let (code, rest) = number.canonical_parts();
-        if numbering::is_too_long(calling_code(&number.0[1..]), code.len() + rest.len()) {
+        if numbering::is_too_long(numbering::calling_code(&number.0[1..]), code.len() + rest.len())
+        {
             return Err(InvalidPhoneNumber::TooLong);
         }
         Ok(number)
@@ -139,7 +140,7 @@ impl PhoneNumber {
     /// form in which a number reaches a log.
     pub fn masked(&self) -> String {
         let digits = &self.0[1..];
-        let shown = calling_code(digits);
+        let shown = numbering::calling_code(digits);
         let last = &digits[digits.len() - 2..];
         format!("+{shown}{}{last}", "*".repeat(digits.len() - shown.len() - 2))
     }
@@ -165,23 +166,6 @@ impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())
     }
-}
-
-/// The calling code that digits begin with: the list of ITU-T E.164 assigned country codes has one
-/// code of one digit in zones 1 and 7, the codes of two digits below, and three digits elsewhere.
-fn calling_code(digits: &str) -> &str {
-    const TWO_DIGITS: [&str; 42] = [
-        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
-        "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
-        "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94",
-    ];
-    let length = match &digits[..2] {
-        zone if zone.starts_with(['1', '7']) => 1,
-        "95" | "98" => 2,
-        two if TWO_DIGITS.contains(&two) => 2,
-        _ => 3,
-    };
-    &digits[..length]
 }
 
 #[cfg(test)]
