@@ -141,6 +141,23 @@ def plain_http(documents):
     return found
 
 
+def gateway_probe(documents):
+    """Azure's probe asks Istio's health, over HTTP: of the listener's own port it would make one that is never answered."""
+    wanted = {
+        "port_443_health-probe_port": "15021",
+        "port_443_health-probe_protocol": "http",
+        "port_443_health-probe_request-path": "/healthz/ready",
+        "port_15021_no_lb_rule": "true",
+    }
+    found = []
+    for gateway in of(documents, "Gateway"):
+        annotations = gateway["spec"].get("infrastructure", {}).get("annotations", {})
+        for name, value in wanted.items():
+            if annotations.get("service.beta.kubernetes.io/" + name) != value:
+                found.append(f"{name}: should be {value}")
+    return found
+
+
 # As ingress-nginx itself checks them (internal/ingress/annotations); an annotation that it refuses takes the whole
 # Ingress out of service. Snippets are none of them.
 NUMBER, SIZE, SWITCH = r"\d+", r"(?i:\d+[bkmg]?)", r"true|false"
@@ -421,6 +438,7 @@ ALWAYS = [
     secrets_in_clear,
     looks_like_a_secret,
     plain_http,
+    gateway_probe,
     ingress_annotations,
     images,
     names_and_selectors,

@@ -228,6 +228,8 @@ BROKEN = [
     (checks.plain_http, "aks", lambda d: one(d, "Ingress")["spec"].pop("tls"), "no certificate"),
     (checks.plain_http, "aks", lambda d: one(d, "Certificate")["spec"].update(secretName="other"), "nobody uses"),
     (checks.plain_http, "aks-gateway", lambda d: one(d, "Gateway")["spec"]["listeners"].append({"name": "http", "port": 80, "protocol": "HTTP"}), "listener http"),
+    (checks.gateway_probe, "aks-gateway", lambda d: one(d, "Gateway")["spec"].pop("infrastructure"), "health-probe_protocol"),
+    (checks.gateway_probe, "aks-gateway", lambda d: one(d, "Gateway")["spec"]["infrastructure"]["annotations"].popitem(), "should be"),
     (checks.ingress_annotations, "aks", annotate("proxy-body-size", "1.5m"), "does not take"),
     (checks.ingress_annotations, "aks", annotate("proxy-body-size", "8m"), "own limit"),
     (checks.ingress_annotations, "aks", annotate("server-snippet", "return 403;"), "server-snippet"),
