@@ -184,17 +184,11 @@ run_with_input() {
 }
 
 # Makes a resource by its JSON.
-put() { # what, fix, id, API version, JSON, what a dry run shows of the JSON
-  local what=$1 fix=$2 id=$3 version=$4 body=$5 shown=${6:-$5}
+put() { # what, fix, id, API version, JSON, what a dry run shows of the JSON, seconds to wait
+  local what=$1 fix=$2 id=$3 version=$4 body=$5 shown=${6:-$5} seconds=${7:-3600}
   run_with_input "$what" "$fix" "$body" "printf %s '$shown'" \
     rest --method put --url "$id?api-version=$version" --headers Content-Type=application/json --body @-
-  wait_for "$fix" "$id" "$version"
-}
-
-# Waits until a resource is made, for an hour at most.
-wait_for() { # fix, id, API version
-  run "  waiting until it is made" "$1" \
-    resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout 3600
+  wait_for "$fix" "$id" "$version" "$seconds"
 }
 
 # Sets $value to what az says. $3 stands for it in a dry run.
@@ -209,6 +203,21 @@ ask() { # what, fix, stand-in, az's arguments
   fi
   value=$(azure "$@" --output tsv) || die "$what: az failed, and has said why above" "$fix"
   [ -n "$value" ] || die "$what: az said nothing" "$fix"
+}
+
+# Waits until a resource is made, for an hour at most. az ends its own wait with 0 too where the time is over, where
+# the resource is not there, and knows of the states that never end only Failed. So it is asked for the state.
+wait_for() { # fix, id, API version, seconds
+  local seconds=${4:-3600}
+  run "  waiting until it is made" "$1" \
+    resource wait --ids "$2" --api-version "$3" --created --interval 10 --timeout "$seconds"
+  ask "  asking whether it is made" "$1" Succeeded \
+    resource show --ids "$2" --api-version "$3" --query properties.provisioningState
+  case "$value" in
+    [Ss]ucceeded) ;;
+    *ing) die "${2##*/} is still $value after $seconds seconds" "run this again: it goes on from there" ;;
+    *) die "${2##*/} is $value, not Succeeded" "$1" ;;
+  esac
 }
 
 # Whether something is there. az ends with 3 where it is not; anything else is trouble.
@@ -569,7 +578,7 @@ subscribe() {
   after="\",\"isSecret\":true}}]}},\"filter\":{\"includedEventTypes\":[\"Microsoft.Communication.SMSDeliveryReportReceived\",\"Microsoft.Communication.SMSReceived\"]},\"eventDeliverySchema\":\"EventGridSchema\",\"retryPolicy\":{\"maxDeliveryAttempts\":30,\"eventTimeToLiveInMinutes\":1440},\"deadLetterWithResourceIdentity\":{\"identity\":{\"type\":\"SystemAssigned\"},\"deadLetterDestination\":{\"endpointType\":\"StorageBlob\",\"properties\":{\"resourceId\":\"$storage_id\",\"blobContainerName\":\"$container_name\"}}}}}"
   put "event subscription $event_subscription_name: making it; Event Grid calls the hook now" \
     "the hook must have this report_secret: look at its log for the handshake" \
-    "$event_subscription_id" $SUBSCRIPTION_API "$before$secret$after" "$before\$REPORT_SECRET$after"
+    "$event_subscription_id" $SUBSCRIPTION_API "$before$secret$after" "$before\$REPORT_SECRET$after" 300
   [ -n "$dry_run" ] || say "Done. Send a message, and look at $hook/api/deliveries."
 }
 

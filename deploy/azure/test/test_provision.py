@@ -99,6 +99,7 @@ elif words.startswith("resource show"):
         "properties.principalId": "22222222-2222-3333-4444-555555555555",
         "identity.principalId": "33333333-2222-3333-4444-555555555555",
         "properties.clientId": "44444444-2222-3333-4444-555555555555",
+        "properties.provisioningState": os.environ.get("FAKE_MAKING", "Succeeded"),
         "properties.hostName": "redis.westeurope.redis.azure.net",
         "properties.ConnectionString": "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef;"
         "IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/;LiveEndpoint=https://l/",
@@ -368,6 +369,23 @@ class Provision(unittest.TestCase):
                 self.assertTrue(lines[-1].startswith("  fix: "), result.stderr)
                 last = " ".join(self.calls()[-1]["args"])
                 self.assertIn(fail, last, "nothing is run after what failed")
+
+    def test_what_is_not_made_in_the_end_stops_it(self):
+        # az's own wait ends with 0 in each of these states.
+        for state, fix in [("AwaitingManualAction", "look at its log for the handshake"), ("Canceled", "handshake"),
+                           ("Creating", "run this again")]:
+            result = self.run_script(*SUBSCRIBE, FAKE_MAKING=state)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertIn("okta-telephony is " + ("still " if state == "Creating" else "") + state, result.stderr)
+            self.assertIn(fix, result.stderr.splitlines()[-1])
+            self.assertNotIn("Done", result.stdout)
+        wait = next(call["args"] for call in self.calls() if call["args"][:2] == ["resource", "wait"])
+        self.assertEqual(wait[wait.index("--timeout") + 1], "300")
+        for _ in range(2):  # what is made now, and what an earlier run has begun
+            result = self.run_script(*CREATE, FAKE_MAKING="Canceled")
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, r"acs-oktasms-\w+ is Canceled, not Succeeded\n  fix: ")
+            self.assertNotIn("keyvault create", self.made())
 
     def test_trouble_while_looking_is_not_taken_for_absence(self):
         result = self.run_script(*CREATE, FAKE_FAIL="resource show", FAKE_CODE="1")
