@@ -76,6 +76,24 @@ test("docs/logging.md tells of the same warnings", () => {
   for (const warning of schema.tables.AppRequests.properties.warnings) assert.ok(logging.includes(`\`${warning}\``), warning);
 });
 
+test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
+  const said = Object.fromEntries(
+    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"(\d{4})", "(.+)", "(.+)",?$/gm)].map(
+      ([, code, meaning, fix]) => [code, { meaning, fix }],
+    ),
+  );
+  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}code\((\d{4}), "(.+)", "(.+)"\),$/gm)]
+    .map(([, code, ...words]) => [code, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
+    .filter(([code]) => code !== "2000");
+  assert.ok(hook.length > 10);
+  assert.deepEqual(Object.keys(said), hook.map(([code]) => code));
+  for (const [code, meaning, fix] of hook) {
+    assert.equal(said[code].meaning, meaning, code);
+    // It may go on from there, with what else a query can find.
+    assert.ok(`${said[code].fix}; `.startsWith(`${fix}; `), `${code}: ${said[code].fix}`);
+  }
+});
+
 /** All that is wrong with a query, as text. */
 function problems(query) {
   const { problems: found, tables, keys, comparisons } = parse(query);
