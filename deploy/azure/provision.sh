@@ -34,7 +34,7 @@ subscribe  has Event Grid bring delivery reports to the hook, once the hook is u
   --officer-type TYPE   User, Group or ServicePrincipal [User]
   --without-redis       no Redis: records stay in memory, or go to Cosmos DB
   --private-redis       Redis without a public endpoint: you bring the private one
-  --redis-sku SKU       [Balanced_B0]
+  --redis-sku SKU       [Balanced_B0]; both are for when it is made, and change nothing of one that is there
   --refresh-secrets     write the secrets that come from Azure's resources anew, after their keys changed
   --no-check            subscribe: don't ask the hook first whether it is in order
 
@@ -57,7 +57,7 @@ readonly ACS_API=2023-04-01 INSIGHTS_API=2020-02-02 REDIS_API=2025-07-01 SUBSCRI
 
 command='' subscription='' group='' location='' data_location='' hook='' name=oktasms
 aks='' aks_group='' issuer='' service_account=okta-telephony:okta-telephony
-officer='' officer_type=User redis=1 redis_network=Enabled redis_sku=Balanced_B0
+officer='' officer_type=User redis=1 private_redis='' redis_sku=''
 refresh='' check=1 dry_run=''
 
 case "${1:-}" in
@@ -69,7 +69,7 @@ esac
 while [ "$#" -gt 0 ]; do
   case "$1" in
     --without-redis) redis='' && shift && continue ;;
-    --private-redis) redis_network=Disabled && shift && continue ;;
+    --private-redis) private_redis=1 && shift && continue ;;
     --refresh-secrets) refresh=1 && shift && continue ;;
     --no-check) check='' && shift && continue ;;
     --dry-run) dry_run=1 && shift && continue ;;
@@ -108,7 +108,9 @@ holds --group "$group" '[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]' 'the name of a re
 holds --name "$name" '[a-z][a-z0-9]{2,10}' '3 to 11 small letters and digits, a letter first'
 holds --service-account "$service_account" '[a-z0-9-]+:[a-z0-9.-]+' 'NAMESPACE:NAME'
 holds --officer-type "$officer_type" 'User|Group|ServicePrincipal' 'User, Group or ServicePrincipal'
-holds --redis-sku "$redis_sku" '[A-Za-z0-9_]+' 'a SKU of Azure Managed Redis, such as Balanced_B0'
+if [ -n "$redis_sku" ]; then
+  holds --redis-sku "$redis_sku" '[A-Za-z0-9_]+' 'a SKU of Azure Managed Redis, such as Balanced_B0'
+fi
 if [ -n "$officer" ]; then holds --officer "$officer" '[0-9a-fA-F-]{36}' "somebody's object id"; fi
 if [ -n "$issuer" ]; then holds --oidc-issuer "$issuer" 'https://[A-Za-z0-9./_-]+' 'an https URL'; fi
 if [ "$command" = create ]; then
@@ -391,11 +393,31 @@ make_telemetry() {
     "{\"location\":\"$location\",\"kind\":\"web\",\"properties\":{\"Application_Type\":\"web\",\"WorkspaceResourceId\":\"$workspace_id\",\"DisableLocalAuth\":false}}"
 }
 
+# What was asked for, of a Redis that is there: nothing here changes one, so it must not look as if it did.
+same_redis() {
+  if [ -n "$private_redis" ]; then
+    ask "asking for Redis' network" "see what az says" Disabled \
+      resource show --ids "$redis_id" --api-version $REDIS_API --query properties.publicNetworkAccess
+    [ "$value" = Disabled ] || die "$redis_name has a public endpoint, although --private-redis is said" \
+      "disable its public access in the portal, once your private endpoint is there, or leave --private-redis out"
+  fi
+  if [ -n "$redis_sku" ]; then
+    ask "asking for Redis' SKU" "see what az says" "$redis_sku" \
+      resource show --ids "$redis_id" --api-version $REDIS_API --query sku.name
+    [ "$value" = "$redis_sku" ] || die "$redis_name is $value, although --redis-sku $redis_sku is said" \
+      "scale it in the portal, or leave --redis-sku out"
+  fi
+}
+
 make_redis() {
-  if ! made "Azure Managed Redis $redis_name" "$redis_id" $REDIS_API; then
+  local network=Enabled
+  if [ -n "$private_redis" ]; then network=Disabled; fi
+  if made "Azure Managed Redis $redis_name" "$redis_id" $REDIS_API; then
+    same_redis
+  else
     put "Azure Managed Redis $redis_name: making it, for a quarter of an hour" \
       "another --redis-sku, or --without-redis" "$redis_id" $REDIS_API \
-      "{\"location\":\"$location\",\"sku\":{\"name\":\"$redis_sku\"},\"properties\":{\"minimumTlsVersion\":\"1.2\",\"highAvailability\":\"Enabled\",\"publicNetworkAccess\":\"$redis_network\"}}"
+      "{\"location\":\"$location\",\"sku\":{\"name\":\"${redis_sku:-Balanced_B0}\"},\"properties\":{\"minimumTlsVersion\":\"1.2\",\"highAvailability\":\"Enabled\",\"publicNetworkAccess\":\"$network\"}}"
   fi
   # NoCluster: Spin's client does not follow a cluster. Encrypted: there is no port without TLS. Access keys:
   # Spin's Redis store has one URL, so a password that does not expire after an hour.

@@ -100,6 +100,8 @@ elif words.startswith("resource show"):
         "identity.principalId": "33333333-2222-3333-4444-555555555555",
         "properties.clientId": "44444444-2222-3333-4444-555555555555",
         "properties.provisioningState": os.environ.get("FAKE_MAKING", "Succeeded"),
+        "properties.publicNetworkAccess": "Enabled",
+        "sku.name": "Balanced_B0",
         "properties.hostName": "redis.westeurope.redis.azure.net",
         "properties.ConnectionString": "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef;"
         "IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/;LiveEndpoint=https://l/",
@@ -339,6 +341,16 @@ class Provision(unittest.TestCase):
         self.assertIn('"publicNetworkAccess":"Disabled"', shown)
         without_cluster = self.succeed(*CREATE[:-2])
         self.assertIn("no cluster may read the secrets yet", without_cluster.stdout)
+
+    def test_a_redis_that_is_there_is_not_passed_off_as_another(self):
+        self.succeed(*CREATE)
+        for option, complaint in [(["--private-redis"], "has a public endpoint, although --private-redis"),
+                                  (["--redis-sku", "Balanced_B3"], "is Balanced_B0, although --redis-sku Balanced_B3")]:
+            result = self.run_script(*CREATE, *option)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertIn(complaint, result.stderr)
+            self.assertIn("or leave " + option[0] + " out", result.stderr.splitlines()[-1])
+        self.succeed(*CREATE, "--redis-sku", "Balanced_B0")
 
     def test_names_fit_and_are_the_same_at_each_run(self):
         first, second = (self.succeed(*CREATE, "--name", "a2345678901", "--dry-run").stdout for _ in range(2))
