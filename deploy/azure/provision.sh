@@ -56,7 +56,7 @@ trap 'printf "\nprovision.sh: stopped. Run the same command again: it goes on wh
 readonly ACS_API=2023-04-01 INSIGHTS_API=2020-02-02 REDIS_API=2025-07-01 SUBSCRIPTION_API=2022-06-15
 
 command='' subscription='' group='' location='' data_location='' hook='' name=oktasms
-aks='' aks_group='' issuer='' service_account=okta-telephony:okta-telephony
+aks='' aks_group='' issuer='' service_account=''
 officer='' officer_type=User redis=1 private_redis='' redis_sku=''
 refresh='' check=1 dry_run=''
 
@@ -106,7 +106,7 @@ holds() { # option, value, extended regular expression, what it must be
 holds --subscription "$subscription" '[0-9a-fA-F-]{36}' 'the id of a subscription: az account list --output table'
 holds --group "$group" '[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]' 'the name of a resource group'
 holds --name "$name" '[a-z][a-z0-9]{2,10}' '3 to 11 small letters and digits, a letter first'
-holds --service-account "$service_account" '[a-z0-9-]+:[a-z0-9.-]+' 'NAMESPACE:NAME'
+if [ -n "$service_account" ]; then holds --service-account "$service_account" '[a-z0-9-]+:[a-z0-9.-]+' NAMESPACE:NAME; fi
 holds --officer-type "$officer_type" 'User|Group|ServicePrincipal' 'User, Group or ServicePrincipal'
 if [ -n "$redis_sku" ]; then
   holds --redis-sku "$redis_sku" '[A-Za-z0-9_]+' 'a SKU of Azure Managed Redis, such as Balanced_B0'
@@ -117,6 +117,9 @@ if [ "$command" = create ]; then
   holds --location "$location" '[a-z0-9]+' 'a region: az account list-locations --query "[].name"'
   holds --data-location "$data_location" '[A-Za-z][A-Za-z ]+' 'where ACS keeps its data, such as Europe'
   [ -z "$aks" ] || [ -z "$issuer" ] || die "both --aks and --oidc-issuer are given" "leave one out"
+  [ -z "$service_account" ] || [ -n "$aks$issuer" ] || die "--service-account is given, and no cluster" \
+    "say --aks or --oidc-issuer as well: a service account is one cluster's. Without a cluster leave it out"
+  service_account=${service_account:-okta-telephony:okta-telephony}
 else
   holds --hook "$hook" 'https://[A-Za-z0-9.-]+(:[0-9]+)?' 'https://HOST, without a path: Event Grid calls https only'
 fi
@@ -463,7 +466,7 @@ make_identity() {
 let_cluster_in() {
   if [ -n "$aks" ]; then
     ask "asking for the cluster's OIDC issuer" \
-      "az aks update --name $aks --resource-group ${aks_group:-$group} --enable-oidc-issuer --enable-workload-identity" \
+      "make the cluster first, or leave --aks out and run this again with it; if it is there: az aks update --name $aks --resource-group ${aks_group:-$group} --enable-oidc-issuer --enable-workload-identity" \
       https://ISSUER \
       aks show --subscription "$subscription" --resource-group "${aks_group:-$group}" --name "$aks" \
       --query oidcIssuerProfile.issuerUrl
@@ -510,7 +513,7 @@ write_secrets() {
 }
 
 tell() {
-  local ingestion='' client=''
+  local ingestion='' client='' reader='none yet: run create again with --aks or --oidc-issuer'
   if [ -n "$dry_run" ]; then return; fi
   ask "asking for Application Insights' connection string" "see what az says" '' \
     resource show --ids "$insights_id" --api-version $INSIGHTS_API --query properties.ConnectionString
@@ -518,13 +521,14 @@ tell() {
   ask "asking for the identity's client id" "run this again in a minute" '' \
     resource show --ids "$identity_id" --api-version 2023-01-31 --query properties.clientId
   client=$value
+  if [ -n "$issuer" ]; then reader=$service_account; fi
   cat <<DONE
 
 Done. For the hook:
   applicationinsights_host   $ingestion
   Key Vault                  $vault_name
   identity's client id       $client
-  service account            $service_account
+  service account            $reader
 
 What Okta sends, without showing it here:
   az keyvault secret show --vault-name $vault_name --name okta-basic-secret --query value --output tsv
@@ -547,8 +551,9 @@ create() {
   [ -z "$redis" ] || make_redis
   make_dead_letters
   make_identity
-  let_cluster_in
+  # The cluster last: all else is done where it is not there yet.
   write_secrets
+  let_cluster_in
   tell
 }
 
@@ -601,7 +606,12 @@ subscribe() {
   put "event subscription $event_subscription_name: making it; Event Grid calls the hook now" \
     "the hook must have this report_secret: look at its log for the handshake" \
     "$event_subscription_id" $SUBSCRIPTION_API "$before$secret$after" "$before\$REPORT_SECRET$after" 300
-  [ -n "$dry_run" ] || say "Done. Send a message, and look at $hook/api/deliveries."
+  if [ -n "$dry_run" ]; then return; fi
+  cat <<DONE
+Done. Send a message, and look at $hook/api/deliveries. That page is not public on AKS; there
+  kubectl --namespace okta-telephony port-forward service/okta-telephony 3000:80
+and look at http://127.0.0.1:3000/api/deliveries.
+DONE
 }
 
 # In braces, so that bash has read all of it before it begins, whatever becomes of this file meanwhile.

@@ -220,7 +220,6 @@ class Provision(unittest.TestCase):
             "storage account management-policy create",
             "identity create",
             "role assignment create",
-            "identity federated-credential create",
             "keyvault secret set okta-basic-secret",
             "keyvault secret set report-secret",
             "keyvault secret set operator-secret",
@@ -228,7 +227,22 @@ class Provision(unittest.TestCase):
             "keyvault secret set acs-connection-string",
             "keyvault secret set applicationinsights-connection-string",
             "keyvault secret set records-redis-url",
+            "identity federated-credential create",
         ])
+
+    def test_a_cluster_that_is_not_there_yet_stops_nothing_else(self):
+        result = self.run_script(*CREATE, FAKE_FAIL="aks show", FAKE_CODE="3")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("fix: make the cluster first, or leave --aks out", result.stderr)
+        self.assertIn("keyvault secret set records-redis-url", self.made())
+        told = self.succeed(*CREATE[:-2]).stdout
+        self.assertRegex(told, r"service account +none yet: run create again with --aks")
+        self.assertRegex(self.succeed(*CREATE).stdout, r"service account +okta-telephony:okta-telephony\n")
+
+    def test_where_deliveries_are_seen_is_told(self):
+        told = self.succeed(*SUBSCRIBE).stdout
+        self.assertIn("https://hook.example.com/api/deliveries", told)
+        self.assertIn("kubectl --namespace okta-telephony port-forward service/okta-telephony 3000:80", told)
 
     def test_what_is_there_is_not_made_again(self):
         self.succeed(*CREATE)
@@ -423,6 +437,7 @@ class Provision(unittest.TestCase):
             ([*CREATE, "--data-location", "Eu\"rope"], "--data-location is"),
             ([*CREATE, "--oidc-issuer", "https://issuer/"], "both --aks and --oidc-issuer"),
             ([*CREATE, "--service-account", "hook"], "--service-account is hook"),
+            ([*CREATE[:-2], "--service-account", "a:b"], "--service-account is given, and no cluster"),
             ([*SUBSCRIBE, "--hook", "http://hook.example.com"], "--hook is http://"),
             ([*SUBSCRIBE, "--hook", "https://hook.example.com/api"], "--hook is https://"),
         ]:
