@@ -9,7 +9,9 @@ use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, TrackFaul
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope, from_now, skipped, until};
+use crate::harness::{
+    Answer, Form, Hook, SECRET, basic, envelope, from_now, skipped, until, until_told,
+};
 use crate::reports::{
     OPERATOR_SECRET, PATH, REPORT_SECRET, ask, deliver, delivery, look_up, report, start,
 };
@@ -62,13 +64,14 @@ async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
             hook.post(envelope.to_string()).await.accepted(Form::Documented)
         };
         for (id, status) in [(&id, "delivered"), (&failed_id, "failed")] {
-            loop {
+            let delivery = until_told(async || {
                 let delivery = delivery(&hook, id).await;
-                if delivery["status"] != "accepted" && !delivery["acceptedAt"].is_null() {
-                    assert_eq!(delivery["status"], status, "{delivery}");
-                    break;
-                }
-            }
+                let reported =
+                    delivery["status"] != "accepted" && !delivery["acceptedAt"].is_null();
+                if reported { Ok(delivery) } else { Err(delivery.to_string()) }
+            })
+            .await;
+            assert_eq!(delivery["status"], status, "{delivery}");
         }
         let failed = delivery(&hook, &failed_id).await;
         assert_eq!((&failed["code"], &failed["oktaEventId"]), (&4005.into(), &"event-2".into()));

@@ -98,6 +98,19 @@ pub async fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>
     }
 }
 
+/// Asks until the answer is what is waited for, ten seconds at most; what it is before that is an `Err`.
+pub async fn until_told<T>(mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let told = match ask().await {
+            Ok(value) => return value,
+            Err(told) => told,
+        };
+        assert!(Instant::now() < end, "what was waited for did not come about: {told}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 impl Hook {
     /// A hook that is configured and works.
     pub async fn start() -> Self {

@@ -7,7 +7,7 @@ use hyper::header::HOST;
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope};
+use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope, until_told};
 
 pub const PATH: &str = "/api/delivery-reports";
 pub const REPORT_SECRET: &str = "report-secret-c0ffee";
@@ -49,15 +49,15 @@ pub async fn look_up(hook: &Hook, target: &str) -> Answer {
 
 /// What the look-up has of a message, once it is there.
 pub async fn delivery(hook: &Hook, message_id: &str) -> Value {
-    for _ in 0..2000 {
+    until_told(async || {
         let answer = look_up(hook, &format!("/api/deliveries/{message_id}")).await;
-        if answer.status == 200 {
-            return serde_json::from_str(&answer.text).unwrap();
+        match answer.status {
+            200 => Ok(serde_json::from_str(&answer.text).unwrap()),
+            404 => Err(format!("there is no record of {message_id}")),
+            _ => panic!("{answer:?}"),
         }
-        assert_eq!(answer.status, 404, "{}", answer.text);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("there is no record of {message_id}");
+    })
+    .await
 }
 
 /// A report in Event Grid's schema.
