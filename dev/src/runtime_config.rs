@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use okta_telephony_dev::local_host::Backing;
 use serde::Deserialize;
 
@@ -48,10 +48,15 @@ const KNOWN: &str = "this host knows key-value stores of type spin, with or with
                      redis, with a url: `spin up` knows all";
 
 fn parse(text: &str) -> Result<BTreeMap<String, Backing>> {
-    let file: File = toml::from_str(text).context(KNOWN)?;
+    let file: File = toml::from_str(text).map_err(|error| {
+        let before = error.span().map_or(0, |span| span.start);
+        let line = 1 + text.bytes().take(before).filter(|&byte| byte == b'\n').count();
+        anyhow!("line {line}: {}: {KNOWN}", without_values(&error))
+    })?;
     let backing = |(label, store): (String, toml::Table)| {
-        let store =
-            store.try_into().with_context(|| format!("key_value_store.{label}: {KNOWN}"))?;
+        let store = store.try_into().map_err(|error| {
+            anyhow!("key_value_store.{label}: {}: {KNOWN}", without_values(&error))
+        })?;
         let backing = match store {
             KeyValueStore::Spin { path: None } => Backing::Memory,
             KeyValueStore::Spin { path: Some(_) } => Backing::Folder,
@@ -60,6 +65,18 @@ fn parse(text: &str) -> Result<BTreeMap<String, Backing>> {
         Ok((label, backing))
     };
     file.key_value_store.into_iter().map(backing).collect()
+}
+
+/// What is wrong. Not the error's whole text, which quotes the line, nor the value that a message may
+/// begin with: it may be a URL with Redis's password.
+fn without_values(error: &toml::de::Error) -> String {
+    let message = error.message();
+    let quotes = ["invalid type", "invalid value", "unknown variant"];
+    if !quotes.iter().any(|start| message.starts_with(start)) {
+        return message.to_owned();
+    }
+    let expected = message.rsplit_once(", expected ").map_or("another", |(_, expected)| expected);
+    format!("a value is wrong, expected {expected}")
 }
 
 #[cfg(test)]
@@ -100,11 +117,36 @@ mod tests {
             ),
             ("[sqlite_database.default]\ntype = \"spin\"", "sqlite_database"),
             ("[key_value_store.default]", "type"),
-            ("nonsense", "nonsense"),
+            ("\nnonsense", "line 2: "),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(reason) && error.contains("spin up"), "{text}: {error}");
         }
         assert!(parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mistake_does_not_print_the_password() {
+        let store = "[key_value_store.default]\ntype = \"redis\"\n";
+        for (text, place) in [
+            (format!("{store}url = rediss://:hunter2=@host:6380\n"), "line 3: "),
+            (format!("{store}url = \"rediss://:hunter2@host:6380\n"), "line 3: "),
+            (format!("{store}url = [\"rediss://:hunter2@host\"]\n"), "key_value_store.default: "),
+            (
+                "[key_value_store.default]\ntype = \"rediss://:hunter2@host\"\n".into(),
+                "key_value_store.default: a value is wrong, expected `spin` or `redis`",
+            ),
+            (
+                "\nkey_value_store = \"rediss://:hunter2, expected a@host\"\n".into(),
+                "line 2: a value is wrong, expected a map",
+            ),
+            (
+                "[key_value_store]\ndefault = \"rediss://:hunter2@host\"\n".into(),
+                "line 2: a value is wrong",
+            ),
+        ] {
+            let error = format!("{:#}", parse(&text).unwrap_err());
+            assert!(error.starts_with(place) && !error.contains("hunter2"), "{text}: {error}");
+        }
     }
 }
