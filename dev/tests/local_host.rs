@@ -1,7 +1,6 @@
 //! The local host as a whole, over real sockets, with a guest that does what a path says: see
 //! `guest/src/lib.rs`. What has to happen is waited for, with a bound; nothing is timed.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,6 +20,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::common::skipped;
+
+mod common;
 
 /// What takes longer than this doesn't happen. Less than a shutdown that gives up.
 const BOUND: Duration = Duration::from_secs(8);
@@ -379,13 +382,6 @@ impl Redis {
         let length = within(line, stream.read(&mut answer)).await.unwrap();
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
-}
-
-/// Says that a test was skipped, past the test runner, which keeps the output of what passes. Where
-/// all must be proven (`CI` is set) nothing may be skipped.
-fn skipped(what: &str) {
-    _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-    assert!(std::env::var_os("CI").is_none(), "skipped although CI is set: {what}");
 }
 
 /// Lines that the host has let out.

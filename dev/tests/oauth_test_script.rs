@@ -12,13 +12,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use crate::common::skipped;
+
+mod common;
+
 /// Runs the script; `None` where it can't.
 async fn oauth_test(hook: &str, environment: &[(&str, &str)]) -> Option<Output> {
     for tool in ["bash", "curl"] {
         if Command::new(tool).arg("--version").output().await.is_err() {
-            let what = format!("scripts/oauth-test.sh was not run, since {tool} is not installed");
-            assert!(std::env::var_os("CI").is_none(), "{what}");
-            eprintln!("skipped: {what}");
+            skipped(&format!("scripts/oauth-test.sh was not run, since {tool} is not installed"));
             return None;
         }
     }

@@ -8,11 +8,12 @@
 //! are so many hooks a second. A machine that has no time for the hosts shows its own faults, not theirs.
 #![cfg(unix)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod load;
 mod parts;
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::time::Duration;
 
 use okta_telephony_dev::acs_emulator::{
@@ -22,6 +23,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::common::skipped;
 use crate::load::{Load, Okta, Outcome};
 use crate::parts::{Folder, Host, Nginx, Redis, Sink};
 
@@ -365,11 +367,4 @@ async fn when_a_part_fails_no_hook_is_lost_doubled_or_late() {
     }
     let broken: Vec<_> = rows.iter().filter(|row| row.broken).map(|row| row.what).collect();
     assert!(broken.is_empty(), "hooks were failed, lost, doubled or late: {broken:?}");
-}
-
-/// Says that a test was skipped, past the test runner, which keeps the output of what passes. Where
-/// all must be proven (`CI` is set) nothing may be skipped.
-fn skipped(what: &str) {
-    _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-    assert!(std::env::var_os("CI").is_none(), "skipped although CI is set: {what}");
 }
