@@ -40,7 +40,9 @@ Needs jq, and curl to send.
 EOF
 }
 
+# misused WHAT: says what was wrong, and how it is right.
 misused() {
+  printf '%s: %s\n\n' "${0##*/}" "$1" >&2
   usage >&2
   exit 2
 }
@@ -93,7 +95,6 @@ channel() {
       fi
       proof+=' + {clientId: env.CLIENT_ID, tokenUrl: env.TOKEN_URL, scope: env.SCOPE}'
       ;;
-    *) misused ;;
   esac
   jq --null-input --compact-output --arg url "$url" "$proof"'
     | {type: (if .authScheme then "HTTP" else "OAUTH" end), version: "1.0.0",
@@ -173,23 +174,40 @@ while [ "$#" -gt 0 ]; do
     -h | --help) usage; exit 0 ;;
     --send) send=yes ;;
     --name | --url | --auth)
-      [ "$#" -ge 2 ] || misused
+      [ "$#" -ge 2 ] || misused "$1 needs a value."
       printf -v "${1#--}" '%s' "$2"
       shift
       ;;
-    -*) misused ;;
-    *) if [ -z "$command" ]; then command="$1"; elif [ -z "$id" ]; then id="$1"; else misused; fi ;;
+    -*) misused "there is no option ${1%%=*}." ;;
+    *)
+      if [ -z "$command" ]; then
+        command="$1"
+      elif [ -z "$id" ]; then
+        id="$1"
+      else
+        misused "$command takes one hook's ID at most."
+      fi
+      ;;
   esac
   shift
 done
 case "$command" in
-  create | list) [ -z "$id" ] || misused ;;
-  update | show | preview | activate | deactivate | delete) [ -n "$id" ] || misused ;;
-  *) misused ;;
+  create | list) [ -z "$id" ] || misused "$command takes no ID." ;;
+  update | show | preview | activate | deactivate | delete)
+    [ -n "$id" ] || misused "$command needs the hook's ID, which list has."
+    ;;
+  '') misused "say what to do." ;;
+  *) misused "there is no such command." ;;
 esac
 case "$command" in
-  create | update) if [ -z "$name" ] || [ -z "$url" ] || [ -z "$auth" ]; then misused; fi ;;
-  *) [ -z "$name$url$auth" ] || misused ;;
+  create | update)
+    if [ -z "$name" ] || [ -z "$url" ] || [ -z "$auth" ]; then
+      misused "$command needs --name, --url and --auth."
+    fi
+    # Not with what was said: it may be the header's value, by mistake.
+    case "$auth" in basic | header | oauth) ;; *) misused "--auth must be basic, header or oauth." ;; esac
+    ;;
+  *) [ -z "$name$url$auth" ] || misused "$command takes no --name, --url or --auth." ;;
 esac
 command -v jq >/dev/null || fail "jq is not installed."
 

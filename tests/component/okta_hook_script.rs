@@ -649,13 +649,15 @@ async fn what_is_missing_or_wrong_is_told_before_okta_is_asked() {
         ),
         (vec!["show", "../users", "--send"], vec![], "the id must be"),
         (vec!["preview", "cal1"], vec![("TO", "4255550123")], "TO must be"),
-        (vec![], vec![], "Usage:"),
-        (vec!["erase", "cal1"], vec![], "Usage:"),
-        (vec!["show"], vec![], "Usage:"),
-        (vec!["list", "cal1"], vec![], "Usage:"),
-        (vec!["list", "--name", "n"], vec![], "Usage:"),
-        (vec!["create", "--name"], vec![], "Usage:"),
-        (create("digest"), vec![], "Usage:"),
+        (vec![], vec![], "okta-hook.sh: say what to do."),
+        (vec!["erase", "cal1"], vec![], "okta-hook.sh: there is no such command."),
+        (vec!["show"], vec![], "okta-hook.sh: show needs the hook's ID"),
+        (vec!["list", "cal1"], vec![], "okta-hook.sh: list takes no ID"),
+        (vec!["list", "--name", "n"], vec![], "okta-hook.sh: list takes no --name"),
+        (vec!["create", "--name"], vec![], "okta-hook.sh: --name needs a value"),
+        (vec!["create", "--name", "n"], vec![], "create needs --name, --url and --auth.\n\nUsage:"),
+        (vec!["list", "--secret=s"], vec![], "there is no option --secret.\n"),
+        (create("digest"), vec![], "--auth must be basic, header or oauth.\n\nUsage:"),
     ] {
         let Some(run) = okta.run(&arguments, &environment).await else { return };
         assert_eq!(run.code, 2, "{arguments:?}: {run:?}");
