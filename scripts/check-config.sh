@@ -8,8 +8,9 @@ usage() {
   cat <<'EOF'
 Usage: scripts/check-config.sh
 
-Asks a hook for the check of its configuration, and shows each variable that is wrong
-(PROBLEM) or works and should be otherwise (WARNING), with the fix. No secret is shown.
+Asks a hook for the check of its configuration, and shows each variable with the fix.
+PROBLEM: it is wrong, and messages may not be sent. WARNING: they may still be sent, and it
+should be otherwise. No secret is shown.
 Exits with 0 if nothing is wrong, with 1 if something is.
 
 Environment:

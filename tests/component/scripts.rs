@@ -50,6 +50,29 @@ async fn a_recipient_of_ones_own_is_written_into_both_samples() {
 }
 
 #[tokio::test]
+async fn where_countries_are_allowed_a_recipient_of_one_must_be_given() {
+    let hook = Hook::with(&[("allowed_countries", "US,CA")]).await;
+    let mut environment = vec![("OKTA_BASIC_SECRET", SECRET)];
+    let Some(output) = curl_test(&hook.host.url(), &environment).await else { return };
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("country_not_allowed"), "{output:?}");
+    environment.push(("TO", "+14255550123"));
+    let output = curl_test(&hook.host.url(), &environment).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn where_only_okta_calls_the_bare_payload_is_refused() {
+    let hook = Hook::with(&[("okta_response_format", "documented")]).await;
+    let ours = [("OKTA_BASIC_SECRET", SECRET)];
+    let Some(output) = curl_test(&hook.host.url(), &ours).await else { return };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout.contains("not_an_envelope"), "{stdout}");
+    assert_eq!(hook.acs.messages().len(), 1);
+}
+
+#[tokio::test]
 async fn it_fails_unless_both_are_accepted() {
     let hook = Hook::start().await;
     let Some(output) = curl_test(&hook.host.url(), &[]).await else { return };
