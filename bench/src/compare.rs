@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::contender::{Contender, Host, Paths, What, is_there};
@@ -54,11 +54,9 @@ struct Load {
 }
 
 pub async fn compare(plan: &Plan, paths: &Paths) -> Result<()> {
-    paths.build().await?;
     let python = paths.install_python().await;
-    let mut contenders = Contender::all(python);
-    contenders.retain(|it| plan.only.is_empty() || plan.only.iter().any(|only| only == it.name()));
-    ensure!(!contenders.is_empty(), "there is no such contender");
+    let contenders = chosen(Contender::all(python), &plan.only)?;
+    paths.build().await?;
     let pinning = Pinning::of_this_machine();
     pinning.pin_this_process();
 
@@ -91,6 +89,16 @@ pub async fn compare(plan: &Plan, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
+/// Those that `only` names, all where it names none. A name that is misspelt would go unmeasured.
+fn chosen(mut all: Vec<Contender>, only: &[String]) -> Result<Vec<Contender>> {
+    let names: Vec<_> = all.iter().map(|it| it.name()).collect();
+    if let Some(unknown) = only.iter().find(|only| !names.contains(&only.as_str())) {
+        bail!("there is no contender {unknown} here, only {}", names.join(", "));
+    }
+    all.retain(|it| only.is_empty() || only.iter().any(|only| only == it.name()));
+    Ok(all)
+}
+
 async fn take_turn(
     contender: Contender,
     plan: &Plan,
@@ -98,7 +106,7 @@ async fn take_turn(
     acs: &StandIn,
     pinning: &Pinning,
 ) -> Result<Turn> {
-    let hooks = Hooks::new("/api/okta-telephony");
+    let hooks = Hooks::new();
     let started = Instant::now();
     let running = contender.start(paths, acs.address, pinning.servers.as_deref())?;
     load::first_answer(running.address, &hooks, START_LIMIT).await?;
@@ -361,7 +369,20 @@ fn results(contenders: &[Contender], turns: &[Vec<Turn>], sizes: &[Option<usize>
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Contender, chosen, median};
+
+    #[test]
+    fn a_contender_that_is_misspelt_is_refused_beside_one_that_is_not() {
+        let chosen = |only: &[&str]| {
+            let only: Vec<_> = only.iter().map(|name| (*name).to_owned()).collect();
+            chosen(Contender::all(true), &only)
+                .map(|chosen| chosen.iter().map(|it| it.name()).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&["native", "hook"]).unwrap(), ["hook", "native"]);
+        assert_eq!(chosen(&[]).unwrap().len(), Contender::all(true).len());
+        let error = chosen(&["hook", "naitve"]).unwrap_err().to_string();
+        assert!(error.contains("naitve") && error.contains("hook, "), "{error}");
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {

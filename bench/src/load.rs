@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,17 +17,19 @@ use crate::http1;
 
 /// The secret that the contenders know.
 pub const SECRET: &str = "bench-secret";
+const PATH: &str = "/api/okta-telephony";
 
 /// Makes hooks, each to another number, as no rate limit lets many to the same one pass.
 #[derive(Clone)]
 pub struct Hooks {
-    path: &'static str,
+    authorization: String,
     made: Arc<AtomicU64>,
 }
 
 impl Hooks {
-    pub fn new(path: &'static str) -> Self {
-        Self { path, made: Arc::default() }
+    pub fn new() -> Self {
+        let credentials = BASE64_STANDARD.encode(format!("okta:{SECRET}"));
+        Self { authorization: format!("Basic {credentials}"), made: Arc::default() }
     }
 
     /// The next hook, a whole request as Okta sends it, its passcode good for five minutes.
@@ -39,9 +43,9 @@ impl Hooks {
             r#"{{"eventId":"bench{number:020}","eventTime":"{time}","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://example.okta.com/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.mfa-verification","data":{{"context":{{"request":{{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{{"value":"/idp/idx/challenge"}},"ipAddress":"192.0.2.1"}}}},"userProfile":{{"firstName":"Test","lastName":"User","login":"test.user@example.com","userId":"00uyxxSknGtK8022w0g3"}},"messageProfile":{{"msgTemplate":"Your code is 246810","phoneNumber":"+1425{number_in_seattle}","otpExpires":"{expires}","deliveryChannel":"SMS","otpCode":"246810","locale":"EN-US"}}}}}}"#
         );
         format!(
-            "POST {} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic b2t0YTpiZW5jaC1zZWNyZXQ=\r\n\
+            "POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {}\r\n\
              content-type: application/json\r\naccept: */*\r\nuser-agent: Okta\r\ncontent-length: {}\r\n\r\n{body}",
-            self.path,
+            self.authorization,
             body.len(),
         )
     }

@@ -61,7 +61,7 @@ async fn meter(paths: &Paths) -> Result<Metered> {
         *observed.lock().unwrap_or_else(PoisonError::into_inner) = Some(metered);
     }));
     let host = LocalHost::start(&compiled, settings).await?;
-    let hooks = Hooks::new("/api/okta-telephony");
+    let hooks = Hooks::new();
     load::first_answer(host.address(), &hooks, Duration::from_secs(10)).await?;
     host.shutdown().await;
     let metered = metered.lock().unwrap_or_else(PoisonError::into_inner).take();
