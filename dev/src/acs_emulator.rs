@@ -230,12 +230,6 @@ impl AcsEmulator {
         self.state.lock().track_fault = fault;
     }
 
-    /// Changes whenever something arrives, or a report does. The value is greater than the `number`
-    /// of every [`Message`] and [`ReceivedRequest`] so far, or the newest one's.
-    pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.state.newest.subscribe()
-    }
-
     /// Closes all connections, whatever they are at, and frees the port.
     pub async fn shutdown(self) {
         drop(self.stop);
@@ -251,6 +245,7 @@ struct Emulator {
     key: Vec<u8>,
     now: Clock,
     inner: Mutex<Inner>,
+    /// Changes whenever something arrives, or a report does: the number of the newest entry.
     newest: watch::Sender<u64>,
     jobs: mpsc::UnboundedSender<Job>,
 }
@@ -328,8 +323,6 @@ impl Emulator {
         self.newest.send_replace(inner.journal.last());
     }
 }
-
-// ── Routes ──────────────────────────────────────────────────────────────────────────────────────
 
 fn router(state: Arc<Emulator>) -> Router {
     Router::new()

@@ -16,23 +16,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// `who` is the subject of the error's sentence.
+/// An error ends with what to give `who`, so that a caller can add how.
 pub(crate) async fn bind(listen: SocketAddr, who: &str) -> anyhow::Result<TcpListener> {
     anyhow::ensure!(
         listen.ip().is_loopback(),
-        "{who} listens on this machine only and {listen} can be reached from others; pass an \
-         address such as 127.0.0.1:{}",
+        "{listen} can be reached from other machines: give {who} an address such as 127.0.0.1:{}",
         listen.port()
     );
-    TcpListener::bind(listen).await.map_err(|error| {
-        if error.kind() == io::ErrorKind::AddrInUse {
-            anyhow::anyhow!(
-                "{who} can't listen on {listen}, which is already in use; stop what listens there, \
-                 or pass another port (0 takes any free one)"
-            )
-        } else {
-            anyhow::Error::new(error).context(format!("{who} can't listen on {listen}"))
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{listen} is already in use: give {who} another address")
         }
+        _ => anyhow::anyhow!("can't listen on {listen} ({error}): give {who} another address"),
     })
 }
 

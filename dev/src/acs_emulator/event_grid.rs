@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::Emulator;
 use super::fault::OddReport;
 use super::journal::Message;
-use super::report::{DATA_VERSION, EventSchema, METADATA_VERSION, Report, TOPIC, event_time};
+use super::report::{DATA_VERSION, EventSchema, METADATA_VERSION, Report, Sent, TOPIC, event_time};
 
 /// The header that has the subscription's secret: a custom delivery property in Azure.
 pub const SECRET_HEADER: &str = "x-report-secret";
@@ -315,10 +315,17 @@ impl Job {
         let EventSubscription { schema, delay, copies, .. } = subscription.said;
         tokio::time::sleep(delay).await;
         let reports = Report::of(&message.id, odd, (emulator.now)());
+        let sent = Sent {
+            from: &message.from,
+            to: &message.to,
+            text: &message.text,
+            tag: message.tag.as_deref(),
+            received: message.received,
+        };
         for (place, report) in reports.into_iter().enumerate() {
             // In the sample the event has the message's id. A second one needs another.
             let id = if place == 0 { message.id.clone() } else { Uuid::new_v4().to_string() };
-            let event = report.event(&id, &message, schema).to_string();
+            let event = report.event(&id, &sent, schema).to_string();
             emulator.change_reports(message.number, |reports| reports.push(report));
             for _ in 0..copies {
                 let answered = |status| {

@@ -12,7 +12,6 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use super::fault::OddReport;
-use super::journal::Message;
 
 /// Where the events come from. The subscription and the resource are nobody's.
 pub(super) const TOPIC: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
@@ -69,6 +68,15 @@ pub struct Report {
     pub answers: Vec<Option<u16>>,
 }
 
+/// What an event tells of the message itself.
+pub(super) struct Sent<'a> {
+    pub from: &'a str,
+    pub to: &'a str,
+    pub text: &'a str,
+    pub tag: Option<&'a str>,
+    pub received: OffsetDateTime,
+}
+
 impl Report {
     /// Those of a message, in the order of their delivery.
     pub(super) fn of(message_id: &str, odd: Option<OddReport>, now: OffsetDateTime) -> Vec<Report> {
@@ -100,28 +108,28 @@ impl Report {
     }
 
     /// The body of a request that delivers it. `id` is the event's.
-    pub(super) fn event(&self, id: &str, message: &Message, schema: EventSchema) -> Value {
-        let segments = segments(&message.text);
+    pub(super) fn event(&self, id: &str, sent: &Sent<'_>, schema: EventSchema) -> Value {
+        let segments = segments(sent.text);
         let (succeeded, failed) = match self.status {
             DeliveryStatus::Delivered => (segments, 0),
             DeliveryStatus::Failed => (0, segments),
         };
         // In the sample `from` has no plus, and `to` has one.
-        let from = message.from.strip_prefix('+').unwrap_or(&message.from);
+        let from = sent.from.strip_prefix('+').unwrap_or(sent.from);
         let mut data = json!({
             "messageId": self.message_id,
             "from": from,
-            "to": message.to,
+            "to": sent.to,
             "deliveryStatus": self.status.name(),
             "deliveryStatusDetails": self.details(),
             "receivedTimestamp": utc(self.received, TICKS),
             "deliveryAttempts": [{
-                "timestamp": utc(message.received, TICKS),
+                "timestamp": utc(sent.received, TICKS),
                 "segmentsSucceeded": succeeded,
                 "segmentsFailed": failed,
             }],
         });
-        if let Some(tag) = &message.tag {
+        if let Some(tag) = sent.tag {
             let name = match schema {
                 EventSchema::EventGrid => "Tag",
                 EventSchema::CloudEvents => "tag",

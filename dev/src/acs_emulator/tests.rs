@@ -198,8 +198,6 @@ fn last_request(emulator: &AcsEmulator) -> ReceivedRequest {
     emulator.requests().pop().expect("a request")
 }
 
-// ── Sending ─────────────────────────────────────────────────────────────────────────────────────
-
 #[tokio::test]
 async fn a_signed_message_is_accepted_and_kept() {
     let emulator = start().await;
@@ -339,8 +337,6 @@ async fn bytes_that_make_no_sense_leave_the_emulator_running() {
     assert_eq!(Draft::get(&emulator, "/messages").send(&emulator).await.status, 200);
 }
 
-// ── Faults ──────────────────────────────────────────────────────────────────────────────────────
-
 #[tokio::test]
 async fn a_fault_of_the_whole_request_has_its_status_and_accepts_nothing() {
     for (number, status, retry_after) in [
@@ -408,7 +404,7 @@ async fn a_message_is_accepted_and_the_connection_cut_but_a_repeat_is_answered()
 #[tokio::test]
 async fn who_is_never_answered_does_not_hold_up_the_shutdown() {
     let emulator = start().await;
-    let mut newest = emulator.subscribe();
+    let mut newest = emulator.state.newest.subscribe();
     let body = message_to("+15550103001").to_string();
     let mut stream = Draft::post(&emulator, TARGET, body).connect(&emulator).await;
     newest.changed().await.unwrap();
@@ -483,8 +479,6 @@ fn json_without_repeatability(to: &str) -> Value {
     body["smsRecipients"] = json!([{ "to": to }]);
     body
 }
-
-// ── Everything else ─────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
 async fn only_names_of_this_machine_are_served() {
@@ -655,8 +649,6 @@ async fn who_was_away_gets_the_missed_events_and_no_others() {
     read_until(&mut events, "+15550100197").await;
 }
 
-// ── Starting ────────────────────────────────────────────────────────────────────────────────────
-
 #[tokio::test]
 async fn a_connection_string_names_the_port_and_the_key() {
     let emulator = start().await;
@@ -677,11 +669,11 @@ async fn what_cannot_be_started_says_what_to_do() {
     for (settings, words) in [
         (
             Settings::new("0.0.0.0:4443".parse().unwrap(), DEVELOPMENT_ACCESS_KEY),
-            "pass an address such as 127.0.0.1:4443",
+            "give the ACS emulator an address such as 127.0.0.1:4443",
         ),
         (
             Settings::new(running.address(), DEVELOPMENT_ACCESS_KEY),
-            "already in use; stop what listens there, or pass another port",
+            "already in use: give the ACS emulator another address",
         ),
         (Settings::new(local, "not base64"), "not base64"),
         (Settings::new(local, ""), "empty"),

@@ -145,8 +145,6 @@ fn scopes(server: &Server, asked: Option<&str>) -> Result<Vec<String>, Refusal> 
     }
 }
 
-// ── Client authentication ───────────────────────────────────────────────────────────────────────
-
 fn authenticate<'a>(
     server: &'a Server,
     head: &Parts,
@@ -307,8 +305,6 @@ fn verifies(jwk: &Value, message: &[u8], signature: &[u8]) -> bool {
     let key = RsaPublicKeyComponents { n, e };
     key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
 }
-
-// ── Claims ──────────────────────────────────────────────────────────────────────────────────────
 
 /// The object of the service principal, which is not the application: another id.
 const OBJECT_ID: &str = "0b1ec700-0000-4000-8000-000000000001";

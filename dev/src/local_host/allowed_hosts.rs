@@ -65,7 +65,9 @@ impl Entry {
         const FORM: &str =
             "write it as scheme://host or scheme://host:port, for instance https://api.example.com";
         if entry.is_empty() {
-            bail!("an entry may not be empty, Spin refuses it too: {FORM}, or remove it");
+            bail!(
+                "an entry may not be empty, some versions of Spin then let no request out: {FORM}, or remove it"
+            );
         }
         let Some((scheme, rest)) = entry.split_once("://") else {
             bail!("`{entry}` has no scheme: {FORM}");
