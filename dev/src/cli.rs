@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the component and print what came out, with sizes in bytes
-    Build(From),
+    Build(Application),
     /// Run only the emulator of Azure Communication Services, and print its connection string
     Emulator(Emulator),
 }
@@ -36,7 +36,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Emulator {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub listen: SocketAddr,
     /// Have every message meet the fault of this number; docs/development.md lists them
     #[arg(long, value_name = "NUMBER", value_parser = fault)]
@@ -95,7 +95,7 @@ fn fault(number: &str) -> Result<&'static FaultNumber, String> {
 }
 
 #[derive(Debug, Args)]
-pub struct From {
+pub struct Application {
     /// The spin.toml, or the folder it is in [default: the nearest one, from the current folder
     /// upwards]
     #[arg(short, long, value_name = "PATH")]
@@ -106,9 +106,9 @@ pub struct From {
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
-    pub from: From,
+    pub application: Application,
     /// Where the hook listens; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", value_parser = address)]
     pub listen: SocketAddr,
     /// Give an application variable a value; `NAME=@FILE` takes it from a file, to the letter. Goes
     /// over SPIN_VARIABLE_NAME in the environment, which goes over .env, which goes over spin.toml
@@ -128,16 +128,20 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Where the emulator listens. It runs unless acs_connection_string is given
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub emulator_listen: SocketAddr,
     /// Run an OAuth 2.0 authorization server too, and have the hook take its tokens
     #[arg(long)]
     pub oauth: bool,
     /// Where the authorization server listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3003", requires = "oauth")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3003", value_parser = address, requires = "oauth")]
     pub oauth_listen: SocketAddr,
     #[command(flatten)]
     pub reports: Reports,
+}
+
+fn address(said: &str) -> Result<SocketAddr, String> {
+    said.parse().map_err(|_| "write it as an address and a port, such as 127.0.0.1:3000".to_owned())
 }
 
 fn variable(said: &str) -> Result<(String, String), String> {
@@ -175,6 +179,19 @@ mod tests {
             &["emulator", "--report-secret", "secret"],
         ] {
             assert!(Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_place_of_an_address_is_told_what_to_write() {
+        for said in [
+            &["--listen", "localhost:3000"][..],
+            &["--emulator-listen", "3001"],
+            &["--oauth", "--oauth-listen", "localhost"],
+            &["emulator", "--listen", "localhost:3001"],
+        ] {
+            let error = Cli::try_parse_from([&["cargo run --"], said].concat()).unwrap_err();
+            assert!(error.to_string().contains("such as 127.0.0.1:3000"), "{said:?}: {error}");
         }
     }
 

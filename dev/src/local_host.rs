@@ -59,7 +59,7 @@ pub use self::manifest::{Build, Component, Manifest, Variable};
 pub use self::meter::{Mark, MeterObserver, Metered};
 pub use self::order::{Direction, HandOver, HandOverObserver};
 pub use self::output::Lines;
-pub use self::variables::{from_environment, read_dot_env};
+pub use self::variables::{Misspelt, from_environment, misspelt, read_dot_env};
 
 use self::allowed_hosts::AllowedHosts;
 use self::guest::Application;

@@ -12,22 +12,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use clap::Parser;
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator, EventSubscription};
 use okta_telephony_dev::authorization_server::{
     self, AuthorizationServer, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET, DEVELOPMENT_SCOPE,
 };
 use okta_telephony_dev::component::{self, Built};
-use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
+use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest, Misspelt};
 use uuid::Uuid;
 
-use crate::cli::{Cli, Command, Emulator, From, Reports, Serve};
+use crate::cli::{Application, Cli, Command, Emulator, Reports, Serve};
 use crate::plan::{Acs, Operator, Plan};
 
 /// Where the hook takes delivery reports, and where it shows what became of each message.
 const REPORTS_PATH: &str = "/api/delivery-reports";
 const DELIVERIES_PATH: &str = "/api/deliveries";
+const STOP: &str = "\nStop with Ctrl-C.\n";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -43,14 +44,14 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Some(Command::Build(from)) => {
-            let built = component::build(&manifest(&from)?)?;
+        Some(Command::Build(application)) => {
+            let built = component::build(&manifest(&application)?)?;
             print_sizes(&built);
             Ok(())
         }
         Some(Command::Emulator(emulator)) => runtime()?.block_on(emulate(emulator)),
         None => {
-            let manifest = manifest(&cli.serve.from)?;
+            let manifest = manifest(&cli.serve.application)?;
             // First what can be wrong at once, then what takes its time.
             let plan = plan(&cli.serve, &manifest)?;
             LocalHost::check(&settings(&plan, &manifest))?;
@@ -61,7 +62,7 @@ fn run(cli: Cli) -> Result<()> {
     }
 }
 
-fn manifest(said: &From) -> Result<Manifest> {
+fn manifest(said: &Application) -> Result<Manifest> {
     let current = env::current_dir().context("the current folder is gone: change to another")?;
     // Set where cargo runs this program.
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
@@ -75,12 +76,26 @@ fn plan(said: &Serve, manifest: &Manifest) -> Result<Plan> {
     let current = Path::new(".env");
     let dot_env =
         if current.exists() { current.to_path_buf() } else { manifest.folder().join(".env") };
-    let mut variables = local_host::from_environment(manifest, local_host::read_dot_env(&dot_env)?);
+    let in_file = local_host::read_dot_env(&dot_env)?;
     // Not `vars()`, which panics on a value that is no text; none of ours is that.
-    let environment = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment: Vec<_> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    warn_of_misspelt(manifest, &dot_env.display().to_string(), &in_file);
+    warn_of_misspelt(manifest, "the environment", &environment);
+    let mut variables = local_host::from_environment(manifest, in_file);
     variables.extend(local_host::from_environment(manifest, environment));
     Plan::new(said, manifest, variables, random_secret)
+}
+
+/// Says which names in `place` were meant for the hook and don't reach it.
+fn warn_of_misspelt(manifest: &Manifest, place: &str, pairs: &[(String, String)]) {
+    let names = pairs.iter().map(|(name, _)| name.as_str());
+    for Misspelt { name, meant } in local_host::misspelt(manifest, names) {
+        let meant = meant.map_or(String::new(), |meant| format!(": did you mean {meant}?"));
+        let file = manifest.path.display();
+        eprintln!("warning: {place} has {name}, which is no variable of {file}{meant}");
+    }
 }
 
 /// 122 random bits from the operating system, as 32 hexadecimal digits.
@@ -118,12 +133,9 @@ async fn serve(
         None => None,
         Some(listen) => {
             let settings = authorization_server::Settings::new(listen);
-            let server = AuthorizationServer::start(settings).await.with_context(|| {
-                format!(
-                    "the authorization server can't listen on {listen}: give another address with \
-                     --oauth-listen"
-                )
-            })?;
+            let server = AuthorizationServer::start(settings)
+                .await
+                .map_err(|error| with_flag(&error, "--oauth-listen"))?;
             plan.trust_authorization_server(server.url(), server.issuer());
             Some(server)
         }
@@ -209,9 +221,12 @@ async fn subscribe(emulator: &AcsEmulator, subscription: EventSubscription) {
 
 async fn start_emulator(listen: SocketAddr, flag: &str) -> Result<AcsEmulator> {
     let settings = acs_emulator::Settings::new(listen, acs_emulator::DEVELOPMENT_ACCESS_KEY);
-    AcsEmulator::start(settings).await.with_context(|| {
-        format!("the emulator can't listen on {listen}: give another address with {flag}")
-    })
+    AcsEmulator::start(settings).await.map_err(|error| with_flag(&error, flag))
+}
+
+/// An error that ends with what to give, and the flag to give it with.
+fn with_flag(error: &Error, flag: &str) -> Error {
+    anyhow!("{error:#} with {flag}")
 }
 
 fn emulator_url(emulator: &AcsEmulator) -> String {
@@ -285,10 +300,14 @@ fn greeting(
         line("Client ID", DEVELOPMENT_CLIENT_ID);
         line("Client secret", DEVELOPMENT_CLIENT_SECRET);
     }
+    if matches!(plan.acs, Acs::Given { .. }) {
+        text.push_str(&try_with_real_acs(manifest, plan, host));
+        return text;
+    }
     // The certificate is for another name than the address that this machine calls.
     let trust = if plan.tls.is_some() { " --insecure" } else { "" };
-    let request = manifest.folder().join("sample/request.json");
-    let request = request.strip_prefix(".").unwrap_or(&request).display();
+    let request = beside(manifest, "sample/request.json");
+    let request = request.display();
     text.push_str(&format!(
         "\nTry it:\n\n  curl -i{trust} {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
          -H 'content-type: application/json' \\\n    --data @{request}\n"
@@ -305,8 +324,32 @@ fn greeting(
             server.token_endpoint()
         ));
     }
-    text.push_str("\nStop with Ctrl-C.\n");
+    text.push_str(STOP);
     text
+}
+
+/// How to try what sends real messages: to a number of one's own, as the samples' belongs to nobody.
+fn try_with_real_acs(manifest: &Manifest, plan: &Plan, host: &LocalHost) -> String {
+    // One that was made here is in nobody's `.env`.
+    let secret = match plan.authorization {
+        Some(_) => plan.variables["okta_basic_secret"].as_str(),
+        None => "…",
+    };
+    let url = match plan.tls {
+        Some(_) => format!("https://YOUR-HOST:{}", host.address().port()),
+        None => host.url(),
+    };
+    let script = beside(manifest, "scripts/curl-test.sh");
+    format!(
+        "\nTry it, with a number of yours:\n\n  OKTA_BASIC_SECRET='{secret}' TO=+… {} {url}\n{STOP}",
+        script.display()
+    )
+}
+
+/// A file of the repository's, as short as it can be written here.
+fn beside(manifest: &Manifest, file: &str) -> PathBuf {
+    let path = manifest.folder().join(file);
+    path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path)
 }
 
 /// Waits for Ctrl-C, or for the signal that service managers send.

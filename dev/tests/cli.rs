@@ -147,8 +147,11 @@ fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_t
     // `okta:` and 32 hexadecimal digits.
     assert_eq!(authorization.len(), "Basic ".len() + 52, "{authorization}");
     assert!(authorization.starts_with("Basic b2t0YT"), "{authorization}");
+    // The sample's number belongs to nobody, and a real resource charges for it all the same.
+    let trial = running.line("OKTA_BASIC_SECRET=");
+    assert!(trial.contains("TO=+") && trial.contains("scripts/curl-test.sh http://"), "{trial}");
     running.line("Stop with Ctrl-C.");
-    let absent = ["Phone page", "a2V5", "Reports", "Deliveries", "Operator"];
+    let absent = ["Phone page", "a2V5", "curl -i", "Reports", "Deliveries", "Operator"];
     let seen = |text: &&str| running.seen.iter().any(|line| line.contains(*text));
     assert_eq!(absent.iter().find(|text| seen(text)), None, "{:#?}", running.seen);
     let answer = post(&hook, "Basic b2t0YTpzdXBlcnNlY3JldA==");
@@ -262,6 +265,36 @@ fn a_line_of_dot_env_that_is_none_is_told_without_its_text() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(error.contains(".env") && !error.contains("top"), "{error}");
+}
+
+#[test]
+fn a_variable_that_is_misspelt_is_warned_of_without_its_value() {
+    let folder = folder("misspelt");
+    fs::write(folder.join(".env"), "SPIN_VARIABLE_ACS_CONECTION_STRING='top secret'\n").unwrap();
+    let output = command(&folder)
+        .env("SPIN_VARIABLE_SOMETHING_ELSE", "top secret")
+        .args(["--from", MANIFEST, "--listen", "192.0.2.1:1"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    for part in [
+        "warning: .env has SPIN_VARIABLE_ACS_CONECTION_STRING, which is no variable of ",
+        ": did you mean SPIN_VARIABLE_ACS_CONNECTION_STRING?\n",
+        "warning: the environment has SPIN_VARIABLE_SOMETHING_ELSE, which is no variable of ",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!error.contains("top"), "{error}");
+}
+
+#[test]
+fn an_emulators_port_that_is_taken_is_said_once_with_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command(&folder("taken")).args(["emulator", "--listen", &address]).output();
+    let error = String::from_utf8(output.unwrap().stderr).unwrap();
+    let fix = "is already in use: give the ACS emulator another address with --listen";
+    assert_eq!(error, format!("error: {address} {fix}\n"));
 }
 
 #[test]

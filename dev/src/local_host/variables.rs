@@ -13,6 +13,8 @@ use super::manifest::Manifest;
 /// The prefix of an environment variable that gives an application variable, as under Spin:
 /// `SPIN_VARIABLE_OKTA_USER` gives `okta_user`.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
+/// From here on, up to 1, two names are one with a slip.
+const NEAR: f64 = 0.8;
 
 /// The values among `environment` (pairs of a name and a value) that belong to a variable the
 /// manifest declares. Other names are passed over, as Spin does.
@@ -34,6 +36,36 @@ pub fn from_environment(
         }
     }
     values
+}
+
+/// A name that begins as a variable's does and gives none: Spin passes it over without a word.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Misspelt {
+    pub name: String,
+    /// The name that was meant, where one is near.
+    pub meant: Option<String>,
+}
+
+/// Those among `names`, which are as for [`from_environment`].
+pub fn misspelt<'a>(
+    manifest: &Manifest,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Vec<Misspelt> {
+    let known: Vec<_> = manifest.variables.keys().map(|name| name.to_ascii_uppercase()).collect();
+    let unknown = names.into_iter().filter_map(|name| {
+        let said = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+        if known.iter().any(|known| known == said) {
+            return None;
+        }
+        let said = said.to_ascii_uppercase();
+        let nearness = |known: &str| strsim::normalized_damerau_levenshtein(known, &said);
+        let nearest = known.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b)));
+        let meant = nearest
+            .filter(|known| nearness(known) >= NEAR)
+            .map(|known| format!("{ENVIRONMENT_PREFIX}{known}"));
+        Some(Misspelt { name: name.to_owned(), meant })
+    });
+    unknown.collect()
 }
 
 /// The pairs in a `.env` file, none where there is no such file. The process environment stays as
@@ -147,6 +179,29 @@ mod tests {
             ]),
         );
         assert_eq!(values.into_iter().collect::<Vec<_>>(), pairs(&[("okta_user", "me")]));
+    }
+
+    #[test]
+    fn a_misspelt_name_is_found_with_the_one_that_was_meant() {
+        let manifest = manifest("okta_user = { default = \"\" }\nsending = { default = \"\" }");
+        let found = misspelt(
+            &manifest,
+            [
+                "SPIN_VARIABLE_OKTA_USER",
+                "SPIN_VARIABLE_OKTA_USRE",
+                "SPIN_VARIABLE_sending",
+                "SPIN_VARIABLE_OTHER",
+                "OKTA_USRE",
+            ],
+        );
+        let expected = [
+            ("SPIN_VARIABLE_OKTA_USRE", Some("SPIN_VARIABLE_OKTA_USER")),
+            ("SPIN_VARIABLE_sending", Some("SPIN_VARIABLE_SENDING")),
+            ("SPIN_VARIABLE_OTHER", None),
+        ];
+        let expected = expected
+            .map(|(name, meant)| Misspelt { name: name.into(), meant: meant.map(Into::into) });
+        assert_eq!(found, expected);
     }
 
     #[test]
