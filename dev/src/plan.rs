@@ -82,129 +82,20 @@ impl Plan {
         for (name, value) in &said.variable {
             variables.insert(name.clone(), contents(name, value)?);
         }
-        // An empty value means "not set", as everywhere in this application.
-        let given = |variables: &BTreeMap<String, String>, name: &str| {
-            let default =
-                manifest.variables.get(name).and_then(|variable| variable.default.as_ref());
-            variables.get(name).or(default).filter(|value| !value.is_empty()).cloned()
-        };
-
-        let asked = |name: &str| said.variable.iter().any(|(asked, _)| asked == name);
-
-        let acs = match given(&variables, "acs_connection_string") {
-            Some(connection_string) => Acs::Given { host: endpoint_host(&connection_string) },
-            None => {
-                // What .env has for a real ACS gives way; what is asked for now must not.
-                if asked("extra_outbound_host") {
-                    bail!(
-                        "extra_outbound_host is given and acs_connection_string is not: the emulator that then runs \
-                         needs the former for itself, so give both or neither"
-                    );
-                }
-                // What the emulator refuses would go over to it, be sent, and be paid for.
-                let secondary = "acs_secondary_connection_string";
-                if given(&variables, secondary).is_some() {
-                    if asked(secondary) {
-                        bail!(
-                            "{secondary} is given and acs_connection_string is not: the emulator that then runs is to \
-                             take all messages, so give both or neither"
-                        );
-                    }
-                    variables.insert(secondary.into(), String::new());
-                }
-                if given(&variables, "acs_from_shortcode").is_none() {
-                    variables.insert("acs_from_shortcode".into(), "12345".into());
-                }
-                Acs::Emulator { listen: said.emulator_listen }
-            }
-        };
-
+        let acs = acs(said, manifest, &mut variables)?;
         let emulated = matches!(acs, Acs::Emulator { .. });
-        let harmless = emulated && said.listen.ip().is_loopback();
         let harm = match acs {
-            Acs::Given { .. } => "messages would be paid for by the ACS resource that is set",
-            Acs::Emulator { .. } => "the hook would be reachable from other machines",
+            Acs::Given { .. } => Some("messages would be paid for by the ACS resource that is set"),
+            Acs::Emulator { .. } if said.listen.ip().is_loopback() => None,
+            Acs::Emulator { .. } => Some("the hook would be reachable from other machines"),
         };
-        let secret = match given(&variables, "okta_basic_secret") {
-            Some(secret) if secret == BUILT_IN_SECRET && !harmless => bail!(
-                "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {harm}: set another, or none to \
-                 have a random one made"
-            ),
-            // Only the secret that is no secret is shown again.
-            Some(secret) => (secret == BUILT_IN_SECRET).then_some(secret),
-            None => {
-                let secret = if harmless { BUILT_IN_SECRET.to_string() } else { random() };
-                variables.insert("okta_basic_secret".into(), secret.clone());
-                Some(secret)
-            }
-        };
-        let authorization = secret.map(|secret| {
-            let user = given(&variables, "okta_user").unwrap_or_else(|| {
-                variables.insert("okta_user".into(), "okta".into());
-                "okta".into()
-            });
-            format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))
-        });
-
-        let operator = match given(&variables, "operator_secret") {
-            Some(secret) if secret == BUILT_IN_OPERATOR_SECRET && !harmless => bail!(
-                "operator_secret is `{BUILT_IN_OPERATOR_SECRET}`, which everybody knows, and {harm}: set another, or \
-                 none to have no operator's pages"
-            ),
-            Some(secret) if secret != BUILT_IN_OPERATOR_SECRET => Operator::Unnamed,
-            None if !harmless => Operator::Nobody,
-            Some(_) | None => {
-                variables.insert("operator_secret".into(), BUILT_IN_OPERATOR_SECRET.into());
-                let user = given(&variables, "operator_user").unwrap_or_else(|| {
-                    variables.insert("operator_user".into(), "operator".into());
-                    "operator".into()
-                });
-                Operator::Known { user, secret: BUILT_IN_OPERATOR_SECRET }
-            }
-        };
-
-        let report_secret = emulated.then(|| {
-            given(&variables, "report_secret").unwrap_or_else(|| {
-                let secret = random();
-                variables.insert("report_secret".into(), secret.clone());
-                secret
-            })
-        });
-        let telemetry_to_emulator =
-            emulated && given(&variables, "applicationinsights_connection_string").is_none();
-        if telemetry_to_emulator && asked("applicationinsights_host") {
-            bail!(
-                "applicationinsights_host is given and applicationinsights_connection_string is not: the emulator \
-                 that then takes the telemetry needs the former for itself, so give both or neither"
-            );
-        }
-
+        let authorization = authorization(manifest, &mut variables, harm, &random)?;
+        let operator = operator(manifest, &mut variables, harm)?;
+        let report_secret =
+            emulated.then(|| given_or_set(manifest, &mut variables, "report_secret", &random));
+        let telemetry_to_emulator = emulated && telemetry_to_emulator(said, manifest, &variables)?;
         if said.oauth {
-            if !harmless {
-                bail!(
-                    "--oauth runs an authorization server whose keys everybody has, and {harm}: leave \
-                     --oauth out, or serve the emulator's messages on a loopback address"
-                );
-            }
-            if let Some(name) =
-                ["okta_oauth_issuer", "okta_oauth_host"].into_iter().find(|name| asked(name))
-            {
-                bail!(
-                    "{name} is given and so is --oauth, which sets it to the authorization server \
-                     that it runs: give one of them"
-                );
-            }
-            // What .env has for a real server gives way, and what is asked for now does not: that
-            // is how to see a token refused.
-            for (name, value) in [
-                ("okta_oauth_audience", DEVELOPMENT_AUDIENCE),
-                ("okta_oauth_scope", DEVELOPMENT_SCOPE),
-                ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
-            ] {
-                if !asked(name) {
-                    variables.insert(name.into(), value.into());
-                }
-            }
+            take_development_tokens(said, &mut variables, harm)?;
         }
 
         let tls = said.tls_cert.clone().zip(said.tls_key.clone());
@@ -242,6 +133,152 @@ impl Plan {
         self.variables.insert("okta_oauth_issuer".into(), issuer.into());
         self.variables.insert("okta_oauth_host".into(), url.into());
     }
+}
+
+/// A variable's value. An empty one means "not set", as everywhere in this application.
+fn given(manifest: &Manifest, variables: &BTreeMap<String, String>, name: &str) -> Option<String> {
+    let default = manifest.variables.get(name).and_then(|variable| variable.default.as_ref());
+    variables.get(name).or(default).filter(|value| !value.is_empty()).cloned()
+}
+
+/// A variable's value, after it was set to this one where it has none.
+fn given_or_set(
+    manifest: &Manifest,
+    variables: &mut BTreeMap<String, String>,
+    name: &str,
+    value: impl FnOnce() -> String,
+) -> String {
+    given(manifest, variables, name).unwrap_or_else(|| {
+        let value = value();
+        variables.insert(name.into(), value.clone());
+        value
+    })
+}
+
+/// Whether the command line gives a variable: what .env has gives way, what is asked for now must not.
+fn asked(said: &Serve, name: &str) -> bool {
+    said.variable.iter().any(|(asked, _)| asked == name)
+}
+
+/// Who sends, with what the emulator needs.
+fn acs(said: &Serve, manifest: &Manifest, variables: &mut BTreeMap<String, String>) -> Result<Acs> {
+    if let Some(connection_string) = given(manifest, variables, "acs_connection_string") {
+        return Ok(Acs::Given { host: endpoint_host(&connection_string) });
+    }
+    if asked(said, "extra_outbound_host") {
+        bail!(
+            "extra_outbound_host is given and acs_connection_string is not: the emulator that then runs \
+             needs the former for itself, so give both or neither"
+        );
+    }
+    // What the emulator refuses would go over to it, be sent, and be paid for.
+    let secondary = "acs_secondary_connection_string";
+    if given(manifest, variables, secondary).is_some() {
+        if asked(said, secondary) {
+            bail!(
+                "{secondary} is given and acs_connection_string is not: the emulator that then runs is to \
+                 take all messages, so give both or neither"
+            );
+        }
+        variables.insert(secondary.into(), String::new());
+    }
+    given_or_set(manifest, variables, "acs_from_shortcode", || "12345".into());
+    Ok(Acs::Emulator { listen: said.emulator_listen })
+}
+
+/// The Authorization header to call the hook with, where it may be shown. `harm` is what a secret that
+/// everybody knows would do, if it would.
+fn authorization(
+    manifest: &Manifest,
+    variables: &mut BTreeMap<String, String>,
+    harm: Option<&str>,
+    random: impl Fn() -> String,
+) -> Result<Option<String>> {
+    let secret = match (given(manifest, variables, "okta_basic_secret"), harm) {
+        (Some(secret), Some(harm)) if secret == BUILT_IN_SECRET => bail!(
+            "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {harm}: set another, or none to \
+             have a random one made"
+        ),
+        // Only the secret that is no secret is shown again.
+        (Some(secret), _) if secret != BUILT_IN_SECRET => return Ok(None),
+        (Some(secret), _) => secret,
+        (None, harm) => {
+            let secret = if harm.is_some() { random() } else { BUILT_IN_SECRET.to_string() };
+            variables.insert("okta_basic_secret".into(), secret.clone());
+            secret
+        }
+    };
+    let user = given_or_set(manifest, variables, "okta_user", || "okta".into());
+    Ok(Some(format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))))
+}
+
+/// The operator's pages. `harm` is as for [`authorization`].
+fn operator(
+    manifest: &Manifest,
+    variables: &mut BTreeMap<String, String>,
+    harm: Option<&str>,
+) -> Result<Operator> {
+    match (given(manifest, variables, "operator_secret"), harm) {
+        (Some(secret), Some(harm)) if secret == BUILT_IN_OPERATOR_SECRET => bail!(
+            "operator_secret is `{BUILT_IN_OPERATOR_SECRET}`, which everybody knows, and {harm}: set another, or \
+             none to have no operator's pages"
+        ),
+        (Some(secret), _) if secret != BUILT_IN_OPERATOR_SECRET => return Ok(Operator::Unnamed),
+        (None, Some(_)) => return Ok(Operator::Nobody),
+        _ => variables.insert("operator_secret".into(), BUILT_IN_OPERATOR_SECRET.into()),
+    };
+    let user = given_or_set(manifest, variables, "operator_user", || "operator".into());
+    Ok(Operator::Known { user, secret: BUILT_IN_OPERATOR_SECRET })
+}
+
+/// Whether the emulator takes the telemetry, which goes elsewhere where that is set.
+fn telemetry_to_emulator(
+    said: &Serve,
+    manifest: &Manifest,
+    variables: &BTreeMap<String, String>,
+) -> Result<bool> {
+    if given(manifest, variables, "applicationinsights_connection_string").is_some() {
+        return Ok(false);
+    }
+    if asked(said, "applicationinsights_host") {
+        bail!(
+            "applicationinsights_host is given and applicationinsights_connection_string is not: the emulator \
+             that then takes the telemetry needs the former for itself, so give both or neither"
+        );
+    }
+    Ok(true)
+}
+
+/// Has the hook want the tokens of the authorization server that `--oauth` runs.
+fn take_development_tokens(
+    said: &Serve,
+    variables: &mut BTreeMap<String, String>,
+    harm: Option<&str>,
+) -> Result<()> {
+    if let Some(harm) = harm {
+        bail!(
+            "--oauth runs an authorization server whose keys everybody has, and {harm}: leave \
+             --oauth out, or serve the emulator's messages on a loopback address"
+        );
+    }
+    let ours = ["okta_oauth_issuer", "okta_oauth_host"];
+    if let Some(name) = ours.into_iter().find(|name| asked(said, name)) {
+        bail!(
+            "{name} is given and so is --oauth, which sets it to the authorization server \
+             that it runs: give one of them"
+        );
+    }
+    // What is asked for now stays: that is how to see a token refused.
+    for (name, value) in [
+        ("okta_oauth_audience", DEVELOPMENT_AUDIENCE),
+        ("okta_oauth_scope", DEVELOPMENT_SCOPE),
+        ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
+    ] {
+        if !asked(said, name) {
+            variables.insert(name.into(), value.into());
+        }
+    }
+    Ok(())
 }
 
 /// The manifest that `from` names, or the nearest one from `current` upwards, or the one of the
