@@ -28,7 +28,6 @@ use crate::plan::{Acs, Operator, Plan};
 /// Where the hook takes delivery reports, and where it shows what became of each message.
 const REPORTS_PATH: &str = "/api/delivery-reports";
 const DELIVERIES_PATH: &str = "/api/deliveries";
-const STOP: &str = "\nStop with Ctrl-C.\n";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -153,7 +152,14 @@ async fn serve(
         }
         _ => None,
     };
-    print(&greeting(manifest, &plan, &host, emulator.as_ref(), oauth.as_ref(), reports.as_deref()));
+    let name = &manifest.name;
+    print(&format!("\n{name} is served, for development; production is Spin.\n\n"));
+    print(&places(&plan, &host, emulator.as_ref(), oauth.as_ref(), reports.as_deref()));
+    print(&match plan.acs {
+        Acs::Given { .. } => try_with_real_acs(manifest, &plan, &host),
+        Acs::Emulator { .. } => try_with_emulator(manifest, &plan, &host, oauth.as_ref()),
+    });
+    print("\nStop with Ctrl-C.\n");
     stop_requested().await;
     eprintln!("Stopping; once more to stop at once");
     tokio::select! {
@@ -248,21 +254,17 @@ fn print(text: &str) {
     _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// What there is, where, and how to try it.
-fn greeting(
-    manifest: &Manifest,
+/// What there is, and where.
+fn places(
     plan: &Plan,
     host: &LocalHost,
     emulator: Option<&AcsEmulator>,
     oauth: Option<&AuthorizationServer>,
     reports: Option<&str>,
 ) -> String {
-    let mut text =
-        format!("\n{} is served, for development; production is Spin.\n\n", manifest.name);
+    let mut text = String::new();
     let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<14} {value}\n"));
-    // The manifest's first route is the hook.
-    let hook = format!("{}{}", host.url(), host.routes()[0]);
-    line("Okta hook", &hook);
+    line("Okta hook", &hook_url(host));
     for route in &host.routes()[1..] {
         line("Route", &format!("{}{route}", host.url()));
     }
@@ -285,33 +287,38 @@ fn greeting(
     if let Operator::Known { user, secret } = &plan.operator {
         line("Operator", &format!("{user} / {secret}"));
     }
-    let authorization = match &plan.authorization {
-        Some(authorization) => {
-            line("Authorization", authorization);
-            authorization.as_str()
-        }
-        None => {
-            line("Authorization", "Basic, with your okta_user and okta_basic_secret");
-            "Basic …"
-        }
-    };
+    let yours = "Basic, with your okta_user and okta_basic_secret";
+    line("Authorization", plan.authorization.as_deref().unwrap_or(yours));
     if let Some(server) = oauth {
         line("Token URL", &server.token_endpoint());
         line("Client ID", DEVELOPMENT_CLIENT_ID);
         line("Client secret", DEVELOPMENT_CLIENT_SECRET);
     }
-    if matches!(plan.acs, Acs::Given { .. }) {
-        text.push_str(&try_with_real_acs(manifest, plan, host));
-        return text;
-    }
+    text
+}
+
+/// The manifest's first route is the hook.
+fn hook_url(host: &LocalHost) -> String {
+    format!("{}{}", host.url(), host.routes()[0])
+}
+
+/// How to try what sends no messages.
+fn try_with_emulator(
+    manifest: &Manifest,
+    plan: &Plan,
+    host: &LocalHost,
+    oauth: Option<&AuthorizationServer>,
+) -> String {
+    let hook = hook_url(host);
+    let authorization = plan.authorization.as_deref().unwrap_or("Basic …");
     // The certificate is for another name than the address that this machine calls.
     let trust = if plan.tls.is_some() { " --insecure" } else { "" };
     let request = beside(manifest, "sample/request.json");
     let request = request.display();
-    text.push_str(&format!(
+    let mut text = format!(
         "\nTry it:\n\n  curl -i{trust} {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
          -H 'content-type: application/json' \\\n    --data @{request}\n"
-    ));
+    );
     if let Some(server) = oauth {
         text.push_str(&format!(
             "\nOr with a token:\n\n  \
@@ -324,7 +331,6 @@ fn greeting(
             server.token_endpoint()
         ));
     }
-    text.push_str(STOP);
     text
 }
 
@@ -341,7 +347,7 @@ fn try_with_real_acs(manifest: &Manifest, plan: &Plan, host: &LocalHost) -> Stri
     };
     let script = beside(manifest, "scripts/curl-test.sh");
     format!(
-        "\nTry it, with a number of yours:\n\n  OKTA_BASIC_SECRET='{secret}' TO=+… {} {url}\n{STOP}",
+        "\nTry it, with a number of yours:\n\n  OKTA_BASIC_SECRET='{secret}' TO=+… {} {url}\n",
         script.display()
     )
 }
