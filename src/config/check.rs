@@ -383,6 +383,10 @@ mod tests {
         check.warnings.iter().map(|finding| finding.variable).collect()
     }
 
+    fn problems(host: &FakeHost) -> Vec<&'static str> {
+        check(host).problems().iter().map(|finding| finding.variable).collect()
+    }
+
     /// Nothing to be said.
     fn wise() -> FakeHost {
         FakeHost::default()
@@ -456,9 +460,7 @@ mod tests {
             ("okta_user", "a:b"),
         ] {
             let host = wise().with("okta_header_secret", "0123456789abcdef").with(name, value);
-            let check = check(&host);
-            let names: Vec<_> = check.problems().iter().map(|problem| problem.variable).collect();
-            assert_eq!(names, [name], "{value:?}");
+            assert_eq!(problems(&host), [name], "{value:?}");
         }
         for name in ["", "Authorization", "X-Okta-Key", "auth_secret"] {
             let host = wise().with("okta_header_secret", "0123456789abcdef");
@@ -521,8 +523,7 @@ mod tests {
             let endpoint: &'static str = format!("endpoint={endpoint}/;accesskey=pw==").leak();
             let host =
                 wise().with("extra_outbound_host", host).with("acs_connection_string", endpoint);
-            let check = check(&host);
-            let names: Vec<_> = check.problems().iter().map(|problem| problem.variable).collect();
+            let names = problems(&host);
             assert_eq!(names == ["acs_connection_string"], refused, "{endpoint}: {names:?}");
         }
     }
@@ -551,11 +552,9 @@ mod tests {
                 ("https://okta.*", false),
                 ("*://contoso.okta.com", false),
             ] {
-                let check = check(&wise().with(name, entry));
-                let names: Vec<_> =
-                    check.problems().iter().map(|problem| problem.variable).collect();
-                assert_eq!(names.is_empty(), is_read, "{entry:?}: {check:?}");
-                assert!(is_read || names == [name], "{entry:?}: {check:?}");
+                let names = problems(&wise().with(name, entry));
+                assert_eq!(names.is_empty(), is_read, "{entry:?}: {names:?}");
+                assert!(is_read || names == [name], "{entry:?}: {names:?}");
             }
         }
     }
