@@ -28,6 +28,9 @@ pub enum What {
     Relay,
     /// The same with the memory that rustc gives every component, most of it stack.
     RelayDefaultMemory,
+    /// The floor of the hook itself: a component that makes the calls of a hook without rate limits, and
+    /// computes nothing.
+    HookCalls,
     /// A native server that does what is essential of the hook.
     Native,
     /// The same as a Python function.
@@ -59,6 +62,7 @@ impl Contender {
             What::Constant,
             What::Relay,
             What::RelayDefaultMemory,
+            What::HookCalls,
         ];
         let on = |host| move |what| Self { what, host };
         let mut all: Vec<_> = components.map(on(Host::Local)).into();
@@ -81,11 +85,13 @@ impl Contender {
             (Host::Local, What::Constant) => "floor-constant",
             (Host::Local, What::Relay) => "floor-relay",
             (Host::Local, What::RelayDefaultMemory) => "floor-relay-default-memory",
+            (Host::Local, What::HookCalls) => "floor-hook",
             (Host::Spin, What::Hook) => "spin-hook",
             (Host::Spin, What::HookWithoutLimits) => "spin-hook-without-limits",
             (Host::Spin, What::Constant) => "spin-floor-constant",
             (Host::Spin, What::Relay) => "spin-floor-relay",
             (Host::Spin, What::RelayDefaultMemory) => "spin-floor-relay-default-memory",
+            (Host::Spin, What::HookCalls) => "spin-floor-hook",
             (_, What::Native) => "native",
             (_, What::Python) => "python",
         }
@@ -134,7 +140,7 @@ impl Contender {
                     "--state-dir".into(),
                     path(&paths.target().join("spin")),
                 ];
-                if matches!(what, What::Hook | What::HookWithoutLimits) {
+                if matches!(what, What::Hook | What::HookWithoutLimits | What::HookCalls) {
                     words.push("--runtime-config-file".into());
                     words.push(path(&paths.root.join("sample/runtime-config.toml")));
                 }
@@ -205,14 +211,14 @@ impl Running {
 pub fn variables(what: What, acs: SocketAddr) -> Vec<(&'static str, String)> {
     let host = format!("http://{acs}");
     match what {
-        What::Hook | What::HookWithoutLimits => {
+        What::Hook | What::HookWithoutLimits | What::HookCalls => {
             let mut variables = vec![
                 ("okta_basic_secret", SECRET.to_owned()),
                 ("acs_connection_string", format!("endpoint={host}/;accesskey={ACCESS_KEY}")),
                 ("acs_from_shortcode", "12345".into()),
                 ("extra_outbound_host", host),
             ];
-            if what == What::HookWithoutLimits {
+            if what != What::Hook {
                 variables.push(("rate_limit_per_number", String::new()));
                 variables.push(("rate_limit_per_prefix", String::new()));
             }
@@ -245,12 +251,14 @@ impl Paths {
             What::Constant => "floor-constant",
             What::Relay => "floor-relay",
             What::RelayDefaultMemory => "floor-relay-default-memory",
+            What::HookCalls => "floor-hook",
             _ => return None,
         };
         Some(self.target().join(name).with_extension("wasm"))
     }
 
-    fn manifest(&self, what: What) -> PathBuf {
+    /// The manifest of a contender.
+    pub fn manifest(&self, what: What) -> PathBuf {
         match self.floor(what) {
             Some(module) => module.with_extension("toml"),
             None => self.root.join("spin.toml"),
@@ -277,6 +285,7 @@ impl Paths {
             (What::Constant, "constant", &small[..]),
             (What::Relay, "relay", &small),
             (What::RelayDefaultMemory, "relay", &[]),
+            (What::HookCalls, "hook", &small),
         ] {
             let target = self.target().join("floor");
             let status = Command::new(env!("CARGO"))
@@ -290,16 +299,24 @@ impl Paths {
             let source = self.floor(what).context("this is a floor")?;
             let built = format!("wasm32-wasip1/release/examples/{example}.wasm");
             std::fs::copy(target.join(built), &source)?;
-            let manifest = format!(
-                "spin_manifest_version = 2\n\n[application]\nname = \"floor\"\nversion = \"0.1.0\"\n\n\
-                 [variables]\nacs = {{ default = \"127.0.0.1:1\" }}\n\n\
-                 [[trigger.http]]\nroute = \"/...\"\ncomponent = \"floor\"\n\n\
-                 [component.floor]\nsource = {source:?}\nallowed_outbound_hosts = [\"http://{{{{ acs }}}}\"]\n\n\
-                 [component.floor.variables]\nacs = \"{{{{ acs }}}}\"\n"
-            );
+            let manifest = match what {
+                // The hook's, so that the host has as many variables to find.
+                What::HookCalls => self.hook_manifest(&source)?,
+                _ => relay_manifest(&source),
+            };
             std::fs::write(self.manifest(what), manifest)?;
         }
         Ok(())
+    }
+
+    /// The hook's manifest with another module.
+    fn hook_manifest(&self, module: &Path) -> Result<String> {
+        let text = std::fs::read_to_string(self.root.join("spin.toml"))?;
+        let lines = text.lines().map(|line| match line.starts_with("source = ") {
+            true => format!("source = {module:?}\n"),
+            false => format!("{line}\n"),
+        });
+        Ok(lines.collect())
     }
 
     /// Installs the Python function's packages; `false`, with a line that says so, where that can't be.
@@ -321,6 +338,16 @@ impl Paths {
         }
         done
     }
+}
+
+fn relay_manifest(module: &Path) -> String {
+    format!(
+        "spin_manifest_version = 2\n\n[application]\nname = \"floor\"\nversion = \"0.1.0\"\n\n\
+         [variables]\nacs = {{ default = \"127.0.0.1:1\" }}\n\n\
+         [[trigger.http]]\nroute = \"/...\"\ncomponent = \"floor\"\n\n\
+         [component.floor]\nsource = {module:?}\nallowed_outbound_hosts = [\"http://{{{{ acs }}}}\"]\n\n\
+         [component.floor.variables]\nacs = \"{{{{ acs }}}}\"\n"
+    )
 }
 
 /// Serves a contender in this process until it is ended.

@@ -52,7 +52,7 @@ struct Compare {
     #[arg(long, value_name = "MS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(100..))]
     duration: u64,
     /// Only these contenders, between commas: hook, hook-without-limits, floor-constant, floor-relay,
-    /// floor-relay-default-memory, native, python, and the first five with spin- before them
+    /// floor-relay-default-memory, floor-hook, native, python, and the first six with spin- before them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// Where to write all of it as JSON; target/bench/results.json where nothing is said

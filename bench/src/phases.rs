@@ -24,7 +24,7 @@ const PHASES: [(&str, &str, usize); 7] = [
 
 pub async fn print(paths: &Paths) -> Result<()> {
     paths.build().await?;
-    let metered = meter(paths).await?;
+    let metered = meter(What::Hook, paths).await?;
     println!("| phase | instructions | calls to the host |\n|---|---|---|");
     let (mut instructions, mut host_calls) = (0, 0);
     let mut row = |phase: &str, instructions_then: u64, host_calls_then: u64| {
@@ -43,17 +43,23 @@ pub async fn print(paths: &Paths) -> Result<()> {
     row("records, once the answer has left", metered.instructions, metered.host_calls);
     println!("| **all** | {} | {} |", metered.instructions, metered.host_calls);
     println!("\nLinear memory: {} bytes.", metered.memory);
+    let [without_limits, floor] = [What::HookWithoutLimits, What::HookCalls];
+    println!(
+        "Calls to the host without limits: {}; of floor-hook: {}.",
+        meter(without_limits, paths).await?.host_calls,
+        meter(floor, paths).await?.host_calls,
+    );
     Ok(())
 }
 
 /// Sends one hook through a host that counts.
-async fn meter(paths: &Paths) -> Result<Metered> {
+async fn meter(what: What, paths: &Paths) -> Result<Metered> {
     let acs = StandIn::start().await?;
-    let compiled = Compiled::metered(&paths.component(What::Hook)?)?;
+    let compiled = Compiled::metered(&paths.component(what)?)?;
     let metered = Arc::new(Mutex::new(None));
     let observed = metered.clone();
-    let mut settings = Settings::new(paths.root.join("spin.toml"));
-    for (name, value) in variables(What::Hook, acs.address) {
+    let mut settings = Settings::new(paths.manifest(what));
+    for (name, value) in variables(what, acs.address) {
         settings = settings.variable(name, value);
     }
     settings.stdout = Arc::new(|_| ());
