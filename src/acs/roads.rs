@@ -136,7 +136,9 @@ pub fn send(
             (down.other(), left.saturating_sub(LAST_RESORT).max(left / 2), true, Some(down))
         }
     };
-    let first_until = until.min(now.plus(time.max(SHORTEST_ATTEMPT)));
+    // With too little time for two the first one has all of it. Just as much as an attempt is worth would be less
+    // than that by the time its request is written, and nobody would be asked.
+    let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
     let turn = |road, until_then, patient| Turn {
         road,
         acs: roads.acs(road),
@@ -627,6 +629,36 @@ mod tests {
             let delivery = send_over(&host, SECOND, host.ports(), Duration::from_millis(left));
             assert_eq!(requests(&host), expected, "{left}");
             assert!(delivery.elapsed.as_millis() <= u128::from(left), "{left}");
+        }
+    }
+
+    #[test]
+    fn with_little_time_a_clock_that_goes_on_leaves_the_first_road_its_attempt() {
+        /// A clock that has gone on whenever it is looked at, as all others do.
+        struct Ticking<'a>(&'a FakeHost);
+        impl Clock for Ticking<'_> {
+            fn instant(&self) -> Instant {
+                let now = self.0.instant.get();
+                self.0.instant.set(now.plus(Duration::from_micros(1)));
+                now
+            }
+            fn since_1970(&self, instant: Instant) -> Duration {
+                self.0.since_1970(instant)
+            }
+            fn sleep(&self, until: Instant) {
+                self.0.sleep(until);
+            }
+        }
+        for down in [&[][..], &[Road::Primary], &[Road::Secondary]] {
+            for left in [101, 150, 199] {
+                let accepted = || [FakeAnswer::accepted("id-1")];
+                let host = later(with_down(down), 1)
+                    .answering_at(FIRST, accepted())
+                    .answering_at(SECOND, accepted());
+                let ports = Ports { clock: &Ticking(&host), ..host.ports() };
+                let delivery = send_over(&host, SECOND, ports, Duration::from_millis(left));
+                assert_eq!(delivery.result, Ok(Some("id-1".into())), "{down:?}, {left} ms");
+            }
         }
     }
 
