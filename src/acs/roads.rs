@@ -5,7 +5,7 @@
 //!
 //! | the first road | then |
 //! |---|---|
-//! | can't be reached, is not trusted, is not allowed; 401, 403, 404, 429, 501, 503; its recipient's own 401, 403, 429 or 5xx | over at once: nothing was sent |
+//! | can't be reached, is not trusted, is not allowed; 3xx; 401, 403, 404, 408, 429; 501, 503 and other 5xx; its recipient's own 401, 403, 408, 429 or 5xx | over at once: nothing was sent |
 //! | the connection breaks; 500, 502, 504 | once more on the same road after 100 ms, then over |
 //! | 409, its recipient's own too: an earlier attempt is in progress | again on the same road, until its time ends |
 //! | has not answered when its time ends | over |
