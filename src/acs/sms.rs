@@ -405,13 +405,14 @@ fn understand(mut answer: Box<dyn Answer>, turn: &Turn<'_>, ports: Ports<'_>) ->
             Err(BodyError::TooLarge) => unexpected(status),
         },
         429 | 503 => {
-            let seconds = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
             let refused = by_status(status, turn.road);
-            match seconds {
-                Some(seconds) => refused.or_again(Duration::from_secs(seconds)),
-                // A 503 is tried again soon; with a 429 ACS counts hasty retries against the limit.
-                None => refused,
-            }
+            // A 503 that says nothing is tried again soon; with a 429 ACS counts hasty retries against the limit. A
+            // date is not read: it is for waits longer than a hook has.
+            let again_after = match answer.header("retry-after") {
+                Some(said) => said.trim().parse().ok().map(Duration::from_secs),
+                None => refused.again_after,
+            };
+            Attempt { again_after, ..refused }
         }
         400..=499 if !is_transient(status) => {
             let until = turn.until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
@@ -718,8 +719,9 @@ mod tests {
 
     #[test]
     fn a_503_waits_for_as_long_as_it_says_and_without_a_word_not_long() {
+        let date = Some("Sat, 31 Jan 2026 12:10:00 GMT");
         for (retry_after, attempts) in
-            [(Some("1"), vec![1020]), (Some("60"), vec![]), (None, vec![120])]
+            [(Some("1"), vec![1020]), (Some("60"), vec![]), (date, vec![]), (None, vec![120])]
         {
             let (takes, answer) = FakeAnswer::throttled(retry_after);
             let busy = (takes, answer.map(|answer| FakeAnswer { status: 503, ..answer }));
