@@ -21,6 +21,11 @@ use crate::numbering::{self, Plan};
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
+/// Calling codes, each without and with the digit before a mobile number that some write and some leave out.
+/// Mexico dropped its 1 in 2019, and both ways to write are around; Argentina's 9 says that the number after it
+/// is a mobile.
+const MOBILE_DIGITS: [(&str, &str); 2] = [("52", "521"), ("54", "549")];
+
 /// Why a text is not a number in E.164 form. Says what is wrong, never the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidPhoneNumber {
@@ -123,9 +128,7 @@ impl PhoneNumber {
     /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
     /// rest; or nothing and all.
     fn canonical_parts(&self) -> (&str, &str) {
-        // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
-        // Argentina's 9 says that the number after it, which is also written without, is a mobile.
-        for (code, with_digit) in [("52", "521"), ("54", "549")] {
+        for (code, with_digit) in MOBILE_DIGITS {
             if let Some(rest) = self.0[1..].strip_prefix(with_digit)
                 && rest.len() == 10
                 && !rest.starts_with('0')
@@ -146,20 +149,24 @@ impl PhoneNumber {
     }
 }
 
-/// What the canonical forms of numbers begin with that are written with this prefix: one with Mexico's old 1
-/// loses it, as no area code there begins with 1.
+/// What the canonical forms of numbers begin with that are written with this prefix: one with Mexico's old 1 or
+/// Argentina's 9 loses it, as no area code there begins with that digit.
 ///
 /// ```
 /// use okta_telephony_acs::phone_number::canonical_prefix;
 ///
 /// assert_eq!(canonical_prefix("+52155"), "+5255");
-/// assert_eq!(canonical_prefix("+521"), "+521");
+/// assert_eq!(canonical_prefix("+54911"), "+5411");
+/// assert_eq!(canonical_prefix("+549"), "+549");
 /// ```
 pub fn canonical_prefix(prefix: &str) -> Cow<'_, str> {
-    match prefix.strip_prefix("+521") {
-        Some(rest) if !rest.is_empty() => Cow::Owned(["+52", rest].concat()),
-        _ => Cow::Borrowed(prefix),
+    for (code, with_digit) in MOBILE_DIGITS {
+        let rest = prefix.strip_prefix('+').and_then(|digits| digits.strip_prefix(with_digit));
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            return Cow::Owned(["+", code, rest].concat());
+        }
     }
+    Cow::Borrowed(prefix)
 }
 
 impl fmt::Debug for PhoneNumber {

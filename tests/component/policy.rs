@@ -27,7 +27,7 @@ const fn case(
 
 const ORDINARY: &str = "+15550100123";
 
-const CASES: [Case; 25] = [
+const CASES: [Case; 26] = [
     case(&[("sending", "off")], ORDINARY, "paused"),
     case(&[], "+881612345678", "prefix_blocked"),
     case(&[("blocked_prefixes", "+44900, +1555")], ORDINARY, "prefix_blocked"),
@@ -37,6 +37,7 @@ const CASES: [Case; 25] = [
     case(&[("blocked_prefixes", "+52155")], "+5215512345678", "prefix_blocked"),
     case(&[("blocked_prefixes", "+52155")], "+521551234567", "prefix_blocked"),
     case(&[("blocked_prefixes", "+5411")], "+5491123456789", "prefix_blocked"),
+    case(&[("blocked_prefixes", "+54911")], "+541123456789", "prefix_blocked"),
     // The first rule that says no decides.
     case(&[("blocked_prefixes", "+1800"), ("sending", "off")], "+18005550123", "paused"),
     case(&[("blocked_prefixes", "+1800")], "+18005550123", "prefix_blocked"),
