@@ -286,35 +286,45 @@ fn covers(entry: &str, origin: &str) -> bool {
     (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
 }
 
-/// Whether Spin can read it: also a range of addresses or of ports, which cover nothing here.
+/// Whether Spin can read it, and it covers anything: also a range of addresses or of ports, which cover
+/// nothing here.
 fn is_entry(entry: &str) -> bool {
     let Some((scheme, host, port)) = split(entry) else { return false };
-    let host = host.strip_prefix("*.").unwrap_or(host);
     let host_fits = host == "*"
         || match host.split_once('/') {
-            Some((address, length)) => {
-                address.parse::<IpAddr>().is_ok() && length.parse::<u8>().is_ok()
-            }
+            Some((address, length)) => matches!(
+                (address.parse(), length.parse()),
+                (Ok(IpAddr::V4(_)), Ok(0..=32_u8)) | (Ok(IpAddr::V6(_)), Ok(0..=128))
+            ),
             None => {
+                let name = host.strip_prefix("*.").unwrap_or(host);
                 let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-                v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok())
-                    || host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-                        && !host.is_empty()
+                // Of an address without a port Spin takes the last group for one.
+                v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok() && entry.contains("]:"))
+                    || name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+                        && !name.is_empty()
             }
         };
-    let port_fits = port == "*" || port.split("..").all(|port| port.parse::<u16>().is_ok());
+    let is_number = |port: &str| port.parse::<u16>().is_ok();
+    let port_fits = match port.split_once("..") {
+        Some((first, last)) => is_number(first) && is_number(last),
+        None => port == "*" || is_number(port),
+    };
     let scheme_fits = scheme == "*" || scheme.bytes().all(|b| b.is_ascii_lowercase());
     scheme_fits && !scheme.is_empty() && host_fits && port_fits
 }
 
-/// Scheme, host and port. A scheme without a port of its own needs one.
+/// Scheme, host and port. A scheme without a port of its own needs one. Spin takes a slash away behind a port
+/// or a name, and not behind a `*` or a range: that is no entry, or one that covers nothing.
 fn split(entry: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = entry.trim().split_once("://")?;
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let name = rest.strip_suffix('/').filter(|name| !name.contains(['*', '/'])).unwrap_or(rest);
     Some(match (rest.rsplit_once(':'), scheme) {
-        (Some((host, port)), _) if !port.contains([']', '/']) => (scheme, host, port),
-        (_, "https") => (scheme, rest, "443"),
-        (_, "http") => (scheme, rest, "80"),
+        (Some((host, port)), _) if !port.contains(']') => {
+            (scheme, host, port.strip_suffix('/').unwrap_or(port))
+        }
+        (_, "https") => (scheme, name, "443"),
+        (_, "http") => (scheme, name, "80"),
         _ => return None,
     })
 }
@@ -551,6 +561,19 @@ mod tests {
                 ("https://contoso.okta.com:port", false),
                 ("https://okta.*", false),
                 ("*://contoso.okta.com", false),
+                // A slash that Spin does not take away makes an entry that covers nothing, or none.
+                ("https://*.okta.com:443/", true),
+                ("*://*:*/", true),
+                ("https://*.okta.com/", false),
+                ("https://*/", false),
+                ("https://10.0.0.0/8/", false),
+                ("https://10.0.0.0/33", false),
+                ("https://*.10.0.0.0/8", false),
+                ("https://[fd00::]/8", false),
+                ("https://fd00::/8", false),
+                ("https://fd00::/8:443", true),
+                ("https://[::1]", false),
+                ("http://127.0.0.1:1..2..3", false),
             ] {
                 let names = problems(&wise().with(name, entry));
                 assert_eq!(names.is_empty(), is_read, "{entry:?}: {names:?}");
