@@ -97,16 +97,22 @@ impl Gate {
 /// Where nothing is configured, no caller matches.
 fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
     let mut problems = Problems::default();
+    let callers = callers(&mut problems, variables);
+    problems.or(callers)
+}
+
+/// `problems` are those of the callers alone.
+fn callers(problems: &mut Problems, variables: &dyn Variables) -> Callers {
     let mut callers = Callers::default();
     let user = or_default(problems.read(variables, "okta_user"), "okta");
-    let secret = read_credential(&mut problems, variables, "okta_basic_secret");
+    let secret = read_credential(problems, variables, "okta_basic_secret");
     if !secret.is_empty() {
         if user.contains(':') {
             problems.add("okta_user", COLON);
         }
         callers.basic = Some(Credentials { user: user.into(), secret: secret.into() });
     }
-    let secret = read_credential(&mut problems, variables, "okta_header_secret");
+    let secret = read_credential(problems, variables, "okta_header_secret");
     if !secret.is_empty() {
         let name = or_default(problems.read(variables, "okta_header_name"), "authorization");
         let name = name.to_ascii_lowercase();
@@ -119,7 +125,7 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
         }
         callers.header = Some(HeaderSecret { name, secret: secret.into() });
     }
-    callers.oauth = read_oauth(&mut problems, variables, &OKTA_OAUTH);
+    callers.oauth = read_oauth(problems, variables, &OKTA_OAUTH);
     let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
     if none && problems.is_empty() {
         problems.add(
@@ -128,7 +134,7 @@ fn read_callers(variables: &dyn Variables) -> Result<Callers, Problems> {
              the secret of its header, or okta_oauth_issuer to the authorization server of its tokens",
         );
     }
-    problems.or(callers)
+    callers
 }
 
 /// The variables that say whose tokens are accepted.
@@ -281,16 +287,21 @@ const COLON: &str = "must not contain a colon, at which Basic credentials are sp
 /// Reads who may see the operator's pages: nobody where `operator_secret` is not set.
 pub fn read_operator(variables: &dyn Variables) -> Result<Option<Credentials>, Problems> {
     let mut problems = Problems::default();
-    let secret = read_credential(&mut problems, variables, "operator_secret");
+    let operator = operator(&mut problems, variables);
+    problems.or(operator)
+}
+
+fn operator(problems: &mut Problems, variables: &dyn Variables) -> Option<Credentials> {
+    let secret = read_credential(problems, variables, "operator_secret");
     if secret.is_empty() {
-        return problems.or(None);
+        return None;
     }
     let user = or_default(problems.read(variables, "operator_user"), "operator");
     if user.contains(':') {
         problems.add("operator_user", COLON);
     }
-    differs_from(&HOOKS_SECRETS, &mut problems, variables, "operator_secret", secret);
-    problems.or(Some(Credentials { user: user.into(), secret: secret.into() }))
+    differs_from(&HOOKS_SECRETS, problems, variables, "operator_secret", secret);
+    Some(Credentials { user: user.into(), secret: secret.into() })
 }
 
 /// The secrets with which messages are sent.
@@ -339,10 +350,14 @@ pub fn read_previous_operator(
 /// Reads who may deliver reports; `None` where nobody may, since nothing is configured.
 pub fn read_reporters(variables: &dyn Variables) -> Result<Option<Reporters>, Problems> {
     let mut problems = Problems::default();
-    let secret = read_report_secret(&mut problems, variables, "report_secret");
-    let oauth = read_oauth(&mut problems, variables, &REPORT_OAUTH);
-    let any = secret.is_some() || oauth.is_some();
-    problems.or(any.then_some(Reporters { secret, oauth }))
+    let reporters = reporters(&mut problems, variables);
+    problems.or(reporters)
+}
+
+fn reporters(problems: &mut Problems, variables: &dyn Variables) -> Option<Reporters> {
+    let secret = read_report_secret(problems, variables, "report_secret");
+    let oauth = read_oauth(problems, variables, &REPORT_OAUTH);
+    (secret.is_some() || oauth.is_some()).then_some(Reporters { secret, oauth })
 }
 
 /// Reads the reporters' secret that was valid until the last change.
@@ -757,6 +772,11 @@ impl Problems {
         if !self.0.contains(&finding) {
             self.0.push(finding);
         }
+    }
+
+    /// Adds all of others.
+    fn extend(&mut self, others: Self) {
+        others.0.into_iter().for_each(|Finding { variable, fix }| self.add(variable, fix));
     }
 
     fn is_empty(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::after::{After, ReportDone, ReportsDone};
 use crate::config;
 use crate::handled::{Handled, Response};
 use crate::json::write::Object;
-use crate::oauth::Refused;
+use crate::oauth::{OAuth, Refused};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
@@ -190,27 +190,43 @@ impl Delivery {
         ports: Ports<'_>,
     ) -> Result<&'static str, Refusal> {
         let shown = Shown::of(request);
+        let mut unreadable = None;
         if let (Some(expected), Some(shown)) = (&reporters.secret, &shown) {
             if shown.is(expected) {
                 return Ok(shown.name(false));
             }
-            let previous = config::read_previous_report_secret(ports.variables)
-                .map_err(|problems| Refusal::for_now(problems.text()))?;
-            if previous.is_some_and(|previous| shown.is(&previous)) {
-                return Ok(shown.name(true));
+            match config::read_previous_report_secret(ports.variables) {
+                Ok(Some(previous)) if shown.is(&previous) => return Ok(shown.name(true)),
+                Ok(_) => {}
+                Err(problems) => unreadable = Some(problems),
             }
         }
-        let Some((oauth, token)) = reporters.token(request) else {
-            return Err(Refusal::unauthorized(match shown {
+        let proven = match reporters.token(request) {
+            Some((oauth, token)) => self.check_token(oauth, &token, ports),
+            None => Err(Refusal::unauthorized(match shown {
                 Some(_) => "what x-report-secret, or code in the query, holds is not report_secret",
                 None => {
                     "there is neither one header x-report-secret nor what else would prove who delivers"
                 }
-            }));
+            })),
         };
+        match (proven, unreadable) {
+            (Ok(()), _) => Ok("oauth"),
+            // It may be what the reporter shows.
+            (Err(_), Some(problems)) => Err(Refusal::for_now(problems.text())),
+            (Err(refusal), None) => Err(refusal),
+        }
+    }
+
+    fn check_token(
+        &mut self,
+        oauth: &OAuth,
+        token: &[u8],
+        ports: Ports<'_>,
+    ) -> Result<(), Refusal> {
         let key = || config::read_store_key(ports.variables, None);
         let until = ports.clock.instant().plus(KEYS_TIME);
-        let checked = oauth.check(&token, key, ports, until).map_err(|refused| match refused {
+        let checked = oauth.check(token, key, ports, until).map_err(|refused| match refused {
             Refused::Token(fault) => Refusal::unauthorized(fault),
             // The key may be the issuer's newest, which the next delivery finds, and that has a newer token.
             Refused::Untimely(cause)
@@ -220,7 +236,7 @@ impl Delivery {
         })?;
         self.line.warnings.extend(checked.warnings.names());
         self.done.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key));
-        Ok("oauth")
+        Ok(())
     }
 
     fn read(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, Refusal> {
@@ -435,6 +451,24 @@ mod tests {
                 "{}",
                 handled.log
             );
+        }
+    }
+
+    #[test]
+    fn a_former_secret_that_is_wrong_stops_no_token() {
+        let (token, keys) = token_and_keys();
+        let host =
+            with_issuer(&keys).with("report_secret", "s").with("report_secret_previous", "wrong\n");
+        for (token, status) in [(&*token, 200), ("other", 503)] {
+            let mut request = FakeRequest::hook(REPORT);
+            request.headers = vec![
+                ("x-report-secret", b"wrong".to_vec()),
+                ("authorization", ["Bearer ", token].concat().into_bytes()),
+            ];
+            let handled = handle(&mut request, host.ports());
+            assert_eq!(handled.response.status, status, "{}", handled.log);
+            let told = handled.log.contains("report_secret_previous begins or ends");
+            assert_eq!(told, status == 503, "{}", handled.log);
         }
     }
 

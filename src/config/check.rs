@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{
     Gate, HOOKS_SECRETS, OAuthVariables, OKTA_OAUTH, OPERATORS_SECRETS, Problems, REPORT_OAUTH,
-    REPORTERS_SECRETS, countries, no_sender, prefixes, rate, read_api_version, read_bounds,
-    read_callers, read_from, read_on_refusal, read_operator, read_previous_callers,
-    read_previous_operator, read_previous_report_secret, read_report_origin, read_reporters,
-    read_resource, read_senders, read_sink, read_wording, switch,
+    REPORTERS_SECRETS, callers, countries, no_sender, operator, prefixes, rate, read_api_version,
+    read_bounds, read_from, read_on_refusal, read_previous_callers, read_previous_operator,
+    read_previous_report_secret, read_report_origin, read_resource, read_senders, read_sink,
+    read_wording, reporters, switch,
 };
 use crate::acs::connection_string::ConnectionString;
 use crate::acs::sender::Sender;
@@ -44,13 +44,25 @@ impl Check {
         &self.problems.0
     }
 
+    /// Adds a warning, once.
     fn warn(&mut self, variable: &'static str, fix: impl Into<String>) {
-        self.warnings.push(Finding { variable, fix: fix.into() });
+        let finding = Finding { variable, fix: fix.into() };
+        if !self.warnings.contains(&finding) {
+            self.warnings.push(finding);
+        }
     }
 
     /// Takes a result's problems in.
     fn take<T>(&mut self, result: Result<T, Problems>) -> Option<T> {
-        result.map_err(|problems| self.problems.0.extend(problems.0)).ok()
+        result.map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    /// Takes in what another look has found, of which nothing stops a message: as warnings, as it must not take
+    /// the hook out of service.
+    fn take_as_warnings(&mut self, other: Self) {
+        for Finding { variable, fix } in other.problems.0.into_iter().chain(other.warnings) {
+            self.warn(variable, fix);
+        }
     }
 }
 
@@ -66,36 +78,32 @@ pub fn check(variables: &dyn Variables) -> Check {
         );
     }
     let hosts = check_hosts(&mut check, variables);
-    if let Some(callers) = check.take(read_callers(variables)) {
-        check.take(read_previous_callers(variables, &callers));
-        check_oauth(&mut check, &hosts, callers.oauth.as_ref(), &OKTA_OAUTH);
+    let mut of_callers = Problems::default();
+    let callers = callers(&mut of_callers, variables);
+    check.problems.extend(of_callers);
+    check.take(read_previous_callers(variables, &callers));
+    check_oauth(&mut check, &hosts, callers.oauth.as_ref(), &OKTA_OAUTH);
+    let mut pages = Check::default();
+    if let Some(operator) = operator(&mut pages.problems, variables) {
+        pages.take(read_previous_operator(variables, &operator));
     }
-    // They stop no message, so they must not take the hook out of service.
-    match read_operator(variables) {
-        Ok(Some(operator)) => {
-            if let Err(problems) = read_previous_operator(variables, &operator) {
-                check.warnings.extend(problems.0);
-            }
-        }
-        Ok(None) => {}
-        Err(problems) => check.warnings.extend(problems.0),
-    }
+    check.take_as_warnings(pages);
     check_reports(&mut check, &hosts, variables);
     check_acs(&mut check, &hosts, variables);
     check_policy(&mut check, variables);
     check.take(read_wording(variables));
     check_secrets(&mut check, variables);
+    // What also keeps messages from being sent is said as that.
+    let Check { problems, warnings } = &mut check;
+    warnings.retain(|warning| !problems.0.contains(warning));
     check
 }
 
-/// What becomes of messages once they are sent: that it is not told stops none, so all of it is a
-/// warning, and what is wrong with it takes no hook out of service.
+/// What becomes of messages once they are sent: that it is not told stops none.
 fn check_reports(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables) {
     let mut reports = Check::default();
-    if let Some(reporters) = reports.take(read_reporters(variables)) {
-        let oauth = reporters.as_ref().and_then(|reporters| reporters.oauth.as_ref());
-        check_oauth(&mut reports, hosts, oauth, &REPORT_OAUTH);
-    }
+    let oauth = reporters(&mut reports.problems, variables).and_then(|reporters| reporters.oauth);
+    check_oauth(&mut reports, hosts, oauth.as_ref(), &REPORT_OAUTH);
     reports.take(read_previous_report_secret(variables));
     reports.take(read_report_origin(variables));
     reports.take(read_bounds(variables));
@@ -113,7 +121,7 @@ fn check_reports(check: &mut Check, hosts: &Hosts<'_>, variables: &dyn Variables
             );
         }
     }
-    check.warnings.extend(reports.problems.0.into_iter().chain(reports.warnings));
+    check.take_as_warnings(reports);
 }
 
 /// An authorization server's host, its scope and its version.
@@ -286,8 +294,7 @@ fn covers(entry: &str, origin: &str) -> bool {
     (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
 }
 
-/// Whether Spin can read it, and it covers anything: also a range of addresses or of ports, which cover
-/// nothing here.
+/// Whether Spin 3 and 4 can read it: also a range of addresses or of ports, which cover nothing here.
 fn is_entry(entry: &str) -> bool {
     let Some((scheme, host, port)) = split(entry) else { return false };
     let host_fits = host == "*"
@@ -299,7 +306,7 @@ fn is_entry(entry: &str) -> bool {
             None => {
                 let name = host.strip_prefix("*.").unwrap_or(host);
                 let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-                // Of an address without a port Spin takes the last group for one.
+                // Of an address without a port Spin 3 takes the last group for one.
                 v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok() && entry.contains("]:"))
                     || name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
                         && !name.is_empty()
@@ -315,10 +322,11 @@ fn is_entry(entry: &str) -> bool {
 }
 
 /// Scheme, host and port. A scheme without a port of its own needs one. Spin takes a slash away behind a port
-/// or a name, and not behind a `*` or a range: that is no entry, or one that covers nothing.
+/// or a name, and not behind a `*` or a range.
 fn split(entry: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = entry.trim().split_once("://")?;
-    let name = rest.strip_suffix('/').filter(|name| !name.contains(['*', '/'])).unwrap_or(rest);
+    let bare = rest.strip_suffix('/').filter(|bare| *bare != "*" && !bare.contains('/'));
+    let name = bare.unwrap_or(rest);
     Some(match (rest.rsplit_once(':'), scheme) {
         (Some((host, port)), _) if !port.contains(']') => {
             (scheme, host, port.strip_suffix('/').unwrap_or(port))
@@ -365,8 +373,7 @@ fn check_secrets(check: &mut Check, variables: &dyn Variables) {
         let mut others = Problems::default();
         let problems = if of_hook { &mut check.problems } else { &mut others };
         let secret = problems.read_secret(variables, name);
-        others.0.retain(|finding| !check.warnings.contains(finding));
-        check.warnings.extend(others.0);
+        check.take_as_warnings(Check { problems: others, warnings: Vec::new() });
         if !secret.is_empty() && secret.len() < SHORTEST_SECRET {
             check.warn(
                 name,
@@ -479,6 +486,41 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_wrong_hides_nothing_behind_it_and_is_told_once() {
+        let host = wise()
+            .with("okta_basic_secret", "0123456789abcdef\n")
+            .with("okta_basic_secret_previous", "fedcba9876543210\n")
+            .with("okta_oauth_issuer", "https://contoso.okta.com/oauth2/default")
+            .with("okta_oauth_client_id", "0oa")
+            .with("operator_secret", "operators-secret\n")
+            .with("operator_secret_previous", "operators-former\n")
+            .with("report_secret", "reporters-secret\n")
+            .with("report_secret_previous", "reporters-former\n")
+            .with("report_oauth_issuer", "https://contoso.okta.com/oauth2/default")
+            .with("report_oauth_audience", "api://telephony")
+            .with("okta_header_secret_previous", "<unavailable>");
+        let check = check(&host);
+        let names =
+            |findings: &[Finding]| -> Vec<_> { findings.iter().map(|it| it.variable).collect() };
+        assert_eq!(
+            names(check.problems()),
+            ["okta_basic_secret", "okta_basic_secret_previous", "okta_header_secret_previous"]
+        );
+        assert_eq!(
+            names(&check.warnings),
+            [
+                "okta_oauth_scope",
+                "okta_oauth_issuer",
+                "operator_secret",
+                "operator_secret_previous",
+                "report_secret",
+                "report_secret_previous",
+                "report_oauth_issuer",
+            ]
+        );
+    }
+
+    #[test]
     fn without_an_allow_list_the_senders_of_countries_of_their_own_are_looked_at() {
         let host = wise()
             .with("allowed_countries", "*")
@@ -561,10 +603,9 @@ mod tests {
                 ("https://contoso.okta.com:port", false),
                 ("https://okta.*", false),
                 ("*://contoso.okta.com", false),
-                // A slash that Spin does not take away makes an entry that covers nothing, or none.
                 ("https://*.okta.com:443/", true),
+                ("https://*.okta.com/", true),
                 ("*://*:*/", true),
-                ("https://*.okta.com/", false),
                 ("https://*/", false),
                 ("https://10.0.0.0/8/", false),
                 ("https://10.0.0.0/33", false),
