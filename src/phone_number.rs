@@ -21,11 +21,6 @@ use crate::numbering::{self, Plan};
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// Calling codes, each without and with the digit before a mobile number that some write and some leave out.
-/// Mexico dropped its 1 in 2019, and both ways to write are around; Argentina's 9 says that the number after it
-/// is a mobile.
-const MOBILE_DIGITS: [(&str, &str); 2] = [("52", "521"), ("54", "549")];
-
 /// Why a text is not a number in E.164 form. Says what is wrong, never the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidPhoneNumber {
@@ -128,7 +123,9 @@ impl PhoneNumber {
     /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
     /// rest; or nothing and all.
     fn canonical_parts(&self) -> (&str, &str) {
-        for (code, with_digit) in MOBILE_DIGITS {
+        // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
+        // Argentina's 9 says that the number after it, which is also written without, is a mobile.
+        for (code, with_digit) in [("52", "521"), ("54", "549")] {
             if let Some(rest) = self.0[1..].strip_prefix(with_digit)
                 && rest.len() == 10
                 && !rest.starts_with('0')
@@ -160,13 +157,12 @@ impl PhoneNumber {
 /// assert_eq!(canonical_prefix("+549"), "+549");
 /// ```
 pub fn canonical_prefix(prefix: &str) -> Cow<'_, str> {
-    for (code, with_digit) in MOBILE_DIGITS {
-        let rest = prefix.strip_prefix('+').and_then(|digits| digits.strip_prefix(with_digit));
-        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
-            return Cow::Owned(["+", code, rest].concat());
+    match prefix.split_at_checked("+521".len()) {
+        Some((with_digit @ ("+521" | "+549"), rest)) if !rest.is_empty() => {
+            Cow::Owned([&with_digit[.."+52".len()], rest].concat())
         }
+        _ => Cow::Borrowed(prefix),
     }
-    Cow::Borrowed(prefix)
 }
 
 impl fmt::Debug for PhoneNumber {
