@@ -298,6 +298,7 @@ fn ratios(contenders: &[Contender], turns: &[Vec<Turn>]) -> Vec<(String, f64, &'
         let native = find(What::Native, Host::Local);
         let throughput: fn(&Turn) -> f64 = |turn| turn.loads[1].per_second;
         let p50: fn(&Turn) -> f64 = |turn| turn.loads[0].p50;
+        let without_limits = What::HookWithoutLimits;
         for (relay, of) in
             [(What::Relay, ""), (What::RelayDefaultMemory, " with rustc's default memory")]
         {
@@ -305,7 +306,6 @@ fn ratios(contenders: &[Contender], turns: &[Vec<Turn>]) -> Vec<(String, f64, &'
             let mut add_to = |one, what: &str, ratio, should| {
                 add(one, relay, &format!("{what}, to the relay floor{of}"), ratio, should);
             };
-            let without_limits = What::HookWithoutLimits;
             add_to(without_limits, "throughput at 16, without limits", throughput, "≥ 0.75");
             add_to(without_limits, "p50 at 1, without limits", p50, "≤ 1.20");
             add_to(What::Hook, "throughput at 16, with the default limits", throughput, "≥ 0.65");
@@ -314,7 +314,6 @@ fn ratios(contenders: &[Contender], turns: &[Vec<Turn>]) -> Vec<(String, f64, &'
             add_to(What::HookCalls, "p50 at 1 of floor-hook", p50, "–");
         }
         let calls = find(What::HookCalls, host);
-        let without_limits = What::HookWithoutLimits;
         add(
             without_limits,
             calls,
