@@ -1,25 +1,25 @@
 //! What is done once an answer has left: the record of the message, telemetry, and keys that grow stale.
 //!
 //! A host may end the instance at any time from then on, so nothing that is right only if it happens is
-//! here. And none of it may take long where many do it: see [`crate::breaker`].
+//! here. And none of it may take long where many do it: see [`crate::records::breaker`].
 
 mod items;
 
 use time::OffsetDateTime;
 
-use crate::acs::connection_string::ConnectionString;
-use crate::acs::sms::{Attempted, Road};
-use crate::breaker::{Breaker, Stopped};
+use crate::callers::bearer::issuer::{self, Issuer};
 use crate::config;
-use crate::oauth::issuer::{self, Issuer};
 use crate::ports::{Instant, Ports, milliseconds};
+use crate::providers::acs::connection_string::ConnectionString;
+use crate::providers::acs::sms::{Attempted, Road};
+use crate::records::breaker::{Breaker, Stopped};
 use crate::records::store::Records;
+use crate::records::store_key::StoreKey;
 use crate::records::{Accepted, Reported, canonical_id};
 use crate::secret::Secret;
-use crate::store_key::StoreKey;
 use crate::telemetry::application_insights::{self, Item, Sink};
-use crate::telemetry::trace_context::{self, Trace};
 use crate::telemetry::{self, HookLine, Identifier};
+use crate::trace_context::{self, Trace};
 
 /// What is done once the answer has left and the log has its lines.
 #[derive(Debug, Default)]

@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::acs::connection_string::ConnectionString;
-use crate::acs::roads::{self, Roads};
-use crate::acs::sender::SenderType;
-use crate::acs::sms::{Message, Repeatability};
 use crate::after::{AcsAttempt, After, HookDone};
+use crate::callers::auth::{self, Callers, Proof};
+use crate::callers::bearer::issuer::Issuer;
+use crate::callers::bearer::{OAuth, Refused};
 use crate::config::{self, Gate, Sending};
 use crate::handled::{Handled, Response};
+use crate::hook::HOOK_PATH;
+use crate::hook::answer::{self, Outcome, ResponseFormat};
+use crate::hook::request::{self, BODY_LIMIT, Dialect};
 use crate::json::write::Thousandths;
 use crate::message::{self, Passcode, Segments};
-use crate::oauth::issuer::Issuer;
-use crate::oauth::{OAuth, Refused};
-use crate::okta::HOOK_PATH;
-use crate::okta::auth::{self, Callers, Proof};
-use crate::okta::request::{self, BODY_LIMIT, Dialect};
-use crate::okta::response::{self, Outcome, ResponseFormat};
 use crate::operator;
 use crate::policy;
 use crate::policy::limits::{self, Counted, Limit};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use crate::providers::acs::connection_string::ConnectionString;
+use crate::providers::acs::sms::{Message, Repeatability};
+use crate::providers::failover::{self, Roads};
 use crate::records::EVENT_TAG;
+use crate::records::store_key::StoreKey;
 use crate::refusal::{Reason, Refusal};
 use crate::reports::{self, REPORTS_PATH};
 use crate::secret::Secret;
-use crate::store_key::StoreKey;
+use crate::sender::SenderType;
 use crate::telemetry::{HookLine, Identifier, MAY_BE_DOUBLE, STORE_UNAVAILABLE};
 
 /// What is left of the deadline for the answer itself, once ACS's has come or has not.
@@ -94,7 +94,7 @@ fn handle_hook(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let response = Response {
         status: refusal.as_ref().map_or(200, |refusal| refusal.reason.http_status()),
         headers,
-        body: response::body(outcome, hook.format.dialect(hook.dialect)),
+        body: answer::body(outcome, hook.format.dialect(hook.dialect)),
     };
     let answered = ports.clock.instant();
     let now = ports.clock.time_at(answered);
@@ -316,7 +316,7 @@ impl Hook {
         until: Instant,
     ) -> Result<(), Refusal> {
         let roads = Roads { primary: &sending.primary, secondary: sending.secondary.as_ref() };
-        let delivery = roads::send(&roads, message, ports, until);
+        let delivery = failover::send(&roads, message, ports, until);
         self.line.sender_type = Some(roads.acs(delivery.road).sender.kind);
         self.line.road = roads.secondary.is_some().then(|| delivery.road.name());
         self.line.went_over = delivery.went_over.map(Reason::code);
@@ -391,7 +391,7 @@ fn not_an_envelope() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::token::tests::token_and_keys;
+    use crate::callers::bearer::token::tests::token_and_keys;
     use crate::ports::SendError;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use serde_json::Value;

@@ -13,25 +13,25 @@ use std::time::Duration;
 pub use self::check::{Check, Finding, check};
 pub use self::variables::{GROUPS, Group, VARIABLES, find};
 
-use crate::acs::connection_string::ConnectionString;
-use crate::acs::sender::{SENDER_FORM, Sender, Senders};
-use crate::acs::sms::Acs;
+use crate::callers::auth::{Callers, Credentials, HeaderSecret};
+use crate::callers::bearer::OAuth;
+use crate::callers::bearer::issuer::Issuer;
+use crate::callers::bearer::token::Expected;
+use crate::callers::reporters::Reporters;
+use crate::hook::answer::ResponseFormat;
+use crate::hook::request::HookRequest;
 use crate::message::{Domain, Template, Templates, Wording};
 use crate::numbering::Region;
-use crate::oauth::OAuth;
-use crate::oauth::issuer::Issuer;
-use crate::oauth::token::Expected;
-use crate::okta::auth::{Callers, Credentials, HeaderSecret};
-use crate::okta::request::HookRequest;
-use crate::okta::response::ResponseFormat;
 use crate::policy::limits::{self, Rate, Scope};
 use crate::policy::{Countries, OnRefusal, Rules};
 use crate::ports::Variables;
+use crate::providers::acs::connection_string::ConnectionString;
+use crate::providers::acs::sms::Acs;
 use crate::records::Bounds;
+use crate::records::store_key::StoreKey;
 use crate::refusal::{Reason, Refusal};
-use crate::reports::auth::Reporters;
 use crate::secret::Secret;
-use crate::store_key::StoreKey;
+use crate::sender::{SENDER_FORM, Sender, Senders};
 use crate::telemetry::application_insights::Sink;
 
 /// What the hook must know before it reads a body.

@@ -11,16 +11,16 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod acs;
 pub mod after;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
-pub mod breaker;
+pub mod callers;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 pub mod handled;
+pub mod hook;
 pub mod json;
 #[cfg(target_arch = "wasm32")]
 mod libc;
@@ -28,16 +28,16 @@ mod libc;
 mod memory;
 pub mod message;
 pub mod numbering;
-pub mod oauth;
-pub mod okta;
 pub mod operator;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;
+pub mod providers;
 pub mod records;
 pub mod refusal;
 pub mod reports;
 pub mod secret;
-pub mod store_key;
+pub mod sender;
 pub mod telemetry;
+pub mod trace_context;
 pub mod url;

@@ -12,7 +12,7 @@ pub use templates::{InvalidTemplates, Templates};
 
 use time::OffsetDateTime;
 
-use crate::okta::request::HookRequest;
+use crate::hook::request::HookRequest;
 
 /// The most that ACS takes, in UTF-16 code units ("maxLength 2048", ACS SMS REST API, `message`).
 pub const MESSAGE_LIMIT: usize = 2048;

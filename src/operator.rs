@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use self::deliveries::View;
 use crate::after::After;
+use crate::callers::auth::{self, Credentials, Proof};
 use crate::config::{self, Check, Finding, Gate, Problems, VARIABLES};
 use crate::handled::{Handled, Response};
+use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::json::read::Json;
 use crate::json::write::Object;
 use crate::message::{self, Passcode};
 use crate::numbering::Region;
-use crate::okta::auth::{self, Credentials, Proof};
-use crate::okta::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::phone_number::PhoneNumber;
 use crate::policy;
 use crate::policy::limits::{self, Limit};

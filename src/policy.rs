@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use self::limits::{Limit, Rate, Scope};
+use crate::hook::request::{HookRequest, NotANumber};
 use crate::numbering::{Plan, Region};
-use crate::okta::request::{HookRequest, NotANumber};
 use crate::phone_number::{PhoneNumber, canonical_prefix};
 use crate::refusal::{Reason, Refusal};
 
@@ -179,7 +179,7 @@ fn unsupported_channel(channel: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::okta::request;
+    use crate::hook::request;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-01-31 12:00:00 UTC);

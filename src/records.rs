@@ -1,16 +1,19 @@
 //! What became of each message: what the hook saw when ACS took it, and what the carrier reported.
 
+pub mod breaker;
 pub mod code;
+pub mod health;
 pub mod store;
+pub mod store_key;
 
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::acs::sender::SenderType;
 use crate::numbering::Region;
-use crate::telemetry::trace_context::Trace;
+use crate::sender::SenderType;
+use crate::trace_context::Trace;
 
 /// Milliseconds since 1970.
 pub type Moment = u64;

@@ -1,5 +1,5 @@
 //! The one type of every "no": made in the room that refuses, turned into HTTP and Okta's JSON by
-//! [`crate::okta::response`], and into the log line by [`crate::telemetry`].
+//! [`crate::hook::answer`], and into the log line by [`crate::telemetry`].
 
 use std::borrow::Cow;
 

@@ -5,21 +5,20 @@
 //! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Events come
 //! at least once, in any order.
 
-pub mod auth;
 pub mod event_grid;
 mod lines;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use self::auth::{Reporters, Shown};
 use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
 use self::lines::ReportsLine;
 use crate::after::{After, ReportDone, ReportsDone};
+use crate::callers::bearer::{OAuth, Refused};
+use crate::callers::reporters::{Reporters, Shown};
 use crate::config;
 use crate::handled::{Handled, Response};
 use crate::json::write::Object;
-use crate::oauth::{OAuth, Refused};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports};
 use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
@@ -300,7 +299,7 @@ fn validated(code: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::token::tests::token_and_keys;
+    use crate::callers::bearer::token::tests::token_and_keys;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use crate::ports::{SendError, Store, StoreUnavailable};
 
@@ -363,7 +362,7 @@ mod tests {
         let filling = Filling(&host.records, Default::default());
         let (status, mut told, _) = deliver(&filling, &host);
         assert_eq!((status, told.len()), (503, 1));
-        host.now += crate::breaker::BACKOFF;
+        host.now += crate::records::breaker::BACKOFF;
         let (status, rest, known) = deliver(&host.records, &host);
         assert_eq!((status, known), (200, 1));
         told.extend(rest);

@@ -5,17 +5,16 @@
 //! only as [`Identifier`].
 
 pub mod application_insights;
-pub mod trace_context;
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::acs::sender::SenderType;
 use crate::json::write::{Object, Thousandths};
 use crate::numbering::Region;
 use crate::refusal::{Fault, Refusal};
+use crate::sender::SenderType;
 
 /// The version of the line's schema. It changes when a field is renamed, removed or given another
 /// meaning, not when one is added.

@@ -6,14 +6,14 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::oauth::issuer::discovery::jwks_uri;
-use okta_telephony_acs::oauth::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
-use okta_telephony_acs::oauth::issuer::{Issuer, keys, refresh};
+use okta_telephony_acs::callers::bearer::issuer::discovery::jwks_uri;
+use okta_telephony_acs::callers::bearer::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
+use okta_telephony_acs::callers::bearer::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
     Answer, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports, Random,
     SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
-use okta_telephony_acs::store_key::StoreKey;
+use okta_telephony_acs::records::store_key::StoreKey;
 
 const ORIGIN: &str = "https://contoso.okta.com";
 

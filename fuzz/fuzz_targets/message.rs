@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::message::{
     Domain, MESSAGE_LIMIT, Passcode, Template, Templates, Wording, segments,
 };
-use okta_telephony_acs::okta::request::OTP_CODE_LIMIT;
+use okta_telephony_acs::hook::request::OTP_CODE_LIMIT;
 
 type Said<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
 

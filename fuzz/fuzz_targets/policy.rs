@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::policy::limits::{Counted, Limit, Rate, Scope, address, count, used};
 use okta_telephony_acs::ports::{Store, StoreUnavailable};
-use okta_telephony_acs::store_key::StoreKey;
+use okta_telephony_acs::records::store_key::StoreKey;
 use time::OffsetDateTime;
 
 /// A store that holds one value, under every key.

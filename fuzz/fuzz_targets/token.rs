@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::oauth::token::{Expected, Jwks, TOKEN_LIMIT, Token};
+use okta_telephony_acs::callers::bearer::token::{Expected, Jwks, TOKEN_LIMIT, Token};
 use time::OffsetDateTime;
 
 fuzz_target!(|input: (&[u8], &[u8], &[u8], &[u8])| {

@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::{HookDone, ReportDone};
+use crate::hook::HOOK_PATH;
 use crate::json::write::Thousandths;
-use crate::okta::HOOK_PATH;
 use crate::ports::{Instant, Random};
 use crate::records::canonical_id;
 use crate::telemetry::application_insights::{
     DEPENDENCY_NAME, Data, EVENT_NAME, Item, REQUEST_NAME, Severity,
 };
-use crate::telemetry::trace_context::{Trace, span_id};
+use crate::trace_context::{Trace, span_id};
 
 /// The properties of an item: those that have a value.
 struct Properties<'a>(Vec<(&'static str, Cow<'a, str>)>);

@@ -10,14 +10,14 @@ use super::{
     read_previous_report_secret, read_report_origin, read_resource, read_senders, read_sink,
     read_wording, reporters, switch,
 };
-use crate::acs::connection_string::ConnectionString;
-use crate::acs::sender::Sender;
+use crate::callers::bearer::OAuth;
+use crate::hook::answer::ResponseFormat;
 use crate::numbering::Region;
-use crate::oauth::OAuth;
-use crate::okta::response::ResponseFormat;
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
+use crate::providers::acs::connection_string::ConnectionString;
+use crate::sender::Sender;
 use crate::url;
 
 /// What is to be said of one variable.

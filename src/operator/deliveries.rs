@@ -16,7 +16,7 @@ use crate::json::write::{Object, digits};
 use crate::numbering::Region;
 use crate::records::code::{self, Code};
 use crate::records::{Delivery, Moment, Status};
-use crate::telemetry::trace_context::hex;
+use crate::trace_context::hex;
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";

@@ -50,7 +50,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use time::OffsetDateTime;
 
 use crate::ports::{Store, StoreUnavailable, milliseconds};
-use crate::store_key::StoreKey;
+use crate::records::store_key::StoreKey;
 
 /// At most so many messages in any window of that length.
 ///

@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, in_order};
-use crate::breaker::Guarded;
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
+use crate::records::breaker::Guarded;
 
 /// How many entries a bucket holds.
 const ENTRIES: usize = 32;
@@ -379,9 +379,9 @@ fn record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acs::sender::SenderType;
     use crate::numbering::Region;
     use crate::ports::fake::FakeHost;
+    use crate::sender::SenderType;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, HashSet};
 
@@ -607,8 +607,7 @@ mod tests {
 
     #[test]
     fn the_format_does_not_change_without_its_version() {
-        let trace =
-            Some(crate::telemetry::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
+        let trace = Some(crate::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
         let accepted =
             Accepted { event_id: Some("e".into()), request_type: None, trace, ..accepted(300) };
         let entry = Entry::new([5; TAG], 6, "a", &accepted);

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use time::macros::datetime;
 
 use super::*;
-use crate::acs::sender::SenderType;
 use crate::config::Finding;
 use crate::records::{Accepted, Reported};
-use crate::telemetry::trace_context::Trace;
+use crate::sender::SenderType;
+use crate::trace_context::Trace;
 
 const NOW: OffsetDateTime = datetime!(2026-11-24 14:06:00.250 UTC);
 

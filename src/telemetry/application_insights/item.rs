@@ -11,7 +11,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::Sink;
 use crate::json::write::{Object, Thousandths, digits};
-use crate::telemetry::trace_context::hex;
+use crate::trace_context::hex;
 
 const KEY_LIMIT: usize = 150;
 const VALUE_LIMIT: usize = 8192;

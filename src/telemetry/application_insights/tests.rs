@@ -194,7 +194,7 @@ fn each_kind_has_what_microsofts_exporter_sends() {
 
 #[test]
 fn the_names_are_those_of_what_they_name() {
-    assert_eq!(REQUEST_NAME, ["POST ", crate::okta::HOOK_PATH].concat());
+    assert_eq!(REQUEST_NAME, ["POST ", crate::hook::HOOK_PATH].concat());
     assert_eq!(EVENT_NAME, "SMS delivery report");
 }
 

@@ -4,8 +4,8 @@
 //! The attack this stops: whoever finds the endpoint tells the operator that messages arrived, or that
 //! they did not. It fails closed.
 
-use crate::oauth::OAuth;
-use crate::okta::auth::{bearer_token, same};
+use crate::callers::auth::{bearer_token, same};
+use crate::callers::bearer::OAuth;
 use crate::ports::InboundRequest;
 use crate::secret::Secret;
 

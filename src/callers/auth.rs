@@ -1,4 +1,4 @@
-//! Who calls: a header with a secret, HTTP Basic, or an OAuth 2.0 bearer token ([`crate::oauth`]).
+//! Who calls: a header with a secret, HTTP Basic, or an OAuth 2.0 bearer token ([`crate::callers::bearer`]).
 //!
 //! The attack this stops: whoever finds the endpoint sends messages at the owner's cost. It fails
 //! closed (no credential configured: nobody passes) and runs before the body is read. What is secret is
@@ -16,7 +16,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::oauth::OAuth;
+use crate::callers::bearer::OAuth;
 use crate::ports::InboundRequest;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;

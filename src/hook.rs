@@ -1,12 +1,10 @@
-//! What is Okta's: who calls, what the request says, what the answer looks like. Knows nothing of
-//! ACS.
+//! Okta's telephony inline hook: what the request says and what the answer looks like.
 //!
 //! Facts are from Okta's "Telephony inline hook" reference and guide and its "Inline hooks" concept
 //! page.
 
-pub mod auth;
+pub mod answer;
 pub mod request;
-pub mod response;
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";

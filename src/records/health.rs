@@ -2,7 +2,7 @@
 //! Times are those of day, in milliseconds since 1970: an instance lives for one request, and its
 //! monotonic clock with it.
 
-use super::Road;
+use crate::providers::acs::sms::Road;
 
 /// How many failures put a road down.
 pub const FAILURES: usize = 5;

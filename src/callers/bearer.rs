@@ -9,7 +9,7 @@ pub mod token;
 use self::issuer::{Issuer, KeysUnavailable, Warnings};
 use self::token::{Expected, Jwks, Token, TokenFault};
 use crate::ports::{Instant, Ports};
-use crate::store_key::StoreKey;
+use crate::records::store_key::StoreKey;
 
 /// Whose tokens, and what they must say.
 #[derive(Clone, Debug)]

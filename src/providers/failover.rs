@@ -45,15 +45,15 @@
 //! lost puts a road down one failure later, a probe's start that is lost makes two probes, and a
 //! road that is up but written down again is found out by the next probe, after 5 seconds.
 
-mod record;
-
 use std::iter;
 use std::time::Duration;
 
-use crate::acs::sms::{self, Acs, Attempted, Message, Road, SHORTEST_ATTEMPT, Tried, Turn};
 use crate::ports::{Instant, Ports, Store, StoreUnavailable};
+use crate::providers::acs::sms::{
+    self, Acs, Attempted, Message, Road, SHORTEST_ATTEMPT, Tried, Turn,
+};
+use crate::records::health::{Record, Records};
 use crate::refusal::{Reason, Refusal};
-use record::{Record, Records};
 
 /// What is left, of a hook's time, for a road that is down, after the other one.
 pub const LAST_RESORT: Duration = Duration::from_millis(300);
@@ -292,13 +292,13 @@ fn completed(mut refusal: Refusal, before: Option<(Road, Reason)>, may_be_sent: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acs::connection_string::ConnectionString;
-    use crate::acs::sender::Sender;
-    use crate::acs::sms::Repeatability;
     use crate::phone_number::PhoneNumber;
     use crate::ports::Clock;
     use crate::ports::fake::{Answers, FakeAnswer, FakeHost, ReadOnly};
     use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
+    use crate::providers::acs::connection_string::ConnectionString;
+    use crate::providers::acs::sms::Repeatability;
+    use crate::sender::Sender;
     use proptest::prelude::*;
     use std::cell::RefCell;
 

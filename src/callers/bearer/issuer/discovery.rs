@@ -8,8 +8,8 @@
 use std::fmt;
 
 use super::Issuer;
+use crate::callers::bearer::token::Jwks;
 use crate::json::read::Json;
-use crate::oauth::token::Jwks;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 use crate::url::Url;
 

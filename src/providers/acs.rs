@@ -5,7 +5,5 @@
 //! to Azure Communication Services" (HMAC).
 
 pub mod connection_string;
-pub mod roads;
-pub mod sender;
 pub mod signature;
 pub mod sms;

@@ -35,7 +35,7 @@ const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".
 /// after a `-`).
 ///
 /// ```
-/// use okta_telephony_acs::telemetry::trace_context::{hex, parent};
+/// use okta_telephony_acs::trace_context::{hex, parent};
 ///
 /// let header = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_vec();
 /// assert_eq!(hex(&parent(&[header]).unwrap().span_id), "b7ad6b7169203331");

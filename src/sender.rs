@@ -79,7 +79,7 @@ impl Sender {
 /// Senders by the region of the recipient: the variables `acs_senders` and `acs_secondary_senders`.
 ///
 /// ```
-/// use okta_telephony_acs::acs::sender::Senders;
+/// use okta_telephony_acs::sender::Senders;
 /// use okta_telephony_acs::numbering::Region;
 ///
 /// let senders = Senders::parse("US=12345, GB=CONTOSO, *=+18005551234").unwrap();

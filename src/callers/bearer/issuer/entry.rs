@@ -159,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn code(bytes: &[u8]) -> [u8; CODE] {
-        crate::store_key::StoreKey::derive(b"secret").hash("test", &[bytes])
+        crate::records::store_key::StoreKey::derive(b"secret").hash("test", &[bytes])
     }
 
     fn entry() -> Entry {

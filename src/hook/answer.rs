@@ -5,9 +5,9 @@
 //! two. The classic form, an object with `SUCCESS` or `FAILED`, is for callers that are not Okta.
 //! `PENDING` is never sent: what it does to Okta's fall-back is undocumented.
 
+use crate::hook::request::Dialect;
 use crate::json::write::Object;
 use crate::message::Segments;
-use crate::okta::request::Dialect;
 use crate::refusal::Refusal;
 
 /// The variable `okta_response_format`.

@@ -1,5 +1,5 @@
 //! One message to one recipient over one road: the request, its retries inside the road's time, and
-//! what ACS's answer means. Which road, and for how long, is [`crate::acs::roads`]' to say.
+//! what ACS's answer means. Which road, and for how long, is [`crate::providers::failover`]' to say.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::acs::connection_string::ConnectionString;
-use crate::acs::sender::Sender;
-use crate::acs::signature::{imf_fixdate, sign};
 use crate::json::read::Json;
 use crate::json::write::Object;
 use crate::phone_number::PhoneNumber;
 use crate::ports::{
     Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, Random, SendError,
 };
+use crate::providers::acs::connection_string::ConnectionString;
+use crate::providers::acs::signature::{imf_fixdate, sign};
 use crate::refusal::{Reason, Refusal};
+use crate::sender::Sender;
 use crate::url;
 
 /// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
@@ -592,8 +592,8 @@ pub fn error_code(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acs::roads::{self, Delivery, Roads};
     use crate::ports::fake::{FakeAnswer, FakeHost};
+    use crate::providers::failover::{self, Delivery, Roads};
     use proptest::prelude::*;
     use time::macros::datetime;
 

@@ -75,7 +75,7 @@ impl ConnectionString {
     /// Reads a connection string.
     ///
     /// ```
-    /// use okta_telephony_acs::acs::connection_string::ConnectionString;
+    /// use okta_telephony_acs::providers::acs::connection_string::ConnectionString;
     ///
     /// let acs = ConnectionString::parse("accesskey=a2V5; endpoint=https://Contoso.communication.azure.com:443/;").unwrap();
     /// assert_eq!(acs.authority, "contoso.communication.azure.com");

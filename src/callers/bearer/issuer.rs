@@ -42,11 +42,11 @@ pub mod entry;
 use std::fmt;
 use std::time::Duration;
 
-use crate::oauth::token::Jwks;
+use crate::callers::bearer::token::Jwks;
 use crate::ports::{Instant, Ports, StoreUnavailable};
-use crate::store_key::StoreKey;
-use crate::telemetry::trace_context::hex;
+use crate::records::store_key::StoreKey;
 use crate::telemetry::{KEYS_STALE, KEYS_TAMPERED, STORE_UNAVAILABLE};
+use crate::trace_context::hex;
 use crate::url::{InvalidUrl, Url};
 use discovery::Found;
 pub use discovery::KeysUnavailable;
@@ -91,7 +91,7 @@ impl Issuer {
     /// Reads the URL of an issuer, and that of its keys, which may be empty.
     ///
     /// ```
-    /// use okta_telephony_acs::oauth::issuer::Issuer;
+    /// use okta_telephony_acs::callers::bearer::issuer::Issuer;
     ///
     /// let issuer = Issuer::parse("https://contoso.okta.com/oauth2/default", "").unwrap();
     /// assert_eq!(issuer.url, "https://contoso.okta.com/oauth2/default");
