@@ -1,30 +1,29 @@
 //! The component's door: wasi:http in and out. Nothing else knows its types for inbound requests.
-#![allow(unsafe_code)] // The generated export.
 
-use std::mem;
-
-use crate::after;
-use crate::app;
 use crate::bindings;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
     ErrorCode, IncomingRequest, OutgoingResponse, ResponseOutparam,
 };
-use crate::handled::Response;
-use crate::ports::Ports;
-use crate::ports::wasi::{Clocks, Host, Inbound, KeyValue, Settings, fields, write_whole};
+use crate::ports::wasi::{Clocks, Host, Inbound, KeyValue, fields, write_whole};
+use crate::ports::{Ports, Response};
 
 struct Component;
 
-bindings::export!(Component with_types_in bindings);
+#[allow(unsafe_code)]
+mod export {
+    use super::{Component, bindings};
+
+    bindings::export!(Component with_types_in bindings);
+}
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
         // Of this request: an instance that served another one must not know its predecessor's.
-        let (variables, clocks) = (Settings::default(), Clocks::default());
+        let clocks = Clocks::default();
         let (store, records) = (KeyValue::new("default"), KeyValue::new("records"));
         let ports = Ports {
-            variables: &variables,
+            variables: &Host,
             clock: &clocks,
             random: &Host,
             http: &Host,
@@ -33,8 +32,9 @@ impl Guest for Component {
             log: &Host,
         };
         let mut request = Inbound::new(request);
-        let handled = app::handle(&mut request, ports);
-        request.end();
+        let handled = crate::handle(&mut request, ports);
+        // Before the answer: the client's next request waits for a body that has not been read.
+        drop(request);
         let answer = outgoing_response(&handled.response)
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
@@ -42,8 +42,7 @@ impl Guest for Component {
         if !handled.log.is_empty() {
             ports.log.print(&handled.log);
         }
-        after::run(handled.after, ports);
-        mem::forget((store, records));
+        crate::finish(handled.after, ports);
     }
 }
 

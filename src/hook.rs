@@ -1,10 +1,328 @@
-//! Okta's telephony inline hook: what the request says and what the answer looks like.
+//! Okta's telephony inline hook: the way of one call, from the request to the answer and what comes after it.
+//!
+//! [`decide`](decide::decide) says whether the message is sent, [`providers::send`] sends it, and what
+//! happened is one [`Outcome`]: the answer, the log line, telemetry and the record are made of it.
 //!
 //! Facts are from Okta's "Telephony inline hook" reference and guide and its "Inline hooks" concept
 //! page.
 
+mod admit;
 pub mod answer;
+pub mod decide;
 pub mod request;
+
+use std::time::Duration;
+
+use self::answer::{answer, dialect};
+use self::decide::{Decision, decide};
+use self::request::{BODY_LIMIT, Dialect, HookRequest};
+use crate::callers::Cause;
+use crate::callers::bearer::issuer;
+use crate::identifier::Identifier;
+use crate::outcome::{self, Outcome, Warning};
+use crate::policy::limits::Counters;
+use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
+use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::{self, Message};
+use crate::records::store::Records;
+use crate::records::{Accepted, EVENT_TAG, canonical_id};
+use crate::refusal::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::settings::{Hook, ResponseFormat, Settings};
+use crate::telemetry;
+use crate::trace_context::{self, Trace};
 
 /// Where Okta calls.
 pub const HOOK_PATH: &str = "/api/okta-telephony";
+
+/// What is left of the deadline for the answer itself, once the provider's has come or has not.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
+
+/// A hook that has been answered, for what is done after that.
+#[derive(Debug)]
+pub struct Answered {
+    settings: Settings,
+    outcome: Outcome,
+    /// The values of the header `traceparent`, of a caller that has proven itself.
+    traceparent: Vec<Vec<u8>>,
+    /// The keys of the caller's issuer are worth asking for before they grow stale.
+    refresh_due: bool,
+}
+
+/// Handles a call of the hook: the answer, the line for the log, and what is left to do.
+pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, String, Answered) {
+    let mut call = Call {
+        settings: Settings::read(ports.variables),
+        dialect: None,
+        challenges: Vec::new(),
+        refresh_due: false,
+        outcome: Outcome::begin(ports.clock.instant()),
+    };
+    call.outcome.refusal = call.run(request, ports).err();
+    let Call { settings, dialect: caller, challenges, refresh_due, mut outcome } = call;
+
+    let format = settings.hook.as_ref().map_or(ResponseFormat::Auto, |hook| hook.response_format);
+    outcome.answered = ports.clock.instant();
+    outcome.now = ports.clock.time_at(outcome.answered);
+    let response = answer(&outcome, dialect(format, caller), &challenges);
+    let line = telemetry::hook_line(&outcome);
+    // A stranger's trace would cost the owner.
+    let traceparent = match (&settings.sink, outcome.credential) {
+        (Ok(Some(_)), Some(_)) => request.header("traceparent"),
+        _ => Vec::new(),
+    };
+    (response, line, Answered { settings, outcome, traceparent, refresh_due })
+}
+
+/// One call of the hook.
+struct Call {
+    settings: Settings,
+    dialect: Option<Dialect>,
+    /// What a caller is told that has not proven itself.
+    challenges: Vec<String>,
+    refresh_due: bool,
+    /// What is known so far.
+    outcome: Outcome,
+}
+
+impl Call {
+    /// The way of a call: each step gives what the next one needs, or ends it.
+    fn run(&mut self, request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<(), Refusal> {
+        let Hook { deadline, response_format } =
+            self.settings.hook.as_ref().copied().unwrap_or_default();
+        let until = self.outcome.arrived.plus(deadline - TIME_TO_ANSWER);
+
+        if request.method() != "POST" {
+            return Err(Refusal::new(Reason::MethodNotAllowed, "The hook takes POST only."));
+        }
+        self.identify(request, ports, until)?;
+        let body = read_body(request, until)?;
+        let request = self.understand(&body, response_format)?;
+
+        let settings = &self.settings;
+        let ready = settings
+            .ready()
+            .map_err(|problems| Refusal::new(Reason::Misconfigured, problems.to_string()))?;
+        let now = ports.clock.now();
+        let mut counters = Counters::new(&ready.store_key, ports.store, now);
+        let decision = decide(&ready, &request, &mut counters, now);
+        note(&mut self.outcome, &decision);
+        let is_counted = decision.is_counted();
+        let Decision { recipient, candidates, text, verdict, .. } = decision;
+        verdict?;
+        // What is not refused has all three.
+        let (Some(recipient), Some(candidates), Some((text, _))) = (recipient, candidates, text)
+        else {
+            return Err(Refusal::new(Reason::Misconfigured, "There is nobody to send it."));
+        };
+        // Before the message leaves: counted after, a hundred hooks at once would all find room.
+        if is_counted && counters.commit().is_err() {
+            self.outcome.warn(Warning::StoreUnavailable);
+        }
+        let tag = self.outcome.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
+        let message = Message {
+            to: recipient.number,
+            text: &text,
+            repeatability: Repeatability::of(
+                request.event_id.as_deref(),
+                recipient.number,
+                request.event_time,
+                now,
+                ports.random,
+            ),
+            tag: tag.as_deref(),
+        };
+        let sending = providers::send(&candidates, &message, ports, until);
+        for (is_so, warning) in [
+            (sending.may_be_double, Warning::MayBeDouble),
+            (sending.store_failed, Warning::StoreUnavailable),
+        ] {
+            if is_so {
+                self.outcome.warn(warning);
+            }
+        }
+        let result = sending.result.as_ref().map(drop).map_err(Refusal::clone);
+        self.outcome.sending = Some(sending);
+        result
+    }
+
+    /// Has the caller prove itself. Half of the time at most goes to the keys of its token: the other half is
+    /// the provider's.
+    fn identify(
+        &mut self,
+        request: &dyn InboundRequest,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Result<(), Refusal> {
+        // Whoever asks has shown no credentials, so is not told what the log is told.
+        let callers = self.settings.callers.as_ref().map_err(|problems| {
+            let told = "The hook has no valid credentials configured and sends nothing: see the hook's log.";
+            Refusal::new(Reason::Misconfigured, told).with_log_fix(problems.to_string())
+        })?;
+        let key = callers.oauth.as_ref().and_then(|_| self.settings.store_key().ok());
+        let now = ports.clock.instant();
+        let half = now.plus(until.since(now) / 2);
+        match callers.identify(request, key.as_ref(), ports, half) {
+            Ok(caller) => {
+                self.outcome.credential = Some(caller.proof);
+                self.refresh_due = caller.refresh.is_some();
+                for warning in outcome::of_keys(&caller.warnings) {
+                    self.outcome.warn(warning);
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                self.challenges = refused.challenges;
+                let (reason, told) = match refused.cause {
+                    Cause::Credentials
+                    | Cause::Token
+                    | Cause::TokenUntimely
+                    | Cause::TokenKeyUnknown => (
+                        Reason::Unauthorized,
+                        "The caller's credentials are not those that the hook expects: see the hook's log.",
+                    ),
+                    Cause::KeysUnavailable => (
+                        Reason::IssuerUnavailable,
+                        "The keys of the authorization server are not to be had: see the hook's log.",
+                    ),
+                    // Anybody can write what the token says: nothing of the configuration is told yet.
+                    Cause::NoStoreKey => {
+                        (Reason::Misconfigured, "The hook is misconfigured: see the hook's log.")
+                    }
+                };
+                Err(Refusal::new(reason, told).with_log_fix(refused.fix))
+            }
+        }
+    }
+
+    /// Reads the request.
+    fn understand(&mut self, body: &[u8], format: ResponseFormat) -> Result<HookRequest, Refusal> {
+        let body = request::parse(body)?;
+        self.dialect = Some(body.dialect());
+        self.outcome.event_id = body.event_id().map(Identifier::new);
+        self.outcome.request_type = body.request_type().map(Identifier::new);
+        self.outcome.preview = body.is_preview();
+        if format == ResponseFormat::Documented && body.dialect() == Dialect::Classic {
+            return Err(Refusal::new(
+                Reason::NotAnEnvelope,
+                "The body is a bare payload, which okta.response_format = \"documented\" refuses: it carries nothing \
+                 against replay.",
+            ));
+        }
+        let request = body.into_request()?;
+        self.outcome.masked_number =
+            request.phone_number.as_ref().ok().map(|number| number.masked());
+        Ok(request)
+    }
+}
+
+/// What a decision says that the outcome tells.
+fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
+    if let Some(recipient) = &decision.recipient {
+        outcome.country = recipient.plan.region;
+        outcome.number = Some(Secret::from(&*recipient.canonical));
+    }
+    outcome.segments = decision.text.as_ref().map(|(_, segments)| *segments);
+    outcome.would_refuse = decision.would_refuse;
+    outcome.told_as_successful = decision.told_as_successful;
+    if decision.store_failed {
+        outcome.warn(Warning::StoreUnavailable);
+    }
+}
+
+/// The body, if its head promises JSON of a size that we take.
+fn read_body(request: &mut dyn InboundRequest, until: Instant) -> Result<Vec<u8>, Refusal> {
+    if !is_json(&request.header("content-type")) {
+        let fix = "The Content-Type must be application/json.";
+        return Err(Refusal::new(Reason::UnsupportedMediaType, fix));
+    }
+    request.body().read(BODY_LIMIT, until).map_err(|error| match error {
+        BodyError::TooLarge => {
+            let fix = format!("The body has more than {BODY_LIMIT} bytes.");
+            Refusal::new(Reason::BodyTooLarge, fix)
+        }
+        BodyError::Late => {
+            Refusal::new(Reason::RequestTimeout, "The body had not arrived when the deadline came.")
+        }
+        BodyError::Broken => {
+            Refusal::new(Reason::IncompleteBody, "The connection broke before the body ended.")
+        }
+    })
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(content_type: &[Vec<u8>]) -> bool {
+    let [value] = content_type else { return false };
+    let media_type = value.split(|b| *b == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// Does what is left to do once the answer has left: the record of the message, telemetry, and keys that grow
+/// stale. A host may end the instance at any time from then on, so nothing that is right only if it happens
+/// is here.
+pub fn finish(answered: Answered, ports: Ports<'_>) {
+    let Answered { settings, outcome, traceparent, refresh_due } = answered;
+    // A section that is not in order is told by the check of the configuration.
+    let sink = settings.sink.as_ref().ok().and_then(Option::as_ref);
+    let parent = trace_context::parent(&traceparent);
+    let trace = sink.map(|_| Trace::begin(parent.as_ref(), ports.random));
+    remember(&settings, &outcome, trace, ports);
+    if let (Some(sink), Some(trace)) = (sink, trace)
+        && (outcome.credential.is_some() || is_first_of_its_second(ports))
+    {
+        let parent = parent.map(|parent| parent.span_id);
+        telemetry::track(sink, &telemetry::of_hook(&outcome, trace, parent, ports.random), ports);
+    }
+    if refresh_due
+        && let (Ok(callers), Ok(key)) = (&settings.callers, settings.store_key())
+        && let Some(oauth) = &callers.oauth
+    {
+        issuer::refresh(&oauth.issuer, &key, ports);
+    }
+}
+
+/// Writes down what the hook saw of a message that a provider took.
+fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports: Ports<'_>) {
+    let Ok(Some(bounds)) = settings.records else { return };
+    let (Some(message_id), Some(sending), Some(number), Ok(key)) =
+        (outcome.message_id(), &outcome.sending, &outcome.number, settings.store_key())
+    else {
+        return;
+    };
+    let message_id = Identifier::of_message(message_id);
+    let text = |identifier: &Option<Identifier>| {
+        identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
+    };
+    let hash = key.hash("number of a message", &[number.reveal()]);
+    let accepted = Accepted {
+        at: crate::ports::milliseconds(outcome.now),
+        event_id: text(&outcome.event_id),
+        request_type: text(&outcome.request_type),
+        region: outcome.country,
+        sender_type: sending.sender,
+        attempts: sending.attempts.len() as u32,
+        segments: outcome.segments.map_or(0, |segments| segments.count),
+        number: *hash.first_chunk().expect("a hash is longer"),
+        trace,
+    };
+    let records = Records::new(bounds, ports);
+    // What could not be written is seen in the list; that the store is down, in the log.
+    let _ = records.accept(canonical_id(message_id.as_str()), &accepted);
+    if records.found_down() {
+        ports.log.print(&telemetry::trouble("records", records.fix(), ports.clock.now()));
+    }
+}
+
+/// Whether this is the first request of its second that asks. Whoever has no credentials may send
+/// requests without end, and the owner pays for telemetry by the byte.
+fn is_first_of_its_second(ports: Ports<'_>) -> bool {
+    const KEY: &str = "okta-telephony-acs/sampled";
+    let second = (ports.clock.milliseconds() / 1000).to_be_bytes();
+    match ports.store.get(KEY) {
+        Ok(last) if last.as_deref() != Some(&second) => ports.store.set(KEY, &second).is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,34 +1,26 @@
 //! Okta telephony inline hook that sends one-time passcodes through Azure Communication Services
 //! (ACS), as a WASI 0.2 HTTP component.
 //!
-//! One request goes through the rooms in this order, and never back: [`app`] takes it in,
-//! [`okta`] proves who calls and reads the body, [`policy`] admits or refuses it, [`message`]
-//! writes the text, [`acs`] sends it, [`okta`] answers, [`telemetry`] tells. [`config`] is read on
-//! the way, as late as it can be. Whoever refuses makes a [`refusal::Refusal`].
+//! One request goes through the rooms in this order, and never back: [`settings`] are read, [`callers`] proves
+//! who calls, [`hook`] reads the body and decides by [`policy`] and [`message`], [`providers`] send, and the
+//! [`outcome`] becomes the answer, [`telemetry`] and [`records`]. [`reports`] takes delivery reports, and
+//! [`operator`] shows what became of messages. Whoever refuses makes a [`refusal::Refusal`].
 //!
 //! Nothing here touches the outside but [`ports`], and the entry module with its bindings, which exist
 //! on wasm32 only; so all else compiles, and is tested, natively.
-#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod after;
-pub mod app;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 pub mod callers;
-pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod entry;
-pub mod handled;
 pub mod hook;
-pub mod json;
-#[cfg(target_arch = "wasm32")]
-mod libc;
-#[cfg(target_arch = "wasm32")]
-mod memory;
+pub mod identifier;
+mod json;
 pub mod message;
-pub mod numbering;
 pub mod operator;
+pub mod outcome;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;
@@ -38,6 +30,71 @@ pub mod refusal;
 pub mod reports;
 pub mod secret;
 pub mod sender;
+pub mod settings;
 pub mod telemetry;
 pub mod trace_context;
 pub mod url;
+
+use crate::hook::HOOK_PATH;
+use crate::ports::{InboundRequest, Ports, Response};
+use crate::reports::REPORTS_PATH;
+
+/// What a request brings about: an answer, and what is done once it has left.
+#[derive(Debug)]
+pub struct Handled {
+    /// The answer.
+    pub response: Response,
+    /// Lines for the log, each with its line feed.
+    pub log: String,
+    /// The rest.
+    pub after: After,
+}
+
+/// What is done once the answer has left and the log has its lines.
+#[derive(Debug)]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// After a hook.
+    Hook(Box<hook::Answered>),
+    /// After a delivery of reports.
+    Reports(Box<reports::Answered>),
+}
+
+/// Handles any request.
+pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
+    // A slash too many at the end of the URL in Okta is no reason to send nothing.
+    let path = request.path();
+    match path.strip_suffix('/').unwrap_or(&path) {
+        HOOK_PATH => {
+            let (response, log, answered) = hook::handle(request, ports);
+            Handled { response, log, after: After::Hook(Box::new(answered)) }
+        }
+        REPORTS_PATH => {
+            let (response, log, answered) = reports::handle(request, ports);
+            Handled { response, log, after: After::Reports(Box::new(answered)) }
+        }
+        path => {
+            let (response, log) = operator::handle(path, request, ports)
+                .unwrap_or_else(|| (not_found(), String::new()));
+            Handled { response, log, after: After::Nothing }
+        }
+    }
+}
+
+/// Does what is left to do.
+pub fn finish(after: After, ports: Ports<'_>) {
+    match after {
+        After::Nothing => {}
+        After::Hook(answered) => hook::finish(*answered, ports),
+        After::Reports(answered) => reports::finish(*answered, ports),
+    }
+}
+
+fn not_found() -> Response {
+    Response {
+        status: 404,
+        headers: vec![("content-type", "text/plain; charset=utf-8".into())],
+        body: format!("There is nothing here. Okta's hook is POST {HOOK_PATH}.\n").into_bytes(),
+    }
+}

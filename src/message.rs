@@ -8,11 +8,9 @@ mod templates;
 pub use domain::{Domain, InvalidDomain};
 pub use segments::{Encoding, Segments, segments};
 pub use template::{InvalidTemplate, Template};
-pub use templates::{InvalidTemplates, Templates};
+pub use templates::{InvalidEntry, Templates};
 
 use time::OffsetDateTime;
-
-use crate::hook::request::HookRequest;
 
 /// The most that ACS takes, in UTF-16 code units ("maxLength 2048", ACS SMS REST API, `message`).
 pub const MESSAGE_LIMIT: usize = 2048;
@@ -20,11 +18,13 @@ pub const MESSAGE_LIMIT: usize = 2048;
 /// How the operator wants messages to be worded. The default leaves it to Okta.
 ///
 /// ```
-/// use okta_telephony_acs::message::{Domain, Passcode, Template, Templates, Wording};
+/// use okta_telephony_acs::message::{Domain, Passcode, Templates, Wording};
 ///
+/// let mut templates = Templates::default();
+/// templates.add("default", "${org}: ${code}").unwrap();
+/// templates.add("de", "${code} gilt noch ${minutes} min.").unwrap();
 /// let wording = Wording {
-///     template: Some(Template::parse("${org}: ${code}").unwrap()),
-///     templates: Templates::parse(r#"{"de": "${code} gilt noch ${minutes} min."}"#).unwrap(),
+///     templates,
 ///     org_name: "Contoso".into(),
 ///     web_otp_domain: Some(Domain::parse("login.contoso.com").unwrap()),
 /// };
@@ -39,9 +39,7 @@ pub const MESSAGE_LIMIT: usize = 2048;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
-    /// The text in languages that [`Self::templates`] does not have.
-    pub template: Option<Template>,
-    /// The text by language.
+    /// The texts in place of Okta's.
     pub templates: Templates,
     /// What `${org}` stands for; empty if that is not known.
     pub org_name: String,
@@ -62,22 +60,10 @@ pub struct Passcode<'a> {
     pub locale: Option<&'a str>,
 }
 
-impl<'a> Passcode<'a> {
-    /// The passcode of a request.
-    pub fn of(request: &'a HookRequest, now: OffsetDateTime) -> Self {
-        Self {
-            code: &request.otp_code,
-            minutes: request.otp_expires.map(|expires| minutes_until(expires, now)),
-            okta_template: request.msg_template.as_deref(),
-            locale: request.locale.as_deref(),
-        }
-    }
-}
-
 impl Wording {
-    /// The text for a passcode: the template for its language, or else the operator's other
-    /// template, or else Okta's text, or else one of our own. Whichever can't be completed, lacks
-    /// the passcode, or would be longer than [`MESSAGE_LIMIT`], gives way to the next.
+    /// The text for a passcode: the template of its language, or else the operator's default, or else
+    /// Okta's text, or else one of our own. Whichever can't be completed, lacks the passcode, or would
+    /// be longer than [`MESSAGE_LIMIT`], gives way to the next.
     ///
     /// ```
     /// use okta_telephony_acs::message::{Passcode, Wording};
@@ -90,13 +76,13 @@ impl Wording {
     /// ```
     pub fn text(&self, passcode: &Passcode<'_>) -> String {
         let by_language = passcode.locale.and_then(|locale| self.templates.get(locale));
-        let mut text = [by_language, self.template.as_ref()]
+        let mut text = [by_language, self.templates.default_template()]
             .into_iter()
             .flatten()
             .find_map(|template| template.complete(passcode, &self.org_name).filter(|t| fits(t)))
             .or_else(|| {
                 let text = template::fill_in_code(passcode.okta_template?, passcode.code);
-                Some(text).filter(|text| holds(text, passcode.code) && fits(text))
+                Some(text).filter(|text| text.contains(passcode.code) && fits(text))
             })
             .unwrap_or_else(|| format!("Your verification code is {}", passcode.code));
         if let Some(domain) = &self.web_otp_domain {
@@ -124,13 +110,7 @@ pub fn minutes_until(expires: OffsetDateTime, now: OffsetDateTime) -> u64 {
 
 /// ACS takes a text of this length.
 fn fits(text: &str) -> bool {
-    // No character has more code units in UTF-16 than in UTF-8.
-    text.len() <= MESSAGE_LIMIT || text.encode_utf16().count() <= MESSAGE_LIMIT
-}
-
-/// Whether a text has a passcode in it. `str::contains` would bring a search for long texts, of 2 KB.
-fn holds(text: &str, code: &str) -> bool {
-    text.char_indices().any(|(at, _)| text[at..].starts_with(code))
+    text.encode_utf16().count() <= MESSAGE_LIMIT
 }
 
 #[cfg(test)]
@@ -189,14 +169,15 @@ mod tests {
 
     #[test]
     fn each_text_gives_way_to_the_next_one_down() {
-        let mut wording = Wording {
-            template: Some(Template::parse("operator ${code} ${minutes}").unwrap()),
-            templates: Templates::parse(
-                r#"{"de": "deutsch ${code}", "de-CH": "${org} ${code}", "fr": "${code} ${minutes}"}"#,
-            )
-            .unwrap(),
-            ..Wording::default()
-        };
+        let mut wording = Wording::default();
+        for (key, text) in [
+            ("default", "operator ${code} ${minutes}"),
+            ("de", "deutsch ${code}"),
+            ("de-CH", "${org} ${code}"),
+            ("fr", "${code} ${minutes}"),
+        ] {
+            wording.templates.add(key, text).unwrap();
+        }
         let text = |wording: &Wording, locale, minutes| {
             let okta_template = Some("okta 123456");
             wording.text(&Passcode { code: "123456", minutes, okta_template, locale })
@@ -259,7 +240,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_passcode_is_in_every_text_and_the_limit_holds(
-            template in "\\PC*|([${}a-zA-Z]|otpCode|\\$\\{code\\}|\\$\\{minutes\\}|\\$\\{org\\}){0,20}",
+            text in "\\PC*|([${}a-zA-Z]|otpCode|\\$\\{code\\}|\\$\\{minutes\\}|\\$\\{org\\}){0,20}",
             okta_template in "\\PC*|([${}a-zA-Z]|otpCode|code){0,20}",
             tag in "[a-z]{2}",
             locale in "\\PC{0,8}|[a-zA-Z]{2}([-_][a-zA-Z]{2})?",
@@ -268,10 +249,12 @@ mod tests {
             org_name in "\\PC{0,40}|.{1960,2100}",
             bound: bool,
         ) {
-            let entry = serde_json::json!({ tag: &template }).to_string();
+            let mut templates = Templates::default();
+            for key in ["default", &tag] {
+                let _ = templates.add(key, &text);
+            }
             let wording = Wording {
-                template: Template::parse(&template).ok(),
-                templates: Templates::parse(&entry).unwrap_or_default(),
+                templates,
                 org_name,
                 web_otp_domain: bound.then(|| Domain::parse("login.example.com").unwrap()),
             };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::numbering::{self, Plan};
+use numbering::Plan;
 
 /// A number in E.164 form: `+`, then 7 to 15 digits of which the first is not 0
 /// (ITU-T E.164, section 6.2.1). The lower bound is the shortest number in use, country code
@@ -22,37 +22,28 @@ use crate::numbering::{self, Plan};
 pub struct PhoneNumber(String);
 
 /// Why a text is not a number in E.164 form. Says what is wrong, never the text itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPhoneNumber {
     /// It does not begin with `+` and a country code.
+    #[error("it does not begin with + and the country code")]
     NoPlus,
     /// It holds something that is neither a digit nor one of `space . - ( )` between digits.
+    #[error(
+        "it holds something other than digits, and spaces, dots, dashes and parentheses between them"
+    )]
     Character,
     /// The digit after the `+` is 0: no calling code begins with it.
+    #[error("no country code begins with 0")]
     LeadingZero,
     /// It has fewer than 7 digits or more than 15.
+    #[error("it has fewer than 7 digits or more than 15")]
     Length,
     /// A 0 follows the country code, and no number there begins so.
+    #[error("the 0 after the country code is dialled only within the country, so leave it out")]
     TrunkZero,
     /// It has more digits than any number of its country code.
+    #[error("it has more digits than any number of its country code")]
     TooLong,
-}
-
-impl fmt::Display for InvalidPhoneNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoPlus => "it does not begin with + and the country code",
-            Self::Character => {
-                "it holds something other than digits, and spaces, dots, dashes and parentheses between them"
-            }
-            Self::LeadingZero => "no country code begins with 0",
-            Self::Length => "it has fewer than 7 digits or more than 15",
-            Self::TrunkZero => {
-                "the 0 after the country code is dialled only within the country, so leave it out"
-            }
-            Self::TooLong => "it has more digits than any number of its country code",
-        })
-    }
 }
 
 impl PhoneNumber {
@@ -77,13 +68,11 @@ impl PhoneNumber {
         if numbering::has_trunk_zero(digits) {
             return Err(InvalidPhoneNumber::TrunkZero);
         }
-        let number = Self(number);
-        let (code, rest) = number.canonical_parts();
-        if numbering::is_too_long(numbering::calling_code(&number.0[1..]), code.len() + rest.len())
-        {
+        let calling_code = numbering::calling_code(digits);
+        if numbering::is_too_long(calling_code, canonical(&number)[1..].len()) {
             return Err(InvalidPhoneNumber::TooLong);
         }
-        Ok(number)
+        Ok(Self(number))
     }
 
     /// The whole number, `+` included: for ACS, and for nothing that is kept.
@@ -101,10 +90,7 @@ impl PhoneNumber {
     /// assert_eq!(number.canonical(), "+525512345678");
     /// ```
     pub fn canonical(&self) -> Cow<'_, str> {
-        match self.canonical_parts() {
-            ("", _) => Cow::Borrowed(&self.0),
-            (code, rest) => Cow::Owned(format!("+{code}{rest}")),
-        }
+        canonical(&self.0)
     }
 
     /// What the numbering plan of its country says of it.
@@ -116,24 +102,7 @@ impl PhoneNumber {
     /// assert_eq!(number.plan().region.unwrap().code(), "IM");
     /// ```
     pub fn plan(&self) -> Plan {
-        let (code, rest) = self.canonical_parts();
-        numbering::look_up(code.bytes().chain(rest.bytes()))
-    }
-
-    /// The canonical form's digits, in two parts: a calling code that lost the digit after it, and the
-    /// rest; or nothing and all.
-    fn canonical_parts(&self) -> (&str, &str) {
-        // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
-        // Argentina's 9 says that the number after it, which is also written without, is a mobile.
-        for (code, with_digit) in [("52", "521"), ("54", "549")] {
-            if let Some(rest) = self.0[1..].strip_prefix(with_digit)
-                && rest.len() == 10
-                && !rest.starts_with('0')
-            {
-                return (code, rest);
-            }
-        }
-        ("", &self.0[1..])
+        numbering::look_up(self.canonical()[1..].bytes())
     }
 
     /// The calling code and the last two digits, with a `*` for each digit between them: the only
@@ -144,6 +113,21 @@ impl PhoneNumber {
         let last = &digits[digits.len() - 2..];
         format!("+{shown}{}{last}", "*".repeat(digits.len() - shown.len() - 2))
     }
+}
+
+/// The canonical form of a number in E.164 form.
+fn canonical(number: &str) -> Cow<'_, str> {
+    // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
+    // Argentina's 9 says that the number after it, which is also written without, is a mobile.
+    for (with_digit, calling_code) in [("+521", "+52"), ("+549", "+54")] {
+        if let Some(rest) = number.strip_prefix(with_digit)
+            && rest.len() == 10
+            && !rest.starts_with('0')
+        {
+            return Cow::Owned([calling_code, rest].concat());
+        }
+    }
+    Cow::Borrowed(number)
 }
 
 /// What the canonical forms of numbers begin with that are written with this prefix: one with Mexico's old 1 or
@@ -256,6 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_written_in_two_ways_has_one_plan() {
+        for (one, other, code, takes_sms) in [
+            ("+5215512345678", "+525512345678", "MX", true),
+            ("+5491123456789", "+541123456789", "AR", true),
+            ("+5218001234567", "+528001234567", "MX", false),
+        ] {
+            let plan = PhoneNumber::parse(one).unwrap().plan();
+            assert_eq!(plan, PhoneNumber::parse(other).unwrap().plan(), "{one}");
+            assert_eq!((plan.region.unwrap().code(), plan.takes_sms), (code, takes_sms), "{one}");
+        }
+    }
+
+    #[test]
     fn a_masked_number_shows_the_calling_code_and_two_digits() {
         for (number, masked) in [
             ("+15550100123", "+1********23"),
@@ -294,6 +291,7 @@ mod tests {
             if let Ok(number) = PhoneNumber::parse(&text) {
                 let canonical = PhoneNumber::parse(&number.canonical()).unwrap();
                 prop_assert_eq!(canonical.canonical(), canonical.as_str());
+                prop_assert_eq!(number.plan(), canonical.plan());
             }
         }
     }

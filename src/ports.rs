@@ -4,6 +4,7 @@
 //! with values. Every wait takes the [`Instant`] at which it must end, since Okta waits 3 seconds and
 //! no longer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ::time::OffsetDateTime;
@@ -59,7 +60,7 @@ pub trait Log {
 pub trait Variables {
     /// The value of a variable, empty where it is not set; an error where the host can't tell,
     /// as when its provider is out of reach.
-    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable>;
+    fn get(&self, name: &str) -> Result<String, VariableUnavailable>;
 }
 
 /// The host could not say what a variable's value is.
@@ -103,6 +104,12 @@ pub fn milliseconds(time: OffsetDateTime) -> u64 {
     u64::try_from(time.unix_timestamp() * 1000 + i64::from(time.millisecond())).unwrap_or(0)
 }
 
+/// The time of day that is so many milliseconds after 1970 began, in UTC; 1970 after the year 9999.
+pub fn date(milliseconds: u64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Randomness fit for identifiers that nobody may guess.
 pub trait Random {
     /// Sixteen random bytes.
@@ -142,6 +149,17 @@ pub trait InboundRequest {
     fn promised_length(&self) -> Option<u64> {
         str::from_utf8(self.header("content-length").first()?).ok()?.parse().ok()
     }
+}
+
+/// An answer to a request that came in, whole.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Headers, without `Content-Length`.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// A body to be read, once.

@@ -1,4 +1,211 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
+//!
+//! There is one kind of provider, [Azure Communication Services](acs), and there are at most two
+//! providers. [`candidates`] says which of them can send to a region, and [`send`] has them do it. What
+//! can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
-pub mod failover;
+mod failover;
+
+use std::time::Duration;
+
+use crate::phone_number::PhoneNumber;
+use crate::ports::Instant;
+use crate::refusal::{Reason, Refusal};
+use crate::sender::{Sender, SenderKind, Senders};
+use numbering::Region;
+
+use self::acs::Acs;
+use self::acs::repeatability::Repeatability;
+
+pub use self::failover::send;
+
+/// The least time that an attempt is worth starting with.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
+
+/// A provider, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What the settings, the log and telemetry call it. No two providers have the same.
+    pub name: String,
+    /// How it is asked.
+    pub acs: Acs,
+    /// Who its messages are from.
+    pub senders: Senders,
+}
+
+/// A provider that can send to one recipient.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The provider.
+    pub provider: &'a Provider,
+    /// Who the message is from.
+    pub sender: &'a Sender,
+}
+
+/// The providers that can send to one recipient, in the order of the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    /// The first.
+    pub first: Candidate<'a>,
+    /// The one that a message can fail over to, where there is one for this recipient.
+    pub second: Option<Candidate<'a>>,
+}
+
+/// The providers that can send to a region, or to a number whose region is not known: of the first two
+/// that are configured.
+///
+/// The first must have a sender for the region. The second may have none, and then can't send there. It
+/// has the first one's sender where it has no senders at all, or where both are one resource of ACS,
+/// known by its two keys.
+///
+/// # Errors
+///
+/// [`Reason::Misconfigured`] where there is no provider, or the first one has no sender for the region.
+pub fn candidates(
+    providers: &[Provider],
+    region: Option<Region>,
+) -> Result<Candidates<'_>, Refusal> {
+    let Some((first, others)) = providers.split_first() else {
+        let fix = "There is no provider: set acs_connection_string, or add [[providers]] to the settings.";
+        return Err(Refusal::new(Reason::Misconfigured, fix));
+    };
+    let sender = first.senders.to(region).ok_or_else(|| no_sender(first, region))?;
+    let second = others.first().and_then(|second| {
+        let shares = second.senders.is_empty() || second.acs.is_same_resource(&first.acs);
+        let sender = second.senders.to(region).or(shares.then_some(sender))?;
+        Some(Candidate { provider: second, sender })
+    });
+    Ok(Candidates { first: Candidate { provider: first, sender }, second })
+}
+
+fn no_sender(provider: &Provider, region: Option<Region>) -> Refusal {
+    let name = &provider.name;
+    let to = region.map_or("a number of no known country".to_owned(), |region| region.to_string());
+    let key = region.map_or("default".to_owned(), |region| format!("default or {region}"));
+    let fix =
+        format!("The provider {name} has no sender for {to}: set {key} in its providers.senders.");
+    Refusal::new(Reason::Misconfigured, fix)
+}
+
+/// A message to be sent. It has no `Debug`: the text has the passcode in it.
+pub struct Message<'a> {
+    /// The recipient.
+    pub to: &'a PhoneNumber,
+    /// The text.
+    pub text: &'a str,
+    /// What makes all attempts one message.
+    pub repeatability: Repeatability,
+    /// What the message's delivery report will bring back: Okta's id of the hook call. Never anything
+    /// about a person.
+    pub tag: Option<&'a str>,
+}
+
+/// What became of a message. Nothing in it says who it was for.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// The name of the provider whose outcome this is: the one that was asked last.
+    pub provider: String,
+    /// The kind of its sender.
+    pub sender: SenderKind,
+    /// The attempts with all providers, in order.
+    pub attempts: Vec<Attempt>,
+    /// The last status that this provider gave: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// This provider's error code for the whole request, letters only, where it gave one.
+    pub error_code: Option<String>,
+    /// The time from the first attempt to the end of the last, with all providers.
+    pub elapsed: Duration,
+    /// The message id, which the provider may leave out, or why the message is not known to be sent.
+    pub result: Result<Option<String>, Refusal>,
+    /// Why the message failed over to this provider, where it did.
+    pub failed_over: Option<Reason>,
+    /// Both providers may have sent the message, be the outcome what it is.
+    pub may_be_double: bool,
+    /// The store could not be read or written, so that providers that are down may not be known.
+    pub store_failed: bool,
+}
+
+/// One request to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The name of the provider.
+    pub provider: String,
+    /// Its host, and its port where it is not the scheme's own.
+    pub authority: String,
+    /// When it began.
+    pub started: Instant,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The status that it brought: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// The provider took the message.
+    pub accepted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::acs::connection_string::ConnectionString;
+
+    /// The senders are by region, or `default`.
+    pub fn provider(name: &str, authority: &str, key: &str, senders: &[(&str, &str)]) -> Provider {
+        let resource = format!("endpoint=https://{authority}/;accesskey={key}");
+        let (default, by_region): (Vec<_>, Vec<_>) = senders
+            .iter()
+            .map(|(to, value)| (Region::parse(to), Sender::parse(value).unwrap()))
+            .partition(|(region, _)| region.is_none());
+        let by_region = by_region.into_iter().map(|(region, sender)| (region.unwrap(), sender));
+        Provider {
+            name: name.into(),
+            acs: Acs {
+                resource: ConnectionString::parse(&resource).unwrap(),
+                api_version: "2021-03-07".into(),
+            },
+            senders: Senders::new(by_region, default.into_iter().next().map(|(_, sender)| sender)),
+        }
+    }
+
+    #[test]
+    fn the_second_provider_sends_where_it_has_a_sender_or_may_use_that_of_the_first() {
+        const ALL: &[(&str, &str)] = &[("default", "CONTOSO")];
+        const BRITAIN: &[(&str, &str)] = &[("GB", "CONTOSO")];
+        for (host, senders, region, expected) in [
+            ("b.example", ALL, "US", Some("CONTOSO")),
+            ("b.example", BRITAIN, "GB", Some("CONTOSO")),
+            ("b.example", BRITAIN, "US", None),
+            ("b.example", &[], "US", Some("12345")),
+            ("a.example", BRITAIN, "GB", Some("CONTOSO")),
+            ("a.example", BRITAIN, "US", Some("12345")),
+        ] {
+            let label = format!("{host} {senders:?} {region}");
+            let first = provider("a", "a.example", "pw==", &[("default", "12345")]);
+            let providers = [first, provider("b", host, "b3RoZXI=", senders)];
+            let Candidates { first, second } =
+                candidates(&providers, Region::parse(region)).unwrap();
+            assert_eq!((&*first.provider.name, &*first.sender.value), ("a", "12345"), "{label}");
+            assert_eq!(second.map(|second| &*second.sender.value), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn without_a_provider_or_a_sender_of_the_first_one_nothing_can_be_sent() {
+        let providers = [
+            provider("a", "a.example", "pw==", &[("US", "12345")]),
+            provider("b", "b.example", "pw==", &[("default", "CONTOSO")]),
+        ];
+        for (providers, region, fix) in [
+            (&providers[..], "GB", "a has no sender for GB: set default or GB in its"),
+            (
+                &providers,
+                "",
+                "a has no sender for a number of no known country: set default in its",
+            ),
+            (&[], "US", "There is no provider: set acs_connection_string"),
+        ] {
+            let refusal = candidates(providers, Region::parse(region)).unwrap_err();
+            assert_eq!(refusal.reason, Reason::Misconfigured);
+            assert!(refusal.fix.contains(fix), "{}", refusal.fix);
+        }
+    }
+}

@@ -1,39 +1,41 @@
-//! What became of each message: what the hook saw when ACS took it, and what the carrier reported.
+//! What outlives a request. Above all, what became of each message: what the hook saw when ACS accepted it,
+//! and what the carrier reported later.
 
 pub mod breaker;
 pub mod code;
 pub mod health;
+pub mod issuer_keys;
 pub mod store;
 pub mod store_key;
+pub mod value;
 
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::numbering::Region;
-use crate::sender::SenderType;
+use crate::sender::SenderKind;
 use crate::trace_context::Trace;
+use numbering::Region;
 
 /// Milliseconds since 1970.
 pub type Moment = u64;
 
-/// How much is remembered.
+/// How much the records remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// For how many messages there is room. Never 0.
+    /// How many messages there is room for. Never 0.
     pub slots: u32,
-    /// For how long, in seconds.
+    /// How long a message is remembered, in seconds.
     pub max_age: u32,
 }
 
-/// What the tag of a message begins with, before Okta's id of the hook call. ACS brings the reports of
-/// whoever sends through the resource, and another one's tag may be anything, such as a login.
+/// The beginning of a message's tag, before Okta's id of the hook call. ACS reports the messages of everybody
+/// who sends through the resource, and the tag of somebody else's message may be anything, such as a login.
 pub const EVENT_TAG: &str = "okta:";
 
-/// The form of ACS's message ids by which its answer and its report meet: without the `Outgoing_` that
-/// stands before the id in reports ("Azure Communication Services - SMS events"), and does not in the
-/// published answers to a send. Any other text stays as it is.
+/// ACS's message id in the one form in which an answer and its report have the same: without the `Outgoing_`
+/// that reports put before it ("Azure Communication Services - SMS events") and the published answers to a
+/// send do not.
 ///
 /// ```
 /// use okta_telephony_acs::records::canonical_id;
@@ -45,42 +47,33 @@ pub fn canonical_id(id: &str) -> &str {
     id.strip_prefix("Outgoing_").unwrap_or(id)
 }
 
-/// Where the keys are in their order, from the least to the greatest; equal ones stay in theirs.
-///
-/// All that is sorted is sorted by this, and by a heap: a slice's own sort would bring 4 KB to the component
-/// for each type.
-pub(crate) fn in_order(keys: &[u64]) -> Vec<usize> {
-    let heap: BinaryHeap<_> = keys.iter().copied().zip(0_usize..).collect();
-    heap.into_sorted_vec().into_iter().map(|(_, at)| at).collect()
-}
-
-/// A message that ACS took, as the hook saw it.
+/// What the hook saw of a message that ACS accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// When ACS took it.
+    /// When ACS accepted it.
     pub at: Moment,
     /// Okta's id of the hook call.
     pub event_id: Option<String>,
-    /// Which step of Okta's asked.
+    /// Okta's name of the step that asked for the passcode.
     pub request_type: Option<String>,
     /// The recipient's region.
     pub region: Option<Region>,
     /// The kind of sender.
-    pub sender_type: SenderType,
-    /// How often the message was tried.
+    pub sender_type: SenderKind,
+    /// How many requests it took to send the message.
     pub attempts: u32,
     /// How many segments the text has.
     pub segments: u32,
-    /// A keyed hash of the number: messages to one number have the same.
+    /// A keyed hash of the number. Messages to one number have the same hash.
     pub number: [u8; 16],
-    /// The trace of the hook call, where telemetry is on.
+    /// The trace of the hook call, if telemetry is on.
     pub trace: Option<Trace>,
 }
 
-/// What a delivery report says.
+/// What a delivery report says of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
-    /// When the report came to ACS.
+    /// When ACS received the report.
     pub at: Moment,
     /// `deliveryStatus` is `Delivered`.
     pub delivered: bool,
@@ -88,27 +81,28 @@ pub struct Reported {
     pub code: Option<u16>,
 }
 
-/// A message, by what is known of it.
+/// A message with both halves of its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// ACS's message id in the form of [`canonical_id`].
     pub message_id: String,
-    /// What the hook saw; `None` where the report came first, or the record has made room.
+    /// What the hook saw. `None` if the report came first, or if this half has been displaced.
     pub accepted: Option<Accepted>,
-    /// What the carrier reported; `None` until it does.
+    /// What the carrier reported. `None` until it has.
     pub reported: Option<Reported>,
 }
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
-    /// ACS took it, and nothing has been reported yet.
+    /// ACS accepted it, and nothing has been reported yet.
     Accepted,
     /// The carrier delivered it.
     Delivered,
-    /// It was not delivered.
+    /// The carrier did not deliver it.
     Failed,
-    /// The carrier gives no reports: it may have been delivered ("5002", Troubleshooting in ACS).
+    /// The carrier gives no reports, so it may have been delivered (code 5002, "Troubleshooting in Azure
+    /// Communication Services").
     Unconfirmed,
 }
 
@@ -116,7 +110,7 @@ impl Status {
     /// Every status.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Delivered, Self::Failed, Self::Unconfirmed];
 
-    /// The name in the log, in the look-up and in telemetry.
+    /// The name in the log, in telemetry and on the operator's pages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -128,9 +122,9 @@ impl Status {
 }
 
 impl Reported {
-    /// Whether it says more than another report of the same message: the newer one does, and of two of one
-    /// moment the one that says that the message arrived.
-    pub fn goes_over(&self, known: &Self) -> bool {
+    /// Whether this report replaces another one of the same message. The newer report does; of two from the
+    /// same moment, the one that says that the message was delivered.
+    pub fn supersedes(&self, known: &Self) -> bool {
         (self.at, self.delivered, self.code) > (known.at, known.delivered, known.code)
     }
 
@@ -142,49 +136,31 @@ impl Reported {
             _ => Status::Failed,
         }
     }
-}
 
-impl Reported {
-    /// From the moment that ACS took the message, in milliseconds. None where clocks that are apart make it
-    /// negative.
+    /// The time from ACS's acceptance to the report, in milliseconds. `None` if two clocks disagree so much
+    /// that it would be negative.
     pub fn milliseconds_since(&self, accepted: &Accepted) -> Option<u64> {
         self.at.checked_sub(accepted.at)
     }
 }
 
 impl Delivery {
-    /// What became of it.
+    /// What became of the message.
     pub fn status(&self) -> Status {
         self.reported.as_ref().map_or(Status::Accepted, Reported::status)
     }
 
-    /// From the moment that ACS took it to the carrier's report. None where one of them is not known,
-    /// or where clocks that are apart make it negative.
+    /// The time from ACS's acceptance to the carrier's report. `None` if one of the two is not known, or if
+    /// two clocks disagree so much that it would be negative.
     pub fn time_to_report(&self) -> Option<Duration> {
         let milliseconds = self.reported.as_ref()?.milliseconds_since(self.accepted.as_ref()?)?;
         Some(Duration::from_millis(milliseconds))
     }
 
-    /// When ACS took it or, where that is not known, when its report came: by it the newest come first.
+    /// When ACS accepted the message or, if that is not known, when ACS received the report. Lists are
+    /// sorted by it.
     pub fn at(&self) -> Moment {
         let accepted = self.accepted.as_ref().map(|accepted| accepted.at);
         accepted.or(self.reported.as_ref().map(|reported| reported.at)).unwrap_or(0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn any_keys_are_put_in_order_and_equal_ones_stay_in_theirs(
-            keys in proptest::collection::vec(prop_oneof![0..5_u64, any::<u64>()], 0..50),
-        ) {
-            let mut expected: Vec<usize> = (0..keys.len()).collect();
-            expected.sort_by_key(|at| keys[*at]);
-            prop_assert_eq!(in_order(&keys), expected);
-        }
     }
 }

@@ -22,6 +22,11 @@ impl Refusal {
         Self { reason, fix: fix.into(), log_fix: None }
     }
 
+    /// How to mend it, as the log is told.
+    pub fn for_the_log(&self) -> &str {
+        self.log_fix.as_ref().unwrap_or(&self.fix)
+    }
+
     /// Adds what only the log may know.
     pub fn with_log_fix(self, fix: impl Into<Cow<'static, str>>) -> Self {
         Self { log_fix: Some(fix.into()), ..self }
@@ -86,7 +91,7 @@ reasons! {
     RequestTimeout = "request_timeout", 408, Request;
     /// The connection broke before the body ended.
     IncompleteBody = "incomplete_body", 400, Request;
-    /// The body is not JSON, or nested too deeply.
+    /// The body is not JSON in UTF-8.
     InvalidJson = "invalid_json", 400, Request;
     /// A field that the hook reads is there twice.
     DuplicateField = "duplicate_field", 400, Request;

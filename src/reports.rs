@@ -11,18 +11,19 @@ mod lines;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use self::event_grid::{BODY_LIMIT, DeliveryReport, Event, SmsReceived};
-use self::lines::ReportsLine;
-use crate::after::{After, ReportDone, ReportsDone};
-use crate::callers::bearer::{OAuth, Refused};
-use crate::callers::reporters::{Reporters, Shown};
-use crate::config;
-use crate::handled::{Handled, Response};
-use crate::json::write::Object;
-use crate::ports::{BodyError, InboundRequest, Instant, Ports};
+use serde::Serialize;
+
+use self::event_grid::{BODY_LIMIT, DeliveryReport, Event};
+use self::lines::DeliveryFacts;
+use crate::callers::bearer::issuer;
+use crate::callers::{Callers, Cause};
+use crate::identifier::Identifier;
+use crate::outcome::{self, TakenReport};
+use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
-use crate::telemetry::Identifier;
+use crate::settings::Settings;
+use crate::telemetry;
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
@@ -34,9 +35,21 @@ const TIME: Duration = Duration::from_secs(10);
 /// not, waits so long for an issuer that hangs, with an instance of which the host has but so many.
 const KEYS_TIME: Duration = Duration::from_secs(2);
 
-/// What a delivery is answered.
+/// Who delivers CloudEvents: what Event Grid says of itself in `WebHook-Request-Origin`.
+const ORIGIN: &str = "eventgrid.azure.net";
+
+/// A delivery that has been answered, for what is done after that.
 #[derive(Debug)]
-struct Refusal {
+pub struct Answered {
+    settings: Settings,
+    reports: Vec<TakenReport>,
+    /// The keys of the reporter's issuer are worth asking for before they grow stale.
+    refresh_due: bool,
+}
+
+/// What a delivery is answered that is not taken.
+#[derive(Debug)]
+struct NotTaken {
     status: u16,
     /// What the caller is told.
     told: &'static str,
@@ -44,7 +57,7 @@ struct Refusal {
     fix: Cow<'static, str>,
 }
 
-impl Refusal {
+impl NotTaken {
     fn new(status: u16, told: &'static str, fix: impl Into<Cow<'static, str>>) -> Self {
         Self { status, told, fix: fix.into() }
     }
@@ -59,24 +72,27 @@ impl Refusal {
     }
 }
 
-/// Handles a request for the receiver.
-pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
+/// Handles a request for the receiver: the answer, the lines for the log, and what is left to do.
+pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, String, Answered) {
     let arrived = ports.clock.instant();
     let mut delivery = Delivery {
+        settings: Settings::read(ports.variables),
         until: arrived.plus(TIME),
-        line: ReportsLine::default(),
+        facts: DeliveryFacts::default(),
         lines: String::new(),
-        done: ReportsDone::default(),
+        reports: Vec::new(),
+        refresh_due: false,
     };
     let response = match request.method().as_str() {
         "POST" => delivery.take(request, ports),
-        "OPTIONS" => handshake(ports),
-        _ => Err(Refusal::new(405, "Reports are delivered by POST.", "another method than POST")),
+        "OPTIONS" => handshake(&delivery.settings),
+        _ => Err(NotTaken::new(405, "Reports are delivered by POST.", "another method than POST")),
     };
-    let response = response.unwrap_or_else(|refusal| {
-        delivery.line.fix = Some(refusal.fix);
-        let mut response = text(refusal.status, refusal.told);
-        match refusal.status {
+    let Delivery { settings, mut facts, lines, reports, refresh_due, .. } = delivery;
+    let response = response.unwrap_or_else(|NotTaken { status, told, fix }| {
+        facts.fix = Some(fix.into_owned());
+        let mut response = text(status, told);
+        match status {
             405 => response.headers.push(("allow", "POST, OPTIONS".into())),
             // RFC 9110, section 11.6.1, demands one at least.
             401 => response.headers.push(("www-authenticate", "Bearer".into())),
@@ -84,10 +100,26 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
         }
         response
     });
-    let elapsed = ports.clock.instant().since(arrived);
-    let Delivery { line, lines, done, .. } = delivery;
-    let log = line.finish(ports.clock.now(), response.status, elapsed) + lines.as_str();
-    Handled { response, log, after: After::Reports(Box::new(done)) }
+    facts.http_status = response.status;
+    facts.ms = telemetry::milliseconds(ports.clock.instant().since(arrived));
+    let log = lines::delivery(&facts, ports.clock.now()) + lines.as_str();
+    (response, log, Answered { settings, reports, refresh_due })
+}
+
+/// Does what is left to do once the answer has left: telemetry, and keys that grow stale.
+pub fn finish(answered: Answered, ports: Ports<'_>) {
+    let Answered { settings, reports, refresh_due } = answered;
+    let news: Vec<_> =
+        reports.iter().filter(|report| report.is_news).map(telemetry::of_report).collect();
+    if let (Ok(Some(sink)), false) = (&settings.sink, news.is_empty()) {
+        telemetry::track(sink, &news, ports);
+    }
+    if refresh_due
+        && let (Ok(Some(reporters)), Ok(key)) = (&settings.reporters, settings.store_key())
+        && let Some(oauth) = &reporters.oauth
+    {
+        issuer::refresh(&oauth.issuer, &key, ports);
+    }
 }
 
 fn text(status: u16, text: &str) -> Response {
@@ -100,37 +132,37 @@ fn text(status: u16, text: &str) -> Response {
 /// section 4): who may deliver. It needs no secret, since Event Grid shows none. Attack: whoever has some
 /// service deliver to the hook has it ask first, and is told that Event Grid may; what the request says of
 /// itself is never repeated, and `WebHook-Request-Callback` never called.
-fn handshake(ports: Ports<'_>) -> Result<Response, Refusal> {
-    reporters(ports)?;
-    let origin = config::read_report_origin(ports.variables)
-        .map_err(|problems| Refusal::for_now(problems.text()))?;
+fn handshake(settings: &Settings) -> Result<Response, NotTaken> {
+    reporters(settings)?;
     let headers = vec![
         ("allow", "POST, OPTIONS".into()),
-        ("webhook-allowed-origin", origin.into()),
+        ("webhook-allowed-origin", ORIGIN.into()),
         ("webhook-allowed-rate", "*".into()),
         ("cache-control", "no-store".into()),
     ];
     Ok(Response { status: 200, headers, body: Vec::new() })
 }
 
-fn reporters(ports: Ports<'_>) -> Result<Reporters, Refusal> {
-    config::read_reporters(ports.variables)
-        .map_err(|problems| Refusal::for_now(problems.text()))?
-        .ok_or_else(|| {
-            Refusal::for_now(
-                "report_secret is not set: set it to what the event subscription sends in the header x-report-secret, \
-                 or report_oauth_issuer to the issuer of its tokens.",
-            )
-        })
+fn reporters(settings: &Settings) -> Result<&Callers, NotTaken> {
+    match &settings.reporters {
+        Ok(Some(reporters)) => Ok(reporters),
+        Ok(None) => Err(NotTaken::for_now(
+            "reports.secret is not set in the secrets: set it to what the event subscription sends in the header \
+             x-report-secret, or reports.oauth in the settings to the issuer of its tokens.",
+        )),
+        Err(problems) => Err(NotTaken::for_now(problems.to_string())),
+    }
 }
 
 /// One delivery, and what is known of it so far.
 struct Delivery {
+    settings: Settings,
     until: Instant,
-    line: ReportsLine,
+    facts: DeliveryFacts,
     /// The lines of the events, after its own.
     lines: String,
-    done: ReportsDone,
+    reports: Vec<TakenReport>,
+    refresh_due: bool,
 }
 
 impl Delivery {
@@ -138,42 +170,43 @@ impl Delivery {
         &mut self,
         request: &mut dyn InboundRequest,
         ports: Ports<'_>,
-    ) -> Result<Response, Refusal> {
-        let reporters = reporters(ports)?;
-        self.line.credential = Some(self.identify(&reporters, request, ports)?);
+    ) -> Result<Response, NotTaken> {
+        self.identify(request, ports)?;
         let subscription = request.header("aeg-subscription-name");
-        self.line.subscription =
+        self.facts.subscription =
             subscription.first().map(|name| Identifier::new(&String::from_utf8_lossy(name)));
         let body = self.read(request)?;
         let events = event_grid::parse(&body).map_err(|fault| {
-            Refusal::new(400, "The body is not one of Event Grid's.", fault.to_string())
+            NotTaken::new(400, "The body is not one of Event Grid's.", fault.to_string())
         })?;
-        self.line.events = events.len();
+        self.facts.events = events.len();
 
         let mut reports = Vec::new();
         let mut validation = None;
         for event in events {
             match event {
                 Ok(Event::Report(report)) => reports.push(report),
-                Ok(Event::Received(received)) => self.tell_received(&received, ports),
+                Ok(Event::Received(received)) => {
+                    self.lines += &lines::received(&received, ports.clock.now());
+                }
                 Ok(Event::Validation { code }) => validation = Some(code),
                 Ok(Event::SubscriptionDeleted) => {
-                    self.line.fix = Some(
+                    self.facts.fix = Some(
                         "the event subscription is gone: no more reports come until there is another"
                             .into(),
                     );
                 }
-                Ok(Event::Other) => self.line.other_events += 1,
+                Ok(Event::Other) => self.facts.other_events += 1,
                 Err(fault) => {
-                    self.line.bad_events += 1;
-                    self.line.fix = Some(fault.to_string().into());
+                    self.facts.bad_events += 1;
+                    self.facts.fix = Some(fault.to_string());
                 }
             }
         }
         self.remember(reports, ports)?;
-        if self.line.bad_events > 0 && self.line.bad_events == self.line.events {
-            let fix = self.line.fix.take().unwrap_or_default();
-            return Err(Refusal::new(400, "No event of these can be read.", fix));
+        if self.facts.bad_events > 0 && self.facts.bad_events == self.facts.events {
+            let fix = self.facts.fix.take().unwrap_or_default();
+            return Err(NotTaken::new(400, "No event of these can be read.", fix));
         }
         Ok(match validation {
             Some(code) => validated(&code),
@@ -181,81 +214,47 @@ impl Delivery {
         })
     }
 
-    /// How the reporter has proven itself, be it by what was valid until the last change.
-    fn identify(
-        &mut self,
-        reporters: &Reporters,
-        request: &dyn InboundRequest,
-        ports: Ports<'_>,
-    ) -> Result<&'static str, Refusal> {
-        let shown = Shown::of(request);
-        let mut unreadable = None;
-        if let (Some(expected), Some(shown)) = (&reporters.secret, &shown) {
-            if shown.is(expected) {
-                return Ok(shown.name(false));
-            }
-            match config::read_previous_report_secret(ports.variables) {
-                Ok(Some(previous)) if shown.is(&previous) => return Ok(shown.name(true)),
-                Ok(_) => {}
-                Err(problems) => unreadable = Some(problems),
-            }
-        }
-        let proven = match reporters.token(request) {
-            Some((oauth, token)) => self.check_token(oauth, &token, ports),
-            None => Err(Refusal::unauthorized(match shown {
-                Some(_) => "what x-report-secret, or code in the query, holds is not report_secret",
-                None => {
-                    "there is neither one header x-report-secret nor what else would prove who delivers"
+    /// Has the reporter prove itself.
+    fn identify(&mut self, request: &dyn InboundRequest, ports: Ports<'_>) -> Result<(), NotTaken> {
+        let reporters = reporters(&self.settings)?;
+        let key = reporters.oauth.as_ref().and_then(|_| self.settings.store_key().ok());
+        let keys_until = ports.clock.instant().plus(KEYS_TIME);
+        let caller =
+            reporters.identify(request, key.as_ref(), ports, keys_until).map_err(|refused| {
+                match refused.cause {
+                    Cause::Credentials | Cause::Token if !refused.may_be_previous => {
+                        NotTaken::unauthorized(refused.fix)
+                    }
+                    // The secret may be right once it is mended; and the key may be the issuer's newest, which the
+                    // next delivery finds, and that has a newer token.
+                    _ => NotTaken::for_now(refused.fix),
                 }
-            })),
-        };
-        match (proven, unreadable) {
-            (Ok(()), _) => Ok("oauth"),
-            // It may be what the reporter shows.
-            (Err(_), Some(problems)) => Err(Refusal::for_now(problems.text())),
-            (Err(refusal), None) => Err(refusal),
-        }
-    }
-
-    fn check_token(
-        &mut self,
-        oauth: &OAuth,
-        token: &[u8],
-        ports: Ports<'_>,
-    ) -> Result<(), Refusal> {
-        let key = || config::read_store_key(ports.variables, None);
-        let until = ports.clock.instant().plus(KEYS_TIME);
-        let checked = oauth.check(token, key, ports, until).map_err(|refused| match refused {
-            Refused::Token(fault) => Refusal::unauthorized(fault),
-            // The key may be the issuer's newest, which the next delivery finds, and that has a newer token.
-            Refused::Untimely(cause)
-            | Refused::UnknownKey(cause)
-            | Refused::KeysUnavailable(cause) => Refusal::for_now(cause),
-            Refused::NoStoreKey(problems) => Refusal::for_now(problems.text()),
-        })?;
-        self.line.warnings.extend(checked.warnings.names());
-        self.done.refresh = checked.refresh_due.then(|| (oauth.issuer.clone(), checked.key));
+            })?;
+        self.facts.credential = Some(caller.proof.name());
+        let warnings = outcome::of_keys(&caller.warnings).map(|warning| warning.name());
+        self.facts.warnings.extend(warnings);
+        self.refresh_due = caller.refresh.is_some();
         Ok(())
     }
 
-    fn read(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, Refusal> {
+    fn read(&self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
         request.body().read(BODY_LIMIT, self.until).map_err(|error| match error {
             BodyError::TooLarge => {
-                Refusal::new(413, "The body is too large.", "the body is over 1.5 MiB")
+                NotTaken::new(413, "The body is too large.", "the body is over 1.5 MiB")
             }
-            BodyError::Late => Refusal::for_now("the body had not arrived within 10 seconds"),
-            BodyError::Broken => Refusal::for_now("the connection broke before the body ended"),
+            BodyError::Late => NotTaken::for_now("the body had not arrived within 10 seconds"),
+            BodyError::Broken => NotTaken::for_now("the connection broke before the body ended"),
         })
     }
 
     /// Writes the reports down and tells of each.
-    fn remember(&mut self, reports: Vec<DeliveryReport>, ports: Ports<'_>) -> Result<(), Refusal> {
+    fn remember(&mut self, reports: Vec<DeliveryReport>, ports: Ports<'_>) -> Result<(), NotTaken> {
         if reports.is_empty() {
             return Ok(());
         }
-        let bounds = config::read_bounds(ports.variables)
-            .map_err(|problems| Refusal::for_now(problems.text()))?;
-        let (told, fix) = match bounds {
+        let bounds = self.settings.records.as_ref();
+        let bounds = bounds.map_err(|problems| NotTaken::for_now(problems.to_string()))?;
+        let (told, fix) = match *bounds {
             None => (vec![Some(Told { accepted: None, news: true }); reports.len()], None),
             Some(bounds) => {
                 let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
@@ -269,39 +268,39 @@ impl Delivery {
             reports.into_iter().zip(told)
         {
             // What is written down is told now: when it comes again with the rest, it is known.
-            let Some(Told { accepted, news }) = told else { continue };
+            let Some(Told { accepted, news: is_news }) = told else { continue };
             let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
             let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
             let event_id = known.or(tagged).map(Identifier::new);
-            let report = ReportDone { message_id, event_id, reported, accepted };
-            self.lines += &lines::report(&report, news, ports.clock.now());
-            if news {
-                self.done.reports.push(report);
-            }
+            let report = TakenReport { message_id, event_id, reported, accepted, is_news };
+            self.lines += &lines::report(&report, ports.clock.now());
+            self.reports.push(report);
         }
-        fix.map_or(Ok(()), |fix| Err(Refusal::for_now(fix)))
-    }
-
-    fn tell_received(&mut self, received: &SmsReceived, ports: Ports<'_>) {
-        self.lines += &lines::received(received, ports.clock.now());
+        fix.map_or(Ok(()), |fix| Err(NotTaken::for_now(fix)))
     }
 }
 
 /// Event Grid's handshake ("Endpoint validation with Event Grid event schema"), which takes 200 only.
 fn validated(code: &str) -> Response {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Validated<'a> {
+        validation_response: &'a str,
+    }
     let content_type = ("content-type", "application/json".into());
     let headers = vec![content_type, ("cache-control", "no-store".into())];
-    let mut body = String::new();
-    Object::new(&mut body).text("validationResponse", code);
-    Response { status: 200, headers, body: body.into_bytes() }
+    // A text: it can't fail to serialize.
+    let body = serde_json::to_vec(&Validated { validation_response: code }).unwrap_or_default();
+    Response { status: 200, headers, body }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callers::bearer::token::tests::token_and_keys;
+    use crate::callers::bearer::token::tests::token_of_scope;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
     use crate::ports::{SendError, Store, StoreUnavailable};
+    use crate::{After, Handled};
 
     const REPORT: &str = r#"[{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
         "data":{"messageId":"id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}]"#;
@@ -310,23 +309,24 @@ mod tests {
         let mut request = FakeRequest::hook(REPORT);
         request.path = REPORTS_PATH;
         request.headers = vec![(header, value.as_bytes().to_vec())];
-        handle(&mut request, host.ports())
+        crate::handle(&mut request, host.ports())
+    }
+
+    fn with_secret(secret: &str) -> FakeHost {
+        FakeHost::default().with_secrets(&format!("reports.secret = \"{secret}\""))
     }
 
     #[test]
     fn what_can_be_mended_meanwhile_is_a_503_and_the_log_has_the_fix() {
-        let with = || FakeHost::default().with("report_secret", "0123456789abcdef");
+        let with = || with_secret("0123456789abcdef");
         let down = with();
         down.records.0.replace(None);
         for (host, fix) in [
-            (FakeHost::default(), "report_secret is not set"),
-            (with().with("report_secret", "<unavailable>"), "report_secret could not be read"),
-            (
-                with().with("report_secret", "supersecret"),
-                "must not be the same as okta_basic_secret",
-            ),
-            (with().with("record_slots", "many"), "record_slots must be"),
-            (down, "record_slots to 0"),
+            (FakeHost::default(), "reports.secret is not set"),
+            (with().with("secrets", "<unavailable>"), "secrets could not be read"),
+            (with_secret("supersecret"), "must not be the same as okta_basic_secret"),
+            (with().with_settings("records.slots = \"many\""), "records.slots must be"),
+            (down, "records.slots to 0"),
         ] {
             let handled = deliver(&host, "x-report-secret", "0123456789abcdef");
             assert_eq!(handled.response.status, 503, "{fix}");
@@ -348,15 +348,16 @@ mod tests {
                 if self.1.replace(true) { Err(StoreUnavailable) } else { self.0.set(key, value) }
             }
         }
-        let mut host = FakeHost::default().with("report_secret", "s");
+        let mut host = with_secret("s");
         let deliver = |records: &dyn Store, host: &FakeHost| {
             let two = [REPORT.trim_end_matches(']'), &REPORT[1..].replace("id-1", "id-2")];
             let mut request = FakeRequest::hook(two.join(","));
+            request.path = REPORTS_PATH;
             request.headers = vec![("x-report-secret", b"s".to_vec())];
-            let handled = handle(&mut request, Ports { records, ..host.ports() });
+            let handled = crate::handle(&mut request, Ports { records, ..host.ports() });
             let After::Reports(done) = handled.after else { panic!() };
-            let told: Vec<_> =
-                done.reports.iter().map(|it| it.message_id.as_str().to_owned()).collect();
+            let news = done.reports.iter().filter(|report| report.is_news);
+            let told: Vec<_> = news.map(|it| it.message_id.as_str().to_owned()).collect();
             (handled.response.status, told, handled.log.matches(r#""known":true"#).count())
         };
         let filling = Filling(&host.records, Default::default());
@@ -372,13 +373,14 @@ mod tests {
 
     #[test]
     fn the_tag_of_somebody_elses_message_is_told_nobody() {
-        let host = FakeHost::default().with("report_secret", "s");
+        let host = with_secret("s");
         for (tag, told) in [("okta:uS58", Some("uS58")), ("jane.doe@contoso.com", None)] {
             let mut request = FakeRequest::hook(
                 REPORT.replace(r#""data":{"#, &format!(r#""data":{{"tag":"{tag}","#)),
             );
+            request.path = REPORTS_PATH;
             request.headers = vec![("x-report-secret", b"s".to_vec())];
-            let handled = handle(&mut request, host.ports());
+            let handled = crate::handle(&mut request, host.ports());
             assert_eq!(handled.response.status, 200);
             let told = told.map(|id| format!(r#""event_id":"{id}""#));
             assert!(handled.log.contains(&told.clone().unwrap_or_default()), "{}", handled.log);
@@ -389,7 +391,7 @@ mod tests {
 
     #[test]
     fn with_no_slots_reports_are_told_and_not_kept() {
-        let host = FakeHost::default().with("report_secret", "s").with("record_slots", "0");
+        let host = with_secret("s").with_settings("records.slots = 0");
         let handled = deliver(&host, "x-report-secret", "s");
         assert_eq!(handled.response.status, 200);
         assert!(handled.log.contains(r#""status":"delivered""#), "{}", handled.log);
@@ -398,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_come_comes_again_and_one_that_is_too_large_does_not() {
-        let host = FakeHost::default().with("report_secret", "s");
+        let host = with_secret("s");
         for (body, length, status) in [
             (Err(BodyError::Late), "10", 503),
             (Err(BodyError::Broken), "10", 503),
@@ -407,73 +409,76 @@ mod tests {
             (Ok(b"[]".to_vec()), "1572864", 200),
         ] {
             let mut request = FakeRequest::hook("");
+            request.path = REPORTS_PATH;
             request.headers =
                 vec![("x-report-secret", b"s".to_vec()), ("content-length", length.into())];
             request.body = body;
-            assert_eq!(handle(&mut request, host.ports()).response.status, status);
+            assert_eq!(crate::handle(&mut request, host.ports()).response.status, status);
         }
     }
 
-    /// A host that takes the token of [`token_and_keys`] for Event Grid's.
+    /// The role that Event Grid's tokens must have.
+    const ROLE: &str = "AzureEventGridSecureWebhookSubscriber";
+
+    const OAUTH: &str = "[reports.oauth]\nissuer = \"https://example.okta.com/oauth2/default\"\n\
+                         audience = \"api://telephony\"\nclient_id = \"0oaclient\"";
+
+    /// A host that takes such a token for Event Grid's.
     fn with_issuer(keys: &str) -> FakeHost {
         let metadata = r#"{"issuer":"https://example.okta.com/oauth2/default","jwks_uri":"https://example.okta.com/keys"}"#;
         let at = "https://example.okta.com/oauth2/default/.well-known/openid-configuration";
         FakeHost::default()
-            .with("report_oauth_issuer", "https://example.okta.com/oauth2/default")
-            .with("report_oauth_audience", "api://telephony")
-            .with("report_oauth_client_id", "0oaclient")
-            .with("report_oauth_scope", "send")
+            .with_settings(OAUTH)
             .answering_to(at, [FakeAnswer::of(200, metadata)])
             .answering_to("https://example.okta.com/keys", [FakeAnswer::of(200, keys)])
     }
 
     #[test]
     fn a_token_of_event_grid_is_taken_and_of_others_not() {
-        let (token, keys) = token_and_keys();
+        let (token, keys) = token_of_scope(ROLE);
         let bearer = ["Bearer ", &token].concat();
         let handled = deliver(&with_issuer(&keys), "authorization", &bearer);
         assert_eq!(handled.response.status, 200, "{}", handled.log);
         assert!(handled.log.contains(r#""credential":"oauth""#));
-        for (name, value, fix) in [
-            ("report_oauth_client_id", "4962773b", "report_oauth_client_id must be"),
-            (
-                "report_oauth_scope",
-                "AzureEventGridSecureWebhookSubscriber",
-                "report_oauth_scope must be",
-            ),
-            ("report_oauth_audience", "other", "report_oauth_audience must be"),
+        for (from, to, fix) in [
+            ("0oaclient", "4962773b", "oauth.client_id must be"),
+            ("api://telephony", "other", "oauth.audience must be"),
         ] {
-            let handled = deliver(&with_issuer(&keys).with(name, value), "authorization", &bearer);
-            assert_eq!(handled.response.status, 401, "{name}");
-            assert!(
-                handled.log.contains(fix) && !handled.log.contains("okta_oauth"),
-                "{}",
-                handled.log
-            );
+            let host = with_issuer(&keys).with_settings(&OAUTH.replace(from, to));
+            let handled = deliver(&host, "authorization", &bearer);
+            assert_eq!(handled.response.status, 401, "{to}");
+            for told in ["reports.oauth: ", fix] {
+                assert!(handled.log.contains(told), "{}", handled.log);
+            }
         }
+        let (token, keys) = token_of_scope("send");
+        let bearer = ["Bearer ", &token].concat();
+        let handled = deliver(&with_issuer(&keys), "authorization", &bearer);
+        assert_eq!(handled.response.status, 401, "{}", handled.log);
     }
 
     #[test]
     fn a_former_secret_that_is_wrong_stops_no_token() {
-        let (token, keys) = token_and_keys();
-        let host =
-            with_issuer(&keys).with("report_secret", "s").with("report_secret_previous", "wrong\n");
+        let (token, keys) = token_of_scope(ROLE);
+        let host = with_issuer(&keys)
+            .with_secrets("reports = { secret = \"s\", secret_previous = \"wrong\\n\" }");
         for (token, status) in [(&*token, 200), ("other", 503)] {
             let mut request = FakeRequest::hook(REPORT);
+            request.path = REPORTS_PATH;
             request.headers = vec![
                 ("x-report-secret", b"wrong".to_vec()),
                 ("authorization", ["Bearer ", token].concat().into_bytes()),
             ];
-            let handled = handle(&mut request, host.ports());
+            let handled = crate::handle(&mut request, host.ports());
             assert_eq!(handled.response.status, status, "{}", handled.log);
-            let told = handled.log.contains("report_secret_previous begins or ends");
+            let told = handled.log.contains("reports.secret_previous begins or ends");
             assert_eq!(told, status == 503, "{}", handled.log);
         }
     }
 
     #[test]
     fn reports_with_a_token_out_of_time_come_again() {
-        let (token, keys) = token_and_keys();
+        let (token, keys) = token_of_scope(ROLE);
         for (hours, fault) in [(-24, "not valid yet"), (24, "has expired")] {
             let mut host = with_issuer(&keys);
             host.now += time::Duration::hours(hours);
@@ -485,13 +490,13 @@ mod tests {
 
     #[test]
     fn while_the_issuers_keys_are_not_to_be_had_reports_come_again() {
-        let (token, keys) = token_and_keys();
+        let (token, keys) = token_of_scope(ROLE);
         let at = "https://example.okta.com/oauth2/default/.well-known/openid-configuration";
         let host =
             with_issuer(&keys).answering_to(at, [(Duration::ZERO, Err(SendError::NotConnected))]);
         let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());
         assert_eq!(handled.response.status, 503, "{}", handled.log);
-        assert!(handled.log.contains("report_oauth_issuer"), "{}", handled.log);
+        assert!(handled.log.contains("reports.oauth: no connection"), "{}", handled.log);
         let host = with_issuer(&keys).answering_to(at, [(TIME, Err(SendError::Late))]);
         let before = host.instant.get();
         let handled = deliver(&host, "authorization", &["Bearer ", &token].concat());

@@ -4,6 +4,7 @@
 //! Attack: `traceparent` comes from outside, and whoever may call the hook may choose the trace that
 //! the call is filed under. Nothing is decided by it.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Random;
@@ -26,34 +27,27 @@ pub struct Parent {
     pub span_id: [u8; 8],
 }
 
-/// The length of version 00, and the least of any later one.
-const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
-
 /// The caller's part of the trace, from all values of its header `traceparent`. None where there is
 /// not one header, or where it is not valid: a trace of its own begins then (section 3.2 and, for
 /// versions that are not known yet, 3.2.4: a later version has the same fields first, and more only
 /// after a `-`).
 ///
 /// ```
-/// use okta_telephony_acs::trace_context::{hex, parent};
+/// use okta_telephony_acs::trace_context::parent;
 ///
 /// let header = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_vec();
-/// assert_eq!(hex(&parent(&[header]).unwrap().span_id), "b7ad6b7169203331");
+/// assert_eq!(parent(&[header]).unwrap().span_id, *b"\xb7\xad\x6b\x71\x69\x20\x33\x31");
 /// ```
 pub fn parent(values: &[Vec<u8>]) -> Option<Parent> {
     let [value] = values else { return None };
-    let (fields, more) = value.split_at_checked(LENGTH)?;
-    if [2, 35, 52].iter().any(|&dash| fields[dash] != b'-') {
+    let mut fields = value.split(|&byte| byte == b'-');
+    let [version] = read_hex(fields.next()?)?;
+    let trace_id = read_hex(fields.next()?)?;
+    let span_id = read_hex(fields.next()?)?;
+    let _flags: [u8; 1] = read_hex(fields.next()?)?;
+    if version == 0xff || (version == 0 && fields.next().is_some()) {
         return None;
     }
-    let [version] = read_hex::<1>(&fields[..2])?;
-    let may_be_longer = version != 0 && more.first() == Some(&b'-');
-    if version == 0xff || !(more.is_empty() || may_be_longer) {
-        return None;
-    }
-    let trace_id = read_hex(&fields[3..35])?;
-    let span_id = read_hex(&fields[36..52])?;
-    read_hex::<1>(&fields[53..])?;
     (trace_id != [0; 16] && span_id != [0; 8]).then_some(Parent { trace_id, span_id })
 }
 
@@ -74,24 +68,9 @@ pub fn span_id(random: &dyn Random) -> [u8; 8] {
     not_zero([a, b, c, d, e, f, g, h])
 }
 
-/// The lower-case hexadecimal text of an id, as `traceparent` and Application Insights have it.
-pub fn hex(id: &[u8]) -> String {
-    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
-    id.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 /// The bytes that twice as many lower-case hexadecimal digits stand for.
 fn read_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    HEXLOWER.decode(digits).ok()?.try_into().ok()
 }
 
 /// All zero is how the standard writes "no id".
@@ -117,6 +96,10 @@ mod tests {
         fn bytes(&self) -> [u8; 16] {
             [self.0.replace(self.0.get() + 1); 16]
         }
+    }
+
+    fn hex(id: &[u8]) -> String {
+        HEXLOWER.encode(id)
     }
 
     fn of(value: &str) -> Option<String> {

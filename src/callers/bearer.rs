@@ -1,103 +1,72 @@
-//! Who calls, by OAuth 2.0: a bearer token of an authorization server that the owner trusts (RFC 6750).
-//! Okta's hook may show one, and so may Event Grid.
+//! A bearer token of an authorization server that the owner trusts (OAuth 2.0, RFC 6750). Okta's hook may
+//! show one, and so may Event Grid.
 //!
 //! [`token`] says what a token must say, [`issuer`] where the keys are by which it is known to be true.
 
 pub mod issuer;
+mod member;
 pub mod token;
 
-use self::issuer::{Issuer, KeysUnavailable, Warnings};
+use std::fmt::Display;
+
+use self::issuer::Issuer;
 use self::token::{Expected, Jwks, Token, TokenFault};
-use crate::ports::{Instant, Ports};
+use super::{Caller, Cause, Proof, credentials};
+use crate::ports::{InboundRequest, Instant, Ports};
 use crate::records::store_key::StoreKey;
 
 /// Whose tokens, and what they must say.
 #[derive(Clone, Debug)]
 pub struct OAuth {
+    /// The section of the settings that says so, as the log names it: `okta.oauth` or `reports.oauth`.
+    pub section: &'static str,
     /// The authorization server.
     pub issuer: Issuer,
     /// The claims.
     pub expected: Expected,
-    /// What the names of the variables that configure this begin with: `okta_oauth` or `report_oauth`.
-    pub variables: &'static str,
-}
-
-/// A token that is right and true.
-#[derive(Debug)]
-pub struct Checked {
-    /// What the log must say.
-    pub warnings: Warnings,
-    /// The key of the store, which it took.
-    pub key: StoreKey,
-    /// The keys of the issuer are worth asking for once the answer has left.
-    pub refresh_due: bool,
-}
-
-/// Why a token is not accepted. The texts are for the log.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Refused<E> {
-    /// The token is wrong.
-    Token(String),
-    /// The token has expired, or is not valid yet: the next one may be in time, or a clock mended by then.
-    Untimely(String),
-    /// The token's key is not among the issuer's, as far as they are known: they are asked for once a minute
-    /// at most, by one hook of many.
-    UnknownKey(String),
-    /// The keys by which it could be told are not to be had.
-    KeysUnavailable(String),
-    /// The key of the store is not to be had.
-    NoStoreKey(E),
 }
 
 impl OAuth {
     /// Checks a bearer token: what it says, and then, with the issuer's keys, whether that is true. Until
-    /// it is, anybody may have written it. `key` reads the key of the store.
-    pub fn check<E>(
+    /// it is, anybody may have written it. An error says for the log what to mend.
+    pub(super) fn check(
         &self,
         token: &[u8],
-        key: impl FnOnce() -> Result<StoreKey, E>,
+        key: Option<&StoreKey>,
         ports: Ports<'_>,
         until: Instant,
-    ) -> Result<Checked, Refused<E>> {
-        // The texts name the variables as Okta's hook has them.
-        let text = |fault: String| renamed(&fault, self.variables);
-        let unavailable =
-            |cause: KeysUnavailable| Refused::KeysUnavailable(text(cause.to_string()));
+    ) -> Result<Caller<'_>, (Cause, String)> {
+        let refused = |cause, fault: &dyn Display| (cause, format!("{}: {fault}", self.section));
         let token = Token::check(token, &self.expected, ports.clock.now()).map_err(|fault| {
-            let refused = match fault {
-                TokenFault::Expired | TokenFault::NotYetValid => Refused::Untimely,
-                _ => Refused::Token,
+            let cause = match fault {
+                TokenFault::Expired | TokenFault::NotYetValid => Cause::TokenUntimely,
+                _ => Cause::Token,
             };
-            refused(text(fault.to_string()))
+            refused(cause, &fault)
         })?;
-        let key = key().map_err(Refused::NoStoreKey)?;
+        let Some(key) = key else {
+            return Err(refused(
+                Cause::NoStoreKey,
+                &"no token is accepted without the store's key, which is not configured",
+            ));
+        };
         let wanted = |keys: &Jwks| token.has_its_key_among(keys);
-        let keys = issuer::keys(&self.issuer, wanted, &key, ports, until).map_err(unavailable)?;
+        let keys = issuer::keys(&self.issuer, wanted, key, ports, until)
+            .map_err(|unavailable| refused(Cause::KeysUnavailable, &unavailable))?;
         token.verify(&keys.jwks).map_err(|fault| {
             match (token.may_be_of_another_key(fault), &keys.warnings.fetch_failed) {
-                (true, Some(cause)) => unavailable(cause.clone()),
-                (true, None) => Refused::UnknownKey(text(fault.to_string())),
-                (false, _) => Refused::Token(text(fault.to_string())),
+                (true, Some(unavailable)) => refused(Cause::KeysUnavailable, unavailable),
+                (true, None) => refused(Cause::TokenKeyUnknown, &fault),
+                (false, _) => refused(Cause::Token, &fault),
             }
         })?;
-        Ok(Checked { warnings: keys.warnings, key, refresh_due: keys.refresh_due })
+        let refresh = keys.refresh_due.then_some(&self.issuer);
+        Ok(Caller { proof: Proof::OAuth, warnings: keys.warnings, refresh })
     }
 }
 
-/// The text with `variables` in the place of each `okta_oauth`.
-fn renamed(text: &str, variables: &str) -> String {
-    const OKTAS: &str = "okta_oauth";
-    let mut renamed = String::with_capacity(text.len());
-    let mut rest = text;
-    // A search for a text would bring 3 KB more, which are for longer ones.
-    while let Some(c) = rest.chars().next() {
-        if let Some(after) = rest.strip_prefix(OKTAS) {
-            renamed.push_str(variables);
-            rest = after;
-        } else {
-            renamed.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    renamed
+/// The token of the one `Authorization` header, if it is of the Bearer scheme (RFC 6750, section 2.1).
+pub(super) fn token_of(request: &dyn InboundRequest) -> Option<Vec<u8>> {
+    let [value] = &request.header("authorization")[..] else { return None };
+    credentials(value, "bearer").map(<[u8]>::to_vec)
 }

@@ -5,149 +5,195 @@
 //! two. The classic form, an object with `SUCCESS` or `FAILED`, is for callers that are not Okta.
 //! `PENDING` is never sent: what it does to Okta's fall-back is undocumented.
 
-use crate::hook::request::Dialect;
-use crate::json::write::Object;
-use crate::message::Segments;
-use crate::refusal::Refusal;
+use std::borrow::Cow;
 
-/// The variable `okta_response_format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseFormat {
-    /// In the caller's dialect; documented where the body was not read or could not be parsed.
-    Auto,
-    /// Always as Okta documents it.
-    Documented,
-    /// Always the classic form.
-    Classic,
-}
+use serde::Serialize;
+use serde_with::skip_serializing_none;
 
-impl ResponseFormat {
-    /// The form of the answer to a caller whose dialect is known, or is not.
-    pub fn dialect(self, caller: Option<Dialect>) -> Dialect {
-        match self {
-            Self::Auto => caller.unwrap_or(Dialect::Documented),
-            Self::Documented => Dialect::Documented,
-            Self::Classic => Dialect::Classic,
-        }
+use super::request::Dialect;
+use crate::outcome::Outcome;
+use crate::ports::Response;
+use crate::refusal::Reason;
+use crate::settings::ResponseFormat;
+
+/// The form of the answer to a caller whose dialect is known, or is not.
+pub fn dialect(format: ResponseFormat, caller: Option<Dialect>) -> Dialect {
+    match format {
+        ResponseFormat::Auto => caller.unwrap_or(Dialect::Documented),
+        ResponseFormat::Documented => Dialect::Documented,
+        ResponseFormat::Classic => Dialect::Classic,
     }
 }
 
-/// What became of the passcode, as Okta is told.
-#[derive(Clone, Copy, Debug)]
-pub enum Outcome<'a> {
-    /// ACS took the message.
-    Accepted {
-        /// ACS's message id, where it gave one.
-        message_id: Option<&'a str>,
-        /// Which kind of sender it left from.
-        sender_type: &'a str,
-        /// What is billed.
-        segments: Option<Segments>,
-    },
-    /// Nothing was sent, or it is not known to be sent.
-    Refused {
-        /// Why.
-        refusal: &'a Refusal,
-        /// The status says that all is well, so that Okta does not send the passcode itself. The
-        /// reason is told all the same.
-        as_successful: bool,
-    },
+/// The answer. `challenges` are the ways to prove oneself that a caller is told who has not.
+pub fn answer(outcome: &Outcome, dialect: Dialect, challenges: &[String]) -> Response {
+    let mut headers: Vec<(&'static str, Cow<'static, str>)> =
+        vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
+    match outcome.refusal.as_ref().map(|refusal| refusal.reason) {
+        Some(Reason::Unauthorized) => {
+            headers.extend(challenges.iter().map(|it| ("www-authenticate", it.clone().into())));
+        }
+        Some(Reason::MethodNotAllowed) => headers.push(("allow", "POST".into())),
+        _ => {}
+    }
+    // Texts and numbers: nothing in them can fail to serialize.
+    let body = serde_json::to_vec(&body(outcome, dialect)).unwrap_or_default();
+    Response { status: outcome.http_status(), headers, body }
 }
 
-/// The answer's JSON.
-pub fn body(outcome: Outcome<'_>, dialect: Dialect) -> Vec<u8> {
-    let (successful, transaction_id, metadata) = match outcome {
-        Outcome::Accepted { message_id, sender_type, .. } => (true, message_id, sender_type),
-        Outcome::Refused { refusal, as_successful } => (as_successful, None, refusal.reason.code()),
-    };
-    let status = match (successful, dialect) {
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    commands: [Command<'a>; 1],
+    debug_context: Option<DebugContext<'a>>,
+}
+
+#[derive(Serialize)]
+struct Command<'a> {
+    r#type: &'static str,
+    value: Value<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    Documented([Action<'a>; 1]),
+    Classic(Action<'a>),
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Action<'a> {
+    status: &'static str,
+    provider: &'static str,
+    transaction_id: Option<&'a str>,
+    transaction_metadata: &'static str,
+}
+
+/// Goes into Okta's System Log (`inline_hook.response.processed`).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DebugContext<'a> {
+    Sent { segments: u32, encoding: &'static str },
+    Refused { reason: &'static str, fix: &'a str },
+}
+
+fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
+    let is_success = outcome.refusal.is_none() || outcome.told_as_successful;
+    let status = match (is_success, dialect) {
         (true, Dialect::Documented) => "SUCCESSFUL",
         (true, Dialect::Classic) => "SUCCESS",
         (false, _) => "FAILED",
     };
-    let fill_in = |mut value: Object<'_>| {
-        value
-            .text("status", status)
-            .text("provider", "ACS")
-            .text("transactionId", transaction_id)
-            .text("transactionMetadata", metadata);
+    let sender_type = outcome.sending.as_ref().map_or("", |sending| sending.sender.name());
+    let action = Action {
+        status,
+        provider: "ACS",
+        transaction_id: outcome.message_id(),
+        transaction_metadata: match &outcome.refusal {
+            None => sender_type,
+            Some(refusal) => refusal.reason.code(),
+        },
     };
-
-    let mut body = String::with_capacity(320);
-    let mut answer = Object::new(&mut body);
-    let mut commands = answer.list("commands");
-    let mut command = commands.object();
-    command.text("type", "com.okta.telephony.action");
-    match dialect {
-        Dialect::Documented => fill_in(command.list("value").object()),
-        Dialect::Classic => fill_in(command.object("value")),
-    }
-    drop(command);
-    drop(commands);
-    // Goes into Okta's System Log (`inline_hook.response.processed`).
-    match outcome {
-        Outcome::Accepted { segments: None, .. } => {}
-        Outcome::Accepted { segments: Some(segments), .. } => {
-            let mut context = answer.object("debugContext");
-            context.number("segments", u64::from(segments.count));
-            context.text("encoding", segments.encoding.name());
+    let value = match dialect {
+        Dialect::Documented => Value::Documented([action]),
+        Dialect::Classic => Value::Classic(action),
+    };
+    let debug_context = match (&outcome.refusal, outcome.segments) {
+        (Some(refusal), _) => {
+            Some(DebugContext::Refused { reason: refusal.reason.code(), fix: &refusal.fix })
         }
-        Outcome::Refused { refusal, .. } => {
-            let mut context = answer.object("debugContext");
-            context.text("reason", refusal.reason.code()).text("fix", &*refusal.fix);
-        }
-    }
-    drop(answer);
-    body.into_bytes()
+        (None, Some(segments)) => Some(DebugContext::Sent {
+            segments: segments.count,
+            encoding: segments.encoding.name(),
+        }),
+        (None, None) => None,
+    };
+    Body { commands: [Command { r#type: "com.okta.telephony.action", value }], debug_context }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Encoding;
-    use crate::refusal::Reason;
+    use crate::message::{Encoding, Segments};
+    use crate::ports::Instant;
+    use crate::providers::Sending;
+    use crate::refusal::Refusal;
+    use crate::sender::SenderKind;
+    use std::time::Duration;
 
-    fn text(outcome: Outcome<'_>, dialect: Dialect) -> String {
-        String::from_utf8(body(outcome, dialect)).unwrap()
+    fn sent(message_id: Option<&str>, segments: Option<Segments>) -> Outcome {
+        let sending = Sending {
+            provider: "acs".into(),
+            sender: SenderKind::Shortcode,
+            attempts: Vec::new(),
+            status: Some(202),
+            error_code: None,
+            elapsed: Duration::ZERO,
+            result: Ok(message_id.map(str::to_owned)),
+            failed_over: None,
+            may_be_double: false,
+            store_failed: false,
+        };
+        Outcome { sending: Some(sending), segments, ..Outcome::begin(Instant(Duration::ZERO)) }
+    }
+
+    fn refused(refusal: Refusal, told_as_successful: bool) -> Outcome {
+        let begun = Outcome::begin(Instant(Duration::ZERO));
+        Outcome { refusal: Some(refusal), told_as_successful, ..begun }
+    }
+
+    fn text(outcome: &Outcome, dialect: Dialect) -> String {
+        String::from_utf8(answer(outcome, dialect, &[]).body).unwrap()
     }
 
     #[test]
-    fn an_accepted_message_is_told_in_the_callers_dialect() {
-        let segments = Some(Segments { count: 2, encoding: Encoding::Ucs2 });
-        let accepted =
-            Outcome::Accepted { message_id: Some("id-1"), sender_type: "shortcode", segments };
+    fn a_message_that_was_taken_is_a_success_in_either_dialect() {
+        let segments = Segments { count: 1, encoding: Encoding::Gsm7 };
+        let sent = sent(Some("id-1"), Some(segments));
         assert_eq!(
-            text(accepted, Dialect::Documented),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}]}],"debugContext":{"segments":2,"encoding":"ucs2"}}"#
+            text(&sent, Dialect::Documented),
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}]}],"debugContext":{"segments":1,"encoding":"gsm7"}}"#
         );
         assert_eq!(
-            text(accepted, Dialect::Classic),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":2,"encoding":"ucs2"}}"#
+            text(&sent, Dialect::Classic),
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":1,"encoding":"gsm7"}}"#
+        );
+    }
+
+    #[test]
+    fn what_acs_leaves_out_is_left_out() {
+        assert_eq!(
+            text(&sent(None, None), Dialect::Documented),
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionMetadata":"shortcode"}]}]}"#
         );
     }
 
     #[test]
     fn a_refusal_names_its_reason_and_its_fix_and_not_what_only_the_log_may_know() {
-        let refusal = Refusal::new(Reason::OtpExpired, "Ask for a new one.").with_log_fix("inside");
-        let refused = Outcome::Refused { refusal: &refusal, as_successful: false };
+        let refused = refused(
+            Refusal::new(Reason::OtpExpired, "Ask for a new one.").with_log_fix("inside"),
+            false,
+        );
         assert_eq!(
-            text(refused, Dialect::Documented),
+            text(&refused, Dialect::Documented),
             r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}]}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
         );
         assert_eq!(
-            text(refused, Dialect::Classic),
+            text(&refused, Dialect::Classic),
             r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
         );
     }
 
     #[test]
     fn a_refusal_that_okta_may_not_mend_has_a_successful_status_and_its_reason() {
-        let refusal = Refusal::new(Reason::RateLimited, "Wait.");
-        let refused = Outcome::Refused { refusal: &refusal, as_successful: true };
+        let refused = refused(Refusal::new(Reason::RateLimited, "Wait."), true);
         for (dialect, status) in
             [(Dialect::Documented, "SUCCESSFUL"), (Dialect::Classic, "SUCCESS")]
         {
-            let text = text(refused, dialect);
+            let text = text(&refused, dialect);
             assert!(text.contains(&format!(r#""status":"{status}""#)), "{text}");
             assert!(text.contains(r#""transactionMetadata":"rate_limited""#), "{text}");
             assert!(text.contains(r#""debugContext":{"reason":"rate_limited","fix":"Wait."}"#));
@@ -157,7 +203,7 @@ mod tests {
     #[test]
     fn auto_answers_in_the_callers_dialect_and_documented_where_it_is_unknown() {
         use Dialect::*;
-        for (format, caller, answer) in [
+        for (format, caller, expected) in [
             (ResponseFormat::Auto, Some(Documented), Documented),
             (ResponseFormat::Auto, Some(Classic), Classic),
             (ResponseFormat::Auto, None, Documented),
@@ -165,7 +211,7 @@ mod tests {
             (ResponseFormat::Classic, Some(Documented), Classic),
             (ResponseFormat::Classic, None, Classic),
         ] {
-            assert_eq!(format.dialect(caller), answer, "{format:?} {caller:?}");
+            assert_eq!(dialect(format, caller), expected, "{format:?} {caller:?}");
         }
     }
 }

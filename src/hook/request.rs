@@ -1,20 +1,19 @@
 //! What the request says: Okta's JSON, in either dialect, to a [`HookRequest`].
 
-use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::json::read::{Json, Place, Unfit};
+use crate::json::{self, Unreadable, Value};
+use crate::message::{self, Passcode};
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
+use crate::policy::Asking;
 use crate::refusal::{Reason, Refusal};
 
 /// The most bytes of a body. Okta's payloads have about one kilobyte.
 pub const BODY_LIMIT: usize = 64 * 1024;
-
-/// The deepest nesting of a body. Okta's payloads have four levels.
-pub const NESTING_LIMIT: usize = 32;
 
 /// The longest passcode, in characters. Okta's have 5 or 6 digits.
 pub const OTP_CODE_LIMIT: usize = 32;
@@ -78,6 +77,28 @@ pub enum NotANumber {
     Invalid(InvalidPhoneNumber),
 }
 
+impl HookRequest {
+    /// What the message is made of. `now` is the moment from which the passcode's minutes count.
+    pub fn passcode(&self, now: OffsetDateTime) -> Passcode<'_> {
+        Passcode {
+            code: &self.otp_code,
+            minutes: self.otp_expires.map(|expires| message::minutes_until(expires, now)),
+            okta_template: self.msg_template.as_deref(),
+            locale: self.locale.as_deref(),
+        }
+    }
+
+    /// What the message is counted by, of a number in its canonical form.
+    pub fn asking<'a>(&'a self, canonical: &'a str) -> Asking<'a> {
+        Asking {
+            canonical,
+            user_id: self.user_id.as_deref(),
+            ip_address: self.ip_address.as_deref(),
+            is_enrollment: self.enrollment,
+        }
+    }
+}
+
 impl fmt::Debug for HookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HookRequest")
@@ -90,138 +111,136 @@ impl fmt::Debug for HookRequest {
 /// A body that is JSON of the right shape, its fields not yet looked at. Already tells the dialect.
 ///
 /// `null` counts as absent.
-pub struct Body<'a> {
-    event_id: Option<Value<'a>>,
-    event_time: Option<Value<'a>>,
-    event_type: Option<Value<'a>>,
-    request_type: Option<Value<'a>>,
-    url: Option<Value<'a>>,
-    ip_address: Option<Value<'a>>,
-    user_id: Option<Value<'a>>,
-    message_profile: Option<MessageProfile<'a>>,
+pub struct Body {
+    envelope: Envelope,
+    data: Data,
+    profile: Option<MessageProfile>,
 }
 
-struct MessageProfile<'a> {
-    msg_template: Option<Value<'a>>,
-    phone_number: Option<Value<'a>>,
-    otp_expires: Option<Value<'a>>,
-    delivery_channel: Option<Value<'a>>,
-    otp_code: Option<Value<'a>>,
-    locale: Option<Value<'a>>,
+/// The members that are read, object by object.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    event_id: Option<Value>,
+    event_time: Option<Value>,
+    event_type: Option<Value>,
+    request_type: Option<Value>,
+    data: Option<Value<Data>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Data {
+    #[serde(deserialize_with = "object_or_default")]
+    context: Context,
+    #[serde(deserialize_with = "object_or_default")]
+    user_profile: UserProfile,
+    message_profile: Option<Value<MessageProfile>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Context {
+    #[serde(deserialize_with = "object_or_default")]
+    request: ContextRequest,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContextRequest {
+    #[serde(deserialize_with = "object_or_default")]
+    url: Url,
+    ip_address: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+struct Url {
+    value: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserProfile {
+    user_id: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageProfile {
+    msg_template: Option<Value>,
+    phone_number: Option<Value>,
+    otp_expires: Option<Value>,
+    delivery_channel: Option<Value>,
+    otp_code: Option<Value>,
+    locale: Option<Value>,
+}
+
+/// An object that the hook can do without: a value of another type is as if not there.
+fn object_or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Value::deserialize(deserializer)?.into_object().unwrap_or_default())
 }
 
 /// Reads a body as JSON.
 ///
-/// Refuses, with 400, what is not UTF-8, not JSON, nested deeper than [`NESTING_LIMIT`], or has a
-/// field twice that the hook reads; other fields are ignored.
-pub fn parse(body: &[u8]) -> Result<Body<'_>, Refusal> {
-    if str::from_utf8(body).is_err() {
-        return Err(Refusal::new(Reason::InvalidJson, "The body is not UTF-8."));
-    }
-    let (body, levels) = Json::parse_and_measure(body).map_err(not_json)?;
-    if levels > NESTING_LIMIT {
-        let fix = format!("The body is nested deeper than {NESTING_LIMIT} levels.");
-        return Err(Refusal::new(Reason::InvalidJson, fix));
-    }
-    let names = ["eventId", "eventTime", "eventType", "requestType", "data"];
-    let [event_id, event_time, event_type, request_type, data] = members(body, names)?;
-    let [context, user_profile, message_profile] = match data {
-        Some(data) => members(data, ["context", "userProfile", "messageProfile"])?,
-        None => [None; 3],
-    };
-    let [request] = lenient(context, ["request"])?;
-    let [url, ip_address] = lenient(request, ["url", "ipAddress"])?;
-    let [url] = lenient(url, ["value"])?;
-    let [user_id] = lenient(user_profile, ["userId"])?;
-    Ok(Body {
-        event_id: value(event_id),
-        event_time: value(event_time),
-        event_type: value(event_type),
-        request_type: value(request_type),
-        url: value(url),
-        ip_address: value(ip_address),
-        user_id: value(user_id),
-        message_profile: message_profile.map(profile).transpose()?,
-    })
+/// Refuses, with 400, what is not UTF-8, not JSON, or has a field twice that the hook reads; other
+/// fields are ignored, whatever they hold.
+pub fn parse(body: &[u8]) -> Result<Body, Refusal> {
+    let mut envelope: Envelope = json::read(body).map_err(unreadable)?;
+    let mut data = object(envelope.data.take(), "data")?.unwrap_or_default();
+    let profile = object(data.message_profile.take(), "data.messageProfile")?;
+    Ok(Body { envelope, data, profile })
 }
 
-fn profile(profile: Json<'_>) -> Result<MessageProfile<'_>, Refusal> {
-    let names =
-        ["msgTemplate", "phoneNumber", "otpExpires", "deliveryChannel", "otpCode", "locale"];
-    let [msg_template, phone_number, otp_expires, delivery_channel, otp_code, locale] =
-        members(profile, names)?.map(value);
-    Ok(MessageProfile {
-        msg_template,
-        phone_number,
-        otp_expires,
-        delivery_channel,
-        otp_code,
-        locale,
-    })
-}
-
-/// The members that are read of an object, each there at most once.
-fn members<'a, const N: usize>(
-    object: Json<'a>,
-    names: [&'static str; N],
-) -> Result<[Option<Json<'a>>; N], Refusal> {
-    let members = object.given(names).map_err(|unfit| match unfit {
-        Unfit::NotAnObject => {
-            refused_at(Reason::InvalidField, "A field is not of its type", object.place())
-        }
-        Unfit::Twice(end) => {
-            refused_at(Reason::DuplicateField, "A field is there twice", object.place_of(end))
-        }
-    })?;
-    match members.iter().flatten().find(|member| !member.is_readable()) {
-        Some(member) => Err(not_json(member.place())),
-        None => Ok(members),
+fn unreadable(unreadable: Unreadable) -> Refusal {
+    match unreadable {
+        Unreadable::NotUtf8 => Refusal::new(Reason::InvalidJson, "The body is not UTF-8."),
+        Unreadable::NotJson { line, column } => Refusal::new(
+            Reason::InvalidJson,
+            format!("The body is not JSON: see line {line}, column {column}."),
+        ),
+        Unreadable::NotAnObject => not_an_object("The body"),
+        // None has to be there, and `Value` takes any type.
+        Unreadable::Members { line, column } => Refusal::new(
+            Reason::DuplicateField,
+            format!("A field is there twice: see line {line}, column {column}."),
+        ),
     }
 }
 
-/// The same of what the hook can do without: of a value of another type it is nothing.
-fn lenient<'a, const N: usize>(
-    object: Option<Json<'a>>,
-    names: [&'static str; N],
-) -> Result<[Option<Json<'a>>; N], Refusal> {
-    match object {
-        Some(object) if object.is_object() => members(object, names),
-        _ => Ok([None; N]),
-    }
+fn object<T>(value: Option<Value<T>>, name: &str) -> Result<Option<T>, Refusal> {
+    value.map(|value| value.into_object().ok_or_else(|| not_an_object(name))).transpose()
 }
 
-fn not_json(place: Place) -> Refusal {
-    refused_at(Reason::InvalidJson, "The body is not JSON", place)
+fn not_an_object(name: &str) -> Refusal {
+    Refusal::new(Reason::InvalidField, format!("{name} is not an object."))
 }
 
-fn refused_at(reason: Reason, what: &str, Place { line, column }: Place) -> Refusal {
-    Refusal::new(reason, format!("{what}: see line {line}, column {column}."))
-}
-
-impl Body<'_> {
+impl Body {
     /// How the request is worded.
     pub fn dialect(&self) -> Dialect {
-        match self.event_type {
+        match self.envelope.event_type {
             Some(_) => Dialect::Documented,
             None => Dialect::Classic,
         }
     }
 
-    /// Okta's id of the event, to the letter: a log has it as an [`Identifier`](crate::telemetry::Identifier).
+    /// Okta's id of the event, to the letter: a log shortens it.
     pub fn event_id(&self) -> Option<&str> {
-        self.event_id.as_ref()?.as_text()
+        text(&self.envelope.event_id)
     }
 
     /// Which step asks, such as `com.okta.user.telephony.pre-enrollment`: an open set.
     pub fn request_type(&self) -> Option<&str> {
-        self.request_type.as_ref()?.as_text()
+        text(&self.envelope.request_type)
     }
 
     /// The request is the preview of Okta's Admin Console, which calls the hook from a URL of its
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
-        let url = self.url.as_ref().and_then(Value::as_text);
-        url.is_some_and(|url| url.ends_with("/generatePreview"))
+        text(&self.data.context.request.url.value)
+            .is_some_and(|url| url.ends_with("/generatePreview"))
     }
 
     /// Looks at the fields.
@@ -229,54 +248,45 @@ impl Body<'_> {
         let documented = self.dialect() == Dialect::Documented;
         let preview = self.is_preview();
         let enrollment = self.request_type() == Some(ENROLLMENT);
-        if documented && self.event_type.as_ref().and_then(Value::as_text) != Some(EVENT_TYPE) {
+        let Self { envelope, data, profile } = self;
+        if documented && text(&envelope.event_type) != Some(EVENT_TYPE) {
             return Err(Refusal::new(
                 Reason::UnsupportedEventType,
                 "eventType is not com.okta.telephony.provider: the hook in Okta must be of type Telephony.",
             ));
         }
-        let Some(profile) = self.message_profile else {
-            return Err(missing(Reason::MissingMessageProfile, "data.messageProfile"));
+        let profile = needed(profile, Reason::MissingMessageProfile, "data.messageProfile")?;
+        let number = needed(
+            profile.phone_number,
+            Reason::MissingPhoneNumber,
+            "data.messageProfile.phoneNumber",
+        )?;
+        let phone_number = phone_number(number, preview)?;
+        let code = needed(profile.otp_code, Reason::MissingOtpCode, "data.messageProfile.otpCode")?;
+        let otp_code = otp_code(code)?;
+        let event_time = date(&envelope.event_time, Reason::InvalidEventTime, "eventTime");
+        let otp_expires = date(&profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
+        let valid_until = if documented && otp_expires.is_none() {
+            let name = "otpExpires, and eventTime to infer it from,";
+            let time = needed(event_time.clone()?, Reason::MissingOtpExpires, name)?;
+            Some(time.saturating_add(DEFAULT_LIFETIME))
+        } else {
+            otp_expires
         };
-        let phone_number = match profile.phone_number {
-            None => {
-                return Err(missing(Reason::MissingPhoneNumber, "data.messageProfile.phoneNumber"));
-            }
-            Some(value) => phone_number(&value, preview)?,
+        let not_text = || {
+            let fix = "data.messageProfile.msgTemplate is not text.";
+            Refusal::new(Reason::InvalidMsgTemplate, fix)
         };
-        let otp_code = match profile.otp_code {
-            None => return Err(missing(Reason::MissingOtpCode, "data.messageProfile.otpCode")),
-            Some(value) => otp_code(value)?,
-        };
-        let event_time = date(self.event_time, Reason::InvalidEventTime, "eventTime");
-        let otp_expires = date(profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
-        let valid_until = match otp_expires {
-            None if documented => match event_time.clone()? {
-                Some(time) => Some(time.saturating_add(DEFAULT_LIFETIME)),
-                None => {
-                    let name = "otpExpires, and eventTime to infer it from,";
-                    return Err(missing(Reason::MissingOtpExpires, name));
-                }
-            },
-            expires => expires,
-        };
-        let msg_template = match profile.msg_template {
-            None => None,
-            Some(Value::Text(text)) => Some(text.into_owned()),
-            Some(_) => {
-                return Err(Refusal::new(
-                    Reason::InvalidMsgTemplate,
-                    "data.messageProfile.msgTemplate is not text.",
-                ));
-            }
-        };
-        let delivery_channel = match profile.delivery_channel {
-            None => None,
-            Some(Value::Text(text)) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-            Some(_) => Some("?".to_owned()),
-        };
+        let msg_template = profile
+            .msg_template
+            .map(|template| template.text().map(str::to_owned).ok_or_else(not_text))
+            .transpose()?;
+        let delivery_channel = profile
+            .delivery_channel
+            .map(|channel| channel.text().unwrap_or("?").trim().to_owned())
+            .filter(|channel| !channel.is_empty());
         Ok(HookRequest {
-            event_id: self.event_id.and_then(Value::into_text),
+            event_id: identifier(&envelope.event_id),
             // What is not needed does not refuse a sign-in.
             event_time: event_time.unwrap_or_default(),
             delivery_channel,
@@ -285,10 +295,10 @@ impl Body<'_> {
             otp_expires,
             valid_until,
             msg_template,
-            locale: profile.locale.and_then(Value::into_text),
+            locale: identifier(&profile.locale),
             enrollment,
-            user_id: self.user_id.and_then(Value::into_text),
-            ip_address: self.ip_address.as_ref().and_then(Value::as_text).map(str::to_owned),
+            user_id: identifier(&data.user_profile.user_id),
+            ip_address: text(&data.context.request.ip_address).map(str::to_owned),
         })
     }
 }
@@ -297,90 +307,64 @@ impl Body<'_> {
 /// sample that it publishes.
 const DEFAULT_LIFETIME: time::Duration = time::Duration::minutes(10);
 
-fn phone_number(
-    value: &Value<'_>,
-    preview: bool,
-) -> Result<Result<PhoneNumber, NotANumber>, Refusal> {
-    match value {
-        Value::Text(text) if preview && text == PREVIEW_NUMBER => Ok(Err(NotANumber::Placeholder)),
-        Value::Text(text) => Ok(PhoneNumber::parse(text).map_err(NotANumber::Invalid)),
-        // Okta's OpenAPI example has the placeholder unquoted.
-        Value::Integer(digits) if preview && *digits == PREVIEW_NUMBER => {
-            Ok(Err(NotANumber::Placeholder))
-        }
-        Value::Integer(_) => Ok(Err(NotANumber::JsonNumber)),
-        Value::Other => {
-            Err(Refusal::new(Reason::InvalidField, "data.messageProfile.phoneNumber is not text."))
-        }
-    }
+fn needed<T>(field: Option<T>, reason: Reason, name: &str) -> Result<T, Refusal> {
+    field.ok_or_else(|| Refusal::new(reason, format!("{name} is missing.")))
 }
 
-/// The passcode: text, or an integer, as in Okta's OpenAPI example.
-fn otp_code(value: Value<'_>) -> Result<String, Refusal> {
-    let code = match value {
-        Value::Text(text) => text.into_owned(),
-        Value::Integer(digits) => digits.to_owned(),
-        Value::Other => String::new(),
-    };
-    let fits = !code.trim().is_empty() && code.chars().count() <= OTP_CODE_LIMIT;
-    if fits && !code.contains(char::is_control) {
-        Ok(code)
+fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotANumber>, Refusal> {
+    let is_integer = matches!(value, Value::Integer(_));
+    let number = text_or_integer(value).ok_or_else(|| {
+        Refusal::new(Reason::InvalidField, "data.messageProfile.phoneNumber is not text.")
+    })?;
+    Ok(if preview && number == PREVIEW_NUMBER {
+        Err(NotANumber::Placeholder)
+    } else if is_integer {
+        Err(NotANumber::JsonNumber)
     } else {
-        let fix = format!(
-            "data.messageProfile.otpCode is not text of 1 to {OTP_CODE_LIMIT} characters without control characters."
-        );
-        Err(Refusal::new(Reason::InvalidOtpCode, fix))
-    }
+        PhoneNumber::parse(&number).map_err(NotANumber::Invalid)
+    })
+}
+
+fn otp_code(value: Value) -> Result<String, Refusal> {
+    text_or_integer(value)
+        .filter(|code| !code.trim().is_empty() && code.chars().count() <= OTP_CODE_LIMIT)
+        .filter(|code| !code.contains(char::is_control))
+        .ok_or_else(|| {
+            let fix = format!(
+                "data.messageProfile.otpCode is not text of 1 to {OTP_CODE_LIMIT} characters without control characters."
+            );
+            Refusal::new(Reason::InvalidOtpCode, fix)
+        })
 }
 
 fn date(
-    value: Option<Value<'_>>,
+    value: &Option<Value>,
     reason: Reason,
-    name: &'static str,
+    name: &str,
 ) -> Result<Option<OffsetDateTime>, Refusal> {
     let Some(value) = value else { return Ok(None) };
-    match value.as_text().map(|text| OffsetDateTime::parse(text, &Rfc3339)) {
-        Some(Ok(date)) => Ok(Some(date)),
-        _ => Err(Refusal::new(
-            reason,
-            format!("{name} is not a date of the form 2026-01-31T12:00:00.000Z."),
-        )),
+    let date = value.text().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    date.map(Some).ok_or_else(|| {
+        Refusal::new(reason, format!("{name} is not a date of the form 2026-01-31T12:00:00.000Z."))
+    })
+}
+
+/// Okta's OpenAPI example has the passcode and the number unquoted.
+fn text_or_integer(value: Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Object(_) | Value::Other => None,
     }
 }
 
-fn missing(reason: Reason, name: &str) -> Refusal {
-    Refusal::new(reason, format!("{name} is missing."))
+fn text(value: &Option<Value>) -> Option<&str> {
+    value.as_ref()?.text()
 }
 
-/// A field's value. Never fails to read, so that a wrong type is refused by the field's name.
-enum Value<'a> {
-    Text(Cow<'a, str>),
-    /// A whole number that is not negative, as its digits.
-    Integer(&'a str),
-    Other,
-}
-
-impl Value<'_> {
-    fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Integer(_) | Self::Other => None,
-        }
-    }
-
-    /// The value of an identifier; an empty one identifies nothing.
-    fn into_text(self) -> Option<String> {
-        match self {
-            Self::Text(text) if !text.is_empty() => Some(text.into_owned()),
-            _ => None,
-        }
-    }
-}
-
-fn value(field: Option<Json<'_>>) -> Option<Value<'_>> {
-    let field = field?;
-    let digits = || field.digits().map(Value::Integer);
-    Some(field.text().map(Value::Text).or_else(digits).unwrap_or(Value::Other))
+/// The value of an identifier; an empty one identifies nothing.
+fn identifier(value: &Option<Value>) -> Option<String> {
+    text(value).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -459,6 +443,8 @@ mod tests {
         let request = read(&envelope(r#""phoneNumber":15550100123,"otpCode":11111"#)).unwrap();
         assert_eq!(request.otp_code, "11111");
         assert_eq!(request.phone_number, Err(NotANumber::JsonNumber));
+        let longest = envelope(r#""phoneNumber":"+15550100123","otpCode":18446744073709551615"#);
+        assert_eq!(read(&longest).unwrap().otp_code, "18446744073709551615");
         let unquoted =
             PREVIEW.replace(r#""9876543210""#, "9876543210").replace(r#""11111""#, "11111");
         assert_eq!(read(&unquoted).unwrap().phone_number, Err(NotANumber::Placeholder));
@@ -495,6 +481,7 @@ mod tests {
             (format!(r#"{number},"otpCode":"{}""#, "1".repeat(33)), InvalidOtpCode),
             (format!(r#"{number},"otpCode":-1"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":1.5"#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":18446744073709551616"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":{{"a":[1]}}"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":"1","otpExpires":"soon""#), InvalidOtpExpires),
             (format!(r#"{number},"otpCode":"1","otpExpires":1700000000"#), InvalidOtpExpires),
@@ -559,15 +546,33 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded_where_it_counts_and_not_in_strings() {
-        let nested = |levels: usize| {
-            format!(r#"{{"x":{}{},{}"#, "[".repeat(levels - 1), "]".repeat(levels - 1), &BARE[1..])
+    fn what_is_not_read_may_be_nested_as_deep_as_the_body_is_long() {
+        let deep = |open: &str, close: &str| {
+            let levels = (BODY_LIMIT - 200) / (open.len() + close.len());
+            [open.repeat(levels), "0".into(), close.repeat(levels)].concat()
         };
-        assert!(read(&nested(NESTING_LIMIT)).is_ok());
-        assert_eq!(reason(&nested(NESTING_LIMIT + 1)), Reason::InvalidJson);
+        for value in [deep("[", "]"), deep(r#"{"a":"#, "}")] {
+            assert!(read(&BARE.replacen('{', &format!(r#"{{"x":{value},"#), 1)).is_ok());
+            // Nobody looks into a value of the wrong type either.
+            let number = BARE.replace(r#""+15550100123""#, &value);
+            assert_eq!(reason(&number), Reason::InvalidField);
+            assert_eq!(reason(&format!(r#"{{"data":[{value}]}}"#)), Reason::InvalidField);
+        }
         assert_eq!(reason(&"[".repeat(BODY_LIMIT)), Reason::InvalidJson);
-        let text = format!(r#"{{"x":"\"{}",{}"#, "[".repeat(100), &BARE[1..]);
-        assert!(read(&text).is_ok());
+        assert_eq!(reason(&r#"{"data":"#.repeat(BODY_LIMIT / 8)), Reason::InvalidJson);
+    }
+
+    #[test]
+    fn every_escape_is_read_in_every_text() {
+        let body =
+            PREVIEW.replace("SMS", r"\u0053M\u0053").replace("(HOOK)", r#"\/\"\\\n\ud83d\ude00"#);
+        let body = body.replace("otpCode", r"otp\u0043ode").replace("/generate", r"\/generate");
+        let body = parse(body.as_bytes()).unwrap();
+        assert!(body.is_preview());
+        let request = body.into_request().unwrap();
+        assert_eq!(request.delivery_channel.as_deref(), Some("SMS"));
+        assert_eq!(request.msg_template.as_deref(), Some("/\"\\\n😀Your code is 11111"));
+        assert_eq!(request.otp_code, "11111");
     }
 
     #[test]
@@ -576,20 +581,26 @@ mod tests {
         assert_eq!(reason(&twice), Reason::DuplicateField);
         let twice = BARE.replace(r#""data""#, r#""data":null,"data""#);
         assert_eq!(reason(&twice), Reason::DuplicateField);
+        let twice = BARE.replace(r#""otpCode""#, r#""otpCode":"1","otp\u0043ode""#);
+        assert_eq!(reason(&twice), Reason::DuplicateField);
+        let twice = PREVIEW.replace(r#""userId""#, r#""userId":7,"userId""#);
+        assert_eq!(reason(&twice), Reason::DuplicateField);
         let twice = BARE.replace(r#""otpCode""#, r#""color":"red","color":"blue","otpCode""#);
         assert!(read(&twice).is_ok());
     }
 
     #[test]
-    fn a_refusal_tells_line_and_column() {
+    fn a_refusal_tells_the_field_or_line_and_column() {
         for (body, fix) in [
             ("{\n\"data\" 5}", "The body is not JSON: see line 2, column 8."),
-            ("{\n\"data\": 5}", "A field is not of its type: see line 2, column 9."),
-            ("{\n\"data\":[]}", "A field is not of its type: see line 2, column 7."),
+            ("{}\n{}", "The body is not JSON: see line 2, column 1."),
             (
                 "{\"data\":{},\n\"data\":{}, \"x\":1}",
-                "A field is there twice: see line 2, column 9.",
+                "A field is there twice: see line 2, column 6.",
             ),
+            ("5", "The body is not an object."),
+            ("{\"data\": 5}", "data is not an object."),
+            ("{\"data\":{\"messageProfile\":[]}}", "data.messageProfile is not an object."),
         ] {
             assert_eq!(read(body).unwrap_err().fix, fix, "{body}");
         }

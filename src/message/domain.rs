@@ -1,7 +1,5 @@
 //! The line by which a browser knows that a passcode is for its page.
 
-use std::fmt;
-
 use super::fits;
 
 /// The host whose sign-in page a passcode is for.
@@ -22,35 +20,26 @@ pub struct Domain(String);
 
 /// Why a text is not the name of a host. Worded to follow the name of the setting; says what to do,
 /// never the text itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDomain {
     /// It holds what belongs to a URL.
+    #[error("must be a host's name alone: leave out scheme, user, port and path")]
     MoreThanHost,
     /// It has more than 253 characters.
+    #[error("must have at most 253 characters")]
     Length,
     /// A label is empty, has more than 63 characters, or holds something else than letters and
     /// digits in ASCII, and hyphens between them.
+    #[error(
+        "must be letters, digits and hyphens between single dots, as in login.example.com (other letters in their xn-- form)"
+    )]
     Label,
     /// It is one label, and not `localhost`.
+    #[error("must be the whole name, as login.example.com, or localhost")]
     OneLabel,
     /// Its last label does not begin with a letter, as in an address.
+    #[error("must be a name, not an address")]
     Address,
-}
-
-impl fmt::Display for InvalidDomain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MoreThanHost => {
-                "must be a host's name alone: leave out scheme, user, port and path"
-            }
-            Self::Length => "must have at most 253 characters",
-            Self::Label => {
-                "must be letters, digits and hyphens between single dots, as in login.example.com (other letters in their xn-- form)"
-            }
-            Self::OneLabel => "must be the whole name, as login.example.com, or localhost",
-            Self::Address => "must be a name, not an address",
-        })
-    }
 }
 
 impl Domain {

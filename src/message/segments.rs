@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(count(Encoding::Gsm7, &"€".repeat(80)), 1);
         assert_eq!(count(Encoding::Gsm7, &("€".repeat(80) + "x")), 2);
         // 306 septets fill two parts, unless the 153rd and the 154th are one character.
-        let text = |before, after| "x".repeat(before) + "[" + &"x".repeat(after);
+        let text = |before, after| ["x".repeat(before), "[".into(), "x".repeat(after)].concat();
         assert_eq!(count(Encoding::Gsm7, &text(151, 153)), 2);
         assert_eq!(count(Encoding::Gsm7, &text(152, 152)), 3);
         assert_eq!(count(Encoding::Gsm7, &text(152, 151)), 2);
@@ -162,7 +162,7 @@ mod tests {
     fn a_surrogate_pair_is_not_split() {
         assert_eq!(count(Encoding::Ucs2, &"😀".repeat(35)), 1);
         assert_eq!(count(Encoding::Ucs2, &"😀".repeat(36)), 2);
-        let text = |before, after| "x".repeat(before) + "😀" + &"x".repeat(after);
+        let text = |before, after| ["x".repeat(before), "😀".into(), "x".repeat(after)].concat();
         assert_eq!(count(Encoding::Ucs2, &text(65, 67)), 2);
         assert_eq!(count(Encoding::Ucs2, &text(66, 66)), 3);
         assert_eq!(count(Encoding::Ucs2, &text(66, 65)), 2);
@@ -180,7 +180,7 @@ mod tests {
             text in "[a-z€\\[]{0,400}|\\PC{0,200}",
             more in "[a-z€\\[]{0,200}|\\PC{0,200}|😀{0,40}",
         ) {
-            let (before, after) = (segments(&text), segments(&(text.clone() + &more)));
+            let (before, after) = (segments(&text), segments(&[&*text, &more].concat()));
             prop_assert!(before.count >= 1);
             prop_assert!(before.count <= after.count);
             prop_assert!(before.encoding == Encoding::Gsm7 || after.encoding == Encoding::Ucs2);

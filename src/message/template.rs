@@ -1,7 +1,5 @@
 //! A text with placeholders.
 
-use std::fmt;
-
 use super::{MESSAGE_LIMIT, Passcode, fits};
 
 /// What stands for the passcode. `${code}` is Okta's; in Okta's own text it has normally been filled
@@ -37,32 +35,21 @@ pub struct Template {
 
 /// Why a text is no template. Worded to follow the name of the setting; of the text it shows at
 /// most the name in a placeholder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     /// The passcode would not be in the message.
+    #[error("has no ${{code}}: put it where the passcode goes")]
     NoCode,
     /// A `${…}` that stands for nothing. The name is what it begins with of letters and digits in
     /// ASCII, `.` and `_`, at most 32 of them; a `…` follows if that is not all.
+    #[error("has ${{{0}}}, which is none of ${{code}}, ${{minutes}} and ${{org}}")]
     UnknownPlaceholder(String),
     /// A `${` without its `}`.
+    #[error("has a ${{ without its }}: add it")]
     Unclosed,
     /// It has more than [`MESSAGE_LIMIT`] UTF-16 code units.
+    #[error("is too long: cut it to {MESSAGE_LIMIT} characters (UTF-16 code units)")]
     TooLong,
-}
-
-impl fmt::Display for InvalidTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCode => f.write_str("has no ${code}: put it where the passcode goes"),
-            Self::UnknownPlaceholder(name) => {
-                write!(f, "has ${{{name}}}, which is none of ${{code}}, ${{minutes}} and ${{org}}")
-            }
-            Self::Unclosed => f.write_str("has a ${ without its }: add it"),
-            Self::TooLong => {
-                write!(f, "is too long: cut it to {MESSAGE_LIMIT} characters (UTF-16 code units)")
-            }
-        }
-    }
 }
 
 impl Template {

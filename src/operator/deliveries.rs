@@ -2,76 +2,105 @@
 //! either way, and nothing here asks the store: it is handed what it shows.
 
 mod ask;
-mod html;
 mod page;
 mod tally;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use std::num::NonZero;
 
-pub use self::ask::{Filter, filter, wants_html};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+
+pub use self::ask::Query;
 pub use self::page::{View, page};
-use crate::handled::Response;
-use crate::json::write::{Object, digits};
-use crate::numbering::Region;
+use super::json;
+use crate::ports::{Response, date};
 use crate::records::code::{self, Code};
-use crate::records::{Delivery, Moment, Status};
-use crate::trace_context::hex;
+use crate::records::{Accepted, Delivery, Moment, Status};
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
 
 /// One message.
 pub fn json_one(delivery: &Delivery) -> Response {
-    let mut body = String::new();
-    look_up(delivery, Object::new(&mut body));
-    super::json(200, body)
+    json(200, &OneDelivery::of(delivery))
 }
 
-/// Messages, in the order in which they are given: the newest first.
+/// The messages, in the order in which they are given: the newest first.
 pub fn json_list(deliveries: &[Delivery]) -> Response {
-    let mut body = String::new();
-    let mut answer = Object::new(&mut body);
-    let mut list = answer.list("deliveries");
-    for delivery in deliveries {
-        look_up(delivery, list.object());
+    #[derive(Serialize)]
+    struct List<'a> {
+        deliveries: Vec<OneDelivery<'a>>,
+        count: usize,
     }
-    drop(list);
-    answer.number("count", deliveries.len() as u64);
-    drop(answer);
-    let mut response = super::json(200, body);
-    response.headers.push((VARY.0, VARY.1.into()));
-    response
+    let count = deliveries.len();
+    json(200, &List { deliveries: deliveries.iter().map(OneDelivery::of).collect(), count })
 }
-
-/// The page is at the same address.
-const VARY: (&str, &str) = ("vary", "Accept");
 
 /// A message in JSON. What is not known is left out.
-#[inline(never)]
-fn look_up(delivery: &Delivery, mut to: Object<'_>) {
-    let (accepted, reported) = (delivery.accepted.as_ref(), delivery.reported.as_ref());
-    let trouble = trouble(delivery);
-    let accepted_at = accepted.and_then(|accepted| rfc3339(accepted.at));
-    let reported_at = reported.and_then(|reported| rfc3339(reported.at));
-    let trace = accepted.and_then(|accepted| accepted.trace);
-    to.text("messageId", delivery.message_id.as_str())
-        .text("status", delivery.status().name())
-        .text("acceptedAt", accepted_at.as_deref())
-        .text("reportedAt", reported_at.as_deref())
-        .number("timeToReportMs", milliseconds_to_report(delivery))
-        .number("code", reported.and_then(|reported| reported.code).map(u64::from))
-        .text("meaning", trouble.map(|code| code.meaning))
-        .text("fix", trouble.map(|code| code.fix));
-    if let Some(accepted) = accepted {
-        to.text("oktaEventId", accepted.event_id.as_deref())
-            .text("requestType", accepted.request_type.as_deref())
-            .text("country", accepted.region.as_ref().map(Region::code))
-            .text("senderType", accepted.sender_type.name())
-            .number("attempts", u64::from(accepted.attempts))
-            .number("segments", u64::from(accepted.segments))
-            .text("numberHash", hex(&accepted.number).as_str())
-            .text("traceId", trace.map(|trace| hex(&trace.trace_id)).as_deref());
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneDelivery<'a> {
+    message_id: &'a str,
+    status: &'static str,
+    accepted_at: Option<String>,
+    reported_at: Option<String>,
+    time_to_report_ms: Option<u64>,
+    code: Option<u16>,
+    meaning: Option<&'static str>,
+    fix: Option<&'static str>,
+    #[serde(flatten)]
+    sent: Option<Sent<'a>>,
+}
+
+/// What the hook saw of a message.
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    okta_event_id: Option<&'a str>,
+    request_type: Option<&'a str>,
+    country: Option<&'a str>,
+    sender_type: &'static str,
+    attempts: u32,
+    segments: u32,
+    number_hash: String,
+    trace_id: Option<String>,
+}
+
+impl<'a> OneDelivery<'a> {
+    fn of(delivery: &'a Delivery) -> Self {
+        let (accepted, reported) = (delivery.accepted.as_ref(), delivery.reported.as_ref());
+        let trouble = trouble(delivery);
+        Self {
+            message_id: &delivery.message_id,
+            status: delivery.status().name(),
+            accepted_at: accepted.map(|accepted| rfc3339(accepted.at)),
+            reported_at: reported.map(|reported| rfc3339(reported.at)),
+            time_to_report_ms: milliseconds_to_report(delivery),
+            code: reported.and_then(|reported| reported.code),
+            meaning: trouble.map(|code| code.meaning),
+            fix: trouble.map(|code| code.fix),
+            sent: accepted.map(Sent::of),
+        }
+    }
+}
+
+impl<'a> Sent<'a> {
+    fn of(accepted: &'a Accepted) -> Self {
+        Self {
+            okta_event_id: accepted.event_id.as_deref(),
+            request_type: accepted.request_type.as_deref(),
+            country: accepted.region.as_ref().map(|region| region.code()),
+            sender_type: accepted.sender_type.name(),
+            attempts: accepted.attempts,
+            segments: accepted.segments,
+            number_hash: HEXLOWER.encode(&accepted.number),
+            trace_id: accepted.trace.map(|trace| HEXLOWER.encode(&trace.trace_id)),
+        }
     }
 }
 
@@ -87,15 +116,15 @@ fn milliseconds_to_report(delivery: &Delivery) -> Option<u64> {
     delivery.time_to_report().map(|time| time.as_millis() as u64)
 }
 
-/// In UTC, and always with milliseconds, so that text sorts by time. None after the year 9999.
-fn rfc3339(moment: Moment) -> Option<String> {
-    let seconds = i64::try_from(moment / 1000).ok()?;
-    let seconds = OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(&Rfc3339).ok()?;
-    let mut text = seconds.strip_suffix('Z')?.to_owned();
-    text.push('.');
-    digits(&mut text, moment % 1000, 3);
-    text.push('Z');
-    Some(text)
+/// RFC 3339 with three digits of the second, always: so text sorts by time.
+const TO_THE_MILLISECOND: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second { decimal_digits: NonZero::new(3) })
+    .encode();
+
+/// In UTC, to the millisecond.
+fn rfc3339(moment: Moment) -> String {
+    // Every date up to the year 9999 has this form.
+    date(moment).format(&Iso8601::<TO_THE_MILLISECOND>).unwrap_or_default()
 }
 
 #[cfg(test)]

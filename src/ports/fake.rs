@@ -18,9 +18,8 @@ pub type Answers = VecDeque<(Duration, Result<FakeAnswer, SendError>)>;
 
 /// A host whose clock stands still but for sleeps and for what its answers take.
 pub struct FakeHost {
-    pub variables: BTreeMap<&'static str, &'static str>,
-    /// Names of the variables that were read, in order.
-    pub read: RefCell<Vec<&'static str>>,
+    /// `<unavailable>` stands for one that the host can't read.
+    pub variables: BTreeMap<&'static str, String>,
     pub now: OffsetDateTime,
     pub instant: Cell<Instant>,
     /// What the next requests bring, each with the time that it takes.
@@ -71,18 +70,18 @@ impl Default for FakeHost {
     fn default() -> Self {
         Self {
             variables: BTreeMap::from([
-                ("okta_basic_secret", "supersecret"),
+                ("okta_user", "okta".into()),
+                ("okta_basic_secret", "supersecret".into()),
                 (
                     "acs_connection_string",
-                    "endpoint=https://contoso.communication.azure.com/;accesskey=pw==",
+                    "endpoint=https://contoso.communication.azure.com/;accesskey=pw==".into(),
                 ),
-                ("acs_from_shortcode", "12345"),
-                ("extra_outbound_host", "https://*.communication.azure.com"),
-                ("okta_oauth_host", "https://*.communication.azure.com"),
-                ("report_oauth_host", "https://*.communication.azure.com"),
-                ("applicationinsights_host", "https://*.communication.azure.com"),
+                ("acs_from_shortcode", "12345".into()),
+                ("settings", "limits = { per_number = \"\", per_prefix = \"\" }".into()),
+                ("outbound_host1", "https://*.communication.azure.com".into()),
+                ("outbound_host2", "https://*.communication.azure.com".into()),
+                ("outbound_host3", "https://*.communication.azure.com".into()),
             ]),
-            read: RefCell::default(),
             now: datetime!(2026-01-31 12:00:00 UTC),
             instant: Cell::new(Instant(Duration::from_secs(1000))),
             answers: RefCell::new(VecDeque::from([FakeAnswer::accepted("id-1")])),
@@ -110,9 +109,22 @@ impl FakeHost {
         }
     }
 
-    pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.insert(name, value);
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.insert(name, value.into());
         self
+    }
+
+    /// With this settings document. Limits that have a default are off unless it says so.
+    pub fn with_settings(self, document: &str) -> Self {
+        let off = "limits.per_number = \"\"\nlimits.per_prefix = \"\"\n";
+        let document =
+            if document.contains("limits") { document.into() } else { [off, document].concat() };
+        self.with("settings", &document)
+    }
+
+    /// With this secrets document.
+    pub fn with_secrets(self, document: &str) -> Self {
+        self.with("secrets", document)
     }
 
     pub fn answering(
@@ -147,11 +159,10 @@ impl FakeHost {
 }
 
 impl Variables for FakeHost {
-    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable> {
-        self.read.borrow_mut().push(name);
+    fn get(&self, name: &str) -> Result<String, VariableUnavailable> {
         match self.variables.get(name) {
-            Some(&"<unavailable>") => Err(VariableUnavailable),
-            value => Ok(value.copied().unwrap_or_default()),
+            Some(value) if value == "<unavailable>" => Err(VariableUnavailable),
+            value => Ok(value.cloned().unwrap_or_default()),
         }
     }
 }

@@ -1,12 +1,9 @@
 //! The ports on WASI 0.2 and Spin's variables.
 //!
-//! What has served its purpose is not given back ([`mem::forget`]): each handle would be a call to the host,
-//! which has all of them back a moment later, when the instance ends. What somebody may wait for is given
-//! back, such as a body that has not been read to its end.
+//! A handle is given back to the host when it is dropped. The host takes a child before its parent only, such
+//! as a stream before its body: Rust drops locals in the reverse order, and fields in order.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::mem;
-use std::ops::Range;
+use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use ::wasi::clocks::{monotonic_clock, wall_clock};
@@ -22,35 +19,13 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
     OutgoingRequest, RequestOptions, Scheme,
 };
-use crate::config::{self, GROUPS};
 
 /// The host of this component.
 pub struct Host;
 
-/// The variables of one request: each group is read when the first of its variables is, and kept.
-#[derive(Default)]
-pub struct Settings {
-    groups: [OnceCell<Option<Values>>; GROUPS.len()],
-    /// After the variable that was read last.
-    place: Cell<(usize, usize)>,
-}
-
-struct Values {
-    text: String,
-    places: Vec<Range<usize>>,
-}
-
-impl Variables for Settings {
-    fn get(&self, name: &'static str) -> Result<&str, VariableUnavailable> {
-        let (group, at) = config::find(name, self.place.get()).ok_or(VariableUnavailable)?;
-        self.place.set((group, at + 1));
-        let values = self.groups[group].get_or_init(|| {
-            let text = spin_sdk::variables::get(GROUPS[group].name).ok()?;
-            let places = GROUPS[group].values(&text)?;
-            Some(Values { text, places })
-        });
-        let Values { text, places } = values.as_ref().ok_or(VariableUnavailable)?;
-        Ok(&text[places[at].clone()])
+impl Variables for Host {
+    fn get(&self, name: &str) -> Result<String, VariableUnavailable> {
+        spin_sdk::variables::get(name).map_err(|_| VariableUnavailable)
     }
 }
 
@@ -199,7 +174,6 @@ impl Log for Host {
                 break; // Nobody listens.
             }
         }
-        mem::forget(stdout);
     }
 }
 
@@ -243,7 +217,6 @@ fn read_whole(
             return Err(BodyError::TooLarge);
         }
     }
-    mem::forget((waiting, stream, body));
     Ok(bytes)
 }
 
@@ -252,21 +225,12 @@ pub struct Inbound {
     // Before the request that they are of: a child goes first.
     headers: OnceCell<Fields>,
     request: IncomingRequest,
-    is_read: bool,
 }
 
 impl Inbound {
     /// Takes the host's request.
     pub(crate) fn new(request: IncomingRequest) -> Self {
-        Self { headers: OnceCell::new(), request, is_read: false }
-    }
-
-    /// Is done with the request. It is given back if its body has not been read: the client's next one waits
-    /// for that.
-    pub(crate) fn end(self) {
-        if self.is_read {
-            mem::forget(self);
-        }
+        Self { headers: OnceCell::new(), request }
     }
 }
 
@@ -314,9 +278,7 @@ impl Body for Inbound {
             return Err(BodyError::TooLarge);
         }
         let body = self.request.consume().map_err(|()| BodyError::Broken)?;
-        let bytes = read_whole(body, promised, limit, until)?;
-        self.is_read = true;
-        Ok(bytes)
+        read_whole(body, promised, limit, until)
     }
 }
 
@@ -339,7 +301,6 @@ impl HttpClient for Host {
             return Err(SendError::Late);
         }
         let response = answer.get();
-        mem::forget((ready, deadline, answer));
         match response {
             Some(Ok(Ok(response))) => {
                 Ok(Box::new(Response { status: response.status(), rest: Some(response) }))
@@ -432,8 +393,6 @@ impl Body for Response {
     fn read(&mut self, limit: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
         let rest = self.rest.take().ok_or(BodyError::Broken)?;
         let body = rest.consume().map_err(|()| BodyError::Broken)?;
-        let bytes = read_whole(body, None, limit, until)?;
-        mem::forget(rest);
-        Ok(bytes)
+        read_whole(body, None, limit, until)
     }
 }

@@ -1,9 +1,173 @@
-//! What is Azure Communication Services': connection string, signature, the SMS request and its
-//! answer, and the two roads that a message may take. Knows nothing of Okta.
+//! Azure Communication Services (ACS): one message to one recipient through one resource, and the
+//! repeats that fit into its turn. Whose turn it is, and for how long, the room above says. Knows
+//! nothing of Okta.
 //!
 //! Facts are from Microsoft's REST API specification of `Sms` 2021-03-07 and its page "Authenticate
 //! to Azure Communication Services" (HMAC).
 
+pub mod answer;
 pub mod connection_string;
+pub mod repeatability;
+mod request;
 pub mod signature;
-pub mod sms;
+
+use std::time::Duration;
+
+use super::{Attempt, Candidate, Message, SHORTEST_ATTEMPT};
+use crate::ports::{Instant, Ports};
+use crate::refusal::{Reason, Refusal};
+
+use self::answer::Verdict;
+use self::connection_string::ConnectionString;
+use self::request::Request;
+
+/// The name of the provider that has no other: that of the variable `acs_connection_string`.
+pub const DEFAULT_NAME: &str = "acs";
+
+/// The `api-version` where none is configured: the one that Microsoft's SDKs send.
+pub const DEFAULT_API_VERSION: &str = "2021-03-07";
+
+/// The wait before the second attempt; it doubles from then on.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// A resource, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct Acs {
+    /// The resource.
+    pub resource: ConnectionString,
+    /// `api-version` of the REST API: see [`is_api_version`].
+    pub api_version: String,
+}
+
+impl Acs {
+    /// Whether both are one resource, be it by its other key.
+    pub fn is_same_resource(&self, other: &Self) -> bool {
+        self.resource.authority == other.resource.authority
+    }
+}
+
+/// Whether a text can be an `api-version`. It goes into the request's target, which is signed to the
+/// letter.
+pub fn is_api_version(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// A provider's turn with a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    /// Whose turn it is.
+    pub candidate: Candidate<'a>,
+    /// When the turn ends at the latest.
+    pub until: Instant,
+    /// When the hook's whole time for sending ends: the end of the turn once the head of an answer has
+    /// said 202, after which the message does not fail over.
+    pub deadline: Instant,
+    /// Whether the message is tried again as long as that can help and fits. A provider that is not
+    /// patient leaves what was not sent to the other one at once, and tries once more only where ACS
+    /// may have taken the message: the repeat, which is harmless with the same resource only, may settle
+    /// that. One that has said 202 is patient from then on.
+    pub patient: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// The turn of a provider after which there is no other.
+    pub fn alone(candidate: Candidate<'a>, until: Instant) -> Self {
+        Self { candidate, until, deadline: until, patient: true }
+    }
+}
+
+/// What became of a message in one turn.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// The attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// The last status that ACS gave: the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// ACS's error code for the whole request, letters only, where it gave one.
+    pub error_code: Option<String>,
+    /// When the first attempt began.
+    pub started: Instant,
+    /// When the last one ended; with none, when it would have begun.
+    pub ended: Instant,
+    /// The message id, which ACS may leave out, or why the message is not known to be sent.
+    pub result: Result<Option<String>, Refusal>,
+    /// ACS may have taken the message in one of the attempts, whatever came after.
+    pub may_be_sent: bool,
+    /// The provider stood in the way, not the message.
+    pub provider_failed: bool,
+    /// Another provider may do: this one failed, and in no attempt has it said that it took the message.
+    pub may_fail_over: bool,
+}
+
+/// Sends a message, again where a second attempt can help and fits the turn.
+///
+/// The request is the same in every attempt, so that ACS sends its message once whatever got lost.
+pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
+    let mut turn = *turn;
+    let started = ports.clock.instant();
+    let request = Request::new(turn.candidate, message, ports.clock.time_at(started));
+
+    let mut backoff = FIRST_BACKOFF;
+    let mut attempts = Vec::new();
+    let (mut may_be_sent, mut most_likely_sent) = (false, false);
+    let mut verdict = Verdict::refused(None, no_time_left());
+    let (mut next, mut ended) = (started, started);
+    // An attempt without the time to hear of it would send a message and deny it.
+    while next.plus(SHORTEST_ATTEMPT) <= turn.until {
+        let started = if attempts.is_empty() {
+            started
+        } else {
+            ports.clock.sleep(next);
+            ports.clock.instant()
+        };
+        verdict = match request.send(ports.http, turn.until) {
+            Ok(answer) => answer::understand(answer, &turn, ports),
+            Err(error) => answer::without(error, turn.candidate),
+        };
+        ended = ports.clock.instant();
+        attempts.push(Attempt {
+            provider: turn.candidate.provider.name.clone(),
+            authority: turn.candidate.provider.acs.resource.authority.clone(),
+            started,
+            elapsed: ended.since(started),
+            status: verdict.status,
+            accepted: verdict.result.is_ok(),
+        });
+        may_be_sent |= verdict.may_be_sent;
+        if verdict.most_likely_sent {
+            most_likely_sent = true;
+            (turn.until, turn.patient) = (turn.deadline, true);
+        }
+        let Some(wait) = verdict.again_after else { break };
+        // 409 says that this resource is at work on the message.
+        let settled = attempts.len() > 1 && verdict.status != Some(409);
+        if !turn.patient && (settled || !verdict.may_be_sent) {
+            break;
+        }
+        // The longer of both: a `Retry-After: 0` is no invitation to hammer.
+        next = ended.plus(wait.max(backoff));
+        backoff *= 2;
+    }
+    Tried {
+        attempts,
+        status: verdict.status,
+        error_code: verdict.error_code,
+        started,
+        ended,
+        result: verdict.result,
+        may_be_sent,
+        provider_failed: verdict.provider_failed,
+        may_fail_over: verdict.provider_failed && !most_likely_sent,
+    }
+}
+
+fn no_time_left() -> Refusal {
+    Refusal::new(
+        Reason::DeadlineExceeded,
+        "The request took so long to arrive that no time was left to ask ACS. Nothing was sent.",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! The codes at the beginning of `deliveryStatusDetails`: what each means, and what helps ("Troubleshooting
+//! The codes at the beginning of `deliveryStatusDetails`: what each means, and what to do ("Troubleshooting
 //! in Azure Communication Services", SMS error codes; the newest of three revisions).
 
-/// The carrier gives no delivery reports, so that the message may have been delivered. (Older revisions of
-/// the page call it "Message Delivery Timeout".) No failure.
+/// The carrier gives no delivery reports, so the message may have been delivered: this is no failure. (Older
+/// revisions of the page call it "Message Delivery Timeout".)
 pub const NO_REPORTS: u16 = 5002;
 
 /// What a code means.
@@ -12,7 +12,7 @@ pub struct Code {
     pub number: u16,
     /// What happened.
     pub meaning: &'static str,
-    /// What helps.
+    /// What the operator can do.
     pub fix: &'static str,
 }
 
@@ -21,9 +21,9 @@ pub struct Code {
 pub const CODES: &[Code] = &[
     code(2000, "delivered", "nothing to do"),
     code(4000, "blocked as fraud", "look at what the message says, then ask Azure support"),
-    code(4001, "the sender is not valid", "look at acs_senders and acs_from_shortcode"),
+    code(4001, "the sender is not valid", "look at providers.senders and acs_from_shortcode"),
     code(4002, "the recipient's number is not valid", "have the person enrol the number again"),
-    code(4003, "the sender can't reach the recipient's country", "give the country another sender in acs_senders"),
+    code(4003, "the sender can't reach the recipient's country", "give the country another sender in providers.senders"),
     code(4004, "the recipient's number does not exist", "have the person enrol another number"),
     code(4005, "blocked by the carrier", "look at the text and at the sender's registration with the carrier"),
     code(4006, "the phone could not be reached", "have the person try again: it is off or without network"),

@@ -1,41 +1,43 @@
-//! What hooks tell those after them of the two roads: when each failed, and whether it is down.
+//! What hooks tell those after them of the two providers: when each failed, and whether it is down.
 //! Times are those of day, in milliseconds since 1970: an instance lives for one request, and its
 //! monotonic clock with it.
+//!
+//! Each provider's health is kept by its name, so that one that takes another's place does not
+//! inherit its failures.
 
-use crate::providers::acs::sms::Road;
+use serde::{Deserialize, Serialize};
 
-/// How many failures put a road down.
+use crate::ports::{Store, StoreUnavailable};
+
+/// How many failures put a provider down.
 pub const FAILURES: usize = 5;
 
 /// The time within which they must come, in milliseconds.
 pub const FAILURE_WINDOW_MS: u64 = 30_000;
 
-/// For how long a road that is down, or fails as it is probed, is left alone, in milliseconds.
+/// For how long a provider that is down, or fails as it is probed, is left alone, in milliseconds.
 pub const PROBE_EVERY_MS: u64 = 5_000;
 
-/// The first byte: another one is another format.
-const VERSION: u8 = 1;
+/// Where the health of both is kept. The number at its end changes with [`Health`].
+pub(crate) const KEY: &str = "okta-telephony-acs/health/1";
 
-/// The numbers of one road.
-const NUMBERS: usize = FAILURES + 1;
-
-/// The record of one road.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+/// The health of one provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
     /// When it failed last, oldest first; 0 where it did not.
     failures: [u64; FAILURES],
-    /// When a road that is down may be probed; 0 where it is up.
+    /// When a provider that is down may be probed; 0 where it is up.
     next_probe: u64,
 }
 
-impl Record {
-    /// The road has failed too often, and no attempt has succeeded since.
+impl Health {
+    /// The provider has failed too often, and no attempt has succeeded since.
     pub fn is_down(&self) -> bool {
         self.next_probe != 0
     }
 
-    /// Whether the next hook is the probe of a road that is down. A probe that is further off than
-    /// probes are apart was set before the clock went back, and is due.
+    /// Whether the next hook is the probe of a provider that is down. A probe that is further off
+    /// than probes are apart was set before the clock went back, and is due.
     pub fn probe_is_due(&self, now: u64) -> bool {
         now >= self.next_probe || self.next_probe - now > PROBE_EVERY_MS
     }
@@ -57,42 +59,75 @@ impl Record {
     }
 }
 
-/// The records of both roads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Records([Record; 2]);
+/// Reads the health of the providers with these names. One of which nothing is known, or nothing
+/// that can be read, is well.
+pub fn read(store: &dyn Store, names: [&str; 2]) -> Result<[Health; 2], StoreUnavailable> {
+    let bytes = store.get(KEY)?.unwrap_or_default();
+    let known: Vec<(&str, Health)> = postcard::from_bytes(&bytes).unwrap_or_default();
+    let of = |name| known.iter().find(|(known, _)| *known == name).map(|(_, health)| *health);
+    Ok(names.map(|name| of(name).unwrap_or_default()))
+}
 
-impl Records {
-    /// Reads what [`Records::bytes`] wrote. What is anything else is empty.
-    pub fn parse(bytes: &[u8]) -> Self {
-        let mut records = Self::default();
-        if bytes.len() != Self::LENGTH || bytes[0] != VERSION {
-            return records;
-        }
-        for (record, bytes) in records.0.iter_mut().zip(bytes[1..].chunks_exact(8 * NUMBERS)) {
-            let numbers = record.failures.iter_mut().chain([&mut record.next_probe]);
-            for (number, bytes) in numbers.zip(bytes.chunks_exact(8)) {
-                *number = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+/// Writes the health of the providers with these names, in the place of all that was known.
+pub fn write(
+    store: &dyn Store,
+    names: [&str; 2],
+    healths: [Health; 2],
+) -> Result<(), StoreUnavailable> {
+    let known: Vec<_> = names.into_iter().zip(healths).collect();
+    store.set(KEY, &postcard::to_allocvec(&known).map_err(|_| StoreUnavailable)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::FakeStore;
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    fn store(bytes: Vec<u8>) -> FakeStore {
+        FakeStore(RefCell::new(Some(BTreeMap::from([(KEY.into(), bytes)]))))
+    }
+
+    fn failed() -> Health {
+        let mut health = Health::default();
+        health.fail(1_000_000);
+        health
+    }
+
+    #[test]
+    fn a_provider_that_takes_anothers_place_does_not_inherit_its_failures() {
+        let store = store(Vec::new());
+        write(&store, ["a", "b"], [failed(), Health::default()]).unwrap();
+        assert_eq!(read(&store, ["a", "b"]), Ok([failed(), Health::default()]));
+        assert_eq!(read(&store, ["b", "a"]), Ok([Health::default(), failed()]));
+        assert_eq!(read(&store, ["c", "b"]), Ok([Health::default(); 2]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stored_bytes_are_read_and_what_is_read_can_fail(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..120),
+                prop::collection::vec(any::<u8>(), 0..120).prop_map(|rest| [b"\x01\x01a", &*rest].concat()),
+            ],
+            now: u64,
+        ) {
+            for mut health in read(&store(bytes), ["a", "b"]).unwrap() {
+                let _ = health.probe_is_due(now);
+                health.fail(now);
+                health.put_probe_off(now);
+                prop_assert!(health.is_down());
             }
         }
-        records
-    }
 
-    /// For the store: the version, then of each road its failures and its next probe, big-endian.
-    pub fn bytes(&self) -> Vec<u8> {
-        let numbers =
-            self.0.iter().flat_map(|record| record.failures.iter().chain([&record.next_probe]));
-        let mut bytes = Vec::with_capacity(Self::LENGTH);
-        bytes.push(VERSION);
-        for number in numbers {
-            bytes.extend_from_slice(&number.to_be_bytes());
+        #[test]
+        fn what_is_written_is_read(failures: [u64; FAILURES], next_probe: u64) {
+            let health = Health { failures, next_probe };
+            let store = store(Vec::new());
+            write(&store, ["a", "b"], [Health::default(), health]).unwrap();
+            prop_assert_eq!(read(&store, ["a", "b"]), Ok([Health::default(), health]));
         }
-        bytes
-    }
-
-    const LENGTH: usize = 1 + 2 * 8 * NUMBERS;
-
-    /// The record of a road.
-    pub fn of(&mut self, road: Road) -> &mut Record {
-        &mut self.0[road as usize]
     }
 }

@@ -1,74 +1,86 @@
-//! Where records are kept: a fixed number of buckets in the store `records`, which never grows.
+//! Where the records are kept: a fixed number of buckets in the store `records`, which never grows.
 //!
 //! # What is stored
 //!
-//! Two values for each bucket, `okta-telephony-acs.accepted.1.N` and `okta-telephony-acs.reported.1.N`, with
-//! at most 32 entries each. Hooks write the first and the receiver of reports the second, so that a report
-//! that comes while its hook still writes is not lost. There is a bucket for each 32 of `record_slots`, and
-//! a message's is told by a hash of its id. An entry has at most 300 bytes: 6 MB for 10,000 slots.
+//! Each bucket has two values, `okta-telephony-acs.accepted.1.N` and `okta-telephony-acs.reported.1.N`, with
+//! at most 32 messages each. Hooks write the first and the receiver of reports writes the second, so that a
+//! report which comes while its hook still writes is not lost. There is one bucket for each 32 of
+//! `records.slots`, and a hash of the message's id says which one is the message's.
+//!
+//! A message takes at most 265 bytes of the first value and 81 of the second, and as Okta's and ACS's ids are
+//! today about 140 and 67. For 10,000 slots that is at most 3.5 MB, and usually 2.1 MB.
 //!
 //! # What makes room
 //!
-//! In a full bucket the oldest message makes room, by when ACS took it. Hashes fill buckets unevenly: of
-//! the newest `record_slots` messages, 93 in 100 are there. What is older than `record_max_age` is not
-//! shown, and goes with the next write to its bucket. Another number of slots makes other buckets: what is
-//! in them already is listed, as far as they are the same, but found by its id no more.
+//! In a full bucket the oldest message makes room, by the time at which ACS accepted it. Hashes fill buckets
+//! unevenly: of the newest `records.slots` messages, 93 in 100 are there. What is older than
+//! `records.max_age` is not shown, and goes with the next write to its bucket. Another number of slots means
+//! another number of buckets: messages from before are still listed, as far as their buckets still exist,
+//! but are no longer found by their ids.
 //!
 //! # What may be lost
 //!
-//! The store has no atomic change. Of two writes to one bucket in the same moment one is lost: with 10,000
-//! slots, 300 messages a second and a store that takes a millisecond, 1 in 1,000. A hook's work after its
-//! answer may be cut off by the host. A message that lacks its first half still has its second.
+//! The store has no atomic change, so of two writes to one bucket at the same moment one is lost: with 10,000
+//! slots, 300 messages a second and a store that takes a millisecond, 1 in 1,000. The host may also end a
+//! hook before it has written its record, after the answer. A message that has lost its first half still has
+//! its second.
+//!
+//! # What a hook costs
+//!
+//! After the answer: one read and one write of the store `records`, and one read of the local store, where
+//! [`Breaker`] keeps its mark. Every 200 ms, one hook also writes that mark twice.
 
-use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, in_order};
+use super::breaker::Breaker;
+use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, value};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
-use crate::records::breaker::Guarded;
 
-/// How many entries a bucket holds.
+/// How many messages a bucket holds.
 const ENTRIES: usize = 32;
 
-/// The first byte of a value: another one is another format. A record has no names in it, so one with
-/// another field, or with the same in another order, is another format, too.
+/// The version of the values. Postcard writes no names, so a record with another field, or with the same
+/// fields in another order, needs another version.
 const VERSION: u8 = 1;
 
-/// The bytes of an entry before its record: its length without itself, whose it is, and when it was.
-const HEAD: usize = 2 + TAG + 8;
-
-/// The bytes of a hash by which messages in a bucket are told apart.
-const TAG: usize = 16;
-
-/// The time that all the buckets of a list or a batch may take. Event Grid waits 30 seconds.
+/// How long one request may read and write buckets one after the other. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(15);
 
 const DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
-     a minute: look at the stores that the host's runtime configuration gives them, or set record_slots to 0";
+     a minute: look at the stores that the host's runtime configuration gives them, or set records.slots to 0";
 
 const SLOW: &str = "the key-value store records took longer than 15 seconds for all that one request needs of it: give \
-     it a faster one, lower record_slots, or lower the event subscription's --max-events-per-batch";
+     it a faster one, lower records.slots, or lower the event subscription's --max-events-per-batch";
 
 /// The records, as one request sees them.
+///
+/// Two breakers stand before the store. Writes may hang while reads do not, as with a Redis that fails over
+/// (`CLIENT PAUSE … WRITE`), and those who only read would then keep telling the others that all is well.
 pub struct Records<'a> {
-    store: Guarded<'a>,
+    store: &'a dyn Store,
+    /// Before what only reads.
+    reads: Breaker<'a>,
+    /// Before what writes, together with what it must read first.
+    writes: Breaker<'a>,
     clock: &'a dyn Clock,
-    /// Until when buckets are read one after the other.
+    /// When no more buckets are read.
     until: Instant,
     bounds: Bounds,
     now: Moment,
 }
 
-/// What became of a report.
+/// What the records say to a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// What the hook saw of the message.
     pub accepted: Option<Accepted>,
-    /// It says what was not known; otherwise it is a duplicate, or older than what is known.
+    /// The report says something new. Otherwise it is a duplicate, or older than what is known.
     pub news: bool,
 }
 
@@ -77,7 +89,9 @@ impl<'a> Records<'a> {
     pub fn new(bounds: Bounds, ports: Ports<'a>) -> Self {
         let now = ports.clock.instant();
         Self {
-            store: Guarded::records(ports),
+            store: ports.records,
+            reads: Breaker::new("okta-telephony-acs/breaker/records/reads", ports),
+            writes: Breaker::new("okta-telephony-acs/breaker/records/writes", ports),
             clock: ports.clock,
             until: now.plus(TIME),
             bounds,
@@ -85,12 +99,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Whether this request has found out that the store hangs or fails: it says so in the log.
+    /// Whether this request has found out that the store hangs or fails. Such a request says so in the log.
     pub fn found_down(&self) -> bool {
-        self.store.found_down()
+        self.reads.found_down() || self.writes.found_down()
     }
 
-    /// What the operator does where this request has not read or written all that it should.
+    /// What the operator can do if this request could not read or write all that it should.
     pub fn fix(&self) -> &'static str {
         let late = self.clock.instant() >= self.until;
         if late && !self.found_down() { SLOW } else { DOWN }
@@ -98,90 +112,80 @@ impl<'a> Records<'a> {
 
     /// Remembers what the hook saw of a message.
     pub fn accept(&self, message_id: &str, accepted: &Accepted) -> Result<(), StoreUnavailable> {
-        let place = self.place(message_id);
-        let key = key(Half::Accepted, place.bucket);
-        let value = self.store.get(&key)?.unwrap_or_default();
-        let mut bucket = Bucket::parse(&value, self.oldest());
-        // A hook that Okta calls twice has one message, which ACS took the first time.
-        let known = bucket.find(place.tag).and_then(Entry::record::<Accepted>);
-        let at = known.map_or(accepted.at, |known| known.at.min(accepted.at));
-        let accepted = Accepted { at, ..accepted.clone() };
-        bucket.put(Entry::new(place.tag, at, message_id, &accepted));
-        self.store.set(&key, &bucket.bytes())
+        let key = key(Half::Accepted, self.bucket_of(message_id));
+        let write = || {
+            let mut bucket: Bucket<Accepted> = self.bucket(self.store.get(&key)?);
+            // A hook that Okta calls twice has one message, which ACS accepted the first time.
+            let known = bucket.get(message_id).map(|entry| entry.record.at);
+            let at = known.map_or(accepted.at, |known| known.min(accepted.at));
+            put(&mut bucket, message_id, at, Accepted { at, ..accepted.clone() });
+            self.store.set(&key, &value::write(VERSION, &bucket))
+        };
+        self.writes.run(write).map_err(|_| StoreUnavailable)
     }
 
-    /// Remembers what reports say of messages, each by its id, and says what became of each: `None` where the
-    /// store failed, or the time was over, before it was written down. A bucket is read and written once, however many of them are
-    /// for it.
+    /// Remembers what reports say of messages, each by the message's id. For each report, `None` means that
+    /// it is not remembered, because the store failed or the time was over.
+    ///
+    /// A bucket is read and written once, however many of the reports belong to it.
     pub fn report(&self, reports: &[(&str, Reported)]) -> Vec<Option<Told>> {
-        let places: Vec<_> = reports.iter().map(|(message_id, _)| self.place(message_id)).collect();
-        let buckets: Vec<_> = places.iter().map(|place| place.bucket.into()).collect();
-        let by_bucket = in_order(&buckets);
-        let mut groups: Vec<_> =
-            by_bucket.chunk_by(|a, b| places[*a].bucket == places[*b].bucket).collect();
-        // Begun elsewhere each time: if the time is too short for all, repeats get to the rest.
-        let begin = self.now % groups.len().max(1) as u64;
-        groups.rotate_left(begin as usize);
+        let mut by_bucket = BTreeMap::<u32, Vec<usize>>::new();
+        for (at, (message_id, _)) in reports.iter().enumerate() {
+            by_bucket.entry(self.bucket_of(message_id)).or_default().push(at);
+        }
+        let mut by_bucket: Vec<_> = by_bucket.into_iter().collect();
+        // Each time another bucket is the first: if the time is too short for all, repeats get to the rest.
+        let first = self.now % by_bucket.len().max(1) as u64;
+        by_bucket.rotate_left(first as usize);
         let mut told = vec![None; reports.len()];
-        for group in groups {
+        for (bucket, of_bucket) in by_bucket {
             if self.clock.instant() >= self.until {
                 break;
             }
-            let of_bucket = group.iter().map(|&at| (places[at].tag, &reports[at]));
-            let Ok(of_bucket) = self.report_to(places[group[0]].bucket, of_bucket) else { break };
-            for (&at, this) in group.iter().zip(of_bucket) {
-                told[at] = Some(this);
+            let these = of_bucket.iter().map(|&at| &reports[at]);
+            let Ok(answers) = self.report_to(bucket, these) else { break };
+            for (at, answer) in of_bucket.into_iter().zip(answers) {
+                told[at] = Some(answer);
             }
         }
         told
     }
 
-    /// Remembers what reports say of messages of one bucket.
+    /// Remembers what reports say of the messages of one bucket.
     fn report_to<'r>(
         &self,
         bucket: u32,
-        reports: impl Iterator<Item = ([u8; TAG], &'r (&'r str, Reported))>,
+        reports: impl Iterator<Item = &'r (&'r str, Reported)>,
     ) -> Result<Vec<Told>, StoreUnavailable> {
-        let value = self.store.get(&key(Half::Accepted, bucket))?.unwrap_or_default();
-        let accepted = Bucket::parse(&value, self.oldest());
-        let key = key(Half::Reported, bucket);
-        let value = self.store.get(&key)?.unwrap_or_default();
-        let mut reported = Bucket::parse(&value, self.oldest());
+        let accepted: Bucket<Accepted> = self.read(Half::Accepted, bucket)?;
+        let mut reported: Bucket<Reported> = self.read(Half::Reported, bucket)?;
         let mut told = Vec::new();
-        for (tag, (message_id, report)) in reports {
-            let known = reported.find(tag).and_then(Entry::record::<Reported>);
-            let accepted = accepted.find(tag).and_then(Entry::record::<Accepted>);
-            let news = known.is_none_or(|known| report.goes_over(&known));
+        for (message_id, report) in reports {
+            let accepted = accepted.get(*message_id).map(|entry| entry.record.clone());
+            let known = reported.get(*message_id);
+            let news = known.is_none_or(|known| report.supersedes(&known.record));
             if news {
-                // By when its message was taken, so that both halves make room together; never by a
-                // date that is still to come, or it would never make room.
+                // By the time of the message, so that both halves make room together. Never by a time that
+                // is still to come, or the report would never make room.
                 let when = accepted.as_ref().map_or(report.at, |accepted| accepted.at);
-                reported.put(Entry::new(tag, when.min(self.now), message_id, report));
+                put(&mut reported, message_id, when.min(self.now), report.clone());
             }
             told.push(Told { accepted, news });
         }
         if told.iter().any(|told| told.news) {
-            self.store.set(&key, &reported.bytes())?;
+            let (key, value) = (key(Half::Reported, bucket), value::write(VERSION, &reported));
+            self.writes.run(|| self.store.set(&key, &value)).map_err(|_| StoreUnavailable)?;
         }
         Ok(told)
     }
 
     /// What is known of a message.
     pub fn find(&self, message_id: &str) -> Result<Option<Delivery>, StoreUnavailable> {
-        let place = self.place(message_id);
-        let half = |half| -> Result<_, StoreUnavailable> {
-            let value = self.store.get(&key(half, place.bucket))?.unwrap_or_default();
-            let bucket = Bucket::parse(&value, self.oldest());
-            Ok(bucket.find(place.tag).map(|entry| entry.record.clone().into_owned()))
-        };
-        let (accepted, reported) = (half(Half::Accepted)?, half(Half::Reported)?);
-        let delivery = Delivery {
-            message_id: message_id.to_owned(),
-            accepted: accepted.as_deref().and_then(record),
-            reported: reported.as_deref().and_then(record),
-        };
-        let known = delivery.accepted.is_some() || delivery.reported.is_some();
-        Ok(known.then_some(delivery))
+        let bucket = self.bucket_of(message_id);
+        let accepted = self.read(Half::Accepted, bucket)?.remove(message_id);
+        let reported = self.read(Half::Reported, bucket)?.remove(message_id);
+        let known = accepted.is_some() || reported.is_some();
+        Ok(known.then(|| delivery(message_id.to_owned(), accepted, reported)))
     }
 
     /// The newest messages, the newest first. Reads all buckets.
@@ -190,44 +194,28 @@ impl<'a> Records<'a> {
         limit: usize,
         status: Option<Status>,
     ) -> Result<Vec<Delivery>, StoreUnavailable> {
-        let mut newest = Vec::new();
         let keep_newest = |newest: &mut Vec<Delivery>| {
-            let keys: Vec<_> = newest.iter().map(|delivery| u64::MAX - delivery.at()).collect();
-            let mut rest: Vec<_> = std::mem::take(newest).into_iter().map(Some).collect();
-            let kept = in_order(&keys).into_iter().take(limit);
-            newest.extend(kept.filter_map(|at| rest[at].take()));
+            newest.sort_by_key(|delivery| Reverse(delivery.at()));
+            newest.truncate(limit);
         };
+        let mut newest = Vec::new();
         for bucket in 0..self.buckets() {
             if self.clock.instant() >= self.until {
                 return Err(StoreUnavailable);
             }
-            let [accepted, reported] = [Half::Accepted, Half::Reported]
-                .map(|half| Ok(self.store.get(&key(half, bucket))?.unwrap_or_default()));
-            let (accepted, reported) = (accepted?, reported?);
-            let accepted = Bucket::parse(&accepted, self.oldest());
-            let mut reported = Bucket::parse(&reported, self.oldest());
-            let mut deliveries = Vec::with_capacity(accepted.0.len());
-            for entry in &accepted.0 {
-                let other = reported.take(entry.tag);
-                deliveries.push(Delivery {
-                    message_id: entry.message_id().unwrap_or_default(),
-                    accepted: entry.record(),
-                    reported: other.as_ref().and_then(Entry::record),
-                });
-            }
-            for entry in &reported.0 {
-                deliveries.push(Delivery {
-                    message_id: entry.message_id().unwrap_or_default(),
-                    accepted: None,
-                    reported: entry.record(),
-                });
-            }
-            newest.extend(deliveries.into_iter().filter(|delivery| {
-                // What can't be read is as if it were not there.
-                !delivery.message_id.is_empty()
-                    && (delivery.accepted.is_some() || delivery.reported.is_some())
-                    && status.is_none_or(|status| delivery.status() == status)
-            }));
+            let accepted = self.read(Half::Accepted, bucket)?;
+            let mut reported = self.read(Half::Reported, bucket)?;
+            let mut of_bucket: Vec<_> = accepted
+                .into_iter()
+                .map(|(id, entry)| {
+                    let report = reported.remove(&id);
+                    delivery(id, Some(entry), report)
+                })
+                .collect();
+            of_bucket
+                .extend(reported.into_iter().map(|(id, entry)| delivery(id, None, Some(entry))));
+            of_bucket.retain(|delivery| status.is_none_or(|status| delivery.status() == status));
+            newest.append(&mut of_bucket);
             if newest.len() > 2 * limit {
                 keep_newest(&mut newest);
             }
@@ -236,28 +224,36 @@ impl<'a> Records<'a> {
         Ok(newest)
     }
 
-    /// The moment before which everything is forgotten.
-    fn oldest(&self) -> Moment {
-        self.now.saturating_sub(u64::from(self.bounds.max_age) * 1000)
+    /// Half of a bucket, for a request that only reads it or has read it before it writes.
+    fn read<T: DeserializeOwned>(
+        &self,
+        half: Half,
+        bucket: u32,
+    ) -> Result<Bucket<T>, StoreUnavailable> {
+        let key = key(half, bucket);
+        let value = self.reads.run(|| self.store.get(&key)).map_err(|_| StoreUnavailable)?;
+        Ok(self.bucket(value))
+    }
+
+    /// The messages of a value that are not too old. A value that cannot be read has none.
+    fn bucket<T: DeserializeOwned>(&self, value: Option<Vec<u8>>) -> Bucket<T> {
+        let oldest = self.now.saturating_sub(u64::from(self.bounds.max_age) * 1000);
+        let mut bucket: Bucket<T> = value
+            .and_then(|value| value::read(VERSION, &value))
+            .filter(|bucket: &Bucket<T>| bucket.len() <= ENTRIES)
+            .unwrap_or_default();
+        bucket.retain(|_, entry| entry.when >= oldest);
+        bucket
     }
 
     fn buckets(&self) -> u32 {
         self.bounds.slots.div_ceil(ENTRIES as u32)
     }
 
-    fn place(&self, message_id: &str) -> Place {
+    fn bucket_of(&self, message_id: &str) -> u32 {
         let hash = Sha256::digest(message_id.as_bytes());
-        // A hash has 32 bytes.
-        let (tag, rest) = hash.split_first_chunk().expect("a hash is longer");
-        let bucket = rest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-        Place { tag: *tag, bucket: bucket % self.buckets() }
+        u32::from_be_bytes(*hash.first_chunk().expect("a hash is longer")) % self.buckets()
     }
-}
-
-/// Where a message's record is.
-struct Place {
-    bucket: u32,
-    tag: [u8; TAG],
 }
 
 /// Which half of the records.
@@ -273,117 +269,51 @@ fn key(half: Half, bucket: u32) -> String {
         Half::Accepted => "accepted",
         Half::Reported => "reported",
     };
-    ["okta-telephony-acs.", half, ".1.", &bucket.to_string()].concat()
+    format!("okta-telephony-acs.{half}.1.{bucket}")
 }
 
-/// The entries of a bucket that are not too old.
-struct Bucket<'a>(Vec<Entry<'a>>);
+/// Half of a bucket: records by message id.
+type Bucket<T> = BTreeMap<String, Entry<T>>;
 
-impl<'a> Bucket<'a> {
-    /// Reads what [`Bucket::bytes`] wrote, as far as it can be read.
-    fn parse(bytes: &'a [u8], oldest: Moment) -> Self {
-        let mut entries = Vec::new();
-        let Some((&VERSION, mut rest)) = bytes.split_first() else { return Self(entries) };
-        while let Some((entry, after)) = Entry::parse(rest)
-            && entries.len() < ENTRIES
-        {
-            if entry.when >= oldest {
-                entries.push(entry);
-            }
-            rest = after;
-        }
-        Self(entries)
-    }
-
-    fn find(&self, tag: [u8; TAG]) -> Option<&Entry<'a>> {
-        self.0.iter().find(|entry| entry.tag == tag)
-    }
-
-    fn take(&mut self, tag: [u8; TAG]) -> Option<Entry<'a>> {
-        let at = self.0.iter().position(|entry| entry.tag == tag)?;
-        Some(self.0.swap_remove(at))
-    }
-
-    /// Puts an entry in, in the place of its message's old one. In a full bucket the oldest one makes room,
-    /// be it this one.
-    fn put(&mut self, entry: Entry<'a>) {
-        self.take(entry.tag);
-        self.0.push(entry);
-        if self.0.len() > ENTRIES {
-            let oldest = self.0.iter().enumerate().min_by_key(|(_, entry)| entry.when);
-            let oldest = oldest.map_or(0, |(at, _)| at);
-            self.0.swap_remove(oldest);
-        }
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let length = self.0.iter().map(|entry| HEAD + entry.record.len()).sum::<usize>();
-        let mut bytes = Vec::with_capacity(1 + length);
-        bytes.push(VERSION);
-        for entry in &self.0 {
-            // 300 bytes at most.
-            let length = u16::try_from(TAG + 8 + entry.record.len()).unwrap_or(0);
-            bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(&entry.tag);
-            bytes.extend_from_slice(&entry.when.to_be_bytes());
-            bytes.extend_from_slice(&entry.record);
-        }
-        bytes
-    }
-}
-
-/// A message in a bucket.
-struct Entry<'a> {
-    tag: [u8; TAG],
+/// Half of the record of a message.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry<T> {
+    /// The message's age, by which it makes room.
     when: Moment,
-    /// The message's id and its record, in postcard's format.
-    record: Cow<'a, [u8]>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Record<T> {
-    message_id: String,
     record: T,
 }
 
-impl<'a> Entry<'a> {
-    fn new(tag: [u8; TAG], when: Moment, message_id: &str, record: &impl Serialize) -> Self {
-        let record = Record { message_id: message_id.to_owned(), record };
-        // Texts, numbers and options: nothing in them can fail to serialize.
-        Self { tag, when, record: Cow::Owned(postcard::to_allocvec(&record).unwrap_or_default()) }
-    }
-
-    fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (length, rest) = bytes.split_first_chunk()?;
-        let (entry, after) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        let (tag, entry) = entry.split_first_chunk()?;
-        let (when, record) = entry.split_first_chunk()?;
-        let when = u64::from_be_bytes(*when);
-        Some((Self { tag: *tag, when, record: Cow::Borrowed(record) }, after))
-    }
-
-    fn message_id(&self) -> Option<String> {
-        // It comes first, and what follows it is left alone.
-        postcard::take_from_bytes(&self.record).ok().map(|(message_id, _)| message_id)
-    }
-
-    fn record<T: DeserializeOwned>(&self) -> Option<T> {
-        record(&self.record)
+/// Puts a record in the place of the message's former one. In a full bucket the oldest record makes room,
+/// which may be this one.
+fn put<T>(bucket: &mut Bucket<T>, message_id: &str, when: Moment, record: T) {
+    bucket.insert(message_id.to_owned(), Entry { when, record });
+    if bucket.len() > ENTRIES {
+        let oldest = bucket.iter().min_by_key(|(_, entry)| entry.when).map(|(id, _)| id.clone());
+        oldest.map(|id| bucket.remove(&id));
     }
 }
 
-fn record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    postcard::from_bytes(bytes).ok().map(|Record { record, .. }| record)
+fn delivery(
+    message_id: String,
+    accepted: Option<Entry<Accepted>>,
+    reported: Option<Entry<Reported>>,
+) -> Delivery {
+    Delivery {
+        message_id,
+        accepted: accepted.map(|entry| entry.record),
+        reported: reported.map(|entry| entry.record),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numbering::Region;
     use crate::ports::fake::FakeHost;
-    use crate::sender::SenderType;
+    use crate::sender::SenderKind;
+    use numbering::Region;
     use proptest::prelude::*;
-    use std::collections::{BTreeMap, HashSet};
+    use std::collections::HashSet;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     const BOUNDS: Bounds = Bounds { slots: 100, max_age: 3600 };
 
@@ -393,7 +323,7 @@ mod tests {
             event_id: Some("uS58_71kJ".into()),
             request_type: Some("com.okta.user.telephony.mfa-verification".into()),
             region: Region::parse("GB"),
-            sender_type: SenderType::Alphanumeric,
+            sender_type: SenderKind::Alphanumeric,
             attempts: 2,
             segments: 1,
             number: [7; 16],
@@ -455,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn at_one_moment_delivered_goes_over_failed() {
+    fn of_two_reports_from_one_moment_the_delivered_one_holds() {
         let host = FakeHost::default();
         let records = Records::new(BOUNDS, host.ports());
         let now = records.now;
@@ -590,14 +520,9 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_is_told_and_another_format_is_empty() {
+    fn a_store_that_fails_is_told() {
         let host = FakeHost::default();
         let records = Records::new(BOUNDS, host.ports());
-        records.accept("a", &accepted(records.now)).unwrap();
-        for value in host.records.0.borrow_mut().as_mut().unwrap().values_mut() {
-            value[0] = VERSION + 1;
-        }
-        assert_eq!(records.find("a"), Ok(None));
         host.records.0.replace(None);
         assert_eq!(records.accept("a", &accepted(1)), Err(StoreUnavailable));
         assert_eq!(records.report(&[("a", delivered(1))]), [None]);
@@ -610,32 +535,121 @@ mod tests {
         let trace = Some(crate::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
         let accepted =
             Accepted { event_id: Some("e".into()), request_type: None, trace, ..accepted(300) };
-        let entry = Entry::new([5; TAG], 6, "a", &accepted);
-        let record = [
-            &b"\x01a\xac\x02\x01\x01e\x00\x01\x02GB\x03\x02\x01"[..],
-            &[7; 16],
-            b"\x01",
-            &[8; 16],
-            &[9; 8],
-        ]
-        .concat();
-        let length = [0, (TAG + 8 + record.len()) as u8];
-        let when = 6u64.to_be_bytes();
-        let value = [&[VERSION][..], &length, &[5; TAG], &when, &record].concat();
-        assert_eq!((VERSION, Bucket(vec![entry]).bytes()), (1, value));
-        let entry = Entry::new([5; TAG], 6, "a", &failed(300, 4005));
-        assert_eq!(*entry.record, *b"\x01a\xac\x02\x00\x01\xa5\x1f");
+        let bucket = Bucket::from([("a".to_owned(), Entry { when: 6, record: accepted })]);
+        let record = b"\x01\x01a\x06\xac\x02\x01\x01e\x00\x01\x02GB\x03\x02\x01";
+        let expected = [&[VERSION], &record[..], &[7; 16], b"\x01", &[8; 16], &[9; 8]].concat();
+        assert_eq!((VERSION, value::write(VERSION, &bucket)), (1, expected));
+        let bucket = Bucket::from([("a".to_owned(), Entry { when: 6, record: failed(300, 4005) })]);
+        assert_eq!(value::write(VERSION, &bucket), b"\x01\x01\x01a\x06\xac\x02\x00\x01\xa5\x1f");
     }
 
     #[test]
-    fn a_record_that_can_not_be_read_is_not_there() {
+    fn a_message_takes_as_many_bytes_as_the_documentation_says() {
+        // 64 characters are the most of an identifier, and 42 bits of milliseconds last until 2109.
+        let (id, at) = ("a".repeat(64), (1 << 42) - 1);
+        let largest = Accepted {
+            at,
+            event_id: Some(id.clone()),
+            request_type: Some(id.clone()),
+            attempts: u32::MAX,
+            segments: u32::MAX,
+            trace: Some(crate::trace_context::Trace { trace_id: [255; 16], span_id: [255; 8] }),
+            ..accepted(at)
+        };
+        let size = |bytes: Vec<u8>| bytes.len() - value::write(VERSION, &Bucket::<u8>::new()).len();
+        let accepted_size = |id: &str, record| {
+            size(value::write(
+                VERSION,
+                &Bucket::from([(id.to_owned(), Entry { when: at, record })]),
+            ))
+        };
+        let reported_size = |id: &str, record| {
+            size(value::write(
+                VERSION,
+                &Bucket::from([(id.to_owned(), Entry { when: at, record })]),
+            ))
+        };
+        let usual = "20261124092252f6fa287e-9087-4137-a6ef-123456789012";
+        assert_eq!(
+            [
+                accepted_size(&id, largest),
+                reported_size(&id, failed(at, 9999)),
+                accepted_size(usual, accepted(at)),
+                reported_size(usual, delivered(at)),
+            ],
+            [265, 81, 140, 67]
+        );
+    }
+
+    #[test]
+    fn a_value_that_can_not_be_read_or_has_too_many_messages_is_empty_and_is_replaced() {
         let host = FakeHost::default();
         let records = Records::new(BOUNDS, host.ports());
-        let place = records.place("a");
-        let bucket = Bucket(vec![Entry::new(place.tag, records.now, "a", &records.now)]);
-        Store::set(&host.records, &key(Half::Accepted, place.bucket), &bucket.bytes()).unwrap();
-        assert_eq!(records.find("a"), Ok(None));
-        assert_eq!(records.newest(10, None), Ok(Vec::new()));
+        let key = key(Half::Accepted, records.bucket_of("a"));
+        let bucket = |messages: usize| -> Bucket<Accepted> {
+            let entry = |at| Entry { when: records.now, record: accepted(at) };
+            ["a".to_owned()]
+                .into_iter()
+                .chain((1..messages).map(|at| format!("id-{at}")))
+                .map(|id| (id, entry(records.now)))
+                .collect()
+        };
+        let another_type = Bucket::from([("a".to_owned(), Entry { when: records.now, record: 7 })]);
+        for (value, known) in [
+            (value::write(VERSION, &bucket(ENTRIES)), true),
+            (value::write(VERSION, &bucket(ENTRIES + 1)), false),
+            (value::write(VERSION + 1, &bucket(1)), false),
+            (value::write(VERSION, &another_type), false),
+            (Vec::new(), false),
+        ] {
+            Store::set(&host.records, &key, &value).unwrap();
+            assert_eq!(records.find("a").unwrap().is_some(), known);
+            assert_eq!(records.newest(99, None).unwrap().is_empty(), !known);
+            records.accept("a", &accepted(records.now)).unwrap();
+            assert!(records.find("a").unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn a_hooks_record_costs_three_store_calls_and_five_if_it_is_watched() {
+        let host = FakeHost::default();
+        let local_calls = || {
+            host.store_calls.take();
+            let records = Records::new(BOUNDS, host.ports());
+            records.accept("a", &accepted(records.now)).unwrap();
+            host.store_calls.borrow().iter().map(|call| call[..3].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(local_calls(), ["get", "set", "set"], "besides a get and a set of records");
+        assert_eq!(local_calls(), ["get"]);
+    }
+
+    /// A store whose writes never come back.
+    struct WritesHang;
+
+    impl Store for WritesHang {
+        fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+            Ok(None)
+        }
+
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
+            // As far as the caller can tell: nothing after it is done.
+            resume_unwind(Box::new(()))
+        }
+    }
+
+    #[test]
+    fn of_writes_that_hang_few_wait_although_others_read_and_come_back() {
+        let mut host = FakeHost::default();
+        let mut inside = 0;
+        for _ in 0..300 * 5 {
+            host.now += Duration::from_micros(3333);
+            let ports = Ports { records: &WritesHang, ..host.ports() };
+            assert_eq!(Records::new(BOUNDS, ports).find("a"), Ok(None));
+            let records = Records::new(BOUNDS, ports);
+            let accept = AssertUnwindSafe(|| records.accept("a", &accepted(records.now)));
+            inside += usize::from(catch_unwind(accept).is_err());
+        }
+        assert!((100..=215).contains(&inside), "{inside}");
     }
 
     /// 50,000 messages and as many reports, each report 40 messages after its own, through 1,000 slots.
@@ -681,12 +695,12 @@ mod tests {
             assert_eq!(delivery.accepted, Some(accepted(start + at * 10)));
             assert_eq!(delivery.reported, Some(report_of(at)));
             assert_eq!(records.find(&id(at)).unwrap().as_ref(), Some(delivery));
-            let bucket = oldest_of_bucket.entry(records.place(&id(at)).bucket).or_insert(at);
+            let bucket = oldest_of_bucket.entry(records.bucket_of(&id(at))).or_insert(at);
             *bucket = at.min(*bucket);
         }
         // Whatever is gone is older than all that its bucket still holds.
         for at in (0..MESSAGES).filter(|at| !seen.contains(at)) {
-            assert!(at < oldest_of_bucket[&records.place(&id(at)).bucket], "{at}");
+            assert!(at < oldest_of_bucket[&records.bucket_of(&id(at))], "{at}");
         }
         let share = (MESSAGES - 1000..MESSAGES).filter(|at| seen.contains(at)).count();
         println!("{largest} bytes; of the newest 1,000 messages {share} are there");
@@ -702,13 +716,17 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_bucket(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let host = FakeHost::default();
+            let records = Records::new(Bounds { slots: 1, max_age: u32::MAX }, host.ports());
             let bytes = [vec![VERSION], bytes].concat();
-            let bucket = Bucket::parse(&bytes, 0);
-            for entry in &bucket.0 {
-                let _ = (entry.message_id(), entry.record::<Accepted>(), entry.record::<Reported>());
+            for half in [Half::Accepted, Half::Reported] {
+                Store::set(&host.records, &key(half, 0), &bytes).unwrap();
             }
-            let again = bucket.bytes();
-            prop_assert_eq!(Bucket::parse(&again, 0).bytes(), again);
+            prop_assert!(records.newest(99, None).unwrap().len() <= 2 * ENTRIES);
+            records.accept("a", &accepted(records.now)).unwrap();
+            records.report(&[("a", delivered(records.now))]);
+            let found = records.find("a").unwrap().unwrap();
+            prop_assert!(found.accepted.is_some() && found.reported.is_some());
         }
     }
 }

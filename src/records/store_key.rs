@@ -13,8 +13,8 @@ use sha2::Sha256;
 /// none of those begins like this.
 const LABEL: &[u8] = b"okta-telephony-acs store key 1";
 
-/// Hashes names for the store. It is made from the variable `store_secret`, or from the ACS access
-/// key where that is empty. Another secret makes other hashes, by which nothing that the store holds
+/// Hashes names for the store. It is made from the setting `store.secret`, or from the access key
+/// of the first provider where that is not set. Another secret makes other hashes, by which nothing that the store holds
 /// is found again: all counters start afresh.
 ///
 /// It is HMAC with the key already in it, which is half of the work of a hash.
@@ -59,7 +59,7 @@ mod tests {
     fn the_key_and_its_hashes_never_change() {
         let key = StoreKey::derive(b"secret");
         assert_eq!(
-            hex(&key.hash("limit", &[b"a", b"bc"])),
+            data_encoding::HEXLOWER.encode(&key.hash("limit", &[b"a", b"bc"])),
             "b47f90c8f3f702babb54b6e855fbae09fadf62fd32a7d135343ddcfcf08711d4"
         );
     }
@@ -80,9 +80,5 @@ mod tests {
     #[test]
     fn the_key_is_not_shown() {
         assert_eq!(format!("{:?}", StoreKey::derive(b"secret")), "StoreKey([redacted])");
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -14,14 +14,19 @@ mod sink;
 
 use std::time::Duration;
 
-use crate::json::read::Json;
+use serde::Deserialize;
+
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 
-pub use item::{Data, Item, Severity};
-pub use sink::{InvalidSink, Sink};
+use self::item::Envelope;
+pub use self::item::{Data, ERROR, Item, MESSAGE_LIMIT, time_span};
+pub use self::sink::{InvalidSink, Sink};
 
 /// The name of the request: a hook call.
 pub const REQUEST_NAME: &str = "POST /api/okta-telephony";
+
+/// The URL of the request.
+pub const REQUEST_URL: &str = "/api/okta-telephony";
 
 /// The name of the dependency: a message handed to ACS.
 pub const DEPENDENCY_NAME: &str = "POST /sms";
@@ -33,65 +38,29 @@ pub const EVENT_NAME: &str = "SMS delivery report";
 /// for hanging, so that a large batch of reports does not bar the hooks.
 pub const TIME: Duration = Duration::from_millis(450);
 
-/// The most items that are posted at once: one hook has two or three, a batch of delivery reports may
-/// have more than this.
+/// The most items that are posted at once: one hook has two or three, of less than a kilobyte each but for a
+/// message; a batch of delivery reports may have more than this.
 const MOST_ITEMS: usize = 500;
 
-/// The most bytes that are posted at once, save where one item alone has more.
-const MOST_BYTES: usize = 512 * 1024;
-
 /// The most bytes of an answer that are read. One without errors has about 50, each error some 100.
-const ANSWER_LIMIT: usize = 64 * 1024;
+const ANSWER_LIMIT: usize = 256 * 1024;
 
 /// How many items Application Insights took, and how many it did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Taken.
     pub accepted: u32,
-    /// Not taken: each was refused for good, or twice.
+    /// Not taken: each was refused for good, or twice, or there was no time left for it.
     pub refused: u32,
 }
 
 /// Why items could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The reason.
-    pub cause: Cause,
-    /// The status of the answer, where there was one.
-    pub status: Option<u16>,
-    /// What became of the items that were sent before. Of those that are in neither number, it is
-    /// not known whether they were taken.
-    pub sent: Sent,
-}
-
-/// The reason why items could not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The host may not call the endpoint.
-    NotAllowed,
-    /// No connection came about.
-    NotConnected,
-    /// The endpoint's certificate is not trusted.
-    Untrusted,
-    /// The connection broke before the answer had ended.
-    Broken,
-    /// The answer had not ended within [`TIME`].
-    Late,
-    /// The instrumentation key is not known, or no item is valid: 400.
-    Rejected,
-    /// The resource takes no instrumentation keys, as with `disableLocalAuth`: 401, 403.
-    Unauthorized,
-    /// The resource's quota is used up: 402 and, from older endpoints, 439.
-    OverQuota,
-    /// Too many items at once: 429.
-    Throttled,
-    /// The resource's items are taken elsewhere: 307, 308, and 404 ("ingestion is allowed only from
-    /// stamp specific endpoint", as the exporters have it).
-    Elsewhere,
-    /// Application Insights has a fault: 408, 5xx.
-    Unavailable,
-    /// What answered is not Application Insights.
-    Unexpected,
+pub enum Failure {
+    /// There was no answer, or it did not end. With [`SendError::Late`], not within [`TIME`].
+    NoAnswer(SendError),
+    /// The answer had this status and, if it is 200 or 206, a body that Application Insights does not write.
+    Answer(u16),
 }
 
 impl Failure {
@@ -99,57 +68,65 @@ impl Failure {
     /// anything that came from outside.
     pub fn log_fix(&self, sink: &Sink) -> String {
         let copy = "copy the connection string from the resource's Overview page, with the \
-                    IngestionEndpoint of its region, into applicationinsights_connection_string";
-        let allow = ["set applicationinsights_host to ", &sink.origin()].concat();
-        let (what, fix) = match self.cause {
-            Cause::NotAllowed => ("may not be called by the hook", allow.as_str()),
-            Cause::NotConnected => (
+                    IngestionEndpoint of its region, into application_insights.connection_string";
+        let allow = format!("set one of outbound_host1 to outbound_host3 to {}", sink.origin());
+        let (what, fix) = match self {
+            Self::NoAnswer(SendError::NotAllowed) => {
+                ("may not be called by the hook", allow.as_str())
+            }
+            Self::NoAnswer(SendError::NotConnected) => (
                 "could not be reached",
-                "look at the IngestionEndpoint in applicationinsights_connection_string, and at \
+                "look at the IngestionEndpoint in application_insights.connection_string, and at \
                  Azure's status",
             ),
-            Cause::Untrusted => (
+            Self::NoAnswer(SendError::Untrusted) => (
                 "has a certificate that the host does not trust",
                 "give the host current CA certificates (on SpinKube, the executor's \
                  installDefaultCACerts)",
             ),
-            Cause::Broken => (
+            Self::NoAnswer(SendError::Broken) => (
                 "broke the connection",
                 "look at Azure's status, and at what is between it and the host",
             ),
-            Cause::Late => (
+            Self::NoAnswer(SendError::Late) => (
                 "had not answered within 450 ms",
                 "use a resource in a region near the hook, and look at Azure's status",
             ),
-            Cause::Rejected => ("does not know the instrumentation key, or no item is valid", copy),
-            Cause::Unauthorized => (
+            // The exporters have it of 404: "ingestion is allowed only from stamp specific endpoint".
+            Self::Answer(307 | 308 | 404) => {
+                ("takes this resource's telemetry at another endpoint only", copy)
+            }
+            Self::Answer(400) => {
+                ("does not know the instrumentation key, or no item is valid", copy)
+            }
+            Self::Answer(401 | 403) => (
                 "takes no instrumentation keys for this resource",
                 "turn its local authentication on (disableLocalAuth: false), or empty \
-                 applicationinsights_connection_string: the hook has no other way",
+                 application_insights.connection_string: the hook has no other way",
             ),
-            Cause::OverQuota => (
+            // 439 is older endpoints'.
+            Self::Answer(402 | 439) => (
                 "takes no more telemetry for now",
                 "raise the resource's daily cap, or wait until it is reset",
             ),
-            Cause::Throttled => (
+            Self::Answer(429) => (
                 "gets too much telemetry at once",
                 "let the resource's other senders send less, or give the hook one of its own",
             ),
-            Cause::Elsewhere => ("takes this resource's telemetry at another endpoint only", copy),
-            Cause::Unavailable => {
+            Self::Answer(408 | 500..=599) => {
                 ("is not able to take telemetry right now", "look at Azure's status")
             }
-            Cause::Unexpected => (
+            Self::Answer(_) => (
                 "gave an answer that it does not give",
-                "look at whether the IngestionEndpoint in applicationinsights_connection_string is \
+                "look at whether the IngestionEndpoint in application_insights.connection_string is \
                  one of Application Insights",
             ),
         };
-        let status = match self.status {
-            Some(status) => [" (", &status.to_string(), ")"].concat(),
-            None => String::new(),
+        let status = match self {
+            Self::NoAnswer(_) => String::new(),
+            Self::Answer(status) => format!(" ({status})"),
         };
-        ["Application Insights ", what, &status, ": ", fix, "."].concat()
+        format!("Application Insights {what}{status}: {fix}.")
     }
 }
 
@@ -161,154 +138,87 @@ pub fn send(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) -> Result<Sent, F
     let mut todo: Vec<&Item<'_>> = items.iter().collect();
     for first in [true, false] {
         let mut again = Vec::new();
-        let mut rest = todo.as_slice();
-        while !rest.is_empty() {
-            if ports.clock.instant() >= until {
-                // A sink that has taken some of a large batch is not down.
-                if first && sent == Sent::default() {
-                    return Err(Failure { cause: Cause::Late, status: None, sent });
-                }
-                sent.refused += rest.len() as u32;
-                break;
-            }
-            let (body, count) = piece(sink, rest);
-            let (these, others) = rest.split_at(count);
-            rest = others;
-            let tracked = match post(sink, &body, until, ports) {
+        for piece in todo.chunks(MOST_ITEMS) {
+            let tracked = match post(sink, piece, until, ports) {
                 Ok(tracked) => tracked,
-                Err((Cause::Late, _)) if sent.accepted > 0 => {
-                    sent.refused += (count + rest.len()) as u32;
-                    break;
-                }
-                Err((cause, status)) => return Err(Failure { cause, status, sent }),
+                // A sink that has taken some of a large batch is not down.
+                Err(Failure::NoAnswer(SendError::Late)) if sent.accepted > 0 => Tracked::default(),
+                Err(failure) => return Err(failure),
             };
-            let mut settled = count as u32;
-            for (at, item) in these.iter().enumerate() {
-                if first && tracked.may_be_repeated(at) {
-                    again.push(*item);
-                    settled -= 1;
-                }
-            }
+            let repeated = if first { tracked.to_repeat(piece) } else { Vec::new() };
+            let settled = (piece.len() - repeated.len()) as u32;
             // What a server says of itself may not add up to more than it was sent.
             let accepted = tracked.items_accepted.min(settled);
             sent.accepted += accepted;
             sent.refused += settled - accepted;
+            again.extend(repeated);
         }
         todo = again;
     }
     Ok(sent)
 }
 
-/// The first of these items as the body of a post, and how many they are: one at least.
-fn piece(sink: &Sink, items: &[&Item<'_>]) -> (Vec<u8>, usize) {
-    let mut body = String::new();
-    let mut count = 0;
-    for item in items.iter().take(MOST_ITEMS) {
-        let end = body.len();
-        body.push(if count == 0 { '[' } else { ',' });
-        item.write(sink, &mut body);
-        if count > 0 && body.len() >= MOST_BYTES {
-            body.truncate(end);
-            break;
-        }
-        count += 1;
-    }
-    body.push(']');
-    (body.into_bytes(), count)
-}
-
-/// Posts one piece.
+/// Posts one piece, if there is time.
 fn post(
     sink: &Sink,
-    body: &[u8],
+    items: &[&Item<'_>],
     until: Instant,
     ports: Ports<'_>,
-) -> Result<Tracked, (Cause, Option<u16>)> {
+) -> Result<Tracked, Failure> {
+    if ports.clock.instant() >= until {
+        return Err(Failure::NoAnswer(SendError::Late));
+    }
+    let envelopes: Vec<Envelope<'_>> = items.iter().map(|item| item.envelope(sink)).collect();
+    let body = serde_json::to_vec(&envelopes).expect("text is the key of every member");
     let request = OutboundRequest {
-        method: OutboundMethod::Post(body),
+        method: OutboundMethod::Post(&body),
         tls: sink.track.tls,
         authority: &sink.track.authority,
         path_and_query: &sink.track.path_and_query,
         headers: &[("content-type", "application/json")],
     };
-    let mut answer = ports.http.send(&request, until).map_err(|error| {
-        let cause = match error {
-            SendError::NotAllowed => Cause::NotAllowed,
-            SendError::NotConnected => Cause::NotConnected,
-            SendError::Untrusted => Cause::Untrusted,
-            SendError::Broken => Cause::Broken,
-            SendError::Late => Cause::Late,
-        };
-        (cause, None)
-    })?;
+    let mut answer = ports.http.send(&request, until).map_err(Failure::NoAnswer)?;
     let status = answer.status();
-    let cause = match status {
-        200 | 206 => match answer.read(ANSWER_LIMIT, until) {
-            Ok(body) => match Tracked::parse(&body) {
-                Some(tracked) => return Ok(tracked),
-                None => Cause::Unexpected,
-            },
-            // It has an error for nearly each of hundreds of items.
-            Err(BodyError::TooLarge) if status == 206 => return Ok(Tracked::default()),
-            Err(BodyError::TooLarge) => Cause::Unexpected,
-            Err(BodyError::Late) => Cause::Late,
-            Err(BodyError::Broken) => Cause::Broken,
-        },
-        307 | 308 | 404 => Cause::Elsewhere,
-        400 => Cause::Rejected,
-        401 | 403 => Cause::Unauthorized,
-        402 | 439 => Cause::OverQuota,
-        429 => Cause::Throttled,
-        408 | 500..=599 => Cause::Unavailable,
-        _ => Cause::Unexpected,
-    };
-    Err((cause, Some(status)))
+    if !matches!(status, 200 | 206) {
+        return Err(Failure::Answer(status));
+    }
+    let body = answer.read(ANSWER_LIMIT, until).map_err(|error| match error {
+        BodyError::TooLarge => Failure::Answer(status),
+        BodyError::Late => Failure::NoAnswer(SendError::Late),
+        BodyError::Broken => Failure::NoAnswer(SendError::Broken),
+    })?;
+    serde_json::from_slice(&body).map_err(|_| Failure::Answer(status))
 }
 
 /// The answer's body: `{"itemsReceived":2,"itemsAccepted":1,"errors":[{"index":0,"statusCode":400,"message":"…"}]}`.
-#[derive(Default)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Tracked {
     items_accepted: u32,
-    errors: Vec<ItemError>,
+    /// It may be missing or null.
+    errors: Option<Vec<ItemError>>,
 }
 
 /// Why an item was not taken.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ItemError {
     index: u32,
     status_code: u16,
 }
 
-impl ItemError {
-    fn read(error: Json<'_>) -> Option<Self> {
-        let [index, status_code] = error.given(["index", "statusCode"]).ok()?;
-        Some(Self {
-            index: index?.whole()?.try_into().ok()?,
-            status_code: status_code?.whole()?.try_into().ok()?,
-        })
-    }
-}
-
 impl Tracked {
-    fn parse(body: &[u8]) -> Option<Self> {
-        let names = ["itemsAccepted", "errors"];
-        let [items_accepted, errors] = Json::parse(body).ok()?.given(names).ok()?;
-        Some(Self {
-            items_accepted: items_accepted?.whole()?.try_into().ok()?,
-            errors: match errors {
-                Some(errors) => errors.elements()?.map(ItemError::read).collect::<Option<_>>()?,
-                None => Vec::new(),
-            },
-        })
-    }
-
-    /// Whether the item at this place of the piece may be taken if it is sent once more: the statuses
-    /// after which Microsoft's exporters do so (`_RETRYABLE_STATUS_CODES`), but 401 and 403, which
-    /// half a second does not change.
-    fn may_be_repeated(&self, at: usize) -> bool {
-        self.errors.iter().any(|error| {
-            error.index as usize == at
-                && matches!(error.status_code, 408 | 429 | 500 | 502 | 503 | 504)
-        })
+    /// Those of the piece's items that may be taken if they are sent once more: the statuses after which
+    /// Microsoft's exporters do so (`_RETRYABLE_STATUS_CODES`), but 401 and 403, which half a second does not
+    /// change.
+    fn to_repeat<'a, T>(&self, piece: &[&'a T]) -> Vec<&'a T> {
+        let is_named = |at: usize| {
+            self.errors.iter().flatten().any(|error| {
+                error.index as usize == at
+                    && matches!(error.status_code, 408 | 429 | 500 | 502 | 503 | 504)
+            })
+        };
+        piece.iter().enumerate().filter(|(at, _)| is_named(*at)).map(|(_, item)| *item).collect()
     }
 }
 

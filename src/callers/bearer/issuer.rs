@@ -1,5 +1,4 @@
-//! The keys of the authorization server whose tokens the hook accepts: found, kept, and asked for
-//! again.
+//! The keys of the authorization server whose tokens are accepted: found, kept, and asked for again.
 //!
 //! Attack: a token is worth what the keys are worth. Whoever can have the hook take other keys, by
 //! metadata, by a redirect or through the store, signs his own tokens. And whoever can have each hook
@@ -7,8 +6,8 @@
 //!
 //! # Where the keys come from
 //!
-//! From `okta_oauth_jwks_uri` where that is set, else from the `jwks_uri` in the issuer's metadata,
-//! which [`discovery::Place`] finds. The place that answered is remembered, and asked first.
+//! From the setting `oauth.jwks_uri` where that is set, else from the `jwks_uri` in the issuer's metadata,
+//! which is looked for at each [`Place`](crate::records::issuer_keys::Place). The place that answered is remembered, and asked first.
 //!
 //! # How long they are kept
 //!
@@ -29,28 +28,21 @@
 //! A key that the issuer has just begun to use may be refused for a minute, if somebody had the hook
 //! ask just before.
 //!
-//! # What is stored
-//!
-//! One key for each issuer, `okta-telephony-acs/keys/` with a keyed hash of the issuer and its
-//! `okta_oauth_jwks_uri`. The value has an HMAC over all of it, and over those two: what somebody else
-//! wrote, or moved there, is not used, and the caller warns. Somebody who can write to the store can
-//! put an old value back, whose keys then live as long as they would have.
+//! They are kept as [`IssuerKeys`], under a name that is hashed with the store's key. A value that this
+//! key did not write is not used, and the caller warns.
 
 pub mod discovery;
-pub mod entry;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::callers::bearer::token::Jwks;
-use crate::ports::{Instant, Ports, StoreUnavailable};
+use crate::ports::{Instant, Ports};
+use crate::records::issuer_keys::{IssuerId, IssuerKeys, Unread};
 use crate::records::store_key::StoreKey;
-use crate::telemetry::{KEYS_STALE, KEYS_TAMPERED, STORE_UNAVAILABLE};
-use crate::trace_context::hex;
 use crate::url::{InvalidUrl, Url};
 use discovery::Found;
 pub use discovery::KeysUnavailable;
-use entry::Entry;
 
 /// The least time that asking is worth starting with.
 const SHORTEST_FETCH: Duration = Duration::from_millis(100);
@@ -112,16 +104,11 @@ impl Issuer {
         Ok(Self { url: url.to_owned(), endpoint, jwks_uri })
     }
 
-    /// The origin that is asked first for its keys, and whether that is the one of `okta_oauth_jwks_uri`.
+    /// The origin that is asked first for its keys, and whether that is the one of the
+    /// configured address of its keys.
     pub fn origin(&self) -> (bool, String) {
         let jwks_uri = self.jwks_uri.as_ref();
         (jwks_uri.is_some(), jwks_uri.unwrap_or(&self.endpoint).origin())
-    }
-
-    /// What the store knows it by.
-    fn parts(&self) -> [String; 2] {
-        let text = |url: &Url| [&url.origin(), url.path_and_query.as_str()].concat();
-        [self.url.clone(), self.jwks_uri.as_ref().map(text).unwrap_or_default()]
     }
 }
 
@@ -149,18 +136,6 @@ pub struct Warnings {
     pub fetch_failed: Option<KeysUnavailable>,
 }
 
-impl Warnings {
-    /// As the log names them.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        let names = [
-            (self.stale, KEYS_STALE),
-            (self.tampered, KEYS_TAMPERED),
-            (self.store_failed, STORE_UNAVAILABLE),
-        ];
-        names.into_iter().filter(|(there, _)| *there).map(|(_, name)| name)
-    }
-}
-
 /// The keys of an issuer, asked for if need be, until `until` at the latest. `wanted` says whether
 /// they have what a token needs.
 pub fn keys(
@@ -173,7 +148,7 @@ pub fn keys(
     let mut cache = Cache::read(issuer, key, ports);
     let now = cache.now();
     let Some(held) = cache.held(now) else {
-        if !cache.entry.may_be_needed(now) {
+        if !cache.kept.may_be_needed(now) {
             return Err(KeysUnavailable::JustFailed);
         }
         cache.announce();
@@ -181,15 +156,15 @@ pub fn keys(
         return Ok(Keys { jwks, warnings: cache.warnings, refresh_due: false });
     };
 
-    let fresh = cache.entry.is_fresh(now);
+    let fresh = cache.kept.is_fresh(now);
     let has_key = wanted(&held);
     // Who has keys to go on with leaves time for the message.
     let start = ports.clock.instant();
     let until = if has_key { start.plus(until.since(start) / 2) } else { until };
     let may_ask = if fresh {
-        !has_key && cache.entry.may_be_asked_again(now)
+        !has_key && cache.kept.may_be_asked_again(now)
     } else {
-        cache.entry.may_be_renewed(now)
+        cache.kept.may_be_renewed(now)
     };
     // Fresh keys are not asked for where nothing would keep the next invented `kid` from it.
     let asks = may_ask && start.plus(SHORTEST_FETCH) <= until && (cache.announce() || !fresh);
@@ -200,7 +175,7 @@ pub fn keys(
         Some(Err(error)) => (held, Some(error)),
         None => (held, None),
     };
-    let refresh_due = cache.entry.refresh_is_due(now);
+    let refresh_due = cache.kept.refresh_is_due(now);
     Ok(Keys {
         jwks,
         warnings: Warnings { stale: !fresh, fetch_failed, ..cache.warnings },
@@ -213,7 +188,7 @@ pub fn keys(
 /// the hooks that meet stale keys.
 pub fn refresh(issuer: &Issuer, key: &StoreKey, ports: Ports<'_>) {
     let mut cache = Cache::read(issuer, key, ports);
-    if cache.entry.refresh_is_due(cache.now()) && cache.announce() {
+    if cache.kept.refresh_is_due(cache.now()) && cache.announce() {
         let _ = cache.fetch(ports.clock.instant().plus(REFRESH_TIME));
     }
 }
@@ -221,17 +196,22 @@ pub fn refresh(issuer: &Issuer, key: &StoreKey, ports: Ports<'_>) {
 /// What the store knows of an issuer, as one hook sees it.
 struct Cache<'a> {
     issuer: &'a Issuer,
+    /// The configured address of its keys, which may be empty.
+    jwks_uri: String,
     key: &'a StoreKey,
     ports: Ports<'a>,
-    entry: Entry,
+    kept: IssuerKeys,
     warnings: Warnings,
 }
 
 impl<'a> Cache<'a> {
     fn read(issuer: &'a Issuer, key: &'a StoreKey, ports: Ports<'a>) -> Self {
-        let (entry, warnings) = (Entry::default(), Warnings::default());
-        let mut cache = Self { issuer, key, ports, entry, warnings };
-        cache.entry = cache.stored();
+        let (kept, warnings) = (IssuerKeys::default(), Warnings::default());
+        let jwks_uri = issuer.jwks_uri.as_ref();
+        let jwks_uri =
+            jwks_uri.map(|url| url.origin() + url.path_and_query.as_str()).unwrap_or_default();
+        let mut cache = Self { issuer, jwks_uri, key, ports, kept, warnings };
+        cache.kept = cache.stored();
         cache
     }
 
@@ -240,39 +220,26 @@ impl<'a> Cache<'a> {
         self.ports.clock.milliseconds() / 1000
     }
 
-    fn name(&self) -> String {
-        let [url, jwks_uri] = self.issuer.parts();
-        let hash = self.key.hash("keys", &[url.as_bytes(), jwks_uri.as_bytes()]);
-        ["okta-telephony-acs/keys/", &hex(&hash)].concat()
+    /// What the store knows the issuer by.
+    fn id(&self) -> IssuerId<'_> {
+        IssuerId(&self.issuer.url, &self.jwks_uri)
     }
 
-    /// Authenticates a value, for this issuer only.
-    fn code(&self, value: &[u8]) -> [u8; 32] {
-        let [url, jwks_uri] = self.issuer.parts();
-        self.key.hash("keys value", &[url.as_bytes(), jwks_uri.as_bytes(), value])
-    }
-
-    fn stored(&mut self) -> Entry {
-        match self.ports.store.get(&self.name()) {
-            Ok(Some(bytes)) => {
-                Entry::parse(&bytes, |value| self.code(value)).unwrap_or_else(|| {
-                    self.warnings.tampered = true;
-                    Entry::default()
-                })
+    fn stored(&mut self) -> IssuerKeys {
+        let stored = IssuerKeys::read(self.id(), self.key, self.ports.store);
+        stored.unwrap_or_else(|unread| {
+            match unread {
+                Unread::Tampered => self.warnings.tampered = true,
+                Unread::StoreUnavailable => self.warnings.store_failed = true,
             }
-            Ok(None) => Entry::default(),
-            Err(StoreUnavailable) => {
-                self.warnings.store_failed = true;
-                Entry::default()
-            }
-        }
+            IssuerKeys::default()
+        })
     }
 
-    /// Writes the entry down; a store that has failed is not asked again.
+    /// Writes down what is known; a store that has failed is not asked again. Whether it is written.
     fn write(&mut self) -> bool {
         if !self.warnings.store_failed {
-            let bytes = self.entry.bytes(|value| self.code(value));
-            let written = self.ports.store.set(&self.name(), &bytes);
+            let written = self.kept.write(self.id(), self.key, self.ports.store);
             self.warnings.store_failed = written.is_err();
         }
         !self.warnings.store_failed
@@ -281,12 +248,12 @@ impl<'a> Cache<'a> {
     /// The keys that were kept, if they are better than none.
     fn held(&self, now: u64) -> Option<Jwks> {
         // Authentic keys that can't be read are those of a version that took others.
-        self.entry.is_usable(now).then(|| Jwks::parse(&self.entry.jwks)).flatten()
+        self.kept.is_usable(now).then(|| Jwks::parse(self.kept.jwks.as_bytes())).flatten()
     }
 
     /// Tells other hooks that this one asks; whether they will know.
     fn announce(&mut self) -> bool {
-        self.entry.asked = self.now();
+        self.kept.asked = self.now();
         self.write()
     }
 
@@ -296,18 +263,17 @@ impl<'a> Cache<'a> {
         if self.ports.clock.instant().plus(SHORTEST_FETCH) > until {
             return Err(KeysUnavailable::Late);
         }
-        let found = discovery::find(self.issuer, self.entry.place, self.ports, until);
+        let found = discovery::find(self.issuer, self.kept.place, self.ports, until);
         let now = self.now();
         match found {
-            Ok(Found { place, jwks, bytes, cache_control }) => {
-                let lifetime = entry::lifetime(cache_control.as_deref());
-                self.entry = Entry {
+            Ok(Found { place, jwks, text, lifetime }) => {
+                self.kept = IssuerKeys {
                     fetched: now,
                     fresh_until: now.saturating_add(lifetime),
-                    asked: self.entry.asked,
+                    asked: self.kept.asked,
                     failed: 0,
                     place,
-                    jwks: bytes,
+                    jwks: text,
                 };
                 self.write();
                 Ok(jwks)
@@ -315,9 +281,9 @@ impl<'a> Cache<'a> {
             Err(error) => {
                 // Read again: another hook may have brought keys meanwhile.
                 if !self.warnings.store_failed {
-                    self.entry = self.stored();
+                    self.kept = self.stored();
                 }
-                self.entry.failed = now;
+                self.kept.failed = now;
                 self.write();
                 Err(error)
             }

@@ -1,5 +1,5 @@
-//! The bearer token that a caller gets from an authorization server, as Okta does for its hook ("Inline
-//! hooks", Okta). The server is an Okta custom one, or Microsoft Entra ID.
+//! What a bearer token must say: the JSON Web Token that a caller gets from an authorization server, as Okta
+//! does for its hook ("Inline hooks", Okta). The server is an Okta custom one, or Microsoft Entra ID.
 //!
 //! The attacks this stops: a token that nobody signed, or that the caller signed (RFC 8725, section
 //! 2.1), and a good token that was not meant for this hook: for another service, for another client,
@@ -10,7 +10,6 @@
 //! claims are right: [`Token::check`] first, [`Token::verify`] then. Only a token that has passed both
 //! says anything. No text made here holds a part of a token.
 
-mod json;
 mod keys;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,12 +18,13 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use time::OffsetDateTime;
 
-use json::{Unreadable, members, parse};
 pub use keys::{Jwks, KEY_LIMIT, SignatureFault};
 
-use crate::json::read::Json;
+use super::member::Member;
+use crate::json::{self, Unreadable};
 
 /// The most bytes of a token. Okta's and Entra's have one to two thousand.
 pub const TOKEN_LIMIT: usize = 8 * 1024;
@@ -86,19 +86,11 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// Which of the issuer's keys the token says it is signed with.
-    pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
-
     /// Whether the key that it names, or, where it names none, the one that made its signature, is among
     /// these: if not, the issuer may have newer ones.
     pub fn has_its_key_among(&self, keys: &Jwks) -> bool {
-        match self.key_id() {
-            Some(_) => {
-                let fitting = keys.fitting(self.key_id(), self.algorithm);
-                !matches!(fitting.err(), Some(SignatureFault::UnknownKey))
-            }
+        match &self.key_id {
+            Some(key_id) => keys.has(key_id),
             None => self.verify(keys).is_ok(),
         }
     }
@@ -111,7 +103,7 @@ impl<'a> Token<'a> {
 
     /// Checks the signature by the issuer's keys.
     pub fn verify(&self, keys: &Jwks) -> Result<(), SignatureFault> {
-        keys.verify(self.key_id(), self.algorithm, self.signed, &self.signature)
+        keys.verify(self.key_id.as_deref(), self.algorithm, self.signed, &self.signature)
     }
 }
 
@@ -134,23 +126,53 @@ fn decode(part: &[u8]) -> Result<Vec<u8>, TokenFault> {
     BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::NotAToken)
 }
 
-/// `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice: they are not even read (RFC 8725,
-/// section 3.10).
+/// What is read of a token's header. `jku`, `jwk`, `x5u` and `x5c` offer keys of the sender's choice: they
+/// are not even read (RFC 8725, section 3.10).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    alg: Member,
+    kid: Member,
+    crit: Member,
+}
+
+/// What is read of its claims: those of RFC 7519 and RFC 9068, and of Okta and Entra.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    iss: Member,
+    aud: Member,
+    exp: Member,
+    nbf: Member,
+    iat: Member,
+    scp: Member,
+    scope: Member,
+    roles: Member,
+    cid: Member,
+    azp: Member,
+    appid: Member,
+    uid: Member,
+    idtyp: Member,
+    sub: Member,
+    oid: Member,
+    cnf: Member,
+}
+
 fn check_header(header: &[u8]) -> Result<(Algorithm, Option<String>), TokenFault> {
-    let [alg, kid, crit] = members(parse(header)?, ["alg", "kid", "crit"])?;
+    let header: Header = json::read(header)?;
     // Whatever it lists, `b64` among it, is not understood here (RFC 7515, section 4.1.11).
-    if crit.is_some() {
+    if !header.crit.is_missing() {
         return Err(TokenFault::CriticalHeader);
     }
-    let algorithm = match alg.and_then(Json::text).as_deref() {
+    let algorithm = match header.alg.text() {
         Some("RS256") => Algorithm::Rs256,
         Some("ES256") => Algorithm::Es256,
         _ => return Err(TokenFault::Algorithm),
     };
-    match kid.map(Json::text) {
-        None => Ok((algorithm, None)),
-        Some(Some(kid)) => Ok((algorithm, Some(kid.into_owned()))),
-        Some(None) => Err(TokenFault::NotAToken),
+    match header.kid {
+        Member::Missing => Ok((algorithm, None)),
+        Member::Text(kid) => Ok((algorithm, Some(kid))),
+        _ => Err(TokenFault::NotAToken),
     }
 }
 
@@ -159,31 +181,24 @@ fn check_claims(
     expected: &Expected,
     now: OffsetDateTime,
 ) -> Result<(), TokenFault> {
-    let [iss, aud, exp, nbf, iat, scp, scope, roles, cid, azp, appid, uid, idtyp, sub, oid, cnf] =
-        members(
-            parse(payload)?,
-            [
-                "iss", "aud", "exp", "nbf", "iat", "scp", "scope", "roles", "cid", "azp", "appid",
-                "uid", "idtyp", "sub", "oid", "cnf",
-            ],
-        )?;
+    let claims: Claims = json::read(payload)?;
 
-    if !is(iss, &expected.issuer) {
-        return Err(if is_of_entra_v1(iss, &expected.issuer) {
+    if !claims.iss.is(&expected.issuer) {
+        return Err(if is_of_entra_v1(&claims.iss, &expected.issuer) {
             TokenFault::EntraVersion
         } else {
             TokenFault::Issuer
         });
     }
-    if !is(aud, &expected.audience) && !lists(aud, &expected.audience) {
+    if !claims.aud.is(&expected.audience) && !claims.aud.lists(&expected.audience) {
         return Err(TokenFault::Audience);
     }
 
     let now = now.unix_timestamp() as f64;
-    if now >= date(exp)?.ok_or(TokenFault::NoExpiry)? + SKEW {
+    if now >= date(&claims.exp)?.ok_or(TokenFault::NoExpiry)? + SKEW {
         return Err(TokenFault::Expired);
     }
-    for start in [date(nbf)?, date(iat)?].into_iter().flatten() {
+    for start in [date(&claims.nbf)?, date(&claims.iat)?].into_iter().flatten() {
         if start > now + SKEW {
             return Err(TokenFault::NotYetValid);
         }
@@ -191,43 +206,29 @@ fn check_claims(
 
     // The attack: RFC 9449 binds a token to a key because bearers lose tokens. Okta's hook shows no
     // proof, so nobody could tell it from a thief.
-    if cnf.is_some() {
+    if !claims.cnf.is_missing() {
         return Err(TokenFault::BoundToKey);
     }
 
-    let mut clients = [cid, azp, appid].into_iter().filter(Option::is_some).peekable();
+    let clients = [&claims.cid, &claims.azp, &claims.appid];
+    let mut clients = clients.into_iter().filter(|claim| !claim.is_missing()).peekable();
     if clients.peek().is_none() {
         return Err(TokenFault::NoClient);
     }
-    if !clients.all(|claim| is(claim, &expected.client_id)) {
+    if !clients.all(|claim| claim.is(&expected.client_id)) {
         return Err(TokenFault::Client);
     }
-
-    // The attack: a user signs in to the client and takes the token along. Okta's is known by `uid`
-    // ("not included in the access token if there is no user bound to it", OpenID Connect & OAuth 2.0
-    // API). Entra's has `azp` or `appid` in both cases, and is an application's only if it says so:
-    // by `idtyp`, which is optional, or by having one identifier for its subject ("Verify scopes and
-    // app roles protected web API", Microsoft), and never with `scp` ("only included for user
-    // tokens", Access token claims reference).
-    let of_application = match &idtyp {
-        Some(_) => is(idtyp, "app"),
-        None if azp.is_some() || appid.is_some() => match oid.and_then(Json::text) {
-            Some(oid) => is(sub, &oid),
-            None => false,
-        },
-        None => true,
-    };
-    let delegated = scp.is_some() && (azp.is_some() || appid.is_some());
-    if uid.is_some() || delegated || !of_application {
+    if is_of_a_user(&claims) {
         return Err(TokenFault::User);
     }
 
+    let Claims { scp, scope, roles, .. } = &claims;
     match &expected.scope {
         Some(wanted)
-            if !(lists(scp, wanted)
-                || spaced(scp, wanted)
-                || spaced(scope, wanted)
-                || lists(roles, wanted)) =>
+            if !(scp.lists(wanted)
+                || scp.has_word(wanted)
+                || scope.has_word(wanted)
+                || roles.lists(wanted)) =>
         {
             Err(TokenFault::Scope)
         }
@@ -235,36 +236,37 @@ fn check_claims(
     }
 }
 
-/// The claim is this text.
-fn is(claim: Option<Json<'_>>, expected: &str) -> bool {
-    !expected.is_empty() && claim.and_then(Json::text).as_deref() == Some(expected)
-}
-
-/// The claim is a list, and this text is in it.
-fn lists(claim: Option<Json<'_>>, expected: &str) -> bool {
-    !expected.is_empty() && claim.is_some_and(|claim| json::lists(claim, expected))
-}
-
-/// The claim is words with spaces between (RFC 6749, section 3.3), and this text is one of them.
-fn spaced(claim: Option<Json<'_>>, expected: &str) -> bool {
-    let text = claim.and_then(Json::text).unwrap_or_default();
-    !expected.is_empty() && text.split(' ').any(|word| word == expected)
+/// Whether the token may be a user's.
+///
+/// The attack: a user signs in to the client and takes the token along. Okta's is known by `uid` ("not
+/// included in the access token if there is no user bound to it", OpenID Connect & OAuth 2.0 API). Entra's
+/// has `azp` or `appid` in both cases, and is an application's only if it says so: by `idtyp`, which is
+/// optional, or by having one identifier for its subject ("Verify scopes and app roles protected web API",
+/// Microsoft), and never with `scp` ("only included for user tokens", Access token claims reference).
+fn is_of_a_user(claims: &Claims) -> bool {
+    let Claims { scp, azp, appid, uid, idtyp, sub, oid, .. } = claims;
+    let of_entra = !azp.is_missing() || !appid.is_missing();
+    let of_application = match idtyp {
+        Member::Missing if of_entra => oid.text().is_some_and(|oid| sub.is(oid)),
+        Member::Missing => true,
+        idtyp => idtyp.is("app"),
+    };
+    !uid.is_missing() || of_entra && !scp.is_missing() || !of_application
 }
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, which may have a fraction.
-fn date(claim: Option<Json<'_>>) -> Result<Option<f64>, TokenFault> {
-    match claim.map(Json::number) {
-        None => Ok(None),
-        Some(Some(date)) if (0.0..END_OF_TIME).contains(&date) => Ok(Some(date)),
-        Some(_) => Err(TokenFault::NotADate),
+fn date(claim: &Member) -> Result<Option<f64>, TokenFault> {
+    match claim {
+        Member::Missing => Ok(None),
+        Member::Number(date) if (0.0..END_OF_TIME).contains(date) => Ok(Some(*date)),
+        _ => Err(TokenFault::NotADate),
     }
 }
 
 /// Entra makes tokens of its older form for an API that does not ask for the newer, whichever endpoint
 /// they come from ("Access tokens", Microsoft identity platform).
-fn is_of_entra_v1(iss: Option<Json<'_>>, expected: &str) -> bool {
-    let iss = iss.and_then(Json::text).unwrap_or_default();
-    iss.starts_with("https://sts.windows.net/")
+fn is_of_entra_v1(iss: &Member, expected: &str) -> bool {
+    iss.text().is_some_and(|iss| iss.starts_with("https://sts.windows.net/"))
         && expected.starts_with("https://login.microsoftonline.")
 }
 
@@ -272,7 +274,8 @@ fn is_of_entra_v1(iss: Option<Json<'_>>, expected: &str) -> bool {
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
         /// Why a token is refused before its signature is looked at. Its text is for the log: it says
-        /// what is wrong and how to mend it, and holds nothing of the token.
+        /// what is wrong and how to mend it, and holds nothing of the token. Settings are named as in
+        /// `oauth.issuer`, since there is more than one section `oauth`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum TokenFault { $($(#[$doc])* $name,)+ }
 
@@ -302,13 +305,13 @@ faults! {
     /// A `crit` header.
     CriticalHeader = "the bearer token has a crit header, and no extension is understood";
     /// Another `iss`.
-    Issuer = "the bearer token is of another issuer: okta_oauth_issuer must be its iss claim to the letter, which is \
+    Issuer = "the bearer token is of another issuer: oauth.issuer must be its iss claim to the letter, which is \
         the Issuer URI of Okta's authorization server, or https://login.microsoftonline.com/TENANT/v2.0";
     /// An Entra token of version 1 where one of version 2 is expected.
-    EntraVersion = "the bearer token is of Entra's version 1, and okta_oauth_issuer is the issuer of version 2: set \
+    EntraVersion = "the bearer token is of Entra's version 1, and oauth.issuer is the issuer of version 2: set \
         requestedAccessTokenVersion: 2 in the manifest of the API's app registration";
     /// `aud` does not hold the audience.
-    Audience = "the bearer token is for another audience: okta_oauth_audience must be its aud claim, which is the \
+    Audience = "the bearer token is for another audience: oauth.audience must be its aud claim, which is the \
         Audience of Okta's authorization server, or the client ID of the API's app registration in Entra";
     /// No `exp`.
     NoExpiry = "the bearer token has no exp claim";
@@ -324,23 +327,26 @@ faults! {
     BoundToKey = "the bearer token is bound to a key: uncheck 'Require Demonstrating Proof of Possession (DPoP) header \
         in token requests' in Okta's app";
     /// None of `cid`, `azp` and `appid`.
-    NoClient = "the bearer token has none of the claims cid, azp and appid, so okta_oauth_client_id can't be checked";
+    NoClient = "the bearer token has none of the claims cid, azp and appid, so oauth.client_id can't be checked";
     /// `cid`, `azp` or `appid` is of another client.
-    Client = "the bearer token was given to another client: okta_oauth_client_id must be the client ID of the \
+    Client = "the bearer token was given to another client: oauth.client_id must be the client ID of the \
         caller, which is the one in Okta's hook, or Event Grid's application";
     /// A user's token, or one that is not known to be an application's.
     User = "the bearer token is not known to be an application's: the caller must use client credentials, and for \
         Entra the API's app registration should add the optional claim idtyp";
     /// The scope is neither in `scp` nor in `scope` nor in `roles`.
-    Scope = "the bearer token lacks the scope: okta_oauth_scope must be one that the authorization server grants to \
+    Scope = "the bearer token lacks the scope: oauth.scope must be one that the authorization server grants to \
         the client, or with Entra an app role of the API";
 }
 
 impl From<Unreadable> for TokenFault {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {
-            Unreadable::NotAnObject => Self::NotAToken,
-            Unreadable::DuplicateMember => Self::DuplicateMember,
+            Unreadable::NotUtf8 | Unreadable::NotJson { .. } | Unreadable::NotAnObject => {
+                Self::NotAToken
+            }
+            // None has to be there, and `Member` takes any type.
+            Unreadable::Members { .. } => Self::DuplicateMember,
         }
     }
 }

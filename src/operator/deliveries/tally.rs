@@ -1,9 +1,12 @@
-//! What many messages come to.
+//! Counts, success rate and times of many messages.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::milliseconds_to_report;
-use crate::records::{Delivery, Status, in_order};
+use crate::records::{Delivery, Status};
 
-/// How many messages became what, and how long the reports took.
+/// How many messages have each status, and how long their reports took.
 pub(super) struct Tally {
     counts: [u64; Status::ALL.len()],
     /// In milliseconds, the shortest first.
@@ -11,13 +14,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Self {
+    pub(super) fn of<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Self {
         let (mut counts, mut times) = ([0; _], Vec::new());
         for delivery in deliveries {
             counts[delivery.status() as usize] += 1;
             times.extend(milliseconds_to_report(delivery));
         }
-        let times = in_order(&times).into_iter().map(|at| times[at]).collect();
+        times.sort_unstable();
         Self { counts, times }
     }
 
@@ -41,20 +44,16 @@ impl Tally {
     }
 }
 
-/// The messages by a key that they share, most messages first, then by key; without those that have
-/// none.
-pub(super) fn groups(
-    deliveries: &[Delivery],
-    key: fn(&Delivery) -> Option<u32>,
-) -> Vec<Vec<&Delivery>> {
-    let (keys, keyed): (Vec<u64>, Vec<&Delivery>) = deliveries
-        .iter()
-        .filter_map(|delivery| Some((u64::from(key(delivery)?), delivery)))
-        .unzip();
-    let by_key = in_order(&keys);
-    let runs: Vec<&[usize]> = by_key.chunk_by(|a, b| keys[*a] == keys[*b]).collect();
-    // The longest first.
-    let lengths: Vec<u64> = runs.iter().map(|run| u64::MAX - run.len() as u64).collect();
-    let members = |run: &[usize]| run.iter().map(|&at| keyed[at]).collect();
-    in_order(&lengths).into_iter().map(|run| members(runs[run])).collect()
+/// The messages by a key that they share: the key with most messages first, then by key.
+pub(super) fn groups<'a, K: Ord>(
+    deliveries: impl IntoIterator<Item = &'a Delivery>,
+    key: impl Fn(&'a Delivery) -> K,
+) -> Vec<(K, Vec<&'a Delivery>)> {
+    let mut by_key: BTreeMap<K, Vec<&Delivery>> = BTreeMap::new();
+    for delivery in deliveries {
+        by_key.entry(key(delivery)).or_default().push(delivery);
+    }
+    let mut groups: Vec<_> = by_key.into_iter().collect();
+    groups.sort_by_key(|(_, members)| Reverse(members.len()));
+    groups
 }

@@ -4,13 +4,11 @@
 //! the end, further parts. Strict where a mistake would sign for the wrong host or with the wrong
 //! key, which ACS answers with a bare 401.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::secret::Secret;
-use crate::url::{InvalidUrl, Url};
+use crate::url::{self, InvalidUrl, Url};
 
 /// A resource of Azure Communication Services, and the key to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,50 +23,39 @@ pub struct ConnectionString {
 }
 
 /// What is wrong with a connection string. Says what to do, never what the string holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConnectionString {
     /// A part has no `=`.
+    #[error(
+        "has a part that is not of the form name=value: copy the whole Connection string from the \
+         resource's page Keys, without quotes"
+    )]
     NotAPart,
     /// `endpoint` is missing, empty, or there twice.
+    #[error(
+        "must have one endpoint=https://NAME.communication.azure.com/: copy the whole Connection string from \
+         the resource's page Keys, without quotes"
+    )]
     Endpoint,
     /// `accesskey` is missing, empty, or there twice.
+    #[error(
+        "must have one accesskey=: copy the whole Connection string from the resource's page Keys"
+    )]
     AccessKey,
     /// The access key is not base64.
+    #[error("has an access key that is not base64: copy it whole, with its = at the end")]
     AccessKeyNotBase64,
     /// The endpoint does not begin with `https://`, or with `http://` for a loopback host.
+    #[error("must have an endpoint that begins with https:// (http:// is for loopback hosts only)")]
     Scheme,
     /// The endpoint holds more than scheme, host and port.
+    #[error("must have an endpoint without user, path, query or fragment")]
     MoreThanHost,
     /// The host is not a name or an address in ASCII, or the port is not one.
+    #[error(
+        "must have an endpoint whose host is a name or an address in ASCII, and its port a number"
+    )]
     Host,
-}
-
-impl fmt::Display for InvalidConnectionString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAPart => {
-                "has a part that is not of the form name=value: copy the whole Connection string from the \
-                 resource's page Keys, without quotes"
-            }
-            Self::Endpoint => {
-                "must have one endpoint=https://NAME.communication.azure.com/: copy the whole Connection string from \
-                 the resource's page Keys, without quotes"
-            }
-            Self::AccessKey => {
-                "must have one accesskey=: copy the whole Connection string from the resource's page Keys"
-            }
-            Self::AccessKeyNotBase64 => {
-                "has an access key that is not base64: copy it whole, with its = at the end"
-            }
-            Self::Scheme => {
-                "must have an endpoint that begins with https:// (http:// is for loopback hosts only)"
-            }
-            Self::MoreThanHost => "must have an endpoint without user, path, query or fragment",
-            Self::Host => {
-                "must have an endpoint whose host is a name or an address in ASCII, and its port a number"
-            }
-        })
-    }
 }
 
 impl ConnectionString {
@@ -97,14 +84,19 @@ impl ConnectionString {
                 return Err(twice);
             }
         }
-        let some = |value: Option<&'_ str>| value.filter(|v| !v.is_empty()).map(str::to_owned);
-        let endpoint = some(endpoint).ok_or(InvalidConnectionString::Endpoint)?;
-        let access_key = some(access_key).ok_or(InvalidConnectionString::AccessKey)?;
+        let given = |value: &&str| !value.is_empty();
+        let endpoint = endpoint.filter(given).ok_or(InvalidConnectionString::Endpoint)?;
+        let access_key = access_key.filter(given).ok_or(InvalidConnectionString::AccessKey)?;
         let access_key = BASE64_STANDARD
             .decode(access_key)
             .map_err(|_| InvalidConnectionString::AccessKeyNotBase64)?;
-        let (tls, authority) = parse_endpoint(&endpoint)?;
+        let (tls, authority) = parse_endpoint(endpoint)?;
         Ok(Self { tls, authority, access_key: access_key.into() })
+    }
+
+    /// Scheme, host and port: what a host lists of those that may be called.
+    pub fn origin(&self) -> String {
+        url::origin(self.tls, &self.authority)
     }
 }
 

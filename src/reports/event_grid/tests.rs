@@ -21,7 +21,7 @@ fn ms(date: OffsetDateTime) -> Moment {
 }
 
 fn read(body: &str) -> Vec<Result<Event, BadEvent>> {
-    parse(body.as_bytes()).unwrap_or_else(|e| panic!("{e:?}: {body}")).collect()
+    parse(body.as_bytes()).unwrap_or_else(|e| panic!("{e:?}: {body}"))
 }
 
 /// The one event of a body.
@@ -157,34 +157,35 @@ fn schemas_may_be_mixed_and_a_bad_event_loses_no_other() {
 fn a_byte_order_mark_is_skipped_once_and_only_before_the_json() {
     assert_eq!(one(&format!("\u{feff}{REPORT}")), one(REPORT));
     for body in [format!("\u{feff}\u{feff}{REPORT}"), format!(" \u{feff}{REPORT}")] {
-        assert_eq!(parse(body.as_bytes()).err(), Some(NotEvents::NotJson));
+        assert!(matches!(parse(body.as_bytes()).err(), Some(NotEvents::NotJson { .. })));
     }
 }
 
 #[test]
 fn what_is_not_events_says_why() {
     use NotEvents::*;
+    let at = |line, column| NotJson { line, column };
     let many = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
     for (body, expected) in [
-        (b"".as_slice(), NotJson),
-        (b" ", NotJson),
-        (b"x", NotJson),
-        (b"{", NotJson),
-        (b"[{}", NotJson),
-        (b"[{},]", NotJson),
-        (b"{}{}", NotJson),
-        (b"[] x", NotJson),
-        (b"{\"a\":\"\xff\"}", NotJson),
-        (b"\xff\xfe[\0]\0", NotJson),
-        (b"{'a':1}", NotJson),
+        (b"".as_slice(), at(1, 0)),
+        (b" ", at(1, 1)),
+        (b"x", at(1, 1)),
+        (b"{", at(1, 1)),
+        (b"[{}", at(1, 3)),
+        (b"[{},]", at(1, 5)),
+        (b"{}{}", at(1, 3)),
+        (b"[]\n x", at(2, 2)),
+        (b"{\"a\":\"\xff\"}", at(1, 7)),
+        (b"\xff\xfe[\0]\0", at(1, 1)),
+        (b"{'a':1}", at(1, 2)),
         (b"null", NotAnArray),
         (b"7", NotAnArray),
         (b"\"[]\"", NotAnArray),
         (b"true", NotAnArray),
         (many(EVENTS_LIMIT + 1).as_bytes(), TooMany),
         (format!("[0{}]", ",0".repeat(BODY_LIMIT / 2 - 2)).as_bytes(), TooMany),
-        ("[".repeat(BODY_LIMIT).as_bytes(), NotJson),
-        ("{\"a\":".repeat(BODY_LIMIT / 5).as_bytes(), NotJson),
+        ("[".repeat(BODY_LIMIT).as_bytes(), at(1, BODY_LIMIT)),
+        ("{\"a\":".repeat(BODY_LIMIT / 5).as_bytes(), at(1, BODY_LIMIT / 5 * 5)),
     ] {
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]);
         assert_eq!(parse(body).err(), Some(expected), "{shown}");
@@ -224,10 +225,10 @@ fn a_bad_event_says_what_is_wrong() {
         (r#"{"specversion":"0.3","type":"a"}"#, SpecVersion),
         (r#"{"specversion":1.0,"type":"a"}"#, SpecVersion),
         (r#"{"specversion":"","eventType":"a"}"#, SpecVersion),
-        (r#"{"eventType":"a","eventType":"a"}"#, MemberTwice),
-        (r#"{"eventType":"a","event\u0054ype":"b"}"#, MemberTwice),
-        (r#"{"eventType":"a","data":null,"data":{}}"#, MemberTwice),
-        (r#"{"specversion":"1.0","specversion":"1.0","type":"a"}"#, MemberTwice),
+        (r#"{"eventType":"a","eventType":"a"}"#, Members),
+        (r#"{"eventType":"a","event\u0054ype":"b"}"#, Members),
+        (r#"{"eventType":"a","data":null,"data":{}}"#, Members),
+        (r#"{"specversion":"1.0","specversion":"1.0","type":"a"}"#, Members),
     ] {
         assert_eq!(read(&format!("[{event}]")), [Err(expected)], "{event}");
     }
@@ -240,7 +241,7 @@ fn a_bad_event_says_what_is_wrong() {
         (r#""messageId":7,"deliveryStatus":"Failed""#.to_owned(), NoMessageId),
         (r#""messageId":["a1"],"deliveryStatus":"Failed""#.to_owned(), NoMessageId),
         (r#""messageId":"\ud800a","deliveryStatus":"Failed""#.to_owned(), NoMessageId),
-        (r#""MessageId":"a1","deliveryStatus":"Failed""#.to_owned(), NoMessageId),
+        (r#""messageID":"a1","deliveryStatus":"Failed""#.to_owned(), NoMessageId),
         (r#""messageId":"a 1","deliveryStatus":"Failed""#.to_owned(), MessageId),
         (r#""messageId":" a1","deliveryStatus":"Failed""#.to_owned(), MessageId),
         (r#""messageId":"a1\n","deliveryStatus":"Failed""#.to_owned(), MessageId),
@@ -253,9 +254,11 @@ fn a_bad_event_says_what_is_wrong() {
         (r#""messageId":"a1","deliveryStatus":"""#.to_owned(), DeliveryStatus),
         (r#""messageId":"a1","deliveryStatus":"Sent""#.to_owned(), DeliveryStatus),
         (r#""messageId":"a1","deliveryStatus":true"#.to_owned(), DeliveryStatus),
-        (r#""messageId":"a1","messageId":"a1","deliveryStatus":"Failed""#.into(), MemberTwice),
-        (format!(r#"{NEEDED},"deliveryStatus":"Delivered""#), MemberTwice),
-        (format!(r#"{NEEDED},"Tag":"a","Tag":"a""#), MemberTwice),
+        (r#""messageId":"a1","messageId":"a1","deliveryStatus":"Failed""#.into(), Members),
+        (format!(r#"{NEEDED},"deliveryStatus":"Delivered""#), Members),
+        (format!(r#"{NEEDED},"DeliveryStatus":"Failed""#), Members),
+        (format!(r#"{NEEDED},"\ud800":1"#), Members),
+        (format!(r#"{NEEDED},"Tag":"a","Tag":"a""#), Members),
     ] {
         for body in reports(&data) {
             assert_eq!(one(&body), Err(expected), "{body}");
@@ -302,7 +305,6 @@ fn what_is_not_needed_refuses_no_report() {
         r#""tag":{"a":"b"}"#,
         r#""from":[[[]]],"to":{"a":{}}"#,
         r#""x":1,"x":2"#,
-        r#""\ud800":1"#,
         r#""x":1e999"#,
     ] {
         assert_eq!(with(member), plain, "{member}");
@@ -425,13 +427,26 @@ fn the_tag_is_read_in_the_sdks_case_before_the_samples() {
 }
 
 #[test]
+fn data_in_pascal_case_is_read() {
+    let pascal = r#""MessageId":"a1","DeliveryStatus":"Failed","DeliveryStatusDetails":"4005","ReceivedTimestamp":"2026-01-31T11:00:00Z","Tag":"a""#;
+    let camel = r#""messageId":"a1","deliveryStatus":"Failed","deliveryStatusDetails":"4005","receivedTimestamp":"2026-01-31T11:00:00Z","tag":"a""#;
+    for (pascal, camel) in reports(pascal).iter().zip(reports(camel)) {
+        assert_eq!(report(pascal), report(&camel));
+    }
+    let reply = RECEIVED.replace(r#""message""#, r#""Message""#).replace(r#""from""#, r#""From""#);
+    assert_eq!(received(&reply), received(RECEIVED));
+    let validation = VALIDATION.replace("validationCode", "ValidationCode");
+    assert_eq!(one(&validation), one(VALIDATION));
+}
+
+#[test]
 fn a_reply_needs_no_date() {
     let reply = r#"{"eventType":"Microsoft.Communication.SMSReceived","data":{"message":"STOP"}}"#;
     assert!(received(reply).opt_out);
 }
 
 #[test]
-fn an_opt_out_is_one_word_in_any_case() {
+fn an_opt_out_is_nothing_but_its_words_in_any_case_with_any_punctuation() {
     for (message, opt_out) in [
         ("STOP", true),
         ("stop", true),
@@ -442,8 +457,13 @@ fn an_opt_out_is_one_word_in_any_case() {
         ("END", true),
         ("quit", true),
         ("\\u0073top", true),
+        ("STOP.", true),
+        ("\\\"Stop!\\\"", true),
+        ("Revoke", true),
+        ("opt-out", true),
+        ("Opt out", true),
         ("stop it", false),
-        ("STOP.", false),
+        ("don't stop", false),
         ("UNSTOP", false),
         ("START", false),
         ("", false),
@@ -496,10 +516,7 @@ fn no_number_no_text_and_no_explanation_gets_out() {
 /// What is promised of any body.
 fn keeps_its_promises(body: &[u8]) {
     let Ok(events) = parse(body) else { return };
-    let count = events.len();
-    assert!(count <= EVENTS_LIMIT);
-    let events: Vec<_> = events.collect();
-    assert_eq!(events.len(), count);
+    assert!(events.len() <= EVENTS_LIMIT);
     for event in events {
         match event {
             Ok(Event::Report(report)) => {

@@ -1,223 +1,178 @@
 //! One item of telemetry, and its JSON.
-//!
-//! Text that is longer than Application Insights takes is cut off, between two characters. The limits
-//! count UTF-16 units (`Property.Max…Length` in Microsoft.ApplicationInsights for .NET).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
-use super::Sink;
-use crate::json::write::{Object, Thousandths, digits};
-use crate::trace_context::hex;
+use super::{REQUEST_NAME, Sink};
 
-const KEY_LIMIT: usize = 150;
-const VALUE_LIMIT: usize = 8192;
-const NAME_LIMIT: usize = 1024;
-const EVENT_NAME_LIMIT: usize = 512;
-const URL_LIMIT: usize = 2048;
-const DATA_LIMIT: usize = 8192;
-const MESSAGE_LIMIT: usize = 32768;
-
-/// An item of telemetry.
+/// An item of telemetry. Its texts are names and identifiers, all shorter than what Application Insights takes,
+/// but for a [`Data::Message`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item<'a> {
     /// When it happened or, if it took time, began.
     pub time: OffsetDateTime,
-    /// `ai.operation.id`: the trace that it is part of, where that is known.
+    /// `ai.operation.id`: the trace of the hook call that it belongs to, where that is known.
     pub trace_id: Option<[u8; 16]>,
     /// `ai.operation.parentId`: the part of the trace that brought it about.
     pub parent_id: Option<[u8; 8]>,
-    /// `ai.operation.name`: the name of the request that it belongs to.
-    pub operation_name: Option<&'a str>,
     /// What happened.
     pub data: Data<'a>,
-    /// `customDimensions`: keys of at most 150, values of at most 8,192 UTF-16 units. Each key once.
-    pub properties: Vec<(&'static str, Cow<'a, str>)>,
-    /// `customMeasurements`: keys of at most 150 UTF-16 units. Each key once.
-    pub measurements: Vec<(&'static str, Thousandths)>,
+    /// `customDimensions`.
+    pub properties: BTreeMap<&'static str, Cow<'a, str>>,
+    /// `customMeasurements`.
+    pub measurements: BTreeMap<&'static str, f64>,
 }
 
-/// What happened. Texts of which no limit is given may have 1,024 UTF-16 units.
-#[derive(Clone, Debug, PartialEq)]
+/// What happened, as the protocol has it. An `id` is in hexadecimal, a `duration` is a [`time_span`].
+#[skip_serializing_none]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Data<'a> {
     /// The hook was called: table `requests`.
     Request {
         /// The call's part of the trace.
-        id: [u8; 8],
+        id: String,
         /// [`super::REQUEST_NAME`].
-        name: &'a str,
+        name: &'static str,
         /// How long the answer took.
-        duration: Duration,
-        /// The answer's HTTP status.
-        response_code: u16,
+        duration: String,
         /// Whether it did what it was called for.
         success: bool,
-        /// The URL of the call, at most 2,048 UTF-16 units.
-        url: &'a str,
+        /// The answer's HTTP status.
+        response_code: String,
+        /// [`super::REQUEST_URL`].
+        url: &'static str,
     },
-    /// The hook called another service: table `dependencies`.
+    /// The hook called a provider: table `dependencies`.
     Dependency {
         /// The call's part of the trace.
-        id: [u8; 8],
+        id: String,
         /// [`super::DEPENDENCY_NAME`].
-        name: &'a str,
-        /// The host that was called, with its port if any.
-        target: &'a str,
-        /// The URL that was called, at most 8,192 UTF-16 units.
-        url: &'a str,
-        /// The HTTP status, where there was an answer.
-        result_code: Option<u16>,
+        name: &'static str,
         /// How long it took.
-        duration: Duration,
+        duration: String,
         /// Whether it did what it was called for.
         success: bool,
+        /// `HTTP`.
+        r#type: &'static str,
+        /// The host that was called, with its port if any.
+        target: &'a str,
+        /// The path that was called.
+        data: &'static str,
+        /// The HTTP status, where there was an answer.
+        result_code: Option<String>,
     },
     /// Something became known: table `customEvents`.
     Event {
-        /// [`super::EVENT_NAME`]; at most 512 UTF-16 units.
-        name: &'a str,
+        /// [`super::EVENT_NAME`].
+        name: &'static str,
     },
     /// Something to be read: table `traces`.
     Message {
-        /// The text, at most 32,768 UTF-16 units.
-        text: &'a str,
-        /// How bad it is.
-        severity: Severity,
+        /// The text. Application Insights takes [`MESSAGE_LIMIT`].
+        message: &'a str,
+        /// [`ERROR`].
+        severity_level: u8,
     },
 }
 
-/// How bad it is, by the number that Application Insights knows it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// As it should be.
-    Information = 1,
-    /// To be looked at.
-    Warning = 2,
-    /// Something failed.
-    Error = 3,
+/// The severity of what failed.
+pub const ERROR: u8 = 3;
+
+/// The most UTF-16 units of a message, of which a text never has more than bytes
+/// (`Property.MaxMessageLength` in Microsoft.ApplicationInsights for .NET).
+pub const MESSAGE_LIMIT: usize = 32_768;
+
+/// An item as it is posted.
+#[derive(Serialize)]
+pub(super) struct Envelope<'a> {
+    name: String,
+    #[serde(rename = "iKey")]
+    instrumentation_key: &'a str,
+    time: String,
+    tags: Tags,
+    data: TypedBase<'a>,
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct Tags {
+    #[serde(rename = "ai.cloud.role")]
+    role: &'static str,
+    #[serde(rename = "ai.internal.sdkVersion")]
+    sdk_version: &'static str,
+    #[serde(rename = "ai.operation.id")]
+    operation_id: Option<String>,
+    #[serde(rename = "ai.operation.parentId")]
+    parent_id: Option<String>,
+    #[serde(rename = "ai.operation.name")]
+    operation_name: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TypedBase<'a> {
+    base_type: String,
+    base_data: Base<'a>,
+}
+
+#[derive(Serialize)]
+struct Base<'a> {
+    ver: u8,
+    #[serde(flatten)]
+    data: &'a Data<'a>,
+    properties: &'a BTreeMap<&'static str, Cow<'a, str>>,
+    measurements: &'a BTreeMap<&'static str, f64>,
 }
 
 impl Item<'_> {
-    /// Appends the item as JSON.
-    pub(super) fn write(&self, sink: &Sink, to: &mut String) {
-        let (name, base_type) = match self.data {
-            Data::Request { .. } => ("Microsoft.ApplicationInsights.Request", "RequestData"),
-            Data::Dependency { .. } => {
-                ("Microsoft.ApplicationInsights.RemoteDependency", "RemoteDependencyData")
-            }
-            Data::Event { .. } => ("Microsoft.ApplicationInsights.Event", "EventData"),
-            Data::Message { .. } => ("Microsoft.ApplicationInsights.Message", "MessageData"),
+    /// The item for a sink.
+    pub(super) fn envelope<'a>(&'a self, sink: &'a Sink) -> Envelope<'a> {
+        let Self { data, properties, measurements, .. } = self;
+        let kind = match data {
+            Data::Request { .. } => "Request",
+            Data::Dependency { .. } => "RemoteDependency",
+            Data::Event { .. } => "Event",
+            Data::Message { .. } => "Message",
         };
-        let mut item = Object::new(to);
-        item.text("name", name)
-            .text("iKey", str::from_utf8(sink.instrumentation_key.reveal()).unwrap_or_default())
-            .text("time", rfc3339(self.time).as_str());
-        item.object("tags")
-            .text("ai.cloud.role", "okta-telephony-acs")
-            .text(
-                "ai.internal.sdkVersion",
-                concat!("okta-telephony-acs:", env!("CARGO_PKG_VERSION")),
-            )
-            .text("ai.operation.id", self.trace_id.map(|id| hex(&id)).as_deref())
-            .text("ai.operation.parentId", self.parent_id.map(|id| hex(&id)).as_deref())
-            .text("ai.operation.name", self.operation_name.map(|name| cut(name, NAME_LIMIT)));
-        let mut data = item.object("data");
-        data.text("baseType", base_type);
-        let mut base = data.object("baseData");
-        base.number("ver", 2);
-        match &self.data {
-            Data::Request { id, name, duration, response_code, success, url } => {
-                outcome(&mut base, id, name, *duration, *success);
-                base.text("responseCode", response_code.to_string().as_str());
-                base.text("url", cut(url, URL_LIMIT));
-            }
-            Data::Dependency { id, name, target, url, result_code, duration, success } => {
-                outcome(&mut base, id, name, *duration, *success);
-                base.text("type", "HTTP")
-                    .text("target", cut(target, NAME_LIMIT))
-                    .text("data", cut(url, DATA_LIMIT))
-                    .text("resultCode", result_code.map(|code| code.to_string()).as_deref());
-            }
-            Data::Event { name } => {
-                base.text("name", cut(name, EVENT_NAME_LIMIT));
-            }
-            Data::Message { text, severity } => {
-                base.text("message", cut(text, MESSAGE_LIMIT));
-                base.number("severityLevel", *severity as u64);
-            }
-        }
-        if !self.properties.is_empty() {
-            let mut properties = base.object("properties");
-            for (key, value) in &self.properties {
-                properties.text(cut(key, KEY_LIMIT), cut(value, VALUE_LIMIT));
-            }
-        }
-        if !self.measurements.is_empty() {
-            let mut measurements = base.object("measurements");
-            for (key, value) in &self.measurements {
-                measurements.thousandths(cut(key, KEY_LIMIT), *value);
-            }
+        Envelope {
+            name: format!("Microsoft.ApplicationInsights.{kind}"),
+            instrumentation_key: str::from_utf8(sink.instrumentation_key.reveal())
+                .unwrap_or_default(),
+            // Microsoft's exporters have no more digits. It fails only for years that a clock within 0 to 9999
+            // does not have.
+            time: self.time.truncate_to_microsecond().format(&Rfc3339).unwrap_or_default(),
+            tags: Tags {
+                role: "okta-telephony-acs",
+                sdk_version: concat!("okta-telephony-acs:", env!("CARGO_PKG_VERSION")),
+                operation_id: self.trace_id.map(|id| HEXLOWER.encode(&id)),
+                parent_id: self.parent_id.map(|id| HEXLOWER.encode(&id)),
+                operation_name: self.trace_id.map(|_| REQUEST_NAME),
+            },
+            data: TypedBase {
+                base_type: format!("{kind}Data"),
+                base_data: Base { ver: 2, data, properties, measurements },
+            },
         }
     }
 }
 
-/// What requests and dependencies have in common.
-#[inline(never)]
-fn outcome(base: &mut Object<'_>, id: &[u8; 8], name: &str, duration: Duration, success: bool) {
-    base.text("id", hex(id).as_str())
-        .text("name", cut(name, NAME_LIMIT))
-        .text("duration", time_span(duration).as_str())
-        .bool("success", success);
-}
-
-/// RFC 3339 in UTC, with the seven digits after the point that .NET's clock has, less the zeros at
-/// their end.
-fn rfc3339(time: OffsetDateTime) -> String {
-    let utc = time.checked_to_offset(UtcOffset::UTC).unwrap_or(time);
-    let ticks = utc.nanosecond() / 100;
-    let time = utc.replace_nanosecond(ticks * 100).unwrap_or(utc);
-    // Fails only for years that a clock within 0 to 9999 does not have.
-    time.format(&Rfc3339).unwrap_or_default()
-}
-
-/// The beginning that has at most `limit` UTF-16 units.
-fn cut(text: &str, limit: usize) -> &str {
-    // There are never more units than bytes.
-    if text.len() <= limit {
-        return text;
-    }
-    let (mut units, mut end) = (0, 0);
-    for c in text.chars() {
-        units += c.len_utf16();
-        if units > limit {
-            break;
-        }
-        end += c.len_utf8();
-    }
-    // A boundary: some characters from the beginning.
-    text.get(..end).unwrap_or_default()
-}
-
-/// `d.hh:mm:ss.fff`, rounded, as Microsoft's exporter for Python writes it; less than 1000 days.
-fn time_span(duration: Duration) -> String {
-    const LONGEST: u64 = 1000 * 24 * 60 * 60 * 1000 - 1;
-    let Thousandths(microseconds) = Thousandths::milliseconds(duration);
-    let milliseconds = (microseconds.saturating_add(500) / 1000).min(LONGEST);
-    let seconds = milliseconds / 1000;
-    let (minutes, hours) = (seconds / 60, seconds / (60 * 60));
-    let mut text = String::with_capacity("999.23:59:59.999".len());
-    digits(&mut text, hours / 24, 1);
-    for (before, number, places) in [
-        ('.', hours % 24, 2),
-        (':', minutes % 60, 2),
-        (':', seconds % 60, 2),
-        ('.', milliseconds % 1000, 3),
-    ] {
-        text.push(before);
-        digits(&mut text, number, places);
-    }
-    text
+/// `d.hh:mm:ss.fff`, as Microsoft's exporter for Python writes it.
+pub fn time_span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!(
+        "{}.{:02}:{:02}:{:02}.{:03}",
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+        duration.subsec_millis()
+    )
 }

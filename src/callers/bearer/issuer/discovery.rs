@@ -7,41 +7,35 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 use super::Issuer;
 use crate::callers::bearer::token::Jwks;
-use crate::json::read::Json;
+use crate::json;
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
+use crate::records::issuer_keys::Place;
 use crate::url::Url;
 
 /// The most bytes of metadata, and of keys. Okta's have about 3,000 and 1,000.
 pub const DOCUMENT_LIMIT: usize = 64 * 1024;
 
-/// A well-known place of metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// OpenID Connect Discovery 1.0, section 4: `{issuer}/.well-known/openid-configuration`.
-    OpenId = 1,
-    /// What Okta has beside it: `{issuer}/.well-known/oauth-authorization-server`.
-    OAuth = 2,
-    /// RFC 8414, section 3.1: the same before the issuer's path.
-    Inserted = 3,
-}
+/// How long keys hold at least, in seconds. What the issuer says may be less, or 0: then each hook would
+/// ask.
+pub const LEAST_LIFETIME: u64 = 5 * 60;
 
-impl Place {
-    /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 3] = [Self::OpenId, Self::OAuth, Self::Inserted];
+/// How long they hold at most: a key that the issuer has withdrawn must go some time.
+pub const LONGEST_LIFETIME: u64 = 24 * 60 * 60;
 
-    /// Where that is for an issuer. A slash at the end of the issuer is left out, as both standards
-    /// say.
-    fn of(self, issuer: &Url) -> Url {
-        let path = issuer.path_and_query.strip_suffix('/').unwrap_or(&issuer.path_and_query);
-        let path_and_query = match self {
-            Self::OpenId => [path, "/.well-known/openid-configuration"].concat(),
-            Self::OAuth => [path, "/.well-known/oauth-authorization-server"].concat(),
-            Self::Inserted => ["/.well-known/oauth-authorization-server", path].concat(),
-        };
-        Url { path_and_query, ..issuer.clone() }
-    }
+/// Where an issuer's metadata is at this place. A slash at the end of the issuer is left out, as both
+/// standards say.
+fn url_of(place: Place, issuer: &Url) -> Url {
+    let path = issuer.path_and_query.strip_suffix('/').unwrap_or(&issuer.path_and_query);
+    let path_and_query = match place {
+        Place::OpenId => [path, "/.well-known/openid-configuration"].concat(),
+        Place::OAuth => [path, "/.well-known/oauth-authorization-server"].concat(),
+        Place::Inserted => ["/.well-known/oauth-authorization-server", path].concat(),
+    };
+    Url { path_and_query, ..issuer.clone() }
 }
 
 /// What the hook asked an issuer for.
@@ -53,7 +47,8 @@ pub enum Document {
     Keys,
 }
 
-/// Why there are no keys. Says, for the log, what to do.
+/// Why there are no keys. Says, for the log, what to do. Settings are named as in `oauth.issuer`, since there
+/// is more than one section `oauth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeysUnavailable {
     /// The host may not call this one, which is `scheme://host[:port]`.
@@ -91,12 +86,12 @@ impl fmt::Display for KeysUnavailable {
         match self {
             Self::NotAllowed(origin) => write!(
                 f,
-                "the host does not let the hook call the authorization server: set okta_oauth_host to {origin}, and \
-                 look at the networks that the host blocks"
+                "the host does not let the hook call the authorization server: set one of the variables outbound_host1 \
+                 to outbound_host3 to {origin}, and look at the networks that the host blocks"
             ),
             Self::NotConnected => f.write_str(
-                "no connection to the authorization server came about: look at okta_oauth_issuer and \
-                 okta_oauth_jwks_uri, and at the server's status",
+                "no connection to the authorization server came about: look at oauth.issuer and \
+                 oauth.jwks_uri, and at the server's status",
             ),
             Self::Untrusted => f.write_str(
                 "the hook's host does not trust the certificate of the authorization server: give the host current \
@@ -106,13 +101,13 @@ impl fmt::Display for KeysUnavailable {
                 "the connection to the authorization server broke before it had answered: look at its status",
             ),
             Self::Late => f.write_str(
-                "the authorization server had not answered in time: look at its status; okta_oauth_jwks_uri saves \
+                "the authorization server had not answered in time: look at its status; oauth.jwks_uri saves \
                  the request for its metadata",
             ),
             Self::Status(document, status) => write!(
                 f,
-                "the authorization server answered {status} to the request for its {}: look at okta_oauth_issuer and \
-                 okta_oauth_jwks_uri, which must lead there without a redirect",
+                "the authorization server answered {status} to the request for its {}: look at oauth.issuer and \
+                 oauth.jwks_uri, which must lead there without a redirect",
                 name(document)
             ),
             Self::TooLarge(document) => write!(
@@ -122,19 +117,19 @@ impl fmt::Display for KeysUnavailable {
             ),
             Self::NotMetadata => f.write_str(
                 "the metadata of the authorization server is not JSON with one issuer and one jwks_uri: look at \
-                 okta_oauth_issuer, or set okta_oauth_jwks_uri",
+                 oauth.issuer, or set oauth.jwks_uri",
             ),
             Self::OtherIssuer => f.write_str(
-                "the metadata of the authorization server is another issuer's: set okta_oauth_issuer to the issuer \
+                "the metadata of the authorization server is another issuer's: set oauth.issuer to the issuer \
                  that it names, to the letter",
             ),
             Self::KeysElsewhere => f.write_str(
                 "the metadata of the authorization server has a jwks_uri that is not on the issuer's scheme, host and \
-                 port: set okta_oauth_jwks_uri if that is right",
+                 port: set oauth.jwks_uri if that is right",
             ),
             Self::NotKeys => f.write_str(
                 "the keys of the authorization server are no JSON Web Key Set of at most 32 keys, one of them RSA of \
-                 2048 to 4096 bits or P-256 for signatures: look at okta_oauth_jwks_uri, or at the jwks_uri in the \
+                 2048 to 4096 bits or P-256 for signatures: look at oauth.jwks_uri, or at the jwks_uri in the \
                  server's metadata",
             ),
             Self::JustFailed => f.write_str(
@@ -148,9 +143,10 @@ impl fmt::Display for KeysUnavailable {
 pub(super) struct Found {
     pub place: Option<Place>,
     pub jwks: Jwks,
-    pub bytes: Vec<u8>,
-    /// The `Cache-Control` that they came with.
-    pub cache_control: Option<String>,
+    /// The same, as they came.
+    pub text: String,
+    /// How long they hold, in seconds.
+    pub lifetime: u64,
 }
 
 /// Asks for an issuer's keys, at `first` before all other places, until `until` at the latest.
@@ -175,7 +171,8 @@ pub(super) fn find(
     let (bytes, cache_control) = get(&jwks_uri, Document::Keys, ports, until)?;
     // An issuer that has nothing of use to say has failed: what it said before holds.
     let jwks = Jwks::parse(&bytes).filter(Jwks::is_of_use).ok_or(KeysUnavailable::NotKeys)?;
-    Ok(Found { place, jwks, bytes, cache_control })
+    let text = String::from_utf8(bytes).map_err(|_| KeysUnavailable::NotKeys)?;
+    Ok(Found { place, jwks, text, lifetime: lifetime(cache_control.as_deref()) })
 }
 
 /// The first place that has the issuer's metadata, and the URL of the keys in it.
@@ -188,7 +185,7 @@ fn discover(
     let mut asked = Vec::new();
     let mut failure = None;
     for place in first.into_iter().chain(Place::ALL) {
-        let url = place.of(&issuer.endpoint);
+        let url = url_of(place, &issuer.endpoint);
         // The remembered place, or an issuer without a path.
         if asked.contains(&url) {
             continue;
@@ -218,13 +215,13 @@ fn discover(
 
 /// The URL of the keys in an issuer's metadata.
 pub fn jwks_uri(metadata: &[u8], issuer: &Issuer) -> Result<Url, KeysUnavailable> {
-    let names = ["issuer", "jwks_uri"];
-    let members = Json::parse(metadata).ok().and_then(|metadata| metadata.named(names).ok());
-    let [Some(url), Some(jwks_uri)] =
-        members.unwrap_or_default().map(|member| member.and_then(Json::text))
-    else {
-        return Err(KeysUnavailable::NotMetadata);
-    };
+    #[derive(Deserialize)]
+    struct Metadata {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let Metadata { issuer: url, jwks_uri } =
+        json::read(metadata).map_err(|_| KeysUnavailable::NotMetadata)?;
     if url != issuer.url {
         return Err(KeysUnavailable::OtherIssuer);
     }
@@ -246,10 +243,7 @@ fn get(
         method: OutboundMethod::Get,
         tls: url.tls,
         authority: &url.authority,
-        path_and_query: match url.path_and_query.as_str() {
-            "" => "/",
-            path_and_query => path_and_query,
-        },
+        path_and_query: &url.path_and_query,
         headers: &[("accept", "application/json")],
     };
     let mut answer = ports.http.send(&request, until).map_err(|error| match error {
@@ -269,4 +263,60 @@ fn get(
         BodyError::Broken => KeysUnavailable::Broken,
     })?;
     Ok((body, cache_control))
+}
+
+/// How long keys hold by the `Cache-Control` they came with (RFC 9111, section 5.2.2), in seconds.
+/// An issuer that says nothing of use gets the least.
+pub fn lifetime(cache_control: Option<&str>) -> u64 {
+    let mut longest = None;
+    for directive in cache_control.unwrap_or_default().split(',') {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+            return LEAST_LIFETIME;
+        }
+        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        if name.eq_ignore_ascii_case("max-age") && digits {
+            // What has too many digits is long.
+            let seconds = value.parse().unwrap_or(u64::MAX);
+            longest = Some(longest.map_or(seconds, |longest: u64| longest.min(seconds)));
+        }
+    }
+    longest.unwrap_or(0).clamp(LEAST_LIFETIME, LONGEST_LIFETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_hold_as_long_as_cache_control_says_between_five_minutes_and_a_day() {
+        for (said, expected) in [
+            (None, 300),
+            (Some(""), 300),
+            (Some("max-age=3600"), 3600),
+            (Some("private, Max-Age=\"3600\" , must-revalidate"), 3600),
+            (Some("max-age=7200, max-age=3600"), 3600),
+            (Some("max-age=0"), 300),
+            (Some("max-age=299"), 300),
+            (Some("max-age=5184000"), 86_400),
+            (Some("max-age=99999999999999999999999"), 86_400),
+            (Some("max-age=-1"), 300),
+            (Some("max-age=+3600"), 300),
+            (Some("max-age"), 300),
+            (Some("s-maxage=3600"), 300),
+            (Some("max-age=3600, no-store"), 300),
+            (Some("NO-CACHE, max-age=3600"), 300),
+        ] {
+            assert_eq!(lifetime(said), expected, "{said:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_cache_control_is_within_the_bounds(said in "\\PC*|(max-age=|no-|[0-9]{1,25}|[,\" ])*") {
+            prop_assert!((LEAST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime(Some(&said))));
+        }
+    }
 }

@@ -88,7 +88,7 @@ fn always(host: FakeHost, outcome: Outcome) -> FakeHost {
 
 fn ask_through(issuer: &Issuer, kid: &str, ports: Ports<'_>) -> Result<Keys, KeysUnavailable> {
     let until = ports.clock.instant().plus(TIME);
-    keys(issuer, |jwks| jwks.has(Some(kid)), &store_key(), ports, until)
+    keys(issuer, |jwks| jwks.has(kid), &store_key(), ports, until)
 }
 
 fn ask(host: &FakeHost, kid: &str) -> Result<Keys, KeysUnavailable> {
@@ -96,7 +96,7 @@ fn ask(host: &FakeHost, kid: &str) -> Result<Keys, KeysUnavailable> {
 }
 
 fn has(keys: &Keys, kid: &str) -> bool {
-    keys.jwks.has(Some(kid))
+    keys.jwks.has(kid)
 }
 
 /// The URLs that were asked for, in order.
@@ -262,8 +262,8 @@ fn keys_that_are_none_are_refused() {
 #[test]
 fn a_host_that_can_not_be_reached_is_asked_once_and_the_log_says_what_to_do() {
     for (error, fix) in [
-        (SendError::NotAllowed, "set okta_oauth_host to https://contoso.okta.com, and"),
-        (SendError::NotConnected, "look at okta_oauth_issuer"),
+        (SendError::NotAllowed, "outbound_host3 to https://contoso.okta.com, and"),
+        (SendError::NotConnected, "look at oauth.issuer"),
         (SendError::Untrusted, "CA certificates"),
         (SendError::Broken, "status"),
         (SendError::Late, "in time"),
@@ -659,7 +659,7 @@ proptest! {
             .zip(outcomes)
             .fold(host, |host, (url, outcome)| host.answering_to(url, [outcome]));
         let (start, left) = (host.instant.get(), Duration::from_millis(left));
-        let wanted = |jwks: &Jwks| jwks.has(Some(&kid));
+        let wanted = |jwks: &Jwks| jwks.has(&kid);
         let found = keys(&issuer(), wanted, &store_key(), host.ports(), start.plus(left));
         prop_assert!(host.instant.get().since(start) <= left);
         prop_assert!(host.sent.borrow().len() <= 4);

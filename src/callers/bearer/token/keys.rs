@@ -12,11 +12,12 @@ use p256::EncodedPoint;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
 use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::Algorithm;
-use super::json::{Unreadable, lists, members, parse};
-use crate::json::read::Json;
+use crate::callers::bearer::member::Member;
+use crate::json::{self, Value};
 
 /// The most keys in a set. Okta's have one or two, Entra's under ten.
 pub const KEY_LIMIT: usize = 32;
@@ -63,17 +64,17 @@ impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownKey => {
-                "the bearer token is signed with a key that is not among those of okta_oauth_issuer"
+                "the bearer token is signed with a key that is not among those of oauth.issuer"
             }
             Self::AmbiguousKey => {
-                "the bearer token has no kid, and several keys of okta_oauth_issuer fit its algorithm"
+                "the bearer token has no kid, and several keys of oauth.issuer fit its algorithm"
             }
             Self::UnusableKey => {
-                "the key of the bearer token is not one for its algorithm: okta_oauth_issuer must sign \
-                 with RSA keys of 2048 to 4096 bits (RS256) or P-256 keys (ES256)"
+                "the key of the bearer token is not one for its algorithm: oauth.issuer must sign with RSA keys of \
+                 2048 to 4096 bits (RS256) or P-256 keys (ES256)"
             }
             Self::WrongSignature => {
-                "the bearer token's signature is wrong: okta_oauth_issuer has not signed it"
+                "the bearer token's signature is wrong: oauth.issuer has not signed it"
             }
         })
     }
@@ -84,10 +85,11 @@ impl Jwks {
     /// section 5). `None` where the text is no such set, has a member twice that is read, or more keys
     /// than [`KEY_LIMIT`].
     pub fn parse(json: &[u8]) -> Option<Self> {
-        let [keys] = members(parse(json).ok()?, ["keys"]).ok()?;
-        let keys = keys?.elements()?.take(KEY_LIMIT + 1).map(|key| jwk(key).ok());
-        let keys: Vec<Jwk> = keys.collect::<Option<_>>()?;
-        (keys.len() <= KEY_LIMIT).then_some(Self(keys))
+        let Set { keys } = json::read(json).ok()?;
+        if keys.len() > KEY_LIMIT {
+            return None;
+        }
+        keys.into_iter().map(|key| key.into_object().map(jwk)).collect::<Option<_>>().map(Self)
     }
 
     /// Whether one of them could verify anything.
@@ -96,33 +98,11 @@ impl Jwks {
     }
 
     /// Whether a key of this name is among them, be it of use or not.
-    #[cfg(test)]
-    pub fn has(&self, id: Option<&str>) -> bool {
-        self.0.iter().any(|key| key.id.as_deref() == id)
+    pub fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
-    /// The keys that a token may be signed with, one at least.
-    pub(super) fn fitting(
-        &self,
-        key_id: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<impl Iterator<Item = &PublicKey>, SignatureFault> {
-        let named = move || {
-            self.0.iter().filter(move |jwk| key_id.is_none() || jwk.id.as_deref() == key_id)
-        };
-        let fitting = named()
-            .filter_map(|jwk| jwk.key.as_ref())
-            .filter(move |key| key.algorithm() == algorithm);
-        match (key_id, fitting.clone().count()) {
-            (None, 0) => return Err(SignatureFault::UnknownKey),
-            (None, 1) | (Some(_), 1..) => {}
-            (None, _) => return Err(SignatureFault::AmbiguousKey),
-            (Some(_), 0) if named().next().is_none() => return Err(SignatureFault::UnknownKey),
-            (Some(_), 0) => return Err(SignatureFault::UnusableKey),
-        }
-        Ok(fitting)
-    }
-
+    /// Checks a signature by the keys that a token may be signed with.
     pub(super) fn verify(
         &self,
         key_id: Option<&str>,
@@ -130,9 +110,21 @@ impl Jwks {
         signed: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureFault> {
-        let mut fitting = self.fitting(key_id, algorithm)?.take(TRIES);
+        let is_named = |jwk: &&Jwk| key_id.is_none() || jwk.id.as_deref() == key_id;
+        let named: Vec<_> = self.0.iter().filter(is_named).collect();
+        let fitting: Vec<_> = named
+            .iter()
+            .filter_map(|jwk| jwk.key.as_ref())
+            .filter(|key| key.algorithm() == algorithm)
+            .collect();
+        match (key_id, fitting.len()) {
+            (Some(_), 0) if !named.is_empty() => return Err(SignatureFault::UnusableKey),
+            (_, 0) => return Err(SignatureFault::UnknownKey),
+            (None, 2..) => return Err(SignatureFault::AmbiguousKey),
+            _ => {}
+        }
         let digest = Sha256::digest(signed);
-        if fitting.any(|key| key.verifies(&digest, signature)) {
+        if fitting.iter().take(TRIES).any(|key| key.verifies(&digest, signature)) {
             Ok(())
         } else {
             Err(SignatureFault::WrongSignature)
@@ -165,38 +157,47 @@ impl PublicKey {
     }
 }
 
-const MEMBERS: [&str; 10] = ["kid", "kty", "alg", "use", "key_ops", "n", "e", "crv", "x", "y"];
-
-fn jwk(key: Json<'_>) -> Result<Jwk, Unreadable> {
-    let [kid, kty, alg, r#use, key_ops, n, e, crv, x, y] = members(key, MEMBERS)?;
-    let id = match kid.map(Json::text) {
-        None => None,
-        Some(Some(kid)) => Some(kid.into_owned()),
-        Some(None) => return Ok(Jwk { id: None, key: None }),
-    };
-    let for_signatures = r#use.is_none_or(|r#use| is(r#use, "sig"));
-    let for_verifying = key_ops.is_none_or(|operations| lists(operations, "verify"));
-    let may_be = |algorithm| alg.is_none_or(|alg| is(alg, algorithm));
-    let key = if !for_signatures || !for_verifying {
-        None
-    } else if kty.is_some_and(|kty| is(kty, "RSA")) && may_be("RS256") {
-        rsa_key(n, e)
-    } else if kty.is_some_and(|kty| is(kty, "EC"))
-        && crv.is_some_and(|crv| is(crv, "P-256"))
-        && may_be("ES256")
-    {
-        p256_key(x, y)
-    } else {
-        None
-    };
-    Ok(Jwk { id, key })
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value<Members>>,
 }
 
-fn is(member: Json<'_>, text: &str) -> bool {
-    member.text().as_deref() == Some(text)
+/// What is read of a key.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Members {
+    kid: Member,
+    kty: Member,
+    alg: Member,
+    r#use: Member,
+    key_ops: Member,
+    n: Member,
+    e: Member,
+    crv: Member,
+    x: Member,
+    y: Member,
 }
 
-fn rsa_key(n: Option<Json<'_>>, e: Option<Json<'_>>) -> Option<PublicKey> {
+fn jwk(members: Members) -> Jwk {
+    let Members { kid, kty, alg, r#use, key_ops, n, e, crv, x, y } = members;
+    let id = match kid {
+        Member::Missing => None,
+        Member::Text(kid) => Some(kid),
+        _ => return Jwk { id: None, key: None },
+    };
+    let for_signatures = (r#use.is_missing() || r#use.is("sig"))
+        && (key_ops.is_missing() || key_ops.lists("verify"));
+    let may_be = |algorithm| alg.is_missing() || alg.is(algorithm);
+    let key = match kty.text() {
+        _ if !for_signatures => None,
+        Some("RSA") if may_be("RS256") => rsa_key(&n, &e),
+        Some("EC") if may_be("ES256") && crv.is("P-256") => p256_key(&x, &y),
+        _ => None,
+    };
+    Jwk { id, key }
+}
+
+fn rsa_key(n: &Member, e: &Member) -> Option<PublicKey> {
     let modulus = BigUint::from_bytes_be(&decode(n)?);
     let exponent = BigUint::from_bytes_be(&decode(e)?);
     if !MODULUS.contains(&modulus.bits()) || exponent < BigUint::from(LEAST_EXPONENT) {
@@ -206,7 +207,7 @@ fn rsa_key(n: Option<Json<'_>>, e: Option<Json<'_>>) -> Option<PublicKey> {
     RsaPublicKey::new(modulus, exponent).ok().map(PublicKey::Rsa)
 }
 
-fn p256_key(x: Option<Json<'_>>, y: Option<Json<'_>>) -> Option<PublicKey> {
+fn p256_key(x: &Member, y: &Member) -> Option<PublicKey> {
     // 32 bytes each, zeros in front included (RFC 7518, section 6.2.1.2).
     let x: [u8; 32] = decode(x)?.try_into().ok()?;
     let y: [u8; 32] = decode(y)?.try_into().ok()?;
@@ -215,6 +216,6 @@ fn p256_key(x: Option<Json<'_>>, y: Option<Json<'_>>) -> Option<PublicKey> {
     VerifyingKey::from_encoded_point(&point).ok().map(PublicKey::P256)
 }
 
-fn decode(member: Option<Json<'_>>) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(member?.text()?.as_bytes()).ok()
+fn decode(member: &Member) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(member.text()?).ok()
 }

@@ -105,8 +105,15 @@ fn okta() -> Json {
 
 /// A token that holds at [`crate::ports::fake::FakeHost`]'s time, and the key set that it is signed by.
 pub(crate) fn token_and_keys() -> (String, String) {
+    token_of_scope("send")
+}
+
+/// The same with another scope.
+pub(crate) fn token_of_scope(scope: &str) -> (String, String) {
     let keys = json!({ "keys": [rsa_key("one")] });
-    (token_of(HEADER, &okta().to_string(), rs256), keys.to_string())
+    let mut claims = okta();
+    claims["scp"] = json!([scope]);
+    (token_of(HEADER, &claims.to_string(), rs256), keys.to_string())
 }
 
 fn okta_expected() -> Expected {
@@ -159,7 +166,7 @@ fn tokens_of_okta_and_of_entra_pass_both_steps() {
     }
     let token = token_of(HEADER, &okta().to_string(), rs256);
     assert_eq!(
-        Token::check(token.as_bytes(), &okta_expected(), NOW).unwrap().key_id(),
+        Token::check(token.as_bytes(), &okta_expected(), NOW).unwrap().key_id.as_deref(),
         Some("one")
     );
 }
@@ -317,6 +324,7 @@ fn each_header_is_held_to_its_rule() {
         (r#"{"alg":"RS256","jku":"https://evil.example","jwk":{},"x5u":"","x5c":[]}"#, Ok(())),
         (r#"{"alg":"RS256","typ":"JOSE"}"#, Ok(())),
         (r#"["RS256"]"#, Err(TokenFault::NotAToken)),
+        (r#" ["RS256","one"]"#, Err(TokenFault::NotAToken)),
         (r#"{"alg":"RS256"} {}"#, Err(TokenFault::NotAToken)),
         (r#"{"alg":"RS256""#, Err(TokenFault::NotAToken)),
         ("null", Err(TokenFault::NotAToken)),
@@ -620,6 +628,8 @@ fn a_key_set_that_is_none_or_is_too_large_is_refused() {
         (beside(r#"{"d":"","d":""}"#), true),
         (beside(r#"{"n":"","n":""}"#), false),
         (beside("1"), false),
+        (beside("[]"), false),
+        (beside(r#"["one","RSA"]"#), false),
         (full(0), true),
         ("".into(), false),
         ("{}".into(), false),
@@ -653,14 +663,14 @@ fn no_text_shows_a_part_of_a_token_or_of_a_key() {
 }
 
 #[test]
-fn every_fault_of_the_configuration_names_the_variable_that_mends_it() {
+fn every_fault_of_the_configuration_names_the_setting_that_mends_it() {
     for (fault, name) in [
-        (TokenFault::Issuer, "okta_oauth_issuer"),
+        (TokenFault::Issuer, "oauth.issuer"),
         (TokenFault::EntraVersion, "requestedAccessTokenVersion: 2"),
-        (TokenFault::Audience, "okta_oauth_audience"),
-        (TokenFault::NoClient, "okta_oauth_client_id"),
-        (TokenFault::Client, "okta_oauth_client_id"),
-        (TokenFault::Scope, "okta_oauth_scope"),
+        (TokenFault::Audience, "oauth.audience"),
+        (TokenFault::NoClient, "oauth.client_id"),
+        (TokenFault::Client, "oauth.client_id"),
+        (TokenFault::Scope, "oauth.scope"),
         (TokenFault::BoundToKey, "Require Demonstrating Proof of Possession (DPoP) header"),
         (TokenFault::User, "idtyp"),
     ] {

@@ -1,0 +1,123 @@
+//! Whether a request can be answered with a message at all, before the owner's policy is asked: by
+//! its channel, its passcode's expiry and its number.
+
+use time::OffsetDateTime;
+
+use crate::hook::request::{HookRequest, NotANumber};
+use crate::phone_number::PhoneNumber;
+use crate::refusal::{Reason, Refusal};
+
+/// Admits a request, and gives the number that it may go to, or refuses it.
+pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber, Refusal> {
+    if let Some(channel) = &request.delivery_channel
+        && !channel.eq_ignore_ascii_case("SMS")
+    {
+        return Err(unsupported_channel(channel));
+    }
+    if request.valid_until.is_some_and(|expires| expires <= now) {
+        return Err(Refusal::new(
+            Reason::OtpExpired,
+            "The passcode was past its expiry when it arrived: ask for a new one. If all are, the clock of the \
+             hook's host is wrong.",
+        ));
+    }
+    request.phone_number.as_ref().map_err(|cause| match cause {
+        NotANumber::Placeholder => Refusal::new(
+            Reason::PreviewNumber,
+            "This is the preview's placeholder: put your own number, with + and the country code, into \
+             data.messageProfile.phoneNumber and run the preview again.",
+        ),
+        NotANumber::JsonNumber => Refusal::new(
+            Reason::InvalidPhoneNumber,
+            "phoneNumber is a number in JSON and so lacks its +: it must be text, with + and the country code.",
+        ),
+        NotANumber::Invalid(cause) => Refusal::new(
+            Reason::InvalidPhoneNumber,
+            format!("phoneNumber is not E.164 (+, country code, number): {cause}."),
+        ),
+    })
+}
+
+/// Names the channel in the log, and to Okta only where it is one that Okta knows.
+fn unsupported_channel(channel: &str) -> Refusal {
+    let known = ["voice call", "voice", "call"]
+        .into_iter()
+        .find(|known| channel.replace('_', " ").eq_ignore_ascii_case(known))
+        .unwrap_or("this channel");
+    Refusal::new(
+        Reason::UnsupportedChannel,
+        format!(
+            "The hook sends SMS only, not {known}: disable it for the Phone authenticator in Okta."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::request;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-31 12:00:00 UTC);
+
+    /// Admits a bare payload whose message profile holds these fields besides the passcode.
+    fn admitted(fields: &str) -> Result<PhoneNumber, Reason> {
+        let body = format!(r#"{{"data":{{"messageProfile":{{"otpCode":"123456",{fields}}}}}}}"#);
+        let request = request::parse(body.as_bytes()).unwrap().into_request().unwrap();
+        admit(&request, NOW).cloned().map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn sms_is_admitted_in_any_case_and_when_it_is_not_said() {
+        for channel in [
+            "",
+            r#","deliveryChannel":"SMS""#,
+            r#","deliveryChannel":" sms ""#,
+            r#","deliveryChannel":null"#,
+            r#","deliveryChannel":" ""#,
+        ] {
+            let number = admitted(&format!(r#""phoneNumber":"+15550100123"{channel}"#));
+            assert_eq!(number.unwrap().as_str(), "+15550100123", "{channel}");
+        }
+    }
+
+    #[test]
+    fn other_channels_are_refused_and_okta_is_told_which_one_if_it_knows_it() {
+        for (channel, named) in [
+            (r#""voice call""#, "not voice call:"),
+            (r#""VOICE_CALL""#, "not voice call:"),
+            (r#""Voice""#, "not voice:"),
+            (r#""pigeon of +15550100123""#, "not this channel:"),
+            ("7", "not this channel:"),
+        ] {
+            let body = format!(
+                r#"{{"data":{{"messageProfile":{{"otpCode":"1","phoneNumber":"+15550100123","deliveryChannel":{channel}}}}}}}"#
+            );
+            let request = request::parse(body.as_bytes()).unwrap().into_request().unwrap();
+            let refusal = admit(&request, NOW).unwrap_err();
+            assert_eq!(refusal.reason, Reason::UnsupportedChannel);
+            assert!(refusal.fix.contains(named), "{channel}: {}", refusal.fix);
+        }
+    }
+
+    #[test]
+    fn a_passcode_is_refused_from_the_moment_of_its_expiry() {
+        for (expires, result) in [
+            ("2026-01-31T12:00:00.001Z", Ok(())),
+            ("2026-01-31T13:00:00.001+01:00", Ok(())),
+            ("2026-01-31T12:00:00.000Z", Err(Reason::OtpExpired)),
+            ("2026-01-31T12:59:00.000+01:00", Err(Reason::OtpExpired)),
+        ] {
+            let fields = format!(r#""phoneNumber":"+15550100123","otpExpires":"{expires}""#);
+            assert_eq!(admitted(&fields).map(drop), result, "{expires}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_e164_is_refused() {
+        for number in [r#""9876543210""#, r#""+0123456789""#, "15550100123", r#""""#] {
+            let result = admitted(&format!(r#""phoneNumber":{number}"#));
+            assert_eq!(result, Err(Reason::InvalidPhoneNumber), "{number}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What would become of a message: the hook's own decision, without the sending.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::hook::decide::decide;
+use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber};
+use crate::outcome::Warning;
+use crate::phone_number::PhoneNumber;
+use crate::policy::limits::Counters;
+use crate::ports::Ports;
+use crate::refusal::{Reason, Refusal};
+use crate::settings::Settings;
+
+/// A message that is not to be sent. No member but these is taken: one that is misspelt would be answered as if
+/// it were not there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Question {
+    phone_number: String,
+    locale: Option<String>,
+    request_type: Option<String>,
+    user_id: Option<String>,
+    ip_address: Option<String>,
+    msg_template: Option<String>,
+}
+
+/// What would become of a message. What is not known is left out.
+#[skip_serializing_none]
+#[derive(Default, Serialize)]
+pub(super) struct Explanation {
+    verdict: &'static str,
+    reason: &'static str,
+    fix: Option<String>,
+    would_refuse: Option<&'static str>,
+    okta_status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
+    number: Option<String>,
+    country: Option<String>,
+    takes_sms: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    providers: Vec<Sender>,
+    text: Option<String>,
+    segments: Option<u32>,
+    encoding: Option<&'static str>,
+    limits: Vec<LimitUsed>,
+}
+
+/// A provider that can send the message, in the order in which they are asked.
+#[derive(Serialize)]
+struct Sender {
+    provider: String,
+    sender: String,
+    sender_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct LimitUsed {
+    limit: &'static str,
+    rate: String,
+    used: u32,
+}
+
+/// The passcode of the text, which is nobody's.
+const SAMPLE_CODE: &str = "123456";
+
+/// Okta's text, which only Okta knows.
+const SAMPLE_TEMPLATE: &str = "Your verification code is ${code}.";
+
+/// How long the passcode of the text holds: as long as Okta's.
+const SAMPLE_LIFETIME: Duration = Duration::from_secs(300);
+
+/// What would become of this message now.
+pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>) -> Explanation {
+    let now = ports.clock.now();
+    let request = HookRequest {
+        event_id: None,
+        event_time: None,
+        delivery_channel: None,
+        phone_number: PhoneNumber::parse(&question.phone_number).map_err(NotANumber::Invalid),
+        otp_code: SAMPLE_CODE.into(),
+        otp_expires: Some(now + SAMPLE_LIFETIME),
+        valid_until: None,
+        msg_template: Some(question.msg_template.unwrap_or_else(|| SAMPLE_TEMPLATE.into())),
+        locale: question.locale,
+        enrollment: question.request_type.as_deref() == Some(ENROLLMENT),
+        user_id: question.user_id,
+        ip_address: question.ip_address,
+    };
+    let mut explanation = Explanation::default();
+    if let Ok(number) = &request.phone_number {
+        let plan = number.plan();
+        explanation.number = Some(number.masked());
+        explanation.country = plan.region.map(|region| region.to_string());
+        explanation.takes_sms = Some(plan.takes_sms);
+    }
+    let ready = match settings.ready() {
+        Ok(ready) => ready,
+        Err(problems) => {
+            let refusal = Refusal::new(Reason::Misconfigured, problems.to_string());
+            return explanation.refused(&refusal, false);
+        }
+    };
+    let mut counters = Counters::new(&ready.store_key, ports.store, now);
+    let decision = decide(&ready, &request, &mut counters, now);
+
+    explanation.would_refuse = decision.would_refuse.map(Reason::code);
+    if let Some((text, segments)) = decision.text {
+        explanation.text = Some(text);
+        explanation.segments = Some(segments.count);
+        explanation.encoding = Some(segments.encoding.name());
+    }
+    if let Some(candidates) = decision.candidates {
+        let candidates = [Some(candidates.first), candidates.second].into_iter().flatten();
+        explanation.providers = candidates
+            .map(|candidate| Sender {
+                provider: candidate.provider.name.clone(),
+                sender: candidate.sender.value.clone(),
+                sender_type: candidate.sender.kind.name(),
+            })
+            .collect();
+    }
+    for limit in &decision.limits {
+        match counters.used(limit) {
+            Ok(used) => explanation.limits.push(LimitUsed {
+                limit: limit.scope.name(),
+                rate: limit.rate.to_string(),
+                used,
+            }),
+            Err(_) => {
+                explanation.warnings.push(Warning::StoreUnavailable.name());
+                break;
+            }
+        }
+    }
+    match decision.verdict {
+        Ok(()) => Explanation {
+            verdict: "sent",
+            reason: "accepted",
+            okta_status: "SUCCESSFUL",
+            ..explanation
+        },
+        Err(refusal) => explanation.refused(&refusal, decision.told_as_successful),
+    }
+}
+
+impl Explanation {
+    fn refused(self, refusal: &Refusal, told_as_successful: bool) -> Self {
+        Self {
+            verdict: "refused",
+            reason: refusal.reason.code(),
+            fix: Some(refusal.for_the_log().to_owned()),
+            okta_status: if told_as_successful { "SUCCESSFUL" } else { "FAILED" },
+            ..self
+        }
+    }
+}

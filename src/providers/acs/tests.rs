@@ -1,0 +1,242 @@
+use super::*;
+use crate::phone_number::PhoneNumber;
+use crate::ports::SendError;
+use crate::ports::fake::{FakeAnswer, FakeHost};
+use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::tests::provider;
+use crate::providers::{Sending, candidates, send};
+use proptest::prelude::*;
+
+/// Sends one message with 2,450 ms to go.
+fn send_one(host: &FakeHost) -> Sending {
+    send_within(host, Duration::from_millis(2450))
+}
+
+fn send_within(host: &FakeHost, time: Duration) -> Sending {
+    let providers = [provider(
+        DEFAULT_NAME,
+        "contoso.communication.azure.com",
+        "pw==",
+        &[("default", "12345")],
+    )];
+    let candidates = candidates(&providers, None).unwrap();
+    let to = PhoneNumber::parse("+15550100123").unwrap();
+    let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
+    let text = "Your code is \"1\"\n– ok";
+    let message = Message { to: &to, text, repeatability, tag: Some("uS58") };
+    send(&candidates, &message, host.ports(), host.instant.get().plus(time))
+}
+
+fn reason(sending: &Sending) -> Reason {
+    sending.result.as_ref().unwrap_err().reason
+}
+
+const GONE: (Duration, Result<FakeAnswer, SendError>) =
+    (Duration::from_millis(1), Err(SendError::NotConnected));
+
+#[test]
+fn the_request_is_the_one_of_the_rest_api() {
+    let host = FakeHost::default();
+    let sending = send_one(&host);
+    assert_eq!(sending.result, Ok(Some("id-1".into())));
+    assert_eq!((sending.attempts.len(), sending.status), (1, Some(202)));
+    let sent = host.sent.borrow();
+    assert_eq!(sent[0].method, "POST");
+    assert_eq!(sent[0].authority, "contoso.communication.azure.com");
+    assert_eq!(sent[0].path_and_query, "/sms?api-version=2021-03-07");
+    let to = PhoneNumber::parse("+15550100123").unwrap();
+    let id = Repeatability::of(Some("event"), &to, None, host.now, &host).id.to_string();
+    let expected = r#"{"from":"12345","smsRecipients":[{"to":"+15550100123","repeatabilityRequestId":"ID","repeatabilityFirstSent":"Sat, 31 Jan 2026 12:00:00 GMT"}],"message":"Your code is \"1\"\n– ok","smsSendOptions":{"enableDeliveryReport":true,"tag":"uS58"}}"#;
+    assert_eq!(sent[0].body, expected.replace("ID", &id));
+    let names: Vec<_> = sent[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["content-type", "x-ms-date", "x-ms-content-sha256", "authorization"]);
+}
+
+#[test]
+fn what_may_pass_is_tried_again_with_the_same_request() {
+    let recipient_503 = r#"{"value":[{"to":"+1","httpStatusCode":503,"successful":false}]}"#;
+    for first in [
+        GONE,
+        (Duration::from_millis(1), Err(SendError::Broken)),
+        FakeAnswer::of(500, ""),
+        FakeAnswer::of(502, ""),
+        FakeAnswer::of(503, ""),
+        FakeAnswer::of(504, ""),
+        FakeAnswer::of(408, ""),
+        FakeAnswer::of(409, ""),
+        FakeAnswer::of(202, recipient_503),
+        FakeAnswer::throttled(Some("1")),
+    ] {
+        let label = format!("{first:?}");
+        let host = FakeHost::default().answering([first, FakeAnswer::accepted("id-2")]);
+        let sending = send_one(&host);
+        assert_eq!(sending.result, Ok(Some("id-2".into())), "{label}");
+        assert_eq!(sending.attempts.len(), 2);
+        let sent = host.sent.borrow();
+        assert_eq!((&sent[0].body, &sent[0].headers), (&sent[1].body, &sent[1].headers));
+    }
+}
+
+#[test]
+fn attempts_are_spaced_ever_wider_and_end_before_the_deadline() {
+    let host = FakeHost::default().answering(std::iter::repeat_n(GONE, 20));
+    let sending = send_one(&host);
+    assert_eq!(reason(&sending), Reason::AcsUnavailable);
+    let sent = host.sent.borrow();
+    let waits: Vec<_> =
+        sent.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_millis()).collect();
+    assert_eq!(waits, [101, 201, 401, 801]);
+    assert!(sending.elapsed < Duration::from_millis(2450));
+}
+
+#[test]
+fn a_503_waits_for_as_long_as_it_says_and_without_a_word_not_long() {
+    let date = Some("Sat, 31 Jan 2026 12:10:00 GMT");
+    for (retry_after, attempts) in
+        [(Some("1"), vec![1020]), (Some("60"), vec![]), (date, vec![]), (None, vec![120])]
+    {
+        let (takes, answer) = FakeAnswer::throttled(retry_after);
+        let busy = (takes, answer.map(|answer| FakeAnswer { status: 503, ..answer }));
+        let host = FakeHost::default().answering([busy, FakeAnswer::accepted("id-2")]);
+        send_one(&host);
+        let sent = host.sent.borrow();
+        let waits: Vec<_> =
+            sent[1..].iter().map(|it| it.at.since(sent[0].at).as_millis()).collect();
+        assert_eq!(waits, attempts, "{retry_after:?}");
+    }
+}
+
+#[test]
+fn a_redirect_is_no_answer_of_acs_and_sends_nothing() {
+    let host = FakeHost::default().answering([FakeAnswer::of(302, "")]);
+    let sending = send_one(&host);
+    assert_eq!(reason(&sending), Reason::AcsUnexpectedAnswer);
+    assert!(!sending.result.unwrap_err().fix.contains("may have been sent"));
+}
+
+#[test]
+fn a_throttled_message_waits_only_if_it_is_told_how_long_and_that_fits() {
+    for retry_after in
+        [None, Some("60"), Some("3"), Some("soon"), Some("-1"), Some("99999999999999999999")]
+    {
+        let host = FakeHost::default().answering([FakeAnswer::throttled(retry_after)]);
+        let sending = send_one(&host);
+        assert_eq!(reason(&sending), Reason::AcsThrottled, "{retry_after:?}");
+        assert_eq!((sending.attempts.len(), sending.elapsed.as_millis()), (1, 20));
+    }
+    let host = FakeHost::default().answering(vec![FakeAnswer::throttled(Some("0")); 9]);
+    assert_eq!(reason(&send_one(&host)), Reason::AcsThrottled);
+    assert_eq!(host.sent.borrow().len(), 5, "a Retry-After of 0 still backs off");
+}
+
+#[test]
+fn what_cannot_pass_is_not_tried_again() {
+    let recipient =
+        |status| format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":false}}]}}"#);
+    for (answer, expected) in [
+        (FakeAnswer::of(400, ""), Reason::AcsRejected),
+        (FakeAnswer::of(404, ""), Reason::AcsRejected),
+        (FakeAnswer::of(412, ""), Reason::AcsRejected),
+        (FakeAnswer::of(401, ""), Reason::AcsUnauthorized),
+        (FakeAnswer::of(403, ""), Reason::AcsUnauthorized),
+        (FakeAnswer::of(501, ""), Reason::AcsUnavailable),
+        (FakeAnswer::of(200, ""), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(301, ""), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(202, "no json"), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(202, r#"{"value":[]}"#), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(202, &"x".repeat(answer::ANSWER_LIMIT + 1)), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(202, &recipient(400)), Reason::AcsRejected),
+        (FakeAnswer::of(202, &recipient(429)), Reason::AcsThrottled),
+        (FakeAnswer::of(202, &recipient(202)), Reason::AcsRejected),
+        ((Duration::ZERO, Err(SendError::NotAllowed)), Reason::Misconfigured),
+        ((Duration::from_secs(9), Err(SendError::Broken)), Reason::DeadlineExceeded),
+    ] {
+        let label = format!("{answer:?}");
+        let host = FakeHost::default().answering([answer]);
+        assert_eq!(reason(&send_one(&host)), expected, "{label}");
+    }
+}
+
+#[test]
+fn a_message_that_may_have_been_sent_is_said_to_whatever_came_after() {
+    let broken = (Duration::from_millis(1), Err(SendError::Broken));
+    let broken_at_the_end = (Duration::from_millis(2400), Err(SendError::Broken));
+    let late = (Duration::from_secs(9), Err(SendError::Broken));
+    for (answers, may_be_sent) in [
+        (vec![late.clone()], true),
+        (vec![broken_at_the_end], true),
+        (vec![FakeAnswer::of(202, "?")], true),
+        (vec![FakeAnswer::of(504, ""); 9], true),
+        (vec![broken.clone(), FakeAnswer::throttled(None)], true),
+        (vec![broken, FakeAnswer::of(401, "")], true),
+        (vec![GONE, late], true),
+        (vec![GONE; 9], false),
+        (vec![FakeAnswer::of(503, ""); 9], false),
+        (vec![FakeAnswer::of(400, "")], false),
+        (vec![FakeAnswer::throttled(None)], false),
+    ] {
+        let label = format!("{answers:?}");
+        let refusal = send_one(&FakeHost::default().answering(answers)).result.unwrap_err();
+        assert_eq!(refusal.fix.contains("may have been sent"), may_be_sent, "{label}");
+    }
+}
+
+#[test]
+fn without_the_time_to_hear_of_it_nothing_is_sent() {
+    let host = FakeHost::default();
+    let sending = send_within(&host, Duration::from_millis(99));
+    assert_eq!((reason(&sending), sending.attempts.len()), (Reason::DeadlineExceeded, 0));
+    assert!(sending.result.unwrap_err().fix.contains("Nothing was sent."));
+    assert!(host.sent.borrow().is_empty());
+    assert!(send_within(&host, Duration::from_millis(100)).result.is_ok());
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_not_asked_for_again() {
+    let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::Untrusted))]);
+    let sending = send_one(&host);
+    assert_eq!((reason(&sending), sending.attempts.len()), (Reason::AcsUnavailable, 1));
+    assert!(sending.result.unwrap_err().fix.contains("CA certificates"));
+}
+
+#[test]
+fn a_host_that_may_not_be_called_is_named_in_the_log_with_the_fix() {
+    let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::NotAllowed))]);
+    let refusal = send_one(&host).result.unwrap_err();
+    let log_fix = refusal.log_fix.unwrap();
+    assert!(
+        log_fix.contains(
+            "set outbound_host1, outbound_host2 or outbound_host3 to https://contoso.communication.azure.com"
+        )
+    );
+}
+
+#[test]
+fn an_accepted_message_may_lack_its_id() {
+    let body = r#"{"value":[{"to":"+1","httpStatusCode":202,"successful":true}]}"#;
+    let host = FakeHost::default().answering([FakeAnswer::of(202, body)]);
+    assert_eq!(send_one(&host).result, Ok(None));
+}
+
+proptest! {
+    #[test]
+    fn any_answer_is_understood(status in 100u16..600, body in "\\PC*|[\\[\\]{}\":,a-zA-Z0-9]*") {
+        let host = FakeHost::default().answering(vec![FakeAnswer::of(status, &body); 9]);
+        prop_assert!(send_one(&host).result.is_err());
+    }
+
+    #[test]
+    fn only_a_successful_recipient_with_a_2xx_is_accepted(status in -1i32..70000, successful: bool) {
+        let body = format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":{successful}}}]}}"#);
+        let host = FakeHost::default().answering(vec![FakeAnswer::of(202, &body); 9]);
+        prop_assert_eq!(send_one(&host).result.is_ok(), successful && (200..300).contains(&status));
+    }
+}
+
+#[test]
+fn an_api_version_changes_nothing_else_of_the_target() {
+    assert!([DEFAULT_API_VERSION, "2025-05-29-preview"].into_iter().all(is_api_version));
+    for text in ["", "2021-03-07&a=b", "2021 03 07", "2021-03-07\n", &"1".repeat(33)] {
+        assert!(!is_api_version(text), "{text:?}");
+    }
+}

@@ -1,0 +1,330 @@
+//! The configuration, read once: a handful of variables, two of them TOML documents, become [`Settings`].
+//!
+//! What was said (`said`) becomes what it means, section by section. Each section is a `Result` of its own,
+//! so that a mistake stops only who needs that section; and each names everything that is wrong with it.
+//! Nothing below this room knows where a value came from, and nothing reads a setting twice: what is unwise
+//! is advice that [`check()`] computes from the same types.
+
+mod callers;
+mod check;
+mod document;
+mod findings;
+mod hosts;
+mod keys;
+mod policy;
+mod providers;
+mod reading;
+mod said;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+pub use self::check::{Check, check};
+pub use self::findings::{Finding, Place, Problems};
+pub use self::keys::{KEYS, Key};
+
+use self::callers::{BASIC_SECRET, Doors};
+use self::document::{Document, Said};
+use self::reading::{ANY_OTHER, Documents, Reading};
+use crate::callers::Callers;
+use crate::message::{Domain, Templates, Wording};
+use crate::policy::Policy;
+use crate::policy::limits::seconds;
+use crate::ports::Variables;
+use crate::providers::Provider;
+use crate::records::Bounds;
+use crate::records::store_key::StoreKey;
+use crate::secret::Secret;
+use crate::telemetry::application_insights::Sink;
+
+/// A part of the configuration, or everything that is wrong with it.
+pub type Section<T> = Result<T, Problems>;
+
+/// The configuration of one request.
+#[derive(Debug)]
+pub struct Settings {
+    /// Who may call the hook: at least one way is on.
+    pub callers: Section<Callers>,
+    /// How the hook answers.
+    pub hook: Section<Hook>,
+    /// The owner's rules.
+    pub policy: Section<Policy>,
+    /// How messages are worded.
+    pub wording: Section<Wording>,
+    /// Who sends, in order: one or two.
+    pub providers: Section<Vec<Provider>>,
+    /// The key of the store is made of it; `None`: of the first provider's access key.
+    store_secret: Section<Option<Secret>>,
+    /// Who may deliver reports; `None`: nobody.
+    pub reporters: Section<Option<Callers>>,
+    /// Who may see the operator's pages; `None`: there are none.
+    pub operator: Section<Option<Callers>>,
+    /// How much is remembered of what became of messages; `None`: nothing.
+    pub records: Section<Option<Bounds>>,
+    /// Where telemetry goes; `None`: nowhere.
+    pub sink: Section<Option<Sink>>,
+    /// What is wrong or unwise, and stops nobody: a secret of before the last change that can't match, a secret
+    /// that can be guessed.
+    pub advice: Vec<Finding>,
+}
+
+/// How the hook answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The form of the answers.
+    pub response_format: ResponseFormat,
+    /// The time in which the whole hook answers.
+    pub deadline: Duration,
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self {
+            response_format: ResponseFormat::Auto,
+            deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
+        }
+    }
+}
+
+/// The form of an answer, `okta.response_format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseFormat {
+    /// In the caller's dialect; documented where the body was not read or could not be parsed.
+    Auto,
+    /// Always as Okta documents it; a bare payload is refused.
+    Documented,
+    /// Always as the Azure Function answered.
+    Classic,
+}
+
+/// The deadline where none is said, in milliseconds. Okta waits 3 seconds, network included.
+const DEFAULT_DEADLINE_MS: u64 = 2500;
+
+/// The deadlines that make sense, in milliseconds: what is shorter leaves the provider no time, what is
+/// longer leaves the network none.
+const DEADLINE_RANGE_MS: std::ops::RangeInclusive<u64> = 500..=2800;
+
+/// How many messages are remembered where nothing is said.
+const DEFAULT_RECORD_SLOTS: u32 = 10_000;
+
+/// The most that may be: the operator's list reads all of them.
+const MOST_RECORD_SLOTS: u32 = 100_000;
+
+/// For how long they are remembered where nothing is said, in seconds: 30 days.
+const DEFAULT_RECORD_MAX_AGE: u32 = 30 * 86_400;
+
+/// The longest time that may be, in seconds: a year.
+const LONGEST_RECORD_MAX_AGE: u32 = 366 * 86_400;
+
+impl Settings {
+    /// Reads the configuration.
+    pub fn read(variables: &dyn Variables) -> Self {
+        Self::read_with_documents(variables).0
+    }
+
+    /// Reads the configuration, and gives the documents for what else is to be said of them.
+    fn read_with_documents(variables: &dyn Variables) -> (Self, Documents<'_>) {
+        let (settings, settings_document) =
+            Document::read::<said::SettingsDocument>(Place::Settings, variables);
+        let (secrets, secrets_document) =
+            Document::read::<said::SecretsDocument>(Place::Secrets, variables);
+        let documents = Documents {
+            settings: settings_document,
+            secrets: secrets_document,
+            variables,
+            advice: RefCell::default(),
+        };
+        use Place::{Secrets, Settings};
+        let okta = settings.okta.get().unwrap_or_default();
+        let basic_secret = variables.get(BASIC_SECRET);
+        let doors = Doors::read(&secrets, &basic_secret);
+        let okta_secrets = secrets.okta.get().unwrap_or_default();
+        let report_secrets = secrets.reports.get().unwrap_or_default();
+        let operator_secrets = secrets.operator.get().unwrap_or_default();
+
+        let read = Self {
+            callers: documents.section(&[Settings, Secrets], &[], |reading| {
+                callers::callers(reading, basic_secret, okta.header_name, okta.oauth, okta_secrets)
+            }),
+            hook: documents.section(&[Settings, Secrets], &["okta", ANY_OTHER], |reading| {
+                hook(reading, okta.response_format, okta.deadline_ms)
+            }),
+            policy: documents.section(&[Settings], &["policy", "limits"], |reading| {
+                let rules = settings.policy.get().unwrap_or_default();
+                policy::policy(reading, rules, settings.limits.get().unwrap_or_default())
+            }),
+            wording: documents.section(&[Settings], &["message"], |reading| {
+                wording(reading, settings.message.get().unwrap_or_default())
+            }),
+            providers: documents.section(&[Settings, Secrets], &["providers"], |reading| {
+                providers::providers(reading, settings.providers, secrets.providers)
+            }),
+            store_secret: documents.section(&[Secrets], &["store"], |reading| {
+                store_secret(reading, secrets.store.get().unwrap_or_default())
+            }),
+            reporters: documents.section(&[Settings, Secrets], &["reports"], |reading| {
+                let oauth = settings.reports.get().unwrap_or_default().oauth;
+                callers::reporters(reading, oauth, report_secrets, &doors)
+            }),
+            operator: documents.section(&[Secrets], &["operator"], |reading| {
+                callers::operator(reading, operator_secrets, &doors)
+            }),
+            records: documents.section(&[Settings], &["records"], |reading| {
+                records(reading, settings.records.get().unwrap_or_default())
+            }),
+            sink: documents.section(&[Secrets], &["application_insights"], |reading| {
+                sink(reading, secrets.application_insights.get().unwrap_or_default())
+            }),
+            advice: Vec::new(),
+        };
+        let advice = documents.advice.take();
+        (Self { advice, ..read }, documents)
+    }
+
+    /// What a message needs, or everything that keeps messages from being sent.
+    pub fn ready(&self) -> Result<Ready<'_>, Problems> {
+        match (&self.policy, &self.wording, &self.providers, self.store_key()) {
+            (Ok(policy), Ok(wording), Ok(providers), Ok(store_key))
+                if self.hook.is_ok() && self.callers.is_ok() =>
+            {
+                Ok(Ready { policy, wording, providers, store_key })
+            }
+            _ => Err(Problems(self.problems())),
+        }
+    }
+
+    /// The key under which the store keeps what may not be read or written by others.
+    pub fn store_key(&self) -> Result<StoreKey, Problems> {
+        if let Some(secret) = self.store_secret.as_ref().map_err(Problems::clone)? {
+            return Ok(StoreKey::derive(secret.reveal()));
+        }
+        let providers = self.providers.as_ref().map_err(Problems::clone)?;
+        let first = providers.first().map(|first| first.acs.resource.access_key.reveal());
+        Ok(StoreKey::derive(first.unwrap_or_default()))
+    }
+
+    /// Everything that keeps messages from being sent, each once.
+    fn problems(&self) -> Vec<Finding> {
+        let sections = [
+            self.hook.as_ref().err(),
+            self.callers.as_ref().err(),
+            self.policy.as_ref().err(),
+            self.wording.as_ref().err(),
+            self.providers.as_ref().err(),
+            self.store_secret.as_ref().err(),
+        ];
+        let mut problems = Vec::new();
+        for finding in sections.into_iter().flatten().flat_map(Problems::findings) {
+            if !problems.contains(finding) {
+                problems.push(finding.clone());
+            }
+        }
+        problems
+    }
+}
+
+/// What a message needs, all of it in order.
+pub struct Ready<'a> {
+    /// The owner's rules.
+    pub policy: &'a Policy,
+    /// How it is worded.
+    pub wording: &'a Wording,
+    /// Who sends it.
+    pub providers: &'a [Provider],
+    /// The key under which it is counted.
+    pub store_key: StoreKey,
+}
+
+fn hook(reading: &mut Reading<'_>, format: Said<String>, deadline: Said<u64>) -> Hook {
+    let mut hook = Hook::default();
+    const FORMAT: &str = "okta.response_format";
+    match reading.text(FORMAT, format).as_deref() {
+        None | Some("auto") => {}
+        Some("documented") => hook.response_format = ResponseFormat::Documented,
+        Some("classic") => hook.response_format = ResponseFormat::Classic,
+        Some(_) => reading.unexpected(Place::Settings, FORMAT),
+    }
+    const DEADLINE: &str = "okta.deadline_ms";
+    match reading.value(DEADLINE, deadline) {
+        None => {}
+        Some(ms) if DEADLINE_RANGE_MS.contains(&ms) => hook.deadline = Duration::from_millis(ms),
+        Some(_) => reading.unexpected(Place::Settings, DEADLINE),
+    }
+    hook
+}
+
+fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
+    const TEMPLATES: &str = "message.templates";
+    let mut templates = Templates::default();
+    for (language, text) in reading.value(TEMPLATES, said.templates).unwrap_or_default() {
+        let key = [TEMPLATES, ".", &language].concat();
+        let Some(text) = reading.value(&key, text) else { continue };
+        if let Err(error) = templates.add(&language, &text) {
+            reading.problem(Place::Settings, &key, error.to_string());
+        }
+    }
+    let org_name = reading.text("message.org_name", said.org_name).unwrap_or_default();
+    if templates.uses_org() && org_name.is_empty() {
+        reading.problem(
+            Place::Settings,
+            "message.org_name",
+            "is not set, and a template has ${org}",
+        );
+    }
+    const DOMAIN: &str = "message.web_otp_domain";
+    let web_otp_domain = reading.text(DOMAIN, said.web_otp_domain).and_then(|said| {
+        Domain::parse(&said)
+            .map_err(|error| reading.problem(Place::Settings, DOMAIN, error.to_string()))
+            .ok()
+    });
+    Wording { templates, org_name, web_otp_domain }
+}
+
+fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<Secret> {
+    const KEY: &str = "store.secret";
+    let secret = reading.said(Place::Secrets, KEY, said.secret)?;
+    if secret.is_empty() {
+        return None;
+    }
+    if secret.trim().is_empty() {
+        reading.problem(
+            Place::Secrets,
+            KEY,
+            "is nothing but white space: make one, or leave it out",
+        );
+    }
+    if let Some(fix) = check::of_length(&secret) {
+        reading.advise(Place::Secrets, KEY, fix);
+    }
+    Some(Secret::from(&*secret))
+}
+
+fn records(reading: &mut Reading<'_>, said: said::Records) -> Option<Bounds> {
+    const SLOTS: &str = "records.slots";
+    let slots = reading.value(SLOTS, said.slots).unwrap_or(DEFAULT_RECORD_SLOTS);
+    if slots > MOST_RECORD_SLOTS {
+        reading.unexpected(Place::Settings, SLOTS);
+    }
+    const MAX_AGE: &str = "records.max_age";
+    let max_age = match reading.text(MAX_AGE, said.max_age).map(|said| seconds(&said)) {
+        None => DEFAULT_RECORD_MAX_AGE,
+        Some(Some(max_age)) if (60..=LONGEST_RECORD_MAX_AGE).contains(&max_age) => max_age,
+        Some(_) => {
+            reading.unexpected(Place::Settings, MAX_AGE);
+            DEFAULT_RECORD_MAX_AGE
+        }
+    };
+    (slots > 0).then_some(Bounds { slots, max_age })
+}
+
+fn sink(reading: &mut Reading<'_>, said: said::ConnectionSecret) -> Option<Sink> {
+    const KEY: &str = "application_insights.connection_string";
+    let said = reading.said(Place::Secrets, KEY, said.connection_string)?;
+    let said = Some(said.trim()).filter(|said| !said.is_empty())?;
+    Sink::parse(said)
+        .map_err(|invalid| reading.problem(Place::Secrets, KEY, invalid.to_string()))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! The check of the configuration: what is wrong with it, and what is not wise. It asks neither a provider nor
+//! the store, so that it can be asked often; and it reads no setting by itself.
+
+use numbering::Region;
+
+use super::findings::Finding;
+use super::hosts::Hosts;
+use super::reading::Documents;
+use super::{ResponseFormat, Settings};
+use crate::callers::bearer::OAuth;
+use crate::policy::Countries;
+use crate::policy::limits::Scope;
+use crate::ports::Variables;
+use crate::providers::Provider;
+use crate::sender::Sender;
+
+/// What a look at the whole configuration found.
+#[derive(Debug, Default)]
+pub struct Check {
+    /// What keeps messages from being sent, some or all.
+    pub problems: Vec<Finding>,
+    /// What works, and should be otherwise; and what is wrong without keeping any message from being sent, so
+    /// that it must not take the hook out of service.
+    pub warnings: Vec<Finding>,
+}
+
+impl Check {
+    /// The verdict in a word.
+    pub fn status(&self) -> &'static str {
+        if self.problems.is_empty() { "ok" } else { "misconfigured" }
+    }
+}
+
+/// Looks at the whole configuration.
+pub fn check(variables: &dyn Variables) -> Check {
+    let (settings, documents) = Settings::read_with_documents(variables);
+    let mut problems = settings.problems();
+    let hosts = Hosts::read(variables, &mut problems);
+    let mut looking = Looking { documents, hosts, check: Check { problems, warnings: Vec::new() } };
+
+    looking.check.warnings.extend(settings.advice.iter().cloned());
+    for section in [
+        settings.reporters.as_ref().err(),
+        settings.operator.as_ref().err(),
+        settings.records.as_ref().err(),
+        settings.sink.as_ref().err(),
+    ] {
+        looking.check.warnings.extend(section.into_iter().flat_map(|it| it.findings().to_vec()));
+    }
+    looking.at_okta(&settings);
+    looking.at_reports(&settings);
+    looking.at_providers(&settings);
+    looking.at_policy(&settings);
+
+    // A document that can't be read is told once, whoever needs it; and as a problem, if it is one.
+    let Check { problems, warnings } = looking.check;
+    let mut check = Check::default();
+    for (findings, told) in [(problems, &mut check.problems), (warnings, &mut check.warnings)] {
+        for finding in findings {
+            if !told.contains(&finding) {
+                told.push(finding);
+            }
+        }
+    }
+    check.warnings.retain(|warning| !check.problems.contains(warning));
+    check
+}
+
+/// A look at settings that are in order.
+struct Looking<'a> {
+    documents: Documents<'a>,
+    hosts: Hosts,
+    check: Check,
+}
+
+impl Looking<'_> {
+    /// Warns of a key of the settings.
+    fn warn(&mut self, key: &str, fix: impl Into<String>) {
+        let finding = self.documents.settings.finding(key, fix);
+        self.check.warnings.push(finding);
+    }
+
+    fn at_okta(&mut self, settings: &Settings) {
+        if settings.hook.as_ref().is_ok_and(|hook| hook.response_format == ResponseFormat::Auto) {
+            self.warn(
+                "okta.response_format",
+                "is \"auto\", which takes a bare payload, too: set it to \"documented\" where only Okta calls",
+            );
+        }
+        if let Ok(callers) = &settings.callers
+            && let Some(oauth) = &callers.oauth
+        {
+            if oauth.expected.scope.is_none() {
+                self.warn(
+                    "okta.oauth.scope",
+                    "is not set: name a scope that only this hook asks for, or any token of the client opens the hook",
+                );
+            }
+            self.at_issuer(oauth, "okta.oauth");
+        }
+    }
+
+    fn at_reports(&mut self, settings: &Settings) {
+        if let Ok(Some(reporters)) = &settings.reporters
+            && let Some(oauth) = &reporters.oauth
+        {
+            self.at_issuer(oauth, "reports.oauth");
+        }
+        if let Ok(Some(sink)) = &settings.sink
+            && let Some(fix) = self.not_covered(&sink.origin())
+        {
+            let key = "application_insights.connection_string";
+            let fix = ["is of an IngestionEndpoint ", &fix].concat();
+            let finding = self.documents.secrets.finding(key, fix);
+            self.check.warnings.push(finding);
+        }
+    }
+
+    /// An authorization server's host and its version.
+    fn at_issuer(&mut self, oauth: &OAuth, section: &str) {
+        let (of_jwks_uri, origin) = oauth.issuer.origin();
+        let key = [section, if of_jwks_uri { ".jwks_uri" } else { ".issuer" }].concat();
+        if let Some(fix) = self.not_covered(&origin) {
+            self.warn(&key, ["is at a host ", &fix].concat());
+        }
+        if oauth.issuer.url.starts_with("https://sts.windows.net/") {
+            self.warn(
+                &[section, ".issuer"].concat(),
+                "is Entra's of version 1, whose tokens say less of who they are for: set requestedAccessTokenVersion: \
+                 2 in the app registration, and the issuer to https://login.microsoftonline.com/TENANT/v2.0",
+            );
+        }
+    }
+
+    /// What is to be done for an origin that the component may not call.
+    fn not_covered(&self, origin: &str) -> Option<String> {
+        if self.hosts.cover(origin) {
+            return None;
+        }
+        let free = self.hosts.free();
+        Some(format!("that allowed_outbound_hosts does not cover: set {free} to {origin}"))
+    }
+
+    fn at_providers(&mut self, settings: &Settings) {
+        let Ok(providers) = &settings.providers else { return };
+        for (provider, index) in providers.iter().zip(1..) {
+            let origin = provider.acs.resource.origin();
+            if let Some(fix) = self.not_covered(&origin) {
+                let finding = self.endpoint_finding(provider, &fix);
+                // Without the second one messages go by the first still.
+                match index {
+                    1 => self.check.problems.push(finding),
+                    _ => self.check.warnings.push(finding),
+                }
+            }
+        }
+        let [first, others @ ..] = &providers[..] else { return };
+        if let Some(second) = others.first() {
+            self.at_second(first, second);
+        }
+        let allowed = match &settings.policy {
+            Ok(policy) => match &policy.allowed {
+                Countries::Only(allowed) => Some(allowed),
+                Countries::All => None,
+            },
+            Err(_) => None,
+        };
+        for (provider, index) in providers.iter().zip(1..) {
+            let key = format!("providers[{index}].senders");
+            match allowed {
+                None => {
+                    for (region, sender) in provider.senders.by_region() {
+                        self.at_reach(&key, sender, region);
+                    }
+                }
+                Some(allowed) => {
+                    for region in allowed {
+                        self.at_sender(first, provider, &key, *region);
+                    }
+                }
+            }
+        }
+    }
+
+    fn endpoint_finding(&self, provider: &Provider, fix: &str) -> Finding {
+        let fix = ["is of an endpoint ", fix].concat();
+        let key = ["providers.", &provider.name, ".connection_string"].concat();
+        let finding = self.documents.secrets.finding(&key, &*fix);
+        match finding.line {
+            Some(_) => finding,
+            None => Finding::of_variable("acs_connection_string", fix),
+        }
+    }
+
+    fn at_second(&mut self, first: &Provider, second: &Provider) {
+        let is_same = first.acs.is_same_resource(&second.acs);
+        if is_same && first.acs.resource.access_key == second.acs.resource.access_key {
+            let key = ["providers.", &second.name, ".connection_string"].concat();
+            let fix = "is the same as that of the first provider: give the resource's other key, or another resource";
+            let finding = self.documents.secrets.finding(&key, fix);
+            self.check.warnings.push(finding);
+        }
+        if !is_same && second.senders.is_empty() {
+            self.warn(
+                "providers[2].senders",
+                "is not set, and a sender belongs to one resource: give those of the second resource",
+            );
+        }
+    }
+
+    /// A provider's sender for a country that is allowed.
+    fn at_sender(&mut self, first: &Provider, provider: &Provider, key: &str, region: Region) {
+        let is_first = provider.name == first.name;
+        match provider.senders.to(Some(region)) {
+            Some(sender) => self.at_reach(key, sender, region),
+            None if is_first => {
+                let fix = format!("has no sender for {region}: add one, or a default");
+                let finding = self.documents.settings.finding(key, fix);
+                self.check.problems.push(finding);
+            }
+            // It has those of the first.
+            None if provider.senders.is_empty() || provider.acs.is_same_resource(&first.acs) => {}
+            None => self.warn(
+                key,
+                format!(
+                    "has no sender for {region}: its messages can't fail over to {}",
+                    provider.name
+                ),
+            ),
+        }
+    }
+
+    fn at_reach(&mut self, key: &str, sender: &Sender, region: Region) {
+        if !sender.kind.reaches(region) {
+            self.warn(
+                key,
+                format!(
+                    "has a {} for {region}, which ACS is not known to deliver there: look at Microsoft's page SMS \
+                     number types",
+                    sender.kind.name()
+                ),
+            );
+        }
+    }
+
+    fn at_policy(&mut self, settings: &Settings) {
+        let Ok(policy) = &settings.policy else { return };
+        if policy.allowed == Countries::All {
+            self.warn(
+                "policy.allowed_countries",
+                "is not set, which lets messages go to every country: name those where your people are",
+            );
+        }
+        if !policy.limits.iter().any(|(scope, _)| *scope == Scope::Total) {
+            self.warn(
+                "limits.total",
+                "is not set: set it to what your busiest hour needs, which bounds what an attack can cost",
+            );
+        }
+    }
+}
+
+/// The fewest bytes of a secret that nobody can guess.
+const SHORTEST_SECRET: usize = 16;
+
+/// What is to be said of a secret of this length, if anything.
+pub(super) fn of_length(secret: &str) -> Option<String> {
+    (secret.len() < SHORTEST_SECRET).then(|| {
+        format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`")
+    })
+}

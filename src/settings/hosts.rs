@@ -1,0 +1,106 @@
+//! The owner's entries of `allowed_outbound_hosts`, as Spin 3 and 4 read them.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::findings::{Finding, UNREADABLE};
+use crate::ports::Variables;
+
+/// The variables that are entries of spin.toml's `allowed_outbound_hosts`.
+pub const VARIABLES: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
+
+/// What spin.toml lets the component call in any case: ACS's own domain.
+const ALWAYS: &str = "https://*.communication.azure.com";
+
+/// The origins that the component may call.
+pub(super) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// Reads the owner's entries. One that Spin can't read is enough, and it lets no request out at all, be it
+    /// for what needs it or not.
+    pub(super) fn read(variables: &dyn Variables, problems: &mut Vec<Finding>) -> Self {
+        let entries = VARIABLES.map(|name| {
+            let Ok(entry) = variables.get(name) else {
+                problems.push(Finding::of_variable(name, UNREADABLE));
+                return String::new();
+            };
+            let entry = entry.trim().to_owned();
+            if !is_entry(&entry) {
+                problems.push(Finding::of_variable(
+                    name,
+                    "must be scheme://host or scheme://host:port without a path, such as https://contoso.okta.com: \
+                     with anything else Spin lets no request out",
+                ));
+            }
+            entry
+        });
+        Self(entries.into())
+    }
+
+    /// The variable that a further entry goes into: the first that repeats what is allowed anyway.
+    pub(super) fn free(&self) -> &'static str {
+        let free = VARIABLES.into_iter().zip(&self.0).find(|(_, entry)| *entry == ALWAYS);
+        free.map_or(VARIABLES[0], |(name, _)| name)
+    }
+
+    /// Whether the component may call an origin.
+    pub(super) fn cover(&self, origin: &str) -> bool {
+        covers(ALWAYS, origin) || self.0.iter().any(|entry| covers(entry, origin))
+    }
+}
+
+/// Whether an entry of `allowed_outbound_hosts` covers an origin: `*` may stand for a scheme, a
+/// host, the first labels of one, or a port ("Network permissions", Spin documentation).
+fn covers(entry: &str, origin: &str) -> bool {
+    let (Some((schemes, hosts, ports)), Some((scheme, host, port))) = (split(entry), split(origin))
+    else {
+        return false;
+    };
+    let host_fits = match hosts.strip_prefix('*') {
+        Some(suffix) => host.ends_with(suffix),
+        None => hosts == host,
+    };
+    (schemes == "*" || schemes == scheme) && host_fits && (ports == "*" || ports == port)
+}
+
+/// Whether Spin 3 and 4 can read it: also a range of addresses or of ports, which cover nothing here.
+fn is_entry(entry: &str) -> bool {
+    let Some((scheme, host, port)) = split(entry) else { return false };
+    let host_fits = host == "*"
+        || match host.split_once('/') {
+            Some((address, length)) => matches!(
+                (address.parse(), length.parse()),
+                (Ok(IpAddr::V4(_)), Ok(0..=32_u8)) | (Ok(IpAddr::V6(_)), Ok(0..=128))
+            ),
+            None => {
+                let name = host.strip_prefix("*.").unwrap_or(host);
+                let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                // Of an address without a port Spin 3 takes the last group for one.
+                v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok() && entry.contains("]:"))
+                    || name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+                        && !name.is_empty()
+            }
+        };
+    let is_number = |port: &str| port.parse::<u16>().is_ok();
+    let port_fits = match port.split_once("..") {
+        Some((first, last)) => is_number(first) && is_number(last),
+        None => port == "*" || is_number(port),
+    };
+    let scheme_fits = scheme == "*" || scheme.bytes().all(|b| b.is_ascii_lowercase());
+    scheme_fits && !scheme.is_empty() && host_fits && port_fits
+}
+
+/// Scheme, host and port. A scheme without a port of its own needs one. Spin takes a slash away behind a port
+/// or a name, and not behind a `*` or a range.
+fn split(entry: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = entry.trim().split_once("://")?;
+    let bare = rest.strip_suffix('/').filter(|bare| *bare != "*" && !bare.contains('/'));
+    let name = bare.unwrap_or(rest);
+    Some(match (rest.rsplit_once(':'), scheme) {
+        (Some((host, port)), _) if !port.contains(']') => {
+            (scheme, host, port.strip_suffix('/').unwrap_or(port))
+        }
+        (_, "https") => (scheme, name, "443"),
+        (_, "http") => (scheme, name, "80"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,136 @@
+//! What the two documents say, before anybody has asked what it means. The fields are the keys of
+//! [`super::keys`], and their types what TOML calls them.
+
+use serde::Deserialize;
+
+use super::document::{Named, Said};
+
+/// The document `settings`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SettingsDocument {
+    pub(super) okta: Said<Okta>,
+    pub(super) policy: Said<Policy>,
+    pub(super) limits: Said<Limits>,
+    pub(super) message: Said<Message>,
+    pub(super) providers: Said<Vec<Said<Provider>>>,
+    pub(super) reports: Said<Reports>,
+    pub(super) records: Said<Records>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Okta {
+    pub(super) response_format: Said<String>,
+    pub(super) deadline_ms: Said<u64>,
+    pub(super) header_name: Said<String>,
+    pub(super) oauth: Said<OAuth>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OAuth {
+    pub(super) issuer: Said<String>,
+    pub(super) audience: Said<String>,
+    pub(super) client_id: Said<String>,
+    pub(super) scope: Said<String>,
+    pub(super) jwks_uri: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Policy {
+    pub(super) sending: Said<bool>,
+    pub(super) mode: Said<String>,
+    pub(super) refusal_status: Said<String>,
+    pub(super) allowed_countries: Said<Vec<Said<String>>>,
+    pub(super) blocked_countries: Said<Vec<Said<String>>>,
+    pub(super) enrollment_allowed_countries: Said<Vec<Said<String>>>,
+    pub(super) blocked_prefixes: Said<Vec<Said<String>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Limits {
+    pub(super) per_number: Said<String>,
+    pub(super) per_user: Said<String>,
+    pub(super) per_ip: Said<String>,
+    pub(super) per_prefix: Said<String>,
+    pub(super) total: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message {
+    pub(super) org_name: Said<String>,
+    pub(super) web_otp_domain: Said<String>,
+    pub(super) templates: Said<Named<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Provider {
+    pub(super) kind: Said<String>,
+    pub(super) name: Said<String>,
+    pub(super) api_version: Said<String>,
+    pub(super) senders: Said<Named<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reports {
+    pub(super) oauth: Said<OAuth>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Records {
+    pub(super) slots: Said<u32>,
+    pub(super) max_age: Said<String>,
+}
+
+/// The document `secrets`. It has no `Debug`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SecretsDocument {
+    pub(super) okta: Said<OktaSecrets>,
+    pub(super) operator: Said<SecretPair>,
+    pub(super) reports: Said<SecretPair>,
+    pub(super) providers: Said<Named<ProviderSecrets>>,
+    pub(super) store: Said<StoreSecrets>,
+    pub(super) application_insights: Said<ConnectionSecret>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OktaSecrets {
+    pub(super) basic_secret: Said<String>,
+    pub(super) basic_secret_previous: Said<String>,
+    pub(super) header_secret: Said<String>,
+    pub(super) header_secret_previous: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SecretPair {
+    pub(super) secret: Said<String>,
+    pub(super) secret_previous: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ProviderSecrets {
+    pub(super) connection_string: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StoreSecrets {
+    pub(super) secret: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConnectionSecret {
+    pub(super) connection_string: Said<String>,
+}

@@ -1,0 +1,489 @@
+use numbering::Region;
+
+use super::*;
+use crate::ports::fake::FakeHost;
+
+/// Nothing to be said.
+fn wise() -> FakeHost {
+    FakeHost::default().with("okta_basic_secret", "0123456789abcdef").with(
+        "settings",
+        "okta.response_format = \"documented\"\npolicy.allowed_countries = [\"US\"]\n\
+         limits.total = \"1000/1h\"\n",
+    )
+}
+
+/// The same with more settings, each of a table that is not there yet.
+fn wise_with(settings: &str) -> FakeHost {
+    let host = wise();
+    let document = [&host.variables["settings"], settings].concat();
+    host.with("settings", &document)
+}
+
+fn keys(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| finding.key.as_str()).collect()
+}
+
+#[track_caller]
+fn assert_problems(host: &FakeHost, expected: &[&str]) {
+    let check = check(host);
+    assert_eq!(keys(&check.problems), expected, "{:?}", check.problems);
+}
+
+#[track_caller]
+fn assert_warnings(host: &FakeHost, expected: &[&str]) {
+    let check = check(host);
+    assert_eq!(check.problems, []);
+    assert_eq!(keys(&check.warnings), expected, "{:?}", check.warnings);
+}
+
+#[test]
+fn a_wise_configuration_is_in_order() {
+    assert_warnings(&wise(), &[]);
+}
+
+#[test]
+fn with_both_documents_empty_the_safe_defaults_hold() {
+    let settings = Settings::read(&FakeHost::default().with("settings", ""));
+    let policy = settings.policy.unwrap();
+    assert!(policy.sending && policy.enforce && policy.refused_as_failed);
+    assert_eq!(policy.blocked_prefixes.len(), 9);
+    let limits: Vec<_> = policy.limits.iter().map(|(scope, _)| scope.name()).collect();
+    assert_eq!(limits, ["limits.per_number", "limits.per_prefix"]);
+    assert_eq!(settings.hook.unwrap(), Hook::default());
+    assert_eq!(settings.records.unwrap().unwrap().slots, 10_000);
+    assert_eq!(settings.providers.unwrap()[0].name, "acs");
+    assert!(settings.operator.unwrap().is_none() && settings.reporters.unwrap().is_none());
+}
+
+/// A sample with what it has as comments.
+fn uncommented(sample: &str) -> String {
+    let is_toml = |line: &str| {
+        let is_key = |(key, _): (&str, &str)| !key.contains(' ');
+        line.starts_with('[') || line.split_once(" = ").is_some_and(is_key)
+    };
+    let lines = sample.lines().map(|line| match line.strip_prefix("# ") {
+        Some(comment) if is_toml(comment) => comment,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_samples_are_in_order_and_have_every_key() {
+    let settings = include_str!("../../sample/settings.toml");
+    let secrets = include_str!("../../sample/secrets.toml");
+    let host = FakeHost::default().with("acs_from_shortcode", "");
+    assert_problems(&host.with("settings", settings).with("secrets", secrets), &[]);
+    let (settings, secrets) = (uncommented(settings), uncommented(secrets));
+    let host = FakeHost::default()
+        .with("acs_from_shortcode", "")
+        .with("acs_connection_string", "")
+        .with("okta_basic_secret", "");
+    assert_problems(&host.with("settings", &settings).with("secrets", &secrets), &[]);
+    for key in KEYS.iter().filter(|key| !key.is_table && !key.path.ends_with('*')) {
+        let document = if key.place == Place::Settings { &settings } else { &secrets };
+        let name = key.path.rsplit('.').next().unwrap();
+        assert!(document.contains(&format!("\n{name} = ")), "{}", key.path);
+    }
+}
+
+#[test]
+fn every_mistake_is_told_with_its_line_and_never_with_its_value() {
+    let document = "\
+[okta]
+response_fromat = \"hunter2\"
+deadline_ms = \"hunter2\"
+header_name = \"hunter 2\"
+[polcy]
+sending = true
+[policy]
+sending = \"hunter2\"
+allowed_countries = [\"US\", \"UK\", 7]
+blocked_prefixes = [\"hunter2\"]
+[limits]
+total = \"hunter2\"
+per_usr = \"\"
+[message]
+web_otp_domain = \"https://hunter2\"
+templates = { de = \"hunter2\", hunter2hunter2 = \"${code}\" }
+[[providers]]
+kind = \"hunter2\"
+senders = { US = \"hunter 2!!!!!!!!\", UK = \"12345\" }
+[records]
+slots = 100001
+";
+    let check = check(&FakeHost::default().with("settings", document));
+    let told: Vec<String> =
+        check.problems.iter().chain(&check.warnings).map(Finding::to_string).collect();
+    for expected in [
+        "settings line 2: okta.response_fromat is no setting: did you mean okta.response_format?",
+        "settings line 3: okta.deadline_ms must be a whole number from 500 to 2800",
+        "settings line 4: okta.header_name must be a header",
+        "settings line 5: polcy is no setting: did you mean policy?",
+        "settings line 8: policy.sending must be true or false",
+        "settings line 9: policy.allowed_countries[2] is no country",
+        "settings line 9: policy.allowed_countries[3] must be",
+        "settings line 10: policy.blocked_prefixes[1] must be",
+        "settings line 12: limits.total must be COUNT/WINDOW",
+        "settings line 13: limits.per_usr is no setting: did you mean limits.per_user?",
+        "settings line 15: message.web_otp_domain",
+        "settings line 16: message.templates.de",
+        "settings line 18: providers[1].kind must be \"acs\"",
+        "settings line 19: providers[1].senders.US must be",
+        "settings line 19: providers[1].senders.UK is no country",
+        "settings line 21: records.slots must be a whole number from 0 to 100000",
+    ] {
+        assert!(told.iter().any(|it| it.starts_with(expected)), "{expected}\n{told:#?}");
+    }
+    let told = told.join("\n").replace("message.templates.hunter2hunter2", "");
+    assert!(!told.contains("hunter"), "{told}");
+}
+
+#[test]
+fn a_mistake_in_the_secrets_shows_nothing_of_them() {
+    for document in [
+        "operator.secret = hunter2",
+        "operator = \"hunter2\"",
+        "operator.secret = 2002\noperator.secret_previous = [\"hunter2\"]",
+        "okta.header_secret = \"hunter2 \"\nokta.basic_secrets = \"hunter2\"",
+        "hunter2",
+        "operator.secret = \"hunter2",
+        "operator.secret = \"a\"\noperator.secret = \"hunter2\"",
+        "providers.acs.connection_string = \"hunter2\"",
+        "application_insights.connection_string = \"hunter2\"",
+        "{\"operator\": \"hunter2\"}",
+    ] {
+        let check = check(&wise().with_secrets(document));
+        let told: Vec<_> =
+            check.problems.iter().chain(&check.warnings).map(Finding::to_string).collect();
+        assert!(!told.is_empty(), "{document}");
+        let told = told.join("\n");
+        assert!(
+            told.contains("secrets") && !told.contains("hunter2") && !told.contains("2002"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_document_that_is_odd_works_or_says_what_is_wrong() {
+    for (document, fix) in [
+        ("\"\"", None),
+        ("''\n", None),
+        ("\u{feff}[policy]\r\nsending = false\r\n", None),
+        ("\n\n", None),
+        ("settings.toml", Some("is the name of a file")),
+        ("@settings.toml", Some("is the name of a file")),
+        ("{\"policy\": {}}", Some("is JSON")),
+        ("policy:\n  sending: false", Some("is not TOML here")),
+        ("\u{0}", Some("is not TOML here")),
+        ("[policy]\nsending = true\nsending = false", Some("is not TOML here")),
+    ] {
+        let problems = check(&FakeHost::default().with("settings", document)).problems;
+        match fix {
+            None => assert_eq!(problems, [], "{document:?}"),
+            Some(fix) => {
+                assert!(problems[0].to_string().contains(fix), "{document:?}: {problems:?}")
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_is_no_table_and_a_table_no_value() {
+    for document in [
+        "okta = [\"documented\", 2500]",
+        "policy = \"x\"",
+        "providers = { kind = \"acs\" }",
+        "providers = [\"acs\"]",
+        "okta.deadline_ms = { a = 1 }",
+        "message.templates = [\"${code}\"]",
+    ] {
+        let problems = check(&FakeHost::default().with("settings", document)).problems;
+        assert!(problems[0].to_string().contains("must be"), "{document}: {problems:?}");
+    }
+}
+
+#[test]
+fn an_error_stops_only_who_needs_its_section() {
+    let host = wise_with("message.org_nmae = \"x\"")
+        .with_secrets("[reports]\nsecret = \"0123456789abcdeF\"");
+    let settings = Settings::read(&host);
+    assert!(settings.wording.is_err() && settings.ready().is_err());
+    assert!(settings.reporters.is_ok() && settings.records.is_ok() && settings.callers.is_ok());
+    let settings = Settings::read(&wise_with("records.slots = \"many\""));
+    assert!(settings.records.is_err() && settings.ready().is_ok());
+    let settings = Settings::read(&wise_with("polcy.sending = false"));
+    assert!(settings.ready().is_err(), "it might have been meant for any section");
+}
+
+#[test]
+fn what_is_not_wise_is_warned_about() {
+    let other = "endpoint=https://other.communication.azure.com/;accesskey=pw==";
+    let same = "endpoint=https://contoso.communication.azure.com/;accesskey=pw==";
+    let second = "[[providers]]\nkind = \"acs\"\n[[providers]]\nkind = \"acs\"\nname = \"b\"\n";
+    let secret_of_b = |text: &str| format!("providers.b.connection_string = \"{text}\"");
+    let plain = |document: &str| wise().with("settings", document);
+    for (host, expected) in [
+        (wise().with("okta_basic_secret", "0123456789abcde"), "okta_basic_secret"),
+        (wise().with_secrets("operator.secret = \"short\""), "operator.secret"),
+        (wise().with_secrets("store.secret = \"short\""), "store.secret"),
+        (
+            plain("policy.allowed_countries = [\"US\"]\nlimits.total = \"1/1h\""),
+            "okta.response_format",
+        ),
+        (
+            plain("okta.response_format = \"documented\"\nlimits.total = \"1/1h\""),
+            "policy.allowed_countries",
+        ),
+        (
+            plain("okta.response_format = \"documented\"\npolicy.allowed_countries = [\"US\"]"),
+            "limits.total",
+        ),
+        (wise().with("acs_from_shortcode", "CONTOSO"), "providers[1].senders"),
+        (wise_with(second).with_secrets(&secret_of_b(other)), "providers[2].senders"),
+        (wise_with(second).with_secrets(&secret_of_b(same)), "providers.b.connection_string"),
+        (
+            wise_with(&[second, "senders.default = \"CONTOSO\""].concat())
+                .with_secrets(&secret_of_b(other)),
+            "providers[2].senders",
+        ),
+        (
+            wise_with(&[second, "senders.GB = \"CONTOSO\""].concat())
+                .with_secrets(&secret_of_b(other)),
+            "providers[2].senders",
+        ),
+    ] {
+        assert_warnings(&host, &[expected]);
+    }
+}
+
+#[test]
+fn an_issuer_needs_its_client_and_its_host() {
+    let issuer = "[okta.oauth]\nissuer = \"https://contoso.okta.com/oauth2/default\"\n";
+    assert_problems(&wise_with(issuer), &["okta.oauth.client_id"]);
+    let oauth = [issuer, "client_id = \"0oa\"\n"].concat();
+    assert_warnings(&wise_with(&oauth), &["okta.oauth.scope", "okta.oauth.issuer"]);
+    let oauth = [&oauth, "scope = \"telephony\"\n"].concat();
+    let host = |more: &str| {
+        wise_with(&[&oauth, more].concat()).with("outbound_host2", "https://contoso.okta.com")
+    };
+    assert_warnings(&host(""), &[]);
+    assert_warnings(&host("jwks_uri = \"https://keys.example/keys\""), &["okta.oauth.jwks_uri"]);
+    assert_problems(&host("jwks_uri = \"http://keys.example/keys\""), &["okta.oauth.jwks_uri"]);
+    assert_problems(&wise_with("[okta.oauth]\nclient_id = \"0oa\""), &["okta.oauth.issuer"]);
+}
+
+#[test]
+fn credentials_that_cannot_match_are_a_problem() {
+    for (host, key) in [
+        (wise().with("okta_basic_secret", "0123456789abcdef\n"), "okta_basic_secret"),
+        (wise().with("okta_user", "a:b"), "okta_user"),
+        (wise().with_secrets("okta.header_secret = \"0123456789abcdef\\n\""), "okta.header_secret"),
+    ] {
+        assert_problems(&host, &[key]);
+    }
+    for (name, fits) in [
+        ("X-Forwarded-For", false),
+        ("Content-Type", false),
+        ("host", false),
+        ("Proxy-Authorization", false),
+        ("spin-path-info", false),
+        ("x key", false),
+        ("x-k\u{e9}y", false),
+        ("", true),
+        ("Authorization", true),
+        ("X-Okta-Key", true),
+        ("auth_secret", true),
+    ] {
+        let document = ["okta.header_name = \"", name, "\""].concat();
+        let host = wise_with(&document).with_secrets("okta.header_secret = \"0123456789abcdef\"");
+        assert_problems(&host, if fits { &[] } else { &["okta.header_name"] });
+    }
+}
+
+#[test]
+fn a_previous_secret_that_is_wrong_stops_nobody_and_is_warned_about() {
+    for document in [
+        "okta.basic_secret_previous = \" 0123456789abcdef\"",
+        "okta.basic_secret_previous = 7",
+        "operator.secret = \"0123456789abcdeF\"\noperator.secret_previous = \"0123456789abcdef\"",
+    ] {
+        let check = check(&wise().with_secrets(document));
+        assert_eq!(check.problems, [], "{document}");
+        assert_eq!(check.warnings.len(), 1, "{:?}", check.warnings);
+        assert!(check.warnings[0].key.ends_with("_previous"));
+    }
+}
+
+#[test]
+fn no_two_doors_have_one_secret() {
+    for (document, key) in [
+        ("operator.secret = \"0123456789abcdef\"", "operator.secret"),
+        ("reports.secret = \"0123456789abcdef\"", "reports.secret"),
+        (
+            "okta.basic_secret_previous = \"fedcba9876543210\"\nreports.secret = \"fedcba9876543210\"",
+            "reports.secret",
+        ),
+        (
+            "operator.secret = \"fedcba9876543210\"\nreports.secret = \"fedcba9876543210\"",
+            "reports.secret",
+        ),
+    ] {
+        let host = wise().with_secrets(document);
+        assert_warnings(&host, &[key]);
+        let settings = Settings::read(&host);
+        assert!(settings.reporters.is_err() || settings.operator.is_err());
+    }
+}
+
+#[test]
+fn variables_fill_in_the_provider_of_their_name_and_nothing_is_said_twice() {
+    let acs = "[[providers]]\nkind = \"acs\"\n";
+    let host = wise_with(&[acs, "senders.GB = \"CONTOSO\""].concat());
+    let providers = Settings::read(&host).providers.unwrap();
+    assert_eq!(providers[0].senders.to(Region::parse("GB")).unwrap().value, "CONTOSO");
+    assert_eq!(providers[0].senders.to(Region::parse("US")).unwrap().value, "12345");
+    let connection =
+        "connection_string = \"endpoint=https://a.communication.azure.com/;accesskey=pw==\"";
+    for (settings, secrets, key) in [
+        (
+            [acs, "senders.default = \"12345\""].concat(),
+            String::new(),
+            "providers[1].senders.default",
+        ),
+        (
+            String::new(),
+            format!("[providers.acs]\n{connection}"),
+            "providers.acs.connection_string",
+        ),
+        ([acs, acs].concat(), String::new(), "providers[2].name"),
+        (String::new(), "okta.basic_secret = \"0123456789abcdef\"".to_owned(), "okta.basic_secret"),
+    ] {
+        assert_problems(&wise_with(&settings).with_secrets(&secrets), &[key]);
+    }
+    let named =
+        wise_with("[[providers]]\nkind = \"acs\"\nname = \"b\"\nsenders.default = \"12345\"")
+            .with_secrets(&format!("[providers.b]\n{connection}"));
+    assert_problems(&named, &["acs_connection_string", "acs_from_shortcode"]);
+    let named = named.with("acs_connection_string", "").with("acs_from_shortcode", "");
+    assert_problems(&named, &[]);
+}
+
+#[test]
+fn an_allowed_country_without_a_sender_is_a_problem() {
+    let host = wise_with("[[providers]]\nkind = \"acs\"\nsenders.GB = \"CONTOSO\"")
+        .with("acs_from_shortcode", "");
+    let problems = check(&host).problems;
+    assert!(
+        problems[0]
+            .to_string()
+            .ends_with("providers[1].senders has no sender for US: add one, or a default")
+    );
+}
+
+#[test]
+fn an_endpoint_that_no_entry_covers_is_a_problem() {
+    for (entry, endpoint, refused) in [
+        ("https://contoso.example", "https://contoso.example", false),
+        ("https://contoso.example/", "https://contoso.example:443", false),
+        ("https://*.example", "https://contoso.example", false),
+        ("*://*:*", "https://contoso.example", false),
+        ("http://127.0.0.1:*", "http://127.0.0.1:3001", false),
+        ("http://127.0.0.1:3001", "http://127.0.0.1:3001", false),
+        ("http://127.0.0.1", "http://127.0.0.1:3001", true),
+        ("http://contoso.example", "https://contoso.example", true),
+        ("https://contoso.example:8443", "https://contoso.example", true),
+        ("https://*.contoso.example", "https://contoso.example", true),
+        ("https://other.example", "https://contoso.example", true),
+    ] {
+        let host = wise()
+            .with("outbound_host1", entry)
+            .with("acs_connection_string", &format!("endpoint={endpoint}/;accesskey=pw=="));
+        assert_problems(&host, if refused { &["acs_connection_string"] } else { &[] });
+    }
+}
+
+#[test]
+fn an_entry_that_spin_can_not_read_closes_all_hosts_and_is_a_problem() {
+    for (entry, is_read) in [
+        ("https://contoso.okta.com", true),
+        ("https://contoso.okta.com/", true),
+        ("https://contoso.okta.com:8443", true),
+        ("http://127.0.0.1:8000..9000", true),
+        ("https://10.0.0.0/8", true),
+        ("https://[::1]:443", true),
+        ("*://*:*", true),
+        ("https://*.okta.com", true),
+        ("", false),
+        ("*", false),
+        ("https://", false),
+        ("contoso.okta.com", false),
+        ("contoso.okta.com:443", false),
+        ("https://contoso.okta.com/oauth2", false),
+        ("https://contoso.okta.com:443/oauth2", false),
+        ("https://contoso.okta.com//", false),
+        ("https://contoso.okta.com:port", false),
+        ("https://okta.*", false),
+        ("*://contoso.okta.com", false),
+        ("https://*.okta.com:443/", true),
+        ("https://*.okta.com/", true),
+        ("*://*:*/", true),
+        ("https://*/", false),
+        ("https://10.0.0.0/8/", false),
+        ("https://10.0.0.0/33", false),
+        ("https://*.10.0.0.0/8", false),
+        ("https://[fd00::]/8", false),
+        ("https://fd00::/8", false),
+        ("https://fd00::/8:443", true),
+        ("https://[::1]", false),
+        ("http://127.0.0.1:1..2..3", false),
+    ] {
+        for name in ["outbound_host1", "outbound_host3"] {
+            let expected: &[&str] = if is_read { &[] } else { &[name] };
+            assert_problems(&wise().with(name, entry), expected);
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_can_not_be_read_is_told() {
+    for name in [
+        "okta_user",
+        "okta_basic_secret",
+        "acs_connection_string",
+        "acs_from_shortcode",
+        "settings",
+        "secrets",
+        "outbound_host1",
+    ] {
+        let problems = check(&wise().with(name, "<unavailable>")).problems;
+        let told = problems[0].to_string();
+        assert!(told.starts_with(name) && told.contains("could not be read"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn every_key_can_be_wrong() {
+    for key in KEYS.iter().filter(|key| !key.path.contains('*')) {
+        let path = key.path.replace("providers[]", "providers");
+        // A date is what nobody wants.
+        let (table, name) = path.rsplit_once('.').unwrap_or(("", &path));
+        let document = match table {
+            "" => format!("{name} = 2026-01-31"),
+            "providers" => format!("[[providers]]\nkind = \"acs\"\n{name} = 2026-01-31")
+                .replace("kind = \"acs\"\nkind", "kind"),
+            table => format!("[{table}]\n{name} = 2026-01-31"),
+        };
+        let host = match key.place {
+            Place::Settings => wise().with("settings", &document),
+            _ => wise().with_secrets(&document),
+        };
+        let check = check(&host);
+        let line = document.lines().count();
+        let found = check.problems.iter().chain(&check.warnings).any(|finding| {
+            finding.place == key.place && finding.line == Some(line) && finding.fix.contains("must")
+        });
+        assert!(found, "{}: {:?} {:?}", key.path, check.problems, check.warnings);
+    }
+}
