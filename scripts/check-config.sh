@@ -8,14 +8,15 @@ usage() {
   cat <<'EOF'
 Usage: scripts/check-config.sh
 
-Asks a hook for the check of its configuration, and shows each variable with the fix.
-PROBLEM: it is wrong, and messages may not be sent. WARNING: they may still be sent, and it
-should be otherwise. No secret is shown.
-Exits with 0 if nothing is wrong, with 1 if something is.
+Asks a hook what is wrong with its configuration, and shows each finding: the document and
+the line or the variable, the key, and the fix. No value is shown.
+PROBLEM: no message is sent until it is mended. WARNING: messages are sent, and it should be
+otherwise. Exits with 0 if there is no problem, with 1 if there is one.
+
+`cargo run -- check` finds the same before anything is deployed.
 
 Environment:
-  OPERATOR_SECRET  the hook's operator_secret
-  OPERATOR_USER    its operator_user [operator]
+  OPERATOR_SECRET  operator.secret of the hook's secrets
   HOOK_URL         where the hook is [http://127.0.0.1:3000]
 
 Needs curl and jq.
@@ -31,9 +32,11 @@ command -v jq >/dev/null || fail "jq is not installed."
 
 operator_page /api/health/details
 jq --raw-output '
-  .variables[]
-  | .name as $name
-  | ((.problems // [])[] | "PROBLEM  \($name)  \(.)"), ((.warnings // [])[] | "WARNING  \($name)  \(.)")
+  def told:
+    (if .document == "variable" then "" elif .line then "\(.document) line \(.line): "
+     elif .key == "" then "\(.document) " else "\(.document): " end)
+    + (if .key == "" then "" else "\(.key) " end) + .fix;
+  (.problems[] | "PROBLEM  \(told)"), (.warnings[] | "WARNING  \(told)")
 ' <<<"$answer"
 status="$(jq --raw-output .status <<<"$answer")"
 echo "$status"

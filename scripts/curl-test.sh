@@ -13,8 +13,8 @@ Usage: scripts/curl-test.sh [URL]
 Posts sample/request.json (a bare payload) and sample/okta-envelope.json (Okta's
 envelope, with a fresh eventId, eventTime and otpExpires) to the hook, and shows
 both answers. Exits with 0 only if both messages were accepted. With
-okta_response_format=documented the bare payload is refused (not_an_envelope), as it
-should be, and this exits with 1.
+okta.response_format = "documented" the bare payload is refused (not_an_envelope), as
+it should be, and this exits with 1.
 
   URL                 the hook's, or just its host
                       [http://127.0.0.1:3000/api/okta-telephony]
@@ -26,7 +26,7 @@ Environment:
   TO                  the recipient, such as +14255550123. Must be given unless the
                       host is loopback: the samples' number is fictional, and a real
                       ACS resource charges for every message. It is also of no
-                      country: where allowed_countries is not *, give TO.
+                      country: where policy.allowed_countries is set, give TO.
 
 Needs curl; shows the answers more readably with jq.
 EOF

@@ -8,8 +8,8 @@ usage() {
   cat <<'EOF'
 Usage: scripts/explain.sh [--enrollment] +NUMBER [LOCALE]
 
-Asks a hook what it would do with a passcode for a number: country, sender, text, limits
-and verdict. Nothing is sent or counted. Exits with 0 if the message would be sent, with 1
+Asks a hook what it would do with a passcode for a number: country, text, who would send it
+from which sender, limits and verdict. Nothing is sent or counted. Exits with 0 if the message would be sent, with 1
 if not.
 
   +NUMBER       the recipient, such as +14255550123
@@ -17,8 +17,7 @@ if not.
   --enrollment  as if the person were enrolling the number
 
 Environment:
-  OPERATOR_SECRET  the hook's operator_secret
-  OPERATOR_USER    its operator_user [operator]
+  OPERATOR_SECRET  operator.secret of the hook's secrets
   HOOK_URL         where the hook is [http://127.0.0.1:3000]
 
 Needs curl; shows the answer more readably with jq.
@@ -50,10 +49,11 @@ operator_page /api/explain --header 'Content-Type: application/json' --data-bina
 if command -v jq >/dev/null; then
   jq --raw-output '
     to_entries[]
-    | select(.key != "limits")
+    | select(.key != "limits" and .key != "providers")
     | "\(.key | (. + " " * 17)[:17])\(.value)"
   ' <<<"$answer"
-  jq --raw-output '.limits[] | "\(.limit | (. + " " * 23)[:23])\(.used) used of \(.rate)"' <<<"$answer"
+  jq --raw-output '(.providers // [])[] | "\(.provider | (. + " " * 17)[:17])from \(.sender), \(.sender_type)"' <<<"$answer"
+  jq --raw-output '.limits[] | "\(.limit | (. + " " * 19)[:19])\(.used) used of \(.rate)"' <<<"$answer"
 else
   echo "$answer"
 fi

@@ -78,15 +78,15 @@ operator_page() {
   url="${HOOK_URL:-http://127.0.0.1:3000}"
   read_url "$url"
   [ -n "${OPERATOR_SECRET-}" ] ||
-    fail "set OPERATOR_SECRET to the hook's operator_secret; that of \`cargo run\` is look-only."
-  answer="$(call "${OPERATOR_USER:-operator}" "$OPERATOR_SECRET" "${url%%://*}://$host$1" "${@:2}")" ||
+    fail "set OPERATOR_SECRET to operator.secret of the hook's secrets; that of \`cargo run\` is look-only."
+  answer="$(call operator "$OPERATOR_SECRET" "${url%%://*}://$host$1" "${@:2}")" ||
     fail "no answer from $host. Is the hook running? \`cargo run\` serves it at http://127.0.0.1:3000."
   status="${answer##*$'\n'}"
   answer="${answer%$'\n'*}"
   case "$status" in
     200) ;;
-    401) fail "the hook's operator_user or operator_secret is another." ;;
-    404) fail "the hook has no such page: set its operator_secret, to something else than okta_basic_secret." ;;
+    401) fail "operator.secret of the hook's secrets is another." ;;
+    404) fail "the hook has no such page: set operator.secret in its secrets, to a secret of its own." ;;
     *) fail "HTTP $status: $answer" ;;
   esac
 }

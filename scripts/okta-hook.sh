@@ -72,16 +72,16 @@ channel() {
         value: ("Basic " + ("\(env.OKTA_USER):\(env.OKTA_BASIC_SECRET)" | @base64))}}'
       ;;
     header)
-      need OKTA_HEADER_NAME "the hook's okta_header_name"
-      need OKTA_HEADER_SECRET "the hook's okta_header_secret"
+      need OKTA_HEADER_NAME "okta.header_name of the hook's settings"
+      need OKTA_HEADER_SECRET "okta.header_secret of the hook's secrets"
       [[ $OKTA_HEADER_NAME =~ ^[A-Za-z0-9_-]+$ ]] ||
         fail "OKTA_HEADER_NAME must be the name of a header, letters, digits, - and _: $OKTA_HEADER_NAME"
       proof='{authScheme: {type: "HEADER", key: env.OKTA_HEADER_NAME, value: env.OKTA_HEADER_SECRET}}'
       ;;
     oauth)
       need TOKEN_URL "the authorization server's token endpoint, such as https://your-org.okta.com/oauth2/default/v1/token"
-      need CLIENT_ID "the client id of Okta's app for the hook, the hook's okta_oauth_client_id"
-      need SCOPE "the custom scope, the hook's okta_oauth_scope"
+      need CLIENT_ID "the client id of Okta's app for the hook, okta.oauth.client_id of the hook's settings"
+      need SCOPE "the custom scope, okta.oauth.scope of the hook's settings"
       [[ $TOKEN_URL =~ ^https://[^/@[:space:]]+/[^[:space:]]+$ ]] || fail "TOKEN_URL must begin with https:// and have a path: $TOKEN_URL"
       [[ ! $TOKEN_URL =~ ^https://[^/]+/oauth2/v1/token$ ]] ||
         fail "TOKEN_URL is the org's own authorization server, whose tokens only Okta can read: take a custom one, such as ${TOKEN_URL%/v1/token}/default/v1/token"

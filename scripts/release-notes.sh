@@ -7,8 +7,8 @@ usage() {
 Usage: scripts/release-notes.sh TAG
 
 Prints the section of CHANGELOG.md that belongs to TAG, such as v1.2.3. Fails, saying what to
-mend, unless Cargo.toml, dev/Cargo.toml, Cargo.lock and spin.toml have TAG's version, and
-CHANGELOG.md has a section "## [1.2.3] - YYYY-MM-DD" with something in it.
+mend, unless Cargo.toml, numbering/Cargo.toml, dev/Cargo.toml, Cargo.lock and spin.toml have
+TAG's version, and CHANGELOG.md has a section "## [1.2.3] - YYYY-MM-DD" with something in it.
 EOT
 }
 
@@ -30,12 +30,12 @@ number='(0|[1-9][0-9]*)'
   fail "$tag is not v and a version of three numbers: name it like v1.2.3."
 version="${tag#v}"
 
-for file in Cargo.toml dev/Cargo.toml spin.toml; do
+for file in Cargo.toml numbering/Cargo.toml dev/Cargo.toml spin.toml; do
   # The first line of the kind is the package's, or the application's.
   there="$(sed -n 's/^version = "\(.*\)"$/\1/p' "$file" | head -n 1)"
   [ "$there" = "$version" ] || fail "$file has version $there: set it to $version, or tag v$there."
 done
-for package in okta-telephony-acs okta-telephony-dev; do
+for package in okta-telephony-acs numbering okta-telephony-dev; do
   there="$(sed -n "/^name = \"$package\"\$/{n;s/^version = \"\(.*\)\"\$/\1/p;}" Cargo.lock)"
   [ "$there" = "$version" ] || fail "Cargo.lock has $package $there: run \`cargo check\` and commit Cargo.lock."
 done

@@ -79,7 +79,7 @@ if [ -n "$emulator" ]; then
   key=VGhpcyBrZXkgb3BlbnMgbm90aGluZy4gSXQgaXMgZm9yIHRoZSBlbXVsYXRvciBvbmx5Lg==
   export SPIN_VARIABLE_ACS_CONNECTION_STRING="endpoint=http://$acs/;accesskey=$key"
   export SPIN_VARIABLE_ACS_FROM_SHORTCODE=12345
-  export SPIN_VARIABLE_EXTRA_OUTBOUND_HOST="http://$acs"
+  export SPIN_VARIABLE_OUTBOUND_HOST1="http://$acs"
   # Not the one that everybody has: `cargo run` refuses that where it does not start the emulator itself.
   secret=opens-nothing-but-this
   export SPIN_VARIABLE_OKTA_BASIC_SECRET="$secret"

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::providers::acs::sms::{Recipient, error_code};
+use okta_telephony_acs::providers::acs::answer::{Recipient, error_code};
 
 fuzz_target!(|body: &[u8]| {
     let _ = Recipient::parse(body);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::message::{MESSAGE_LIMIT, Passcode, Wording};
 use okta_telephony_acs::hook::request::{self, Body, OTP_CODE_LIMIT};
+use okta_telephony_acs::message::{MESSAGE_LIMIT, Passcode, Wording};
 
 fuzz_target!(|body: &[u8]| {
     let Ok(request) = request::parse(body).and_then(Body::into_request) else { return };

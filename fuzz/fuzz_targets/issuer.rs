@@ -6,8 +6,9 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::callers::bearer::issuer::discovery::jwks_uri;
-use okta_telephony_acs::callers::bearer::issuer::entry::{Entry, LEAST_LIFETIME, LONGEST_LIFETIME, lifetime};
+use okta_telephony_acs::callers::bearer::issuer::discovery::{
+    LEAST_LIFETIME, LONGEST_LIFETIME, jwks_uri, lifetime,
+};
 use okta_telephony_acs::callers::bearer::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
     Answer, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports, Random,
@@ -24,7 +25,7 @@ struct Host<'a> {
 }
 
 impl Variables for Host<'_> {
-    fn get(&self, _: &'static str) -> Result<&str, VariableUnavailable> {
+    fn get(&self, _: &str) -> Result<String, VariableUnavailable> {
         Err(VariableUnavailable)
     }
 }
@@ -100,13 +101,6 @@ fuzz_target!(|input: (&[u8], &[u8], &[u8], &str)| {
     }
     let seconds = lifetime(Some(cache_control));
     assert!((LEAST_LIFETIME..=LONGEST_LIFETIME).contains(&seconds));
-
-    // A value that is authentic, whatever it is.
-    let code = |_: &[u8]| stored.first_chunk().copied().unwrap_or_default();
-    let sealed = [&[1], code(&[]).as_slice(), stored].concat();
-    if let Some(entry) = Entry::parse(&sealed, code) {
-        assert_eq!(entry.bytes(code), sealed);
-    }
 
     let host = Host {
         documents: RefCell::new(vec![key_set, metadata]),

@@ -2,21 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::message::{
-    Domain, MESSAGE_LIMIT, Passcode, Template, Templates, Wording, segments,
-};
 use okta_telephony_acs::hook::request::OTP_CODE_LIMIT;
+use okta_telephony_acs::message::{Domain, MESSAGE_LIMIT, Passcode, Templates, Wording, segments};
 
-type Said<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
+type Said<'a> = (Vec<(&'a str, &'a str)>, &'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
 
 fuzz_target!(|said: Said<'_>| {
-    let (templates, template, org_name, domain, okta_template, locale, code, minutes) = said;
+    let (entries, org_name, domain, okta_template, locale, code, minutes) = said;
     if code.chars().count() > OTP_CODE_LIMIT {
         return;
     }
+    let mut templates = Templates::default();
+    for (key, text) in entries {
+        let _ = templates.add(key, text);
+    }
     let wording = Wording {
-        template: Template::parse(template).ok(),
-        templates: Templates::parse(templates).unwrap_or_default(),
+        templates,
         org_name: org_name.to_owned(),
         web_otp_domain: Domain::parse(domain).ok(),
     };

@@ -1,11 +1,11 @@
-//! Any text is a rate that prints itself or none, and whatever the store holds, a limit of one admits
-//! one message and no second.
+//! Any text is a rate that prints itself or none, and whatever the store holds, a message counts
+//! once.
 #![no_main]
 
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::policy::limits::{Counted, Limit, Rate, Scope, address, count, used};
+use okta_telephony_acs::policy::limits::{Counters, Limit, Rate, Scope, address};
 use okta_telephony_acs::ports::{Store, StoreUnavailable};
 use okta_telephony_acs::records::store_key::StoreKey;
 use time::OffsetDateTime;
@@ -36,10 +36,10 @@ fuzz_target!(|input: (&str, u32, Vec<u8>)| {
     let key = StoreKey::derive(b"secret");
     let store = Shelf(RefCell::new(stored));
     let rate = Rate::parse("1/1h").expect("a rate");
-    let limit = || [Limit { scope: Scope::Number, rate, subject: text.into() }];
-    assert_eq!(used(&limit(), &key, &store, now), Ok(vec![0]));
-    assert_eq!(count(&limit(), &key, &store, now), Counted::Admitted);
-    assert_eq!(used(&limit(), &key, &store, now), Ok(vec![1]));
-    assert_eq!(count(&limit(), &key, &store, now), Counted::Reached { scope: Scope::Number, rate });
-    assert!(store.0.into_inner().len() <= 577);
+    let limit = Limit { scope: Scope::Number, rate, subject: text.into() };
+    let mut counters = Counters::new(&key, &store, now);
+    assert_eq!(counters.used(&limit), Ok(0));
+    assert_eq!(counters.commit(), Ok(()));
+    assert_eq!(Counters::new(&key, &store, now).used(&limit), Ok(1));
+    assert!(store.0.into_inner().len() <= 626);
 });

@@ -6,7 +6,7 @@ use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, ENROLLMENT, Form, Hook, bare, basic, envelope, from_now};
+use crate::harness::{Answer, Form, Hook, Setup, bare, basic, envelope, from_now};
 
 const NUMBER: &str = "+15550100123";
 
@@ -44,7 +44,7 @@ async fn the_metadata_of_an_accepted_message_is_the_type_of_its_sender() {
         ("+15550100199", "longcode"),
         ("CONTOSO", "alphanumeric"),
     ] {
-        let hook = Hook::with(&[("acs_from_shortcode", sender)]).await;
+        let hook = Hook::with(Setup::new().variable("acs_from_shortcode", sender)).await;
         let answer = hook.post(payload(Form::Documented, |_| ())).await;
         assert_eq!(answer.value(Form::Documented)["transactionMetadata"], kind);
         assert_eq!(hook.acs.messages()[0].from, sender);
@@ -53,10 +53,10 @@ async fn the_metadata_of_an_accepted_message_is_the_type_of_its_sender() {
 
 #[tokio::test]
 async fn a_forced_form_is_kept_whatever_the_caller_speaks() {
-    let hook = Hook::with(&[("okta_response_format", "classic")]).await;
+    let hook = Hook::with("okta.response_format = 'classic'").await;
     hook.post(payload(Form::Documented, |_| ())).await.accepted(Form::Classic);
     hook.post("no json").await.failed(Form::Classic, 400, "invalid_json");
-    let hook = Hook::with(&[("okta_response_format", "documented")]).await;
+    let hook = Hook::with("okta.response_format = 'documented'").await;
     hook.post(payload(Form::Documented, |_| ())).await.accepted(Form::Documented);
     hook.post(payload(Form::Classic, |_| ())).await.failed(
         Form::Documented,
@@ -104,7 +104,7 @@ async fn what_is_refused_unread_is_answered_documented_or_as_forced() {
         ("not JSON", |r| *r.body_mut() = Full::new("{".into()), 400, "invalid_json"),
     ];
     for (format, form) in [("auto", Form::Documented), ("classic", Form::Classic)] {
-        let hook = Hook::with(&[("okta_response_format", format)]).await;
+        let hook = Hook::with(format!("okta.response_format = '{format}'")).await;
         for (label, change, status, reason) in rows {
             let body = Full::new(payload(Form::Documented, |_| ()).into());
             let mut request = hook.request().body(body).unwrap();
@@ -187,58 +187,55 @@ async fn a_preview_with_the_placeholder_says_what_to_edit_and_with_a_number_send
 
 #[tokio::test]
 async fn what_is_misconfigured_is_answered_in_the_callers_dialect_and_named_in_the_log() {
-    for (name, value) in [
-        ("acs_connection_string", ""),
-        ("acs_connection_string", "endpoint=https://contoso.example/;accesskey=?"),
-        ("acs_from_shortcode", ""),
-        ("acs_from_shortcode", "123"),
-        ("acs_api_version", "latest/../"),
-        ("hook_deadline_ms", "2801"),
-        ("okta_response_format", "xml"),
+    let variable = |name, value: &str| Setup::new().variable(name, value);
+    for (setup, key) in [
+        (variable("acs_connection_string", ""), "acs_connection_string is not set"),
+        (
+            variable("acs_connection_string", "endpoint=https://contoso.example/;accesskey=?"),
+            "acs_connection_string",
+        ),
+        (variable("acs_from_shortcode", ""), "acs_from_shortcode is not set"),
+        (variable("acs_from_shortcode", "123"), "acs_from_shortcode must be"),
+        ("okta.deadline_ms = 2801".into(), "okta.deadline_ms must be"),
+        ("okta.response_format = 'xml'".into(), "okta.response_format must be"),
+        (
+            "providers = [{ kind = 'acs', api_version = 'latest/../' }]".into(),
+            "providers[1].api_version must be",
+        ),
     ] {
-        let hook = Hook::with(&[(name, value)]).await;
+        let hook = Hook::with(setup).await;
         for form in [Form::Documented, Form::Classic] {
             hook.post(payload(form, |_| ())).await.failed(form, 200, "misconfigured");
         }
         for line in hook.log.hooks(2).await {
-            assert!(line["fix"].as_str().unwrap().starts_with(name), "{line}");
+            assert!(line["fix"].as_str().unwrap().contains(key), "{line}");
             assert_eq!(line["level"], "error");
         }
         assert!(hook.acs.requests().is_empty(), "nothing was sent");
     }
 }
 
-/// U+001E, which parts the variables of a group, makes all of them unreadable (src/config/variables.rs).
 #[tokio::test]
-async fn what_cannot_be_read_stops_whoever_needs_it_and_nobody_else() {
-    let second = "endpoint=http://127.0.0.1:1/;accesskey=cHc=";
-    let (mfa, mut enrolment) = (envelope(NUMBER), envelope(NUMBER));
-    enrolment["requestType"] = ENROLLMENT.into();
-    for (unreadable, other, stopped, passes) in [
-        ("enrollment_allowed_countries", ("sending", "on"), Some(&enrolment), Some(&mfa)),
-        ("policy_mode", ("blocked_prefixes", "+1555"), Some(&mfa), None),
-        ("policy_mode", ("blocked_prefixes", ""), None, Some(&mfa)),
-        ("acs_secondary_senders", ("acs_secondary_connection_string", second), Some(&mfa), None),
-        ("org_name", ("message_template", "${org}: ${code}"), Some(&mfa), None),
-        ("org_name", ("message_template", "${code}"), None, Some(&mfa)),
-    ] {
-        let hook = Hook::with(&[(unreadable, "\u{1e}"), other]).await;
-        if let Some(body) = stopped {
-            hook.post(body.to_string()).await.failed(Form::Documented, 200, "misconfigured");
-            assert!(hook.acs.requests().is_empty(), "nothing was sent: {unreadable}");
-            let line = &hook.log.hooks(1).await[0];
-            assert!(line["fix"].as_str().unwrap().contains("U+001E"), "{line}");
-        }
-        if let Some(body) = passes {
-            hook.post(body.to_string()).await.accepted(Form::Documented);
-        }
+async fn what_is_misconfigured_is_told_before_anything_else_is_judged() {
+    type Change = fn(&mut Value);
+    let changes: [Change; 4] = [
+        |_| (),
+        |profile| profile["otpExpires"] = json!(from_now(-1)),
+        |profile| profile["phoneNumber"] = json!("15550100123"),
+        |profile| profile["deliveryChannel"] = json!("voice call"),
+    ];
+    let hook = Hook::with("policy.sending = false\nlimits.total = 'many'").await;
+    for change in changes {
+        let answer = hook.post(payload(Form::Documented, change)).await;
+        answer.failed(Form::Documented, 200, "misconfigured");
     }
 }
 
 #[tokio::test]
 async fn without_a_secret_nothing_is_sent_and_nobody_but_the_log_is_told_which_variable_to_set() {
     for (format, form) in [("auto", Form::Documented), ("classic", Form::Classic)] {
-        let hook = Hook::with(&[("okta_basic_secret", ""), ("okta_response_format", format)]).await;
+        let setup = Setup::from(format!("okta.response_format = '{format}'"));
+        let hook = Hook::with(setup.variable("okta_basic_secret", "")).await;
         for secret in ["", crate::harness::SECRET] {
             let mut request = hook.request().body(Full::new(payload(form, |_| ()).into())).unwrap();
             authorize(&mut request, &basic("okta", secret));
@@ -255,11 +252,12 @@ async fn without_a_secret_nothing_is_sent_and_nobody_but_the_log_is_told_which_v
 
 #[tokio::test]
 async fn a_host_that_is_not_allowed_is_not_called_and_the_log_says_how_to_allow_it() {
-    let hook = Hook::with(&[("extra_outbound_host", "https://*.communication.azure.com")]).await;
+    let nothing = "https://*.communication.azure.com";
+    let hook = Hook::with(Setup::new().variable("outbound_host1", nothing)).await;
     for form in [Form::Documented, Form::Classic] {
         hook.post(payload(form, |_| ())).await.failed(form, 200, "misconfigured");
     }
-    let fix = format!("set extra_outbound_host to http://{}", hook.acs.address());
+    let fix = format!("outbound_host3 to http://{}", hook.acs.address());
     for line in hook.log.hooks(2).await {
         assert!(line["fix"].as_str().unwrap().contains(&fix), "{line}");
     }

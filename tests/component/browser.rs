@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
-use crate::harness::{Form, Hook, envelope, event_id, skipped};
+use crate::harness::{Form, Hook, Setup, envelope, event_id, skipped};
 
 /// Chromium, and the page that it shows.
 pub struct Browser {
@@ -117,7 +117,7 @@ impl Drop for Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_is_posted_appears_on_the_phone_page_while_one_looks() {
-    let hook = Hook::with(&[("report_secret", "secret-of-the-reports")]).await;
+    let hook = Hook::with(Setup::new().secrets("reports.secret = 'secret-of-the-reports'")).await;
     let endpoint = format!("{}/api/delivery-reports", hook.host.url());
     let subscription = EventSubscription {
         delay: Duration::from_millis(500),

@@ -1,4 +1,4 @@
-//! What the component may reach and what it offers, against wit/.
+//! What the component may reach and what it offers, against wit/ and docs/development.md.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
-use crate::harness::{Form, Hook, component, envelope};
+use crate::harness::{Form, Hook, Setup, component, envelope, manifest};
 use crate::host::needs_the_local_host;
 
 /// Interfaces by name and track: `wasi:http/types@0.2`. Hosts match versions by track, too.
@@ -35,15 +35,36 @@ fn border(resolve: &Resolve, world: WorldId) -> (BTreeSet<String>, BTreeSet<Stri
     (interfaces(resolve, world.imports.iter()), interfaces(resolve, world.exports.iter()))
 }
 
+/// The interfaces that docs/development.md says the preview 1 adapter adds.
+fn adapter_imports() -> BTreeSet<String> {
+    let page = include_str!("../../docs/development.md");
+    let (_, section) = page.split_once("\n## What the component imports\n").expect("the section");
+    let lines = section.lines().take_while(|line| !line.starts_with("## "));
+    lines.filter_map(|line| Some(line.strip_prefix("- `")?.strip_suffix('`')?.to_owned())).collect()
+}
+
 #[test]
-fn the_component_imports_and_exports_what_wit_says_and_nothing_more() {
+fn the_component_is_small_and_imports_and_exports_what_is_documented_and_nothing_more() {
+    assert!(component().len() < 1_500_000, "{} bytes", component().len());
     let DecodedWasm::Component(actual, actual_world) = decode(component()).unwrap() else {
         panic!("not a component");
     };
     let mut stated = Resolve::default();
     let (package, _) = stated.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wit")).unwrap();
     let stated_world = stated.select_world(&[package], Some("hook")).unwrap();
-    assert_eq!(border(&actual, actual_world), border(&stated, stated_world));
+    let (mut imports, exports) = border(&stated, stated_world);
+    imports.extend(adapter_imports());
+    assert_eq!(border(&actual, actual_world), (imports, exports));
+}
+
+#[test]
+fn the_manifest_gives_the_component_neither_files_nor_an_environment() {
+    let manifest: toml::Table = std::fs::read_to_string(manifest()).unwrap().parse().unwrap();
+    for (id, component) in manifest["component"].as_table().unwrap() {
+        for key in ["files", "environment"] {
+            assert!(component.get(key).is_none(), "component.{id}.{key}");
+        }
+    }
 }
 
 #[test]
@@ -64,11 +85,11 @@ async fn bodies_are_finished_before_their_heads_are_handed_over() {
     }
     let seen = Arc::new(Mutex::new(Vec::new()));
     let observed = seen.clone();
-    let hook = Hook::with_settings(&[], |mut settings| {
-        settings.hand_over = Some(Arc::new(move |hand_over| {
+    let hook = Hook::with_host(Setup::new(), |mut host| {
+        host.hand_over = Some(Arc::new(move |hand_over| {
             observed.lock().unwrap().push(hand_over);
         }));
-        settings
+        host
     })
     .await;
     hook.post(envelope("+15550100123").to_string()).await.accepted(Form::Documented);

@@ -5,84 +5,98 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use okta_telephony_acs::config::{GROUPS, VARIABLES};
+use okta_telephony_acs::ports::{VariableUnavailable, Variables};
 use okta_telephony_acs::refusal::Reason;
+use okta_telephony_acs::settings::{Finding, KEYS, Place, Settings};
 use okta_telephony_dev::acs_emulator;
 use okta_telephony_dev::local_host::Manifest;
+use toml::{Table, Value};
 
 use crate::faults;
-use crate::harness::manifest;
+use crate::harness::{manifest, merge};
+use crate::markdown::{Cell, Page};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The cells of the table rows whose first cell is in backticks, without the backticks.
-fn rows(page: &str) -> Vec<Vec<String>> {
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    rows.map(|row| {
-        let cells = row.trim_matches('|').split('|');
-        cells.map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
-    })
-    .collect()
+fn page(path: &str) -> Page {
+    Page::read(&read(path))
+}
+
+/// The texts of a row's cells.
+fn texts<const COUNT: usize>(row: &[Cell]) -> [String; COUNT] {
+    std::array::from_fn(|at| row[at].text.clone())
 }
 
 #[test]
 fn the_table_of_reasons_is_the_one_in_the_code() {
-    let documented: Vec<_> = rows(&read("docs/answers.md"))
-        .into_iter()
-        .map(|row| (row[0].clone(), row[1].clone()))
-        .collect();
+    let page = page("docs/answers.md");
+    let documented: Vec<_> = page.table("The reasons").rows.iter().map(|row| texts(row)).collect();
     let actual: Vec<_> = Reason::ALL
         .iter()
-        .map(|reason| (reason.code().to_owned(), reason.http_status().to_string()))
+        .map(|reason| [reason.code().to_owned(), reason.http_status().to_string()])
+        .collect();
+    assert_eq!(documented, actual);
+}
+
+#[test]
+fn the_answers_in_the_readme_are_reasons_with_their_status() {
+    let readme = page("README.md");
+    let is_of_answers = |cell: &Cell| cell.code.iter().any(|code| code == "FAILED");
+    let rows = readme.tables.iter().flat_map(|table| &table.rows);
+    let mut named = 0;
+    for row in rows.filter(|row| row.iter().any(is_of_answers)) {
+        for code in &row[3].code {
+            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
+            let status = reason.unwrap_or_else(|| panic!("{code}")).http_status().to_string();
+            assert!(row[1].text.contains(&status), "{code}: {status} in {}", row[1].text);
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named}");
+}
+
+#[test]
+fn the_table_of_faults_is_the_emulators_with_what_the_hook_answers() {
+    let page = page("docs/development.md");
+    let of_faults = page.tables.iter().find(|table| table.header[0] == "number").unwrap();
+    let documented: Vec<[String; 3]> = of_faults.rows.iter().map(|row| texts(row)).collect();
+    let actual: Vec<_> = acs_emulator::FAULTS
+        .iter()
+        .map(|fault| {
+            let row = faults::FAULTS.iter().find(|row| row.number == fault.number);
+            let answer = row.expect("the hook is tried with every fault").reason;
+            [fault.number, fault.meaning, answer.unwrap_or("accepted")].map(str::to_owned)
+        })
         .collect();
     assert_eq!(documented, actual);
 }
 
 #[test]
 fn the_table_of_variables_is_the_one_in_the_manifest() {
-    let readme = read("README.md");
-    let documented: BTreeSet<_> = rows(&readme)
-        .into_iter()
-        .filter(|row| row.len() == 4)
-        .map(|row| (row[0].clone(), row[1].clone()))
+    let page = page("docs/settings.md");
+    let documented: Vec<_> = page
+        .table("Variables")
+        .rows
+        .iter()
+        .flat_map(|row| row[0].code.iter().map(|name| (name.clone(), row[1].text.clone())))
         .collect();
     let manifest = Manifest::read(&manifest()).unwrap();
-    let actual: BTreeSet<_> = manifest
-        .variables
-        .iter()
-        .map(|(name, variable)| (name.clone(), variable.default.clone().unwrap_or_default()))
-        .collect();
-    assert_eq!(documented, actual);
-    for old in ["OKTA_USER", "OKTA_BASIC_SECRET", "ACS_CONNECTION_STRING", "ACS_FROM_SHORTCODE"] {
-        assert!(readme.contains(&format!("| `{old}` |")), "{old}");
+    assert_eq!(documented.len(), 9);
+    assert_eq!(manifest.variables.len(), 9);
+    for (name, default) in documented {
+        assert_eq!(manifest.variables[&name].default.as_ref(), Some(&default), "{name}");
     }
 }
 
 #[test]
-fn the_variables_that_the_check_looks_at_are_those_of_the_manifest_in_its_order() {
-    let text = read("spin.toml");
-    let names = text.lines().filter_map(|line| line.split_once(" = { default").map(|(n, _)| n));
-    assert_eq!(names.collect::<Vec<_>>(), VARIABLES);
-}
-
-#[test]
-fn the_answers_in_the_readme_are_reasons_with_their_status() {
-    let readme = read("README.md");
-    let section = readme.split("## What the hook answers").nth(1).unwrap();
-    let table = section.lines().filter(|line| line.contains("| `FAILED` |"));
-    let mut named = 0;
-    for row in table {
-        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        for code in cells[3].split('`').skip(1).step_by(2) {
-            let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
-            let status = reason.unwrap_or_else(|| panic!("{code}")).http_status().to_string();
-            assert!(cells[1].contains(&status), "{code}: {status} in {}", cells[1]);
-            named += 1;
-        }
+fn every_variable_reaches_the_component() {
+    let manifest = Manifest::read(&manifest()).unwrap();
+    assert!(manifest.component.variables.keys().eq(manifest.variables.keys()));
+    for (name, template) in &manifest.component.variables {
+        assert_eq!(template, &format!("{{{{ {name} }}}}"));
     }
-    assert!(named > 10, "{named}");
 }
 
 #[test]
@@ -98,26 +112,210 @@ fn no_variable_is_required_and_secrets_are_marked() {
 }
 
 #[test]
-fn every_variable_reaches_the_component_in_its_group() {
-    let manifest = Manifest::read(&manifest()).unwrap();
-    for name in manifest.variables.keys() {
-        assert!(GROUPS.iter().any(|group| group.variables.contains(&name.as_str())), "{name}");
+fn who_comes_from_the_azure_function_is_told_what_becomes_of_its_variables() {
+    let (settings, migrate) =
+        (page("docs/settings.md"), page("docs/migrate-from-azure-function.md"));
+    let olds = settings.table("Variables").rows.iter().flat_map(|row| &row[3].code);
+    let olds: Vec<_> = olds.collect();
+    assert_eq!(olds.len(), 4, "{olds:?}");
+    for old in olds {
+        assert!(migrate.code.contains(old), "{old}");
     }
-    let names: Vec<_> = manifest.component.variables.keys().map(String::as_str).collect();
-    let mut groups: Vec<_> = GROUPS.iter().map(|group| group.name).collect();
-    groups.sort_unstable();
-    assert_eq!(names, groups);
-    for group in &GROUPS {
-        let parts: Vec<_> =
-            group.variables.iter().map(|name| format!("{name}={{{{ {name} }}}}")).collect();
-        assert_eq!(manifest.component.variables[group.name], parts.join("\u{1e}"));
+}
+
+/// The rows of the table of one document: each key, with its default and its example.
+fn documented_keys(page: &Page, place: Place) -> Vec<(String, Cell, Cell)> {
+    let table = page.table(&format!("The document {}", place.name()));
+    assert_eq!(table.header, ["key", "value", "default", "meaning", "example"]);
+    let cell = |cell: &Cell| Cell { text: cell.text.clone(), code: cell.code.clone() };
+    table.rows.iter().map(|row| (row[0].text.clone(), cell(&row[2]), cell(&row[4]))).collect()
+}
+
+#[test]
+fn the_tables_of_keys_are_those_of_the_types() {
+    let page = page("docs/settings.md");
+    for place in [Place::Settings, Place::Secrets] {
+        let documented: Vec<_> =
+            documented_keys(&page, place).into_iter().map(|(key, ..)| key).collect();
+        let keys = KEYS.iter().filter(|key| key.place == place && !key.is_table);
+        assert_eq!(documented, keys.map(|key| key.path).collect::<Vec<_>>());
     }
+}
+
+/// Gives a key of the tables a value. A name that the owner chooses is one that fits the other examples.
+fn set(document: &mut Table, key: &str, value: &str) {
+    let names = key.split('.').map(|part| match (part, key.starts_with("message.")) {
+        ("*", true) => "de",
+        ("*", false) if key.ends_with("senders.*") => "US",
+        ("*", false) => "acs-secondary",
+        _ => part,
+    });
+    let path: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+    let line = format!("{} = {value}", path.join("."));
+    merge(document, line.parse().unwrap_or_else(|error| panic!("{line}: {error}")));
+}
+
+/// The document as the component reads it: in ours, a list of one table is that table.
+fn written(mut document: Table) -> String {
+    if let Some(provider) = document.remove("providers[]") {
+        document.insert("providers".to_owned(), Value::Array(vec![provider]));
+    }
+    document.to_string()
+}
+
+/// A configuration of these two documents and no variables.
+struct Given<'a> {
+    settings: &'a str,
+    secrets: &'a str,
+}
+
+impl Variables for Given<'_> {
+    fn get(&self, name: &str) -> Result<String, VariableUnavailable> {
+        let value = match name {
+            "settings" => self.settings,
+            "secrets" => self.secrets,
+            "okta_user" => "okta",
+            name if name.starts_with("outbound_host") => "https://*.communication.azure.com",
+            _ => "",
+        };
+        Ok(value.to_owned())
+    }
+}
+
+/// What is wrong with it, be it with what a message needs or with anything else.
+fn wrong(settings: &Settings) -> Vec<Finding> {
+    let sections = [
+        settings.ready().err(),
+        settings.reporters.as_ref().err().cloned(),
+        settings.operator.as_ref().err().cloned(),
+        settings.records.as_ref().err().cloned(),
+        settings.sink.as_ref().err().cloned(),
+    ];
+    sections.into_iter().flatten().flat_map(|problems| problems.findings().to_vec()).collect()
+}
+
+#[test]
+fn the_examples_in_the_tables_are_a_configuration_and_the_defaults_are_what_holds_without_them() {
+    let page = page("docs/settings.md");
+    let examples = [Place::Settings, Place::Secrets].map(|place| {
+        let mut document = Table::new();
+        for (key, _, example) in documented_keys(&page, place) {
+            let [example] = &example.code[..] else { panic!("{key} has no example") };
+            set(&mut document, &key, example);
+        }
+        document
+    });
+    let secrets = written(examples[1].clone());
+    let read = |document: Table| {
+        let settings = written(document);
+        let mut read = Settings::read(&Given { settings: &settings, secrets: &secrets });
+        // It names lines, which differ.
+        read.advice.clear();
+        read
+    };
+    assert_eq!(wrong(&read(examples[0].clone())), []);
+
+    let mut defaults = 0;
+    for (key, default, example) in documented_keys(&page, Place::Settings) {
+        let [default] = &default.code[..] else { continue };
+        let mut with_default = examples[0].clone();
+        set(&mut with_default, &key, default);
+        let mut without = Table::new();
+        for (other, _, example) in documented_keys(&page, Place::Settings) {
+            if other != key {
+                set(&mut without, &other, &example.code[0]);
+            }
+        }
+        let with_example = format!("{:?}", read(examples[0].clone()));
+        let (with_default, without) = (read(with_default), read(without));
+        assert_eq!(format!("{with_default:?}"), format!("{without:?}"), "{key} = {default}");
+        let is_other = example.code[0] != *default;
+        assert_eq!(format!("{without:?}") != with_example, is_other, "{key} is read");
+        defaults += 1;
+    }
+    assert!(defaults > 10, "{defaults}");
+}
+
+/// A sample with what it has as comments, too.
+fn with_comments(sample: &str) -> String {
+    let line = |line: &str| {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let key = bare.split_once(" = ").map_or("", |(key, _)| key);
+        let is_key =
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        if is_key || bare.starts_with('[') { bare.to_owned() } else { line.to_owned() }
+    };
+    sample.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a document says something of a key of the tables.
+fn says(value: &Value, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let (name, is_list) = first.strip_suffix("[]").map_or((*first, false), |name| (name, true));
+    let inner = value.as_table().into_iter().flatten();
+    let mut inner = inner.filter(|(key, _)| name == "*" || *key == name).map(|(_, value)| value);
+    inner.any(|value| match value.as_array() {
+        Some(entries) if is_list => entries.iter().any(|entry| says(entry, rest)),
+        _ => says(value, rest),
+    })
+}
+
+#[test]
+fn the_samples_are_in_order_and_name_every_key() {
+    let (settings, secrets) = (read("sample/settings.toml"), read("sample/secrets.toml"));
+    let given = Given { settings: &settings, secrets: &secrets };
+    assert_eq!(
+        wrong(&Settings::read(&given)).iter().map(|it| &*it.key).collect::<Vec<_>>(),
+        ["acs_connection_string"]
+    );
+    for (place, sample) in [(Place::Settings, settings), (Place::Secrets, secrets)] {
+        let whole = with_comments(&sample);
+        let document: Table = whole.parse().unwrap_or_else(|error| panic!("{error}\n{whole}"));
+        let document = Value::Table(document);
+        for key in KEYS.iter().filter(|key| key.place == place && !key.is_table) {
+            let path: Vec<_> = key.path.split('.').collect();
+            assert!(says(&document, &path), "{} is not in the sample {}", key.path, place.name());
+        }
+    }
+}
+
+/// What is wrong with a block of TOML, if all of its tables are this document's, and if it is no sketch. What is
+/// not there may be in another block, or in a variable.
+fn wrong_with(block: &str, place: Place) -> Option<Vec<Finding>> {
+    let table: Table = block.parse().ok()?;
+    let is_section = |name: &String| KEYS.iter().any(|key| key.place == place && key.path == name);
+    if table.is_empty() || block.contains('…') || !table.keys().all(is_section) {
+        return None;
+    }
+    let given = match place {
+        Place::Secrets => Given { settings: "", secrets: block },
+        _ => Given { settings: block, secrets: "" },
+    };
+    let mut findings = wrong(&Settings::read(&given));
+    findings.retain(|finding| finding.line.is_some() && !finding.fix.starts_with("is not set"));
+    Some(findings)
+}
+
+#[test]
+fn what_the_documents_say_to_put_into_the_settings_or_secrets_is_in_order() {
+    let mut looked_at = 0;
+    for path in files(|path| path.ends_with(".md") && path != "CHANGELOG.md") {
+        for block in page(&path).blocks.iter().filter(|block| block.language == "toml") {
+            let found = [Place::Settings, Place::Secrets].map(|it| wrong_with(&block.text, it));
+            let mut found = found.into_iter().flatten().peekable();
+            looked_at += usize::from(found.peek().is_some());
+            // Both documents have tables of these names.
+            let least = found.min_by_key(Vec::len).unwrap_or_default();
+            assert_eq!(least, [], "{path}:\n{}", block.text);
+        }
+    }
+    assert!(looked_at > 3, "{looked_at}");
 }
 
 #[test]
 fn what_holds_secrets_is_ignored_by_git() {
     let ignored = read(".gitignore");
-    for entry in [".env", ".spin/", "/runtime-config.toml"] {
+    for entry in [".env", ".spin/", "/runtime-config.toml", "/settings.toml", "/secrets.toml"] {
         assert!(ignored.lines().any(|line| line == entry), "{entry}");
     }
 }
@@ -135,20 +333,6 @@ fn the_example_environment_names_variables_of_the_manifest_and_holds_no_value() 
 }
 
 #[test]
-fn the_table_of_faults_is_the_emulators_with_what_the_hook_answers() {
-    let documented: Vec<_> = rows(&read("docs/development.md"));
-    let actual: Vec<_> = acs_emulator::FAULTS
-        .iter()
-        .map(|fault| {
-            let row = faults::FAULTS.iter().find(|row| row.number == fault.number);
-            let answer = row.expect("the hook is tried with every fault").reason;
-            [fault.number, fault.meaning, answer.unwrap_or("accepted")].map(str::to_owned).to_vec()
-        })
-        .collect();
-    assert_eq!(documented, actual);
-}
-
-#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = files(|path| path.ends_with(".md"));
@@ -156,14 +340,13 @@ fn links_between_documents_lead_somewhere() {
         assert!(pages.iter().any(|found| found == page), "{page} was not looked at: {pages:?}");
     }
     let mut broken = Vec::new();
-    for page in &pages {
-        let text = read(page);
-        if text.contains("@@") {
-            broken.push(format!("{page} has a gap: @@"));
+    for path in &pages {
+        if read(path).contains("@@") {
+            broken.push(format!("{path} has a gap: @@"));
         }
-        for link in links(&text) {
-            if let Err(why) = follow(root, page, &link) {
-                broken.push(format!("{page}: {link}: {why}"));
+        for link in page(path).links {
+            if let Err(why) = follow(root, path, &link) {
+                broken.push(format!("{path}: {link}: {why}"));
             }
         }
     }
@@ -171,48 +354,52 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
-fn a_link_to_nothing_is_found_and_one_in_code_is_none() {
-    let page = "# One\n[a](README.md) `[b](gone.md)` ![c](gone.png \"C\")\n\n```sh\necho '[d](gone)'\n# Not one\n```\n[e]: gone.html\n";
-    assert_eq!(links(page), ["README.md", "gone.png", "gone.html"]);
-    assert_eq!(anchors(page), ["one"]);
+fn a_link_to_nothing_is_found() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let works = |link| follow(root, "docs/policy.md", link);
-    for link in ["../README.md", "../README.md#variables", "#how-many", "answers.md", "../src"] {
+    for link in ["../README.md", "settings.md#variables", "#how-many", "answers.md", "../src"] {
         assert_eq!(works(link), Ok(()), "{link}");
     }
     assert_eq!(works("https://example.com/#anything"), Ok(()));
-    for link in ["README.md", "../README.md#variable", "#How-Many", "gone.md#how-many", "#"] {
+    for link in ["README.md", "settings.md#variable", "#How-Many", "gone.md#how-many", "#"] {
         assert!(works(link).is_err(), "{link}");
     }
 }
 
-#[test]
-fn anchors_are_githubs() {
-    let page = "# What is kept, and where?\n## `GET /api/health`: 200, or [503](a.md)!\n\
-                ## Okta's *own* snake_case — dash\n## Twice ##\n### Twice\n<a id=\"by-hand\"></a>\n#none\n";
-    assert_eq!(
-        anchors(page),
-        [
-            "what-is-kept-and-where",
-            "get-apihealth-200-or-503",
-            "oktas-own-snake_case--dash",
-            "twice",
-            "twice-1",
-            "by-hand"
-        ]
-    );
+/// Whether a page's link leads to something in the repository. Links out of it are not followed.
+fn follow(root: &Path, page: &str, link: &str) -> Result<(), String> {
+    if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {
+        return Ok(());
+    }
+    let (file, anchor) = match link.split_once('#') {
+        Some((file, anchor)) => (file, Some(anchor)),
+        None => (link, None),
+    };
+    let target = match file {
+        "" => root.join(page),
+        file => root.join(page).parent().unwrap().join(file),
+    };
+    if !target.exists() {
+        return Err("there is no such file".into());
+    }
+    let Some(anchor) = anchor else { return Ok(()) };
+    // Of other files GitHub knows lines only.
+    let text = fs::read_to_string(&target).map_err(|_| "it is no page".to_owned())?;
+    let anchors = Page::read(&text).anchors;
+    if anchors.iter().any(|there| there == anchor) {
+        return Ok(());
+    }
+    Err(format!("there is no such heading, only {}", anchors.join(", ")))
 }
 
 /// Words that begin like a variable and are none, besides reasons, the log's fields and fuzz targets.
-const NO_VARIABLES: [&str; 8] = [
+const NO_VARIABLES: [&str; 7] = [
     // The crates, and a module.
     "okta_telephony_acs",
     "okta_telephony_dev",
     "acs_emulator",
     // A key of the manifest.
-    "allowed_outbound_hosts",
-    // One of the log's warnings.
-    "store_unavailable",
+    "outbound_http",
     // Of deploy/azure/provision.sh itself.
     "acs_id",
     "acs_name",
@@ -220,20 +407,11 @@ const NO_VARIABLES: [&str; 8] = [
     "name",
 ];
 
-#[test]
-fn every_variable_that_is_named_anywhere_is_one_of_the_manifest() {
-    let manifest = Manifest::read(&manifest()).unwrap();
-    let variables: Vec<_> = manifest.variables.keys().map(String::as_str).collect();
-    let fields: Vec<_> =
-        rows(&read("docs/logging.md")).into_iter().map(|row| row[0].clone()).collect();
-    let targets = files(|path| path.starts_with("fuzz/fuzz_targets/"));
-    let known = |word: &str| {
-        variables.contains(&word)
-            || NO_VARIABLES.contains(&word)
-            || fields.iter().any(|field| field == word)
-            || Reason::ALL.iter().any(|reason| reason.code() == word)
-            || targets.contains(&format!("fuzz/fuzz_targets/{word}.rs"))
-    };
+/// A key that there is not, in the README's example of a mistake.
+const NO_KEY: &str = "okta.response_formt";
+
+/// What an owner reads: the pages, what deploys the hook, and the samples.
+fn what_owners_read() -> Vec<(String, String)> {
     let paths = files(|path| {
         let ending = path.rsplit('.').next().unwrap();
         let deployed = path.starts_with("deploy/") && !path.contains("/test/");
@@ -243,34 +421,142 @@ fn every_variable_that_is_named_anywhere_is_one_of_the_manifest() {
             || path.starts_with("sample/")
             || path == ".env.example"
     });
+    let text = |path: &String| match path.ends_with(".md") {
+        true => page(path).code.join("\n"),
+        false => read(path),
+    };
+    paths.into_iter().map(|path| (path.clone(), text(&path))).collect()
+}
+
+#[test]
+fn every_variable_and_every_key_that_is_named_anywhere_exists() {
+    let manifest = Manifest::read(&manifest()).unwrap();
+    let variables: Vec<_> = manifest.variables.keys().map(String::as_str).collect();
+    let logging = page("docs/logging.md");
+    let fields: Vec<_> = logging.tables.iter().flat_map(|table| &table.rows).collect();
+    let targets = files(|path| path.starts_with("fuzz/fuzz_targets/"));
+    let is_variable = |word: &str| {
+        variables.contains(&word)
+            || NO_VARIABLES.contains(&word)
+            || fields.iter().any(|row| row[0].text == word)
+            || Reason::ALL.iter().any(|reason| reason.code() == word)
+            || targets.contains(&format!("fuzz/fuzz_targets/{word}.rs"))
+    };
     let (mut named, mut unknown) = (BTreeSet::new(), Vec::new());
-    for path in &paths {
-        let text = read(path);
-        let text = if path.ends_with(".md") { code(&text) } else { text };
+    for (path, text) in what_owners_read() {
         for word in variables_in(&text, &variables) {
-            if !known(&word) {
+            if !is_variable(&word) {
                 unknown.push(format!("{path}: {word} is no variable of spin.toml"));
+            }
+            named.insert(word);
+        }
+        for word in keys_in(&text) {
+            if !is_key(&word) && word != NO_KEY {
+                unknown.push(format!("{path}: {word} is no key of the settings or secrets"));
             }
             named.insert(word);
         }
     }
     assert!(unknown.is_empty(), "\n{}", unknown.join("\n"));
-    // That this test looks where variables are.
-    let seen = variables.iter().filter(|name| named.contains(**name)).count();
-    assert!(seen > 40, "only {seen} of {} are named anywhere", variables.len());
+    // That this test looks where they are. The names of the two documents are words like others.
+    let variables = variables.iter().filter(|name| name.contains('_'));
+    for name in variables.chain(&["policy.sending", "limits.total", "operator.secret"]) {
+        assert!(named.contains(*name), "{name} is named nowhere");
+    }
 }
 
 #[test]
-fn a_misspelt_variable_is_found_and_other_words_are_left_alone() {
-    let known = ["okta_user", "rate_limit_total", "sending"];
-    let found = |text: &str| variables_in(text, &known);
+fn a_misspelt_variable_or_key_is_found_and_other_words_are_left_alone() {
+    let found = |text: &str| variables_in(text, &["okta_user", "sending"]);
     assert_eq!(found("okta_usr=a SPIN_VARIABLE_SENDNG=off"), ["okta_usr", "sendng"]);
-    assert_eq!(found("rate_limit_totl, {{ okta_user }}"), ["rate_limit_totl", "okta_user"]);
+    assert_eq!(found("okta_totl, {{ okta_user }}"), ["okta_totl", "okta_user"]);
     assert_eq!(
         found("okta_*, OKTA_USER, my_okta_user, okta-user, okta, x::okta_y, a.okta_z"),
         [""; 0]
     );
-    assert_eq!(code("a `b` c\n```sh\nd `e`\n```\n`f`\n"), "b\nd `e`\nf\n");
+    let text =
+        "set `limits.totl` and okta.oauth.issuer, [providers.senders], message.templates.de.";
+    let found = keys_in(text);
+    assert_eq!(
+        found,
+        ["limits.totl", "okta.oauth.issuer", "providers.senders", "message.templates.de"]
+    );
+    assert_eq!(found.iter().filter(|word| !is_key(word)).collect::<Vec<_>>(), ["limits.totl"]);
+    assert_eq!(keys_in("policy.md contoso.okta.com a/records.slots reports.rs okta."), [""; 0]);
+}
+
+/// The words in a text that are variables by their form: SPIN_VARIABLE_ and upper case, or words in
+/// lower case of which the first is that of a variable.
+fn variables_in(text: &str, variables: &[&str]) -> Vec<String> {
+    let first = |name: &str| name.split_once('_').map(|(first, _)| first.to_owned());
+    let firsts: BTreeSet<_> = variables.iter().filter_map(|name| first(name)).collect();
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (before, word, after) in words(text, part_of_word) {
+        if let Some(name) = word.strip_prefix("SPIN_VARIABLE_") {
+            // `SPIN_VARIABLE_*`, and a name that a program puts together.
+            if !name.is_empty() {
+                found.push(name.to_lowercase());
+            }
+            continue;
+        }
+        let is_lower =
+            word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let of_a_kind = first(word).is_some_and(|first| firsts.contains(&first));
+        // A whole family, such as `okta_*`; a path of Rust's, a member of something's, a file's name.
+        let other = word.ends_with('_')
+            || before.ends_with("::")
+            || before.ends_with(['.', '-', '/'])
+            || after.starts_with("::")
+            || after.starts_with(['/', '-'])
+            || (after.starts_with('.') && after[1..].starts_with(part_of_word));
+        if is_lower && of_a_kind && !other {
+            found.push(word.to_owned());
+        }
+    }
+    found
+}
+
+/// The words in a text that are keys by their form: with a dot, of which what is before it is a table.
+fn keys_in(text: &str) -> Vec<String> {
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let is_file = |word: &str| {
+        let ending = word.rsplit('.').next().unwrap_or_default();
+        ["md", "rs", "toml", "json", "yaml", "sh", "txt", "db", "com"].contains(&ending)
+    };
+    words(text, part_of_word)
+        .filter(|(before, _, after)| !before.ends_with('/') && !after.starts_with(['/', '(']))
+        .map(|(_, word, _)| word.trim_end_matches('.'))
+        .filter(|word| {
+            let table = word.split_once('.').map_or("", |(table, _)| table);
+            KEYS.iter().any(|key| key.path == table) && !is_file(word)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether there is such a key. Lists are not counted where they are talked of.
+fn is_key(word: &str) -> bool {
+    KEYS.iter().any(|key| {
+        let pattern = key.path.replace("[]", "");
+        let (parts, patterns) = (word.split('.'), pattern.split('.'));
+        word.matches('.').count() == pattern.matches('.').count()
+            && parts.zip(patterns).all(|(part, pattern)| pattern == "*" || part == pattern)
+    })
+}
+
+/// The words of a text, each with what is before it and after it.
+fn words(
+    text: &str,
+    part_of_word: impl Fn(char) -> bool + Copy,
+) -> impl Iterator<Item = (&str, &str, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text[at..].find(part_of_word)?;
+        let end = text[start..].find(|c| !part_of_word(c)).map_or(text.len(), |end| start + end);
+        at = end;
+        Some((&text[..start], &text[start..end], &text[end..]))
+    })
 }
 
 /// The files that git has, or without git those that are there, from the root.
@@ -304,158 +590,4 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
             walk(&entry.path(), &format!("{path}/"), found);
         }
     }
-}
-
-/// The lines of a page, each with whether it is in a block of code.
-fn lines(page: &str) -> impl Iterator<Item = (&str, bool)> {
-    let mut fence: Option<String> = None;
-    page.lines().filter_map(move |line| {
-        let start = line.trim_start();
-        let mark: String = start.chars().take_while(|&c| c == '`' || c == '~').collect();
-        match &fence {
-            Some(open) if mark.starts_with(open.as_str()) => {
-                fence = None;
-                None
-            }
-            None if mark.len() >= 3 => {
-                fence = Some(mark);
-                None
-            }
-            open => Some((line, open.is_some())),
-        }
-    })
-}
-
-/// What of a page is code: its blocks, and what is in backticks.
-fn code(page: &str) -> String {
-    let mut code = String::new();
-    for (line, is_code) in lines(page) {
-        let spans: Vec<_> =
-            if is_code { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
-        for span in spans {
-            code.push_str(span);
-            code.push('\n');
-        }
-    }
-    code
-}
-
-/// What of a page is prose: what is left without the code.
-fn prose(line: &str) -> String {
-    line.split('`').step_by(2).collect()
-}
-
-/// Where a page's links lead, as they are written.
-fn links(page: &str) -> Vec<String> {
-    let mut links = Vec::new();
-    for (line, _) in lines(page).filter(|(_, is_code)| !is_code) {
-        // A link's text may be code: only what is between the backticks goes.
-        let line = prose(line);
-        let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let defined =
-            line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, link)| link);
-        for link in inline.chain(defined) {
-            // A title may follow.
-            links.extend(link.split_whitespace().next().map(str::to_owned));
-        }
-    }
-    links
-}
-
-/// The anchors of a page, as GitHub makes them of its headings.
-fn anchors(page: &str) -> Vec<String> {
-    let mut anchors: Vec<String> = Vec::new();
-    for (line, _) in lines(page).filter(|(_, is_code)| !is_code) {
-        if let Some(rest) = line.split_once("<a id=\"").and_then(|(_, rest)| rest.split_once('"')) {
-            anchors.push(rest.0.to_owned());
-        }
-        let title = line.trim_start_matches('#');
-        if title.len() == line.len() || !title.starts_with(' ') {
-            continue;
-        }
-        // Of a link only its text is there.
-        let mut text = String::new();
-        for (at, part) in title.trim_end_matches([' ', '#']).split("](").enumerate() {
-            text.push_str(if at == 0 {
-                part
-            } else {
-                part.split_once(')').map_or("", |(_, rest)| rest)
-            });
-        }
-        let slug: String = text
-            .trim()
-            .to_lowercase()
-            .chars()
-            .filter(|&c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-            .map(|c| if c == ' ' { '-' } else { c })
-            .collect();
-        let same = (1..).map(|count| format!("{slug}-{count}"));
-        let free = std::iter::once(slug.clone()).chain(same).find(|slug| !anchors.contains(slug));
-        anchors.extend(free);
-    }
-    anchors
-}
-
-/// Whether a page's link leads to something in the repository. Links out of it are not followed.
-fn follow(root: &Path, page: &str, link: &str) -> Result<(), String> {
-    if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {
-        return Ok(());
-    }
-    let (file, anchor) = match link.split_once('#') {
-        Some((file, anchor)) => (file, Some(anchor)),
-        None => (link, None),
-    };
-    let target = match file {
-        "" => root.join(page),
-        file => root.join(page).parent().unwrap().join(file),
-    };
-    if !target.exists() {
-        return Err("there is no such file".into());
-    }
-    let Some(anchor) = anchor else { return Ok(()) };
-    // Of other files GitHub knows lines only.
-    let text = fs::read_to_string(&target).map_err(|_| "it is no page".to_owned())?;
-    let anchors = anchors(&text);
-    if anchors.iter().any(|there| there == anchor) {
-        return Ok(());
-    }
-    Err(format!("there is no such heading, only {}", anchors.join(", ")))
-}
-
-/// The words in a text that are variables by their form: SPIN_VARIABLE_ and upper case, or words in
-/// lower case of which the first is that of a variable.
-fn variables_in(text: &str, variables: &[&str]) -> Vec<String> {
-    let first = |name: &str| name.split_once('_').map(|(first, _)| first.to_owned());
-    let firsts: BTreeSet<_> = variables.iter().filter_map(|name| first(name)).collect();
-    let part_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(part_of_word) {
-        let before = &rest[..start];
-        let end = rest[start..].find(|c| !part_of_word(c)).map_or(rest.len(), |end| start + end);
-        let word = &rest[start..end];
-        let after = &rest[end..];
-        rest = after;
-        if let Some(name) = word.strip_prefix("SPIN_VARIABLE_") {
-            // `SPIN_VARIABLE_*`, and a name that a program puts together.
-            if !name.is_empty() {
-                found.push(name.to_lowercase());
-            }
-            continue;
-        }
-        let is_lower =
-            word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        let of_a_kind = first(word).is_some_and(|first| firsts.contains(&first));
-        // A whole family, such as `okta_*`; a path of Rust's, a member of something's, a file's name.
-        let other = word.ends_with('_')
-            || before.ends_with("::")
-            || before.ends_with(['.', '-', '/'])
-            || after.starts_with("::")
-            || after.starts_with(['/', '-'])
-            || (after.starts_with('.') && after[1..].starts_with(part_of_word));
-        if is_lower && of_a_kind && !other {
-            found.push(word.to_owned());
-        }
-    }
-    found
 }

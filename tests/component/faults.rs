@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Answer, Form, Hook, bare, envelope};
+use crate::harness::{Answer, Form, Hook, Setup, bare, envelope};
 
 /// "Okta waits 3 seconds" (Okta's "Inline hooks" concept page).
 const OKTA_WAITS: Duration = Duration::from_secs(3);
@@ -89,7 +89,7 @@ const LATE: &str = "+15550103002";
 async fn every_fault_has_its_answer_in_time_and_sends_no_message_twice() {
     for form in [Form::Documented, Form::Classic] {
         let hook = Hook::start().await;
-        let patient = Hook::with(&[("hook_deadline_ms", "2800")]).await;
+        let patient = Hook::with("okta.deadline_ms = 2800").await;
         let answers = join_all(FAULTS.iter().map(async |row| {
             let hook = if row.number == LATE { &patient } else { &hook };
             let payload = match form {
@@ -127,6 +127,13 @@ fn check(row: &Row, answer: &Answer, form: Form) {
     }
 }
 
+/// An ACS of this origin.
+fn at(origin: &str) -> Setup {
+    Setup::new()
+        .variable("acs_connection_string", format!("endpoint={origin};accesskey=a2V5"))
+        .variable("outbound_host1", origin)
+}
+
 #[tokio::test]
 async fn an_acs_that_is_not_there_is_told_within_the_deadline() {
     // A port that was free a moment ago.
@@ -134,11 +141,7 @@ async fn an_acs_that_is_not_there_is_told_within_the_deadline() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     };
-    let hook = Hook::with(&[
-        ("acs_connection_string", &format!("endpoint=http://127.0.0.1:{port};accesskey=a2V5")),
-        ("extra_outbound_host", &format!("http://127.0.0.1:{port}")),
-    ])
-    .await;
+    let hook = Hook::with(at(&format!("http://127.0.0.1:{port}"))).await;
     let answer = hook.post(envelope("+15550100123").to_string()).await;
     answer.failed(Form::Documented, 200, "acs_unavailable");
     assert!(answer.elapsed < OKTA_WAITS, "{:?}", answer.elapsed);
@@ -155,11 +158,7 @@ async fn an_acs_whose_tls_fails_is_asked_once() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let hook = Hook::with(&[
-        ("acs_connection_string", &format!("endpoint=https://{address};accesskey=a2V5")),
-        ("extra_outbound_host", &format!("https://{address}")),
-    ])
-    .await;
+    let hook = Hook::with(at(&format!("https://{address}"))).await;
     let answer = hook.post(envelope("+15550100123").to_string()).await;
     answer.failed(Form::Documented, 200, "acs_unavailable");
     assert!(answer.text.contains("CA certificates"), "{}", answer.text);
@@ -168,7 +167,7 @@ async fn an_acs_whose_tls_fails_is_asked_once() {
 
 #[tokio::test]
 async fn a_shorter_deadline_is_kept() {
-    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let hook = Hook::with("okta.deadline_ms = 500").await;
     let answer = hook.post(envelope("+15550103001").to_string()).await;
     answer.failed(Form::Documented, 200, "deadline_exceeded");
     // The default would take five times as long.
@@ -177,7 +176,7 @@ async fn a_shorter_deadline_is_kept() {
 
 #[tokio::test]
 async fn a_lost_answer_may_mean_a_sent_message_and_okta_is_told_so() {
-    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let hook = Hook::with("okta.deadline_ms = 500").await;
     for number in ["+15550103001", "+15550103005"] {
         let answer = hook.post(envelope(number).to_string()).await;
         assert!(answer.text.contains("The message may have been sent."), "{}", answer.text);

@@ -1,5 +1,6 @@
 //! A hook of its own for each test: an emulator, a host, and the log of both.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,6 +20,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpStream;
+use toml::Table;
 
 use crate::host::Host;
 
@@ -111,50 +113,133 @@ pub async fn until_told<T>(mut ask: impl AsyncFnMut() -> Result<T, String>) -> T
     }
 }
 
+/// How a hook is set up: what is different from a hook that works, which has four variables and two empty
+/// documents. A text alone is what the document `settings` has.
+///
+/// ```
+/// Hook::with("policy.sending = false");
+/// Hook::with(Setup::new().settings("okta.header_name = 'x-key'").secrets("okta.header_secret = 'c0ffee'"));
+/// ```
+#[derive(Clone, Default)]
+pub struct Setup {
+    settings: Table,
+    secrets: Table,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Merges lines of TOML into the document `settings`, key by key.
+    pub fn settings(mut self, lines: &str) -> Self {
+        merge(&mut self.settings, lines.parse().unwrap_or_else(|error| panic!("{lines}: {error}")));
+        self
+    }
+
+    /// Merges lines of TOML into the document `secrets`, key by key.
+    pub fn secrets(mut self, lines: &str) -> Self {
+        merge(&mut self.secrets, lines.parse().unwrap_or_else(|error| panic!("{lines}: {error}")));
+        self
+    }
+
+    /// Gives a variable this value, to the letter; `settings` and `secrets` as well, which are then what is
+    /// not merged with anything.
+    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.insert(name, value.into());
+        self
+    }
+
+    /// Adds what is different in another setup.
+    pub fn and(mut self, more: impl Into<Self>) -> Self {
+        let Self { settings, secrets, variables } = more.into();
+        merge(&mut self.settings, settings);
+        merge(&mut self.secrets, secrets);
+        self.variables.extend(variables);
+        self
+    }
+
+    /// All nine variables, of a hook that sends to this emulator.
+    fn all_variables(self, acs: &AcsEmulator) -> BTreeMap<&'static str, String> {
+        let nothing = "https://*.communication.azure.com";
+        let mut all = BTreeMap::from([
+            ("okta_user", "okta".to_owned()),
+            ("okta_basic_secret", SECRET.to_owned()),
+            ("acs_connection_string", acs.connection_string()),
+            ("acs_from_shortcode", "12345".to_owned()),
+            ("settings", self.settings.to_string()),
+            ("secrets", self.secrets.to_string()),
+            ("outbound_host1", format!("http://{}", acs.address())),
+            ("outbound_host2", nothing.to_owned()),
+            ("outbound_host3", nothing.to_owned()),
+        ]);
+        all.extend(self.variables);
+        assert_eq!(all.len(), 9, "{:?}", all.keys());
+        all
+    }
+}
+
+impl From<&str> for Setup {
+    fn from(settings: &str) -> Self {
+        Self::new().settings(settings)
+    }
+}
+
+impl From<String> for Setup {
+    fn from(settings: String) -> Self {
+        Self::new().settings(&settings)
+    }
+}
+
+/// Merges a document into another one, key by key.
+pub fn merge(document: &mut Table, more: Table) {
+    for (key, value) in more {
+        match (document.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(more)) => merge(inner, more),
+            (_, value) => drop(document.insert(key, value)),
+        }
+    }
+}
+
 impl Hook {
     /// A hook that is configured and works.
     pub async fn start() -> Self {
-        Self::with(&[]).await
+        Self::with(Setup::new()).await
     }
 
-    /// A hook with these variables changed.
-    pub async fn with(variables: &[(&str, &str)]) -> Self {
-        Self::with_settings(variables, |settings| settings).await
+    /// A hook with these differences.
+    pub async fn with(setup: impl Into<Setup>) -> Self {
+        Self::with_host(setup, |host| host).await
     }
 
-    /// A hook with variables that depend on the emulator.
-    pub async fn with_acs(
-        variables: impl FnOnce(&AcsEmulator) -> Vec<(&'static str, String)>,
-    ) -> Self {
+    /// A hook whose differences depend on the emulator.
+    pub async fn with_acs(setup: impl FnOnce(&AcsEmulator) -> Setup) -> Self {
         let acs = start_acs().await;
-        let variables = variables(&acs);
-        let variables: Vec<_> = variables.iter().map(|(n, value)| (*n, value.as_str())).collect();
-        Self::serve(acs, &variables, |settings| settings).await
+        let setup = setup(&acs);
+        Self::serve(acs, setup, |host| host).await
     }
 
-    pub async fn with_settings(
-        variables: &[(&str, &str)],
+    /// A hook in a host with other settings.
+    pub async fn with_host(
+        setup: impl Into<Setup>,
         change: impl FnOnce(Settings) -> Settings,
     ) -> Self {
-        Self::serve(start_acs().await, variables, change).await
+        Self::serve(start_acs().await, setup.into(), change).await
     }
 
     async fn serve(
         acs: AcsEmulator,
-        variables: &[(&str, &str)],
+        setup: Setup,
         change: impl FnOnce(Settings) -> Settings,
     ) -> Self {
         let log = Log::default();
-        let mut settings = Settings::new(manifest())
-            .variable("okta_basic_secret", SECRET)
-            .variable("acs_connection_string", acs.connection_string())
-            .variable("acs_from_shortcode", "12345")
-            .variable("extra_outbound_host", format!("http://{}", acs.address()));
+        let mut settings = Settings::new(manifest());
+        for (name, value) in setup.all_variables(&acs) {
+            settings = settings.variable(name, value);
+        }
         settings.stdout = log.sink();
         settings.stderr = log.sink();
-        for (name, value) in variables {
-            settings = settings.variable(*name, *value);
-        }
         let host = Host::start(change(settings)).await;
         Self { acs, host, log }
     }

@@ -50,9 +50,7 @@ impl Host {
         if is_spin() {
             return Self::Spin(Spin::start(&settings).await);
         }
-        let metered = settings.meter.as_ref().map(|_| Compiled::metered(component()).unwrap());
-        let compiled = metered.as_ref().unwrap_or_else(|| compiled());
-        Self::Local(LocalHost::start(compiled, settings).await.unwrap())
+        Self::Local(LocalHost::start(compiled(), settings).await.unwrap())
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -64,6 +62,13 @@ impl Host {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// What the component has stored, as text: each entry of both stores, its key and its value.
+    pub fn stored(&self) -> Vec<String> {
+        let Self::Local(host) = self else { panic!("Spin does not show it") };
+        let entries = ["default", "records"].into_iter().flat_map(|label| host.stored(label));
+        entries.map(|(key, value)| format!("{key} {}", String::from_utf8_lossy(&value))).collect()
     }
 }
 
@@ -81,11 +86,8 @@ pub struct Spin {
 
 impl Spin {
     async fn start(settings: &Settings) -> Self {
-        let unusual = settings.hand_over.is_some()
-            || settings.meter.is_some()
-            || settings.state_dir.is_some()
-            || settings.tls.is_some()
-            || !settings.stores.is_empty();
+        let unusual =
+            settings.hand_over.is_some() || settings.meter.is_some() || !settings.redis.is_empty();
         assert!(!unusual, "Spin can't do what these settings ask for: see needs_the_local_host");
         // Spin loads the module, and makes its own component of it.
         component();
@@ -96,6 +98,14 @@ impl Spin {
         command.args(["--listen", "127.0.0.1:0"]).arg("--state-dir").arg(&state);
         command.arg("--runtime-config-file").arg(checkout().join("sample/runtime-config.toml"));
         for (name, value) in &settings.variables {
+            let value = match name.as_str() {
+                "settings" | "secrets" => {
+                    let file = state.join(name).with_extension("toml");
+                    std::fs::write(&file, value).unwrap();
+                    format!("@{}", file.display())
+                }
+                _ => value.clone(),
+            };
             command.arg("--variable").arg(format!("{name}={value}"));
         }
         for name in std::env::vars_os().map(|(name, _)| name) {

@@ -12,10 +12,21 @@ use okta_telephony_dev::authorization_server::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Form, Hook, SECRET, basic, envelope};
+use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope};
 
 /// "Okta waits 3 seconds" (Okta's "Inline hooks" concept page).
 const OKTA_WAITS: Duration = Duration::from_secs(3);
+
+/// Takes the tokens of this server, and nothing else.
+pub fn tokens_of(server: &AuthorizationServer) -> Setup {
+    Setup::from(format!(
+        "okta.oauth.issuer = '{}'
+         okta.oauth.client_id = '{DEVELOPMENT_CLIENT_ID}'",
+        server.issuer()
+    ))
+    .variable("okta_basic_secret", "")
+    .variable("outbound_host2", server.url())
+}
 
 /// A hook that takes the tokens of this server.
 struct WithIssuer {
@@ -24,25 +35,20 @@ struct WithIssuer {
 }
 
 impl WithIssuer {
-    async fn start(flavour: Flavour, variables: &[(&str, &str)]) -> Self {
+    async fn start(flavour: Flavour, more: impl Into<Setup>) -> Self {
         let loopback = "127.0.0.1:0".parse().unwrap();
         let settings = Settings { flavour, ..Settings::new(loopback) };
         let server = AuthorizationServer::start(settings).await.unwrap();
-        let own = [
-            ("okta_basic_secret", ""),
-            ("okta_oauth_issuer", server.issuer()),
-            ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
-            ("okta_oauth_scope", "telephony"),
-            ("okta_oauth_host", server.url()),
+        let own = tokens_of(&server)
+            .settings("okta.oauth.scope = 'telephony'")
             // What is shown here is not how often a number may be tried.
-            ("rate_limit_per_number", ""),
-        ];
-        let hook = Hook::with(&[&own, variables].concat()).await;
+            .settings("limits.per_number = ''");
+        let hook = Hook::with(own.and(more)).await;
         Self { server, hook }
     }
 
     async fn okta() -> Self {
-        Self::start(Flavour::Okta, &[]).await
+        Self::start(Flavour::Okta, Setup::new()).await
     }
 
     async fn post(&self, token: &str) -> Answer {
@@ -259,7 +265,7 @@ async fn es256_and_entra_work_too() {
     it.post(&seal(&header, &it.server.claims(), Seal::Key(&key))).await.accepted(Form::Documented);
 
     let entra = Flavour::Entra { tenant: "6f0d1f3e-0f0a-4c5e-9b59-3c3f0f4d8a21".into() };
-    let it = WithIssuer::start(entra, &[]).await;
+    let it = WithIssuer::start(entra, Setup::new()).await;
     it.post(&it.server.token()).await.accepted(Form::Documented);
     let v1 = it.claims(json!({"iss": "https://sts.windows.net/x/", "azp": null, "appid": DEVELOPMENT_CLIENT_ID, "ver": "1.0"}));
     it.post(&it.server.mint(&v1)).await.failed(Form::Documented, 401, "unauthorized");
@@ -358,15 +364,9 @@ async fn metadata_is_found_in_each_of_its_places() {
         it.post(&it.server.token()).await.accepted(Form::Documented);
     }
     let it = WithIssuer::okta().await;
-    let uri = it.server.jwks_uri();
     let server = it.server;
-    let hook = Hook::with(&[
-        ("okta_oauth_issuer", server.issuer()),
-        ("okta_oauth_jwks_uri", &uri),
-        ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
-        ("okta_oauth_host", server.url()),
-    ])
-    .await;
+    let keys = format!("okta.oauth.jwks_uri = '{}'", server.jwks_uri());
+    let hook = Hook::with(tokens_of(&server).settings(&keys)).await;
     let it = WithIssuer { server, hook };
     it.post(&it.server.token()).await.accepted(Form::Documented);
     assert_eq!(it.server.requests(Endpoint::OpenidConfiguration), 0);
@@ -374,7 +374,8 @@ async fn metadata_is_found_in_each_of_its_places() {
 
 #[tokio::test]
 async fn basic_works_beside_tokens_and_no_token_reaches_the_log() {
-    let it = WithIssuer::start(Flavour::Okta, &[("okta_basic_secret", SECRET)]).await;
+    let it =
+        WithIssuer::start(Flavour::Okta, Setup::new().variable("okta_basic_secret", SECRET)).await;
     it.post_as(&basic("okta", SECRET)).await.accepted(Form::Documented);
     assert_eq!(it.fetches(), 0);
     let token = it.server.token();
@@ -395,10 +396,12 @@ async fn basic_works_beside_tokens_and_no_token_reaches_the_log() {
 
 #[tokio::test]
 async fn a_host_that_may_not_be_asked_is_named() {
-    let it = WithIssuer::start(Flavour::Okta, &[("okta_oauth_host", "https://example.com")]).await;
+    let elsewhere = Setup::new().variable("outbound_host2", "https://example.com");
+    let it = WithIssuer::start(Flavour::Okta, elsewhere).await;
     let answer = it.post(&it.server.token()).await;
     answer.failed(Form::Documented, 200, "issuer_unavailable");
     let line = it.hook.log.hooks(1).await.remove(0);
-    assert!(line["fix"].as_str().unwrap().contains("okta_oauth_host"), "{line}");
-    assert!(!answer.text.contains("okta_oauth_host"), "{}", answer.text);
+    let allow = format!("outbound_host3 to {}", it.server.url());
+    assert!(line["fix"].as_str().unwrap().contains(&allow), "{line}");
+    assert!(!answer.text.contains("outbound_host"), "{}", answer.text);
 }

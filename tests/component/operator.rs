@@ -5,11 +5,14 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::harness::{ACCESS_KEY, Answer, Form, Hook, SECRET, basic, envelope};
+use crate::harness::{ACCESS_KEY, Answer, Form, Hook, SECRET, Setup, basic, envelope};
 
 const OPERATOR_SECRET: &str = "operator-5ecret-of-the-tests";
 
-const WITH_OPERATOR: (&str, &str) = ("operator_secret", OPERATOR_SECRET);
+/// Shows the operator's pages.
+fn setup() -> Setup {
+    Setup::new().secrets(&format!("operator.secret = '{OPERATOR_SECRET}'"))
+}
 
 async fn ask(hook: &Hook, method: Method, path: &str, authorization: &str, body: &str) -> Answer {
     let mut request = Request::builder()
@@ -47,22 +50,23 @@ async fn health_is_200_or_503_by_configuration_alone_and_tells_strangers_nothing
     let hook = Hook::start().await;
     let answer = health(&hook).await;
     assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"status":"ok"}"#));
-    for variable in [
-        ("okta_basic_secret", ""),
-        ("acs_connection_string", "endpoint=x"),
-        ("acs_senders", "US=?"),
-        ("allowed_countries", "UK"),
-        ("blocked_prefixes", "881"),
-        ("rate_limit_total", "many"),
-        ("policy_mode", "lenient"),
-        ("message_template", "Welcome!"),
-        ("message_templates", "{"),
-        ("web_otp_domain", "https://contoso.example"),
-        ("acs_secondary_connection_string", "x"),
+    for setup in [
+        Setup::new().variable("okta_basic_secret", ""),
+        Setup::new().variable("acs_connection_string", "endpoint=x"),
+        Setup::new().variable("settings", "settings.toml"),
+        Setup::new().variable("secrets", "{}"),
+        "polices.sending = false".into(),
+        "policy.allowed_countries = ['UK']".into(),
+        "policy.blocked_prefixes = ['881']".into(),
+        "policy.mode = 'lenient'".into(),
+        "limits.total = 'many'".into(),
+        "message.templates.default = 'Welcome!'".into(),
+        "message.web_otp_domain = 'https://contoso.example'".into(),
+        "providers = [{ kind = 'acs' }, { kind = 'acs', name = 'acs-secondary' }]".into(),
+        "providers = [{ kind = 'acs', senders = { US = '?' } }]".into(),
     ] {
-        let answer = health(&Hook::with(&[variable]).await).await;
-        assert_eq!(answer.text, r#"{"status":"misconfigured"}"#, "{variable:?}");
-        assert_eq!(answer.status, 503);
+        let answer = health(&Hook::with(setup).await).await;
+        assert_eq!((answer.status, &*answer.text), (503, r#"{"status":"misconfigured"}"#));
     }
 }
 
@@ -89,7 +93,7 @@ async fn without_a_secret_of_the_operators_there_are_no_pages() {
 
 #[tokio::test]
 async fn only_the_operator_sees_the_pages_and_each_try_is_logged() {
-    let hook = Hook::with(&[WITH_OPERATOR]).await;
+    let hook = Hook::with(setup()).await;
     let strangers = [String::new(), basic("okta", SECRET), basic("operator", "guess")];
     for authorization in &strangers {
         for (method, path) in [(Method::GET, "/api/health/details"), (Method::POST, "/api/explain")]
@@ -110,13 +114,13 @@ async fn only_the_operator_sees_the_pages_and_each_try_is_logged() {
 
 #[tokio::test]
 async fn operators_credentials_that_are_not_in_order_stop_no_message_and_the_log_says_why() {
-    for (variable, fix) in [
-        (("operator_secret", SECRET), "must not be the same as okta_basic_secret"),
-        (("operator_secret", "operator-5ecret-of-the-tests\n"), "white space"),
-        (("operator_user", "a:b"), "colon"),
+    for (secret, fix) in [
+        (SECRET, "operator.secret must not be the same as okta_basic_secret"),
+        ("operator-5ecret-of-the-tests\\n", "operator.secret begins or ends with white space"),
     ] {
-        let hook = Hook::with(&[WITH_OPERATOR, variable]).await;
-        assert_eq!(health(&hook).await.status, 200, "{variable:?}");
+        let secrets = format!("operator.secret = \"{secret}\"");
+        let hook = Hook::with(Setup::new().secrets(&secrets)).await;
+        assert_eq!(health(&hook).await.status, 200, "{fix}");
         hook.post(envelope("+15550100123").to_string()).await.accepted(Form::Documented);
         let operator = basic("operator", OPERATOR_SECRET);
         let answer = ask(&hook, Method::GET, "/api/health/details", &operator, "").await;
@@ -128,11 +132,11 @@ async fn operators_credentials_that_are_not_in_order_stop_no_message_and_the_log
 
 #[tokio::test]
 async fn the_operators_secret_before_the_last_change_is_accepted_and_told() {
-    let hook = Hook::with(&[
-        ("operator_secret", "new-operator-5ecret"),
-        ("operator_secret_previous", OPERATOR_SECRET),
-    ])
-    .await;
+    let secrets = format!(
+        "operator.secret = 'new-operator-5ecret'
+         operator.secret_previous = '{OPERATOR_SECRET}'"
+    );
+    let hook = Hook::with(Setup::new().secrets(&secrets)).await;
     for (secret, credential) in
         [("new-operator-5ecret", "basic"), (OPERATOR_SECRET, "basic_previous")]
     {
@@ -146,18 +150,18 @@ async fn the_operators_secret_before_the_last_change_is_accepted_and_told() {
 
 #[tokio::test]
 async fn an_operators_secret_of_before_that_is_not_in_order_lets_nobody_in_and_the_log_says_so() {
-    let hook = Hook::with(&[WITH_OPERATOR, ("operator_secret_previous", "old\n")]).await;
+    let hook = Hook::with(setup().secrets(r#"operator.secret_previous = "old\n""#)).await;
     let answer =
         ask(&hook, Method::GET, "/api/health/details", &basic("operator", "old"), "").await;
     assert_eq!(answer.status, 401);
     let line = hook.log.hooks(1).await.remove(0);
     let fix = line["fix"].as_str().unwrap();
-    assert!(fix.contains("operator_secret_previous") && fix.contains("white space"), "{line}");
+    assert!(fix.contains("operator.secret_previous") && fix.contains("white space"), "{line}");
 }
 
 #[tokio::test]
 async fn the_operator_cannot_send() {
-    let hook = Hook::with(&[WITH_OPERATOR]).await;
+    let hook = Hook::with(setup()).await;
     let request = hook.request().body(Full::new(envelope("+15550100123").to_string().into()));
     let mut request = request.unwrap();
     let operator = basic("operator", OPERATOR_SECRET);
@@ -169,7 +173,7 @@ async fn the_operator_cannot_send() {
 
 #[tokio::test]
 async fn each_page_has_its_method_and_each_body_its_form() {
-    let hook = Hook::with(&[WITH_OPERATOR]).await;
+    let hook = Hook::with(setup()).await;
     let operator = basic("operator", OPERATOR_SECRET);
     for (method, path, allow) in [
         (Method::POST, "/api/health", "GET, HEAD"),
@@ -196,42 +200,51 @@ async fn each_page_has_its_method_and_each_body_its_form() {
 
 #[tokio::test]
 async fn the_details_name_what_is_wrong_and_hold_no_secret() {
-    let hook = Hook::with(&[
-        WITH_OPERATOR,
-        ("acs_senders", "US=hook-secret-c0ffee"),
-        ("rate_limit_per_number", "hook-secret-c0ffee"),
-        ("store_secret", "5tore-5ecret"),
-    ])
-    .await;
+    let settings = "[okta]
+deadline_ms = 'hook-secret-c0ffee'
+
+[[providers]]
+kind = 'acs'
+[providers.senders]
+US = 'hook-secret-c0ffee'
+";
+    let hook =
+        Hook::with(setup().secrets("store.secret = '5tore-5ecret'").variable("settings", settings))
+            .await;
     let details = details(&hook).await;
     assert_eq!(details["status"], "misconfigured");
     let text = details.to_string();
     for secret in [SECRET, ACCESS_KEY, OPERATOR_SECRET, "5tore-5ecret"] {
         assert!(!text.contains(secret), "{secret}");
     }
-    let variable = |name: &str| {
-        let variables = details["variables"].as_array().unwrap();
-        variables.iter().find(|variable| variable["name"] == name).unwrap().clone()
+    let finding = |list: &str, key: &str| {
+        let found = details[list].as_array().unwrap().iter().find(|it| it["key"] == key);
+        found.unwrap_or_else(|| panic!("{key} is not in {list}: {details:#}")).clone()
     };
-    assert_eq!(variable("okta_user"), json!({"name": "okta_user", "ok": true}));
-    for name in ["acs_senders", "rate_limit_per_number"] {
-        assert_eq!(variable(name)["ok"], false, "{name}");
-        assert!(!variable(name)["problems"][0].as_str().unwrap().is_empty());
+    for (key, line) in [("okta.deadline_ms", 2), ("providers[1].senders.US", 7)] {
+        let problem = finding("problems", key);
+        assert_eq!((&problem["document"], &problem["line"]), (&json!("settings"), &json!(line)));
+        assert!(problem["fix"].as_str().unwrap().starts_with("must be "), "{problem}");
     }
-    for name in ["allowed_countries", "rate_limit_total", "store_secret"] {
-        assert_eq!(variable(name)["ok"], true, "{name}");
-        assert!(!variable(name)["warnings"][0].as_str().unwrap().is_empty());
+    // What is not there has no line.
+    for key in ["policy.allowed_countries", "limits.total"] {
+        let warning = finding("warnings", key);
+        assert_eq!((&warning["document"], warning.get("line")), (&json!("settings"), None));
+        assert!(warning["fix"].as_str().unwrap().starts_with("is not set"), "{warning}");
     }
+    let short = finding("warnings", "store.secret");
+    assert_eq!((&short["document"], &short["line"]), (&json!("secrets"), &json!(5)), "{short}");
 }
 
 #[tokio::test]
 async fn an_explanation_is_what_the_hook_then_does() {
-    let hook = Hook::with(&[
-        WITH_OPERATOR,
-        ("acs_senders", "GB=CONTOSO,*=+18005551234"),
-        ("message_templates", r#"{"pt":"Código ${code} ($${minutes} min)"}"#),
-        ("allowed_countries", "GB,US"),
-    ])
+    let hook = Hook::with(setup().variable("acs_from_shortcode", "").settings(
+        "policy.allowed_countries = ['GB', 'US']
+         message.templates.pt = 'Código ${code} ($${minutes} min)'
+         [[providers]]
+         kind = 'acs'
+         senders = { GB = 'CONTOSO', default = '+18005551234' }",
+    ))
     .await;
     let question = json!({"phoneNumber": "+447400123456", "locale": "pt-BR"});
     let explanation = explain(&hook, question.clone()).await;
@@ -242,11 +255,13 @@ async fn an_explanation_is_what_the_hook_then_does() {
         ("number", json!("+44********56")),
         ("country", json!("GB")),
         ("takes_sms", json!(true)),
-        ("sender", json!("CONTOSO")),
-        ("sender_type", json!("alphanumeric")),
+        (
+            "providers",
+            json!([{"provider": "acs", "sender": "CONTOSO", "sender_type": "alphanumeric"}]),
+        ),
         ("text", json!("Código 123456 ($5 min)")),
         ("segments", json!(1)),
-        ("limits", json!([{"limit": "rate_limit_per_number", "rate": "5/10m", "used": 0}])),
+        ("limits", json!([{"limit": "limits.per_number", "rate": "5/10m", "used": 0}])),
     ] {
         assert_eq!(explanation[name], value, "{name}: {explanation}");
     }
@@ -274,46 +289,42 @@ async fn an_explanation_is_what_the_hook_then_does() {
 
 #[tokio::test]
 async fn an_explanation_refuses_what_the_hook_refuses_whatever_is_wrong() {
-    for (variables, number) in [
-        (&[("hook_deadline_ms", "soon")][..], "+447400123456"),
-        (&[("okta_basic_secret", "")], "+447400123456"),
-        (&[("message_template", "x"), ("blocked_countries", "GB")], "+447400123456"),
-        (&[("acs_connection_string", ""), ("blocked_countries", "GB")], "+447400123456"),
+    let no_secret = Setup::new().variable("okta_basic_secret", "");
+    let no_provider = Setup::new().variable("acs_connection_string", "");
+    for (wrong, number) in [
+        ("okta.deadline_ms = 'soon'".into(), "+447400123456"),
+        (no_secret, "+447400123456"),
+        (no_provider.clone().settings("policy.blocked_countries = ['GB']"), "+447400123456"),
+        (no_provider.settings("policy.sending = false"), "+1555010"),
         (
-            &[("acs_connection_string", ""), ("policy_mode", "observe"), ("sending", "off")],
-            "+1555010",
-        ),
-        (
-            &[("policy_mode", "observe"), ("blocked_countries", "GB"), ("acs_senders", "?")],
+            "message.templates.default = 'x'\npolicy.blocked_countries = ['GB']".into(),
             "+447400123456",
         ),
-        (&[("sending", "off")], "+447400123456"),
-        (&[("policy_refusal_status", "?"), ("sending", "off")], "+447400123456"),
+        ("policy.sending = false".into(), "+447400123456"),
+        ("policy.mode = 'observe'\npolicy.sending = false".into(), "+1555010"),
+        ("policy.refusal_status = '?'\npolicy.sending = false".into(), "+447400123456"),
     ] {
-        let hook = Hook::with(&[&[WITH_OPERATOR], variables].concat()).await;
+        let hook = Hook::with(setup().and(wrong)).await;
         let explanation = explain(&hook, json!({"phoneNumber": number})).await;
         let answer = hook.post(envelope(number).to_string()).await;
         let told = answer.value(Form::Documented);
-        assert_eq!(explanation["verdict"], "refused", "{variables:?}: {explanation}");
-        assert_eq!(explanation["reason"], told["transactionMetadata"], "{variables:?}");
-        assert_eq!(explanation["okta_status"], told["status"], "{variables:?}");
+        assert_eq!(explanation["verdict"], "refused", "{explanation}");
+        assert_eq!(explanation["reason"], told["transactionMetadata"], "{explanation}");
+        assert_eq!(explanation["okta_status"], told["status"], "{explanation}");
     }
 }
 
 #[tokio::test]
 async fn an_explanation_tells_what_okta_would_be_told() {
-    for (variables, verdict, told) in [
-        ([("policy_mode", "enforce"), ("policy_refusal_status", "failed")], "refused", "FAILED"),
-        (
-            [("policy_mode", "enforce"), ("policy_refusal_status", "successful")],
-            "refused",
-            "SUCCESSFUL",
-        ),
-        ([("policy_mode", "observe"), ("policy_refusal_status", "failed")], "sent", "SUCCESSFUL"),
+    for (mode, refusal_status, verdict, told) in [
+        ("enforce", "failed", "refused", "FAILED"),
+        ("enforce", "successful", "refused", "SUCCESSFUL"),
+        ("observe", "failed", "sent", "SUCCESSFUL"),
     ] {
-        let hook =
-            Hook::with(&[&[WITH_OPERATOR, ("blocked_countries", "GB")], &variables[..]].concat())
-                .await;
+        let policy = format!(
+            "policy = {{ mode = '{mode}', refusal_status = '{refusal_status}', blocked_countries = ['GB'] }}"
+        );
+        let hook = Hook::with(setup().settings(&policy)).await;
         let explanation = explain(&hook, json!({"phoneNumber": "+447400123456"})).await;
         let reason = if verdict == "sent" { "accepted" } else { "country_not_allowed" };
         let would_refuse = (verdict == "sent").then_some("country_not_allowed");

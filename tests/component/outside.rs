@@ -110,7 +110,7 @@ async fn raw(hook: &Hook, header: &str, body: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_body_that_never_ends_is_answered_when_the_deadline_comes() {
-    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let hook = Hook::with("okta.deadline_ms = 500").await;
     for head in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
         let body: &[u8] = if head.starts_with('C') { b"{\"data\":" } else { b"2\r\n{\"\r\n" };
         let answer = raw(&hook, head, body).await;
@@ -121,7 +121,7 @@ async fn a_body_that_never_ends_is_answered_when_the_deadline_comes() {
 
 #[tokio::test]
 async fn a_body_that_trickles_is_answered_when_the_deadline_comes() {
-    let hook = Hook::with(&[("hook_deadline_ms", "500")]).await;
+    let hook = Hook::with("okta.deadline_ms = 500").await;
     let stream = connect(&hook, "Content-Length: 60000").await;
     let (mut reader, mut writer) = stream.into_split();
     let trickle = tokio::spawn(async move {

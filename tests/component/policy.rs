@@ -4,12 +4,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{ENROLLMENT, Form, Hook, envelope, event_id, until};
+use crate::harness::{ENROLLMENT, Form, Hook, Setup, envelope, until};
 use crate::host::needs_the_local_host;
 
 /// A request that is refused, how often it has to come for that, and why.
 struct Case {
-    variables: &'static [(&'static str, &'static str)],
+    settings: &'static str,
     number: &'static str,
     enrolls: bool,
     /// Requests that pass before.
@@ -17,53 +17,53 @@ struct Case {
     reason: &'static str,
 }
 
-const fn case(
-    variables: &'static [(&'static str, &'static str)],
-    number: &'static str,
-    reason: &'static str,
-) -> Case {
-    Case { variables, number, enrolls: false, passes: 0, reason }
+const fn case(settings: &'static str, number: &'static str, reason: &'static str) -> Case {
+    Case { settings, number, enrolls: false, passes: 0, reason }
 }
 
 const ORDINARY: &str = "+15550100123";
 
 const CASES: [Case; 26] = [
-    case(&[("sending", "off")], ORDINARY, "paused"),
-    case(&[], "+881612345678", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+44900, +1555")], ORDINARY, "prefix_blocked"),
-    case(&[("blocked_prefixes", "+15550100123")], ORDINARY, "prefix_blocked"),
-    case(&[("blocked_prefixes", "+549")], "+5491123456789", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+52155")], "+525512345678", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+52155")], "+5215512345678", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+52155")], "+521551234567", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+5411")], "+5491123456789", "prefix_blocked"),
-    case(&[("blocked_prefixes", "+54911")], "+541123456789", "prefix_blocked"),
+    case("policy.sending = false", ORDINARY, "paused"),
+    case("", "+881612345678", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+44900', '+1555']", ORDINARY, "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+15550100123']", ORDINARY, "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+549']", "+5491123456789", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+52155']", "+525512345678", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+52155']", "+5215512345678", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+52155']", "+521551234567", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+5411']", "+5491123456789", "prefix_blocked"),
+    case("policy.blocked_prefixes = ['+54911']", "+541123456789", "prefix_blocked"),
     // The first rule that says no decides.
-    case(&[("blocked_prefixes", "+1800"), ("sending", "off")], "+18005550123", "paused"),
-    case(&[("blocked_prefixes", "+1800")], "+18005550123", "prefix_blocked"),
-    case(&[("blocked_countries", "US")], "+18005550123", "number_type_blocked"),
-    case(&[], "+18005550123", "number_type_blocked"),
-    case(&[], "+19005550123", "number_type_blocked"),
-    case(&[], "+447012345678", "number_type_blocked"),
-    case(&[("allowed_countries", "US,CA")], "+447400123456", "country_not_allowed"),
+    case("policy.blocked_prefixes = ['+1800']\npolicy.sending = false", "+18005550123", "paused"),
+    case("policy.blocked_prefixes = ['+1800']", "+18005550123", "prefix_blocked"),
+    case("policy.blocked_countries = ['US']", "+18005550123", "number_type_blocked"),
+    case("", "+18005550123", "number_type_blocked"),
+    case("", "+19005550123", "number_type_blocked"),
+    case("", "+447012345678", "number_type_blocked"),
+    case("policy.allowed_countries = ['US', 'CA']", "+447400123456", "country_not_allowed"),
     // Its area code is nobody's.
-    case(&[("allowed_countries", "US,CA")], ORDINARY, "country_not_allowed"),
-    case(&[("blocked_countries", "GB")], "+447400123456", "country_not_allowed"),
+    case("policy.allowed_countries = ['US', 'CA']", ORDINARY, "country_not_allowed"),
+    case("policy.blocked_countries = ['GB']", "+447400123456", "country_not_allowed"),
     // Guernsey, which shares its calling code with Great Britain.
-    case(&[("allowed_countries", "GB")], "+447781123456", "country_not_allowed"),
+    case("policy.allowed_countries = ['GB']", "+447781123456", "country_not_allowed"),
     Case {
         enrolls: true,
-        ..case(&[("enrollment_allowed_countries", "US")], "+447400123456", "country_not_allowed")
+        ..case(
+            "policy.enrollment_allowed_countries = ['US']",
+            "+447400123456",
+            "country_not_allowed",
+        )
     },
-    Case { passes: 5, ..case(&[], ORDINARY, "rate_limited") },
-    Case { passes: 1, ..case(&[("rate_limit_per_user", "1/1h")], ORDINARY, "rate_limited") },
-    Case { passes: 1, ..case(&[("rate_limit_per_ip", "1/1h")], ORDINARY, "rate_limited") },
+    Case { passes: 5, ..case("", ORDINARY, "rate_limited") },
+    Case { passes: 1, ..case("limits.per_user = '1/1h'", ORDINARY, "rate_limited") },
+    Case { passes: 1, ..case("limits.per_ip = '1/1h'", ORDINARY, "rate_limited") },
     Case {
         passes: 1,
         enrolls: true,
-        ..case(&[("rate_limit_per_prefix", "1/1h")], ORDINARY, "rate_limited")
+        ..case("limits.per_prefix = '1/1h'", ORDINARY, "rate_limited")
     },
-    Case { passes: 1, ..case(&[("rate_limit_total", "1/1h")], ORDINARY, "rate_limited") },
+    Case { passes: 1, ..case("limits.total = '1/1h'", ORDINARY, "rate_limited") },
 ];
 
 impl Case {
@@ -76,8 +76,8 @@ impl Case {
     }
 
     /// A hook that has let pass what it lets pass.
-    async fn hook(&self, more: &[(&str, &str)]) -> Hook {
-        let hook = Hook::with(&[self.variables, more].concat()).await;
+    async fn hook(&self, more: &str) -> Hook {
+        let hook = Hook::with(Setup::from(self.settings).and(more)).await;
         for _ in 0..self.passes {
             hook.post(self.request()).await.accepted(Form::Documented);
         }
@@ -92,7 +92,7 @@ async fn last_line(hook: &Hook, count: usize) -> Value {
 #[tokio::test]
 async fn what_the_policy_refuses_fails_and_sends_nothing() {
     for case in &CASES {
-        let hook = case.hook(&[]).await;
+        let hook = case.hook("").await;
         let answer = hook.post(case.request()).await;
         answer.failed(Form::Documented, 200, case.reason);
         assert_eq!(hook.acs.requests().len(), case.passes, "{answer:?}");
@@ -106,7 +106,7 @@ async fn what_the_policy_refuses_fails_and_sends_nothing() {
 #[tokio::test]
 async fn a_refusal_may_be_told_as_successful_and_the_log_tells_the_truth() {
     for case in &CASES {
-        let hook = case.hook(&[("policy_refusal_status", "successful")]).await;
+        let hook = case.hook("policy.refusal_status = 'successful'").await;
         let answer = hook.post(case.request()).await;
         let value = answer.value(Form::Documented);
         assert_eq!((answer.status, &value["status"]), (200, &json!("SUCCESSFUL")));
@@ -126,7 +126,7 @@ async fn a_refusal_may_be_told_as_successful_and_the_log_tells_the_truth() {
 
 #[tokio::test]
 async fn only_what_the_policy_refuses_may_be_told_as_successful() {
-    let hook = Hook::with(&[("policy_refusal_status", "successful")]).await;
+    let hook = Hook::with("policy.refusal_status = 'successful'").await;
     let mut expired = envelope(ORDINARY);
     expired["data"]["messageProfile"]["otpExpires"] = "2020-01-01T00:00:00.000Z".into();
     hook.post(expired.to_string()).await.failed(Form::Documented, 200, "otp_expired");
@@ -137,7 +137,7 @@ async fn only_what_the_policy_refuses_may_be_told_as_successful() {
 #[tokio::test]
 async fn a_policy_that_observes_sends_and_says_what_it_would_refuse() {
     for case in &CASES {
-        let hook = case.hook(&[("policy_mode", "observe")]).await;
+        let hook = case.hook("policy.mode = 'observe'").await;
         let answer = hook.post(case.request()).await;
         if case.reason == "paused" {
             answer.failed(Form::Documented, 200, "paused");
@@ -157,7 +157,7 @@ async fn a_policy_that_observes_sends_and_says_what_it_would_refuse() {
 #[tokio::test]
 async fn a_number_that_can_be_written_in_two_ways_is_one_number() {
     for [one, other] in [["+5491123456789", "+541123456789"], ["+5215512345678", "+525512345678"]] {
-        let hook = Hook::with(&[("rate_limit_per_number", "1/1h")]).await;
+        let hook = Hook::with("limits.per_number = '1/1h'").await;
         hook.post(envelope(one).to_string()).await.accepted(Form::Documented);
         let answer = hook.post(envelope(other).to_string()).await;
         answer.failed(Form::Documented, 200, "rate_limited");
@@ -166,7 +166,7 @@ async fn a_number_that_can_be_written_in_two_ways_is_one_number() {
 
 #[tokio::test]
 async fn a_company_whose_people_share_a_prefix_is_not_locked_out_at_shift_start() {
-    let hook = Hook::with(&[("rate_limit_per_prefix", "3/1h")]).await;
+    let hook = Hook::with("limits.per_prefix = '3/1h'").await;
     let numbers = (0..20).map(|n| format!("+1425555{:04}", 1000 + n));
     let answers =
         join_all(numbers.map(async |number| hook.post(envelope(&number).to_string()).await));
@@ -177,7 +177,7 @@ async fn a_company_whose_people_share_a_prefix_is_not_locked_out_at_shift_start(
 
 #[tokio::test]
 async fn a_prefix_that_is_pumped_is_cut_off() {
-    let hook = Hook::with(&[("rate_limit_per_prefix", "3/1h")]).await;
+    let hook = Hook::with("limits.per_prefix = '3/1h'").await;
     for (number, accepted) in [
         ("+14255552000", true),
         ("+14255553111", true),
@@ -210,53 +210,35 @@ async fn a_hundred_hooks_at_once_to_one_number_do_not_get_far_beyond_its_limit()
 
 #[tokio::test]
 async fn what_has_to_do_with_a_person_is_stored_as_a_keyed_hash_only() {
-    if needs_the_local_host("reading the files of its stores") {
+    if needs_the_local_host("reading its stores") {
         return;
     }
-    let folder = std::env::temp_dir().join(event_id());
-    let hook = Hook::with_settings(
-        &[
-            ("rate_limit_per_user", "5/1h"),
-            ("rate_limit_per_ip", "5/1h"),
-            ("rate_limit_total", "9/1h"),
-        ],
-        |mut settings| {
-            settings.state_dir = Some(folder.clone());
-            settings
-        },
-    )
-    .await;
+    let hook = Hook::with("limits = { per_user = '5/1h', per_ip = '5/1h', total = '9/1h' }").await;
     let mut request = envelope("+14255550142");
     request["requestType"] = ENROLLMENT.into();
     hook.post(request.to_string()).await.accepted(Form::Documented);
-    let read = |label: &str| {
-        std::fs::read_to_string(folder.join(format!("local-host-{label}.jsonl"))).unwrap()
+    let counters = |stored: &[String]| {
+        let counters = stored.iter().filter(|entry| entry.starts_with("okta-telephony-acs/limit/"));
+        counters.count()
     };
     // The record is written once the answer has left.
-    let records = until(|| Some(read("records")).filter(|records| !records.is_empty())).await;
-    let stored = read("default") + records.as_str();
-    std::fs::remove_dir_all(&folder).unwrap();
-    let counters = stored.lines().filter(|line| line.contains("okta-telephony-acs/limit/"));
-    assert_eq!(counters.count(), 5, "one write for each counter: {stored}");
-    for line in stored.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert!(line["key"].as_str().unwrap().starts_with("okta-telephony-acs"), "{line}");
-        let value = base64_decoded(line["value"].as_str().unwrap());
-        let entry = format!("{} {}", line["key"], String::from_utf8_lossy(&value));
+    let is_whole = |stored: &Vec<String>| stored.len() > counters(stored);
+    let stored = until(|| Some(hook.host.stored()).filter(is_whole)).await;
+    assert_eq!(counters(&stored), 5, "one write for each counter: {stored:?}");
+    for entry in stored {
+        assert!(entry.starts_with("okta-telephony-acs"), "{entry}");
         for secret in ["5550142", "+1425555", "00u", "127.0.0.1"] {
             assert!(!entry.contains(secret), "{secret}: {entry}");
         }
     }
 }
 
-fn base64_decoded(text: &str) -> Vec<u8> {
-    use base64::Engine;
-    base64::prelude::BASE64_STANDARD.decode(text).unwrap()
-}
-
 #[tokio::test]
 async fn each_country_has_its_sender() {
-    let hook = Hook::with(&[("acs_senders", "US=23456,GB=CONTOSO,*=+18005551234")]).await;
+    let senders = "[[providers]]
+                   kind = 'acs'
+                   senders = { US = '23456', GB = 'CONTOSO', default = '+18005551234' }";
+    let hook = Hook::with(Setup::from(senders).variable("acs_from_shortcode", "")).await;
     for (number, from, kind) in [
         ("+14255550142", "23456", "shortcode"),
         ("+447400123456", "CONTOSO", "alphanumeric"),
@@ -271,21 +253,24 @@ async fn each_country_has_its_sender() {
 
 #[tokio::test]
 async fn a_country_without_a_sender_is_misconfigured_and_named() {
-    let hook = Hook::with(&[("acs_senders", "US=23456"), ("acs_from_shortcode", "")]).await;
+    let senders = "providers = [{ kind = 'acs', senders = { US = '23456' } }]";
+    let hook = Hook::with(Setup::from(senders).variable("acs_from_shortcode", "")).await;
     hook.post(envelope("+14255550142").to_string()).await.accepted(Form::Documented);
     let answer = hook.post(envelope("+33612345678").to_string()).await;
     answer.failed(Form::Documented, 200, "misconfigured");
-    assert!(answer.text.contains("acs_senders has no sender for FR"), "{}", answer.text);
+    assert!(answer.text.contains("acs has no sender for FR"), "{}", answer.text);
 }
 
 #[tokio::test]
 async fn the_text_is_the_owners_in_the_persons_language() {
-    let hook = Hook::with(&[
-        ("message_templates", r#"{"pt":"Código ${code}, ${minutes} min. ${org}"}"#),
-        ("message_template", "${org}: ${code}"),
-        ("org_name", "Contoso"),
-        ("web_otp_domain", "login.contoso.com"),
-    ])
+    let hook = Hook::with(
+        "[message]
+         org_name = 'Contoso'
+         web_otp_domain = 'login.contoso.com'
+         [message.templates]
+         pt = 'Código ${code}, ${minutes} min. ${org}'
+         default = '${org}: ${code}'",
+    )
     .await;
     for (locale, text, segments) in [
         ("pt-BR", "Código 123456, 5 min. Contoso\n\n@login.contoso.com #123456", 1),

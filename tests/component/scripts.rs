@@ -6,7 +6,8 @@ use std::process::Output;
 use okta_telephony_dev::authorization_server::{self, AuthorizationServer};
 use tokio::process::Command;
 
-use crate::harness::{Hook, SECRET, skipped};
+use crate::harness::{Hook, SECRET, Setup, skipped};
+use crate::oauth::tokens_of;
 
 /// Runs the script; `None` where it can't.
 async fn curl_test(url: &str, environment: &[(&str, &str)]) -> Option<Output> {
@@ -51,7 +52,7 @@ async fn a_recipient_of_ones_own_is_written_into_both_samples() {
 
 #[tokio::test]
 async fn where_countries_are_allowed_a_recipient_of_one_must_be_given() {
-    let hook = Hook::with(&[("allowed_countries", "US,CA")]).await;
+    let hook = Hook::with("policy.allowed_countries = ['US', 'CA']").await;
     let mut environment = vec![("OKTA_BASIC_SECRET", SECRET)];
     let Some(output) = curl_test(&hook.host.url(), &environment).await else { return };
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -63,7 +64,7 @@ async fn where_countries_are_allowed_a_recipient_of_one_must_be_given() {
 
 #[tokio::test]
 async fn where_only_okta_calls_the_bare_payload_is_refused() {
-    let hook = Hook::with(&[("okta_response_format", "documented")]).await;
+    let hook = Hook::with("okta.response_format = 'documented'").await;
     let ours = [("OKTA_BASIC_SECRET", SECRET)];
     let Some(output) = curl_test(&hook.host.url(), &ours).await else { return };
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -108,38 +109,49 @@ async fn operator_script(name: &str, arguments: &[&str], hook: &Hook) -> Option<
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name);
     let mut command = Command::new("bash");
-    command.arg(script).args(arguments).env_remove("OPERATOR_USER");
+    command.arg(script).args(arguments);
     command.env("HOOK_URL", hook.host.url()).env("OPERATOR_SECRET", OPERATOR_SECRET);
     Some(command.output().await.unwrap())
 }
 
 const OPERATOR_SECRET: &str = "operator-5ecret \"of\\ the tests";
 
+fn with_operator() -> Setup {
+    Setup::new().secrets(&format!("operator.secret = '{OPERATOR_SECRET}'"))
+}
+
 #[tokio::test]
 async fn a_configuration_is_checked_readably() {
-    let hook = Hook::with(&[("operator_secret", OPERATOR_SECRET)]).await;
+    let hook = Hook::with(with_operator()).await;
     let Some(output) = operator_script("check-config.sh", &[], &hook).await else { return };
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
-    assert!(stdout.contains("WARNING  allowed_countries  lets messages go to every"), "{stdout}");
+    assert!(
+        stdout.contains("WARNING  settings: policy.allowed_countries is not set, which"),
+        "{stdout}"
+    );
     assert_eq!(stdout.lines().last(), Some("ok"));
 
-    let wrong = [("operator_secret", OPERATOR_SECRET), ("acs_senders", "UK=CONTOSO")];
-    let hook = Hook::with(&wrong).await;
+    let wrong = "[okta]\n\ndeadline_ms = '2500'";
+    let wrong = with_operator().variable("settings", wrong).variable("acs_from_shortcode", "");
+    let hook = Hook::with(wrong).await;
     let output = operator_script("check-config.sh", &[], &hook).await.unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(stdout.contains("PROBLEM  acs_senders  is no map of senders: entry 1"), "{stdout}");
+    for problem in ["settings line 3: okta.deadline_ms must be", "acs_from_shortcode is not set"] {
+        assert!(stdout.contains(&format!("PROBLEM  {problem}")), "{stdout}");
+    }
+    assert_eq!(stdout.lines().last(), Some("misconfigured"));
 }
 
 #[tokio::test]
 async fn a_number_is_explained_readably() {
-    let hook =
-        Hook::with(&[("operator_secret", OPERATOR_SECRET), ("allowed_countries", "GB")]).await;
+    let hook = Hook::with(with_operator().settings("policy.allowed_countries = ['GB']")).await;
     for (arguments, code, expected) in [
         (&["+447400123456", "en-GB"][..], 0, "country          GB"),
-        (&["+447400123456"], 0, "rate_limit_per_number  0 used of 5/10m"),
-        (&["--enrollment", "+447400123456"], 0, "rate_limit_per_prefix  0 used of 30/1h"),
+        (&["+447400123456"], 0, "acs              from 12345, shortcode"),
+        (&["+447400123456"], 0, "limits.per_number  0 used of 5/10m"),
+        (&["--enrollment", "+447400123456"], 0, "limits.per_prefix  0 used of 30/1h"),
         (&["+33612345678"], 1, "reason           country_not_allowed"),
         (&["07400123456"], 1, "reason           invalid_phone_number"),
     ] {
@@ -157,7 +169,7 @@ async fn a_hook_without_the_operators_secret_is_told_of() {
     for (script, arguments) in [("check-config.sh", &[][..]), ("explain.sh", &["+447400123456"])] {
         let Some(output) = operator_script(script, arguments, &hook).await else { return };
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("set its operator_secret"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("set operator.secret"));
     }
 }
 
@@ -166,13 +178,8 @@ async fn a_token_is_got_and_a_hook_posted_with_it() {
     let loopback = "127.0.0.1:0".parse().unwrap();
     let server = AuthorizationServer::start(authorization_server::Settings::new(loopback)).await;
     let server = server.unwrap();
-    let hook = Hook::with(&[
-        ("okta_oauth_issuer", server.issuer()),
-        ("okta_oauth_client_id", authorization_server::DEVELOPMENT_CLIENT_ID),
-        ("okta_oauth_scope", authorization_server::DEVELOPMENT_SCOPE),
-        ("okta_oauth_host", server.url()),
-    ])
-    .await;
+    let scope = format!("okta.oauth.scope = '{}'", authorization_server::DEVELOPMENT_SCOPE);
+    let hook = Hook::with(tokens_of(&server).settings(&scope)).await;
     for (secret, code) in [(authorization_server::DEVELOPMENT_CLIENT_SECRET, 0), ("wrong", 1)] {
         for tool in ["bash", "curl"] {
             if Command::new(tool).arg("--version").output().await.is_err() {

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::Method;
 use hyper::header::AUTHORIZATION;
 
-use crate::harness::{SECRET, basic, envelope};
+use crate::harness::{Hook, SECRET, basic, envelope};
 use crate::reports::{self, OPERATOR_SECRET, REPORT_SECRET};
 
 fn read(path: &str) -> String {
@@ -106,10 +106,11 @@ fn a_test_that_is_not_there_or_does_not_run_is_found() {
 #[tokio::test]
 async fn each_secret_opens_its_own_door_and_no_other() {
     let header_secret = "header-secret-c0ffee";
-    let hook = reports::start(&[
-        ("okta_header_name", "x-hook-secret"),
-        ("okta_header_secret", header_secret),
-    ])
+    let hook = Hook::with(
+        reports::setup()
+            .settings("okta.header_name = 'x-hook-secret'")
+            .secrets(&format!("okta.header_secret = '{header_secret}'")),
+    )
     .await;
     let secrets = [SECRET, header_secret, OPERATOR_SECRET, REPORT_SECRET];
     for secret in secrets {
