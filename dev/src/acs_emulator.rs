@@ -142,7 +142,7 @@ impl AcsEmulator {
                 journal: Journal::new(),
                 fault: None,
                 subscription: None,
-                telemetry: Newest::new(),
+                telemetry: Newest::default(),
                 track_requests: 0,
                 track_fault: None,
             }),
@@ -166,13 +166,13 @@ impl AcsEmulator {
         format!("endpoint=http://{}/;accesskey={}", self.address, self.access_key)
     }
 
-    /// The newest accepted messages, oldest first: 20,000, or fewer if they are long.
+    /// The newest 20,000 accepted messages, oldest first.
     pub fn messages(&self) -> Vec<Message> {
         self.state.lock().journal.messages().cloned().collect()
     }
 
-    /// The newest `POST /sms`, whether accepted or not, oldest first: 20,000, or fewer if they are
-    /// long. A request is in here before it is answered.
+    /// The newest 20,000 `POST /sms`, whether accepted or not, oldest first. A request is in here before
+    /// it is answered.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.state.lock().journal.requests().cloned().collect()
     }
@@ -213,8 +213,7 @@ impl AcsEmulator {
         )
     }
 
-    /// The newest items of telemetry that were accepted, oldest first: 20,000, or fewer if they are
-    /// long.
+    /// The newest 20,000 items of telemetry that were accepted, oldest first.
     pub fn telemetry(&self) -> Vec<Value> {
         self.state.lock().telemetry.iter().cloned().collect()
     }
@@ -450,10 +449,7 @@ async fn track(State(emulator): State<Arc<Emulator>>, request: Request) -> Respo
         }
     };
     let mut inner = emulator.lock();
-    for item in verdict.accepted {
-        let size = item.to_string().len();
-        inner.telemetry.push(item, size);
-    }
+    verdict.accepted.into_iter().for_each(|item| inner.telemetry.push(item));
     (verdict.status, Json(verdict.body)).into_response()
 }
 

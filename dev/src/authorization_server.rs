@@ -1,9 +1,9 @@
 //! A fake OAuth 2.0 authorization server, for development and tests.
 //!
 //! It stands for an Okta custom authorization server, or for Microsoft Entra ID: metadata, keys, and
-//! access tokens for clients that show their credentials. Keys are rotated when asked, any endpoint
-//! can be made to misbehave, and a test can have any token, however wrong, signed with any key.
-//! Everybody has its keys: it listens on loopback addresses only, and what it signs is worth nothing.
+//! access tokens for a client that shows its secret. Keys are rotated when asked, any endpoint can be
+//! made to misbehave, and a test can have any token, however wrong, signed with any key. Everybody has
+//! its keys: it listens on loopback addresses only, and what it signs is worth nothing.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -21,20 +21,17 @@
 //! ```
 //!
 //! - `key` has the keys and seals tokens,
-//! - `token` decides who gets one,
 //! - `fault` names what can go wrong;
 //!
-//! this file has the documents, and answers.
+//! this file has the documents and the tokens, and answers.
 
 mod fault;
 mod key;
-mod token;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -42,32 +39,35 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::loopback;
 
 pub use fault::{Endpoint, Fault, HUGE_BODY, TRICKLE_PAUSE};
 pub use key::{Algorithm, Seal, SigningKey, seal};
 
-/// The client that is there unless the settings have others. Its secret is the same on every machine
-/// and no secret, and so is its key, [`SigningKey::of_the_development_client`].
+/// The client that is there unless the settings have another. Its secret is the same on every machine
+/// and no secret.
 pub const DEVELOPMENT_CLIENT_ID: &str = "0oadevelopment";
 pub const DEVELOPMENT_CLIENT_SECRET: &str = "this-secret-opens-nothing";
+/// The `aud` of the tokens.
 pub const DEVELOPMENT_AUDIENCE: &str = "api://default";
 pub const DEVELOPMENT_SCOPE: &str = "telephony";
 
 /// The longest body of a token request in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
+/// In seconds.
+const TOKEN_LIFETIME: i64 = 3600;
 /// Where [`Fault::Redirect`] leads.
 const ELSEWHERE: &str = "/elsewhere";
-
-/// Where the server gets the time from.
-pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+/// The object of Entra's service principal, which is not the application: another id.
+const OBJECT_ID: &str = "0b1ec700-0000-4000-8000-000000000001";
 
 /// How to run a server.
 #[derive(Clone)]
@@ -75,32 +75,21 @@ pub struct Settings {
     /// A loopback address; port 0 takes any free port.
     pub listen: SocketAddr,
     pub flavour: Flavour,
-    /// The `aud` of its tokens.
-    pub audience: String,
-    /// Those that a client may ask for. With Entra, the roles that every client has.
+    pub client_id: String,
+    pub client_secret: String,
+    /// Those that the client may ask for. With Entra, its roles.
     pub scopes: Vec<String>,
-    pub clients: Vec<Client>,
-    /// What tokens are signed with.
-    pub algorithm: Algorithm,
-    pub token_lifetime: Duration,
-    /// The `Cache-Control` header of the keys, at first.
-    pub keys_cache_control: Option<String>,
-    pub now: Clock,
 }
 
 impl Settings {
-    /// Okta's flavour, RS256, the development client, and the machine's clock.
+    /// Okta's flavour, and the development client.
     pub fn new(listen: SocketAddr) -> Settings {
         Settings {
             listen,
             flavour: Flavour::Okta,
-            audience: DEVELOPMENT_AUDIENCE.into(),
+            client_id: DEVELOPMENT_CLIENT_ID.into(),
+            client_secret: DEVELOPMENT_CLIENT_SECRET.into(),
             scopes: vec![DEVELOPMENT_SCOPE.into()],
-            clients: vec![Client::development()],
-            algorithm: Algorithm::Rs256,
-            token_lifetime: Duration::from_secs(3600),
-            keys_cache_control: Some("max-age=86400, must-revalidate".into()),
-            now: Arc::new(OffsetDateTime::now_utc),
         }
     }
 }
@@ -110,31 +99,11 @@ pub enum Flavour {
     /// An Okta custom authorization server, the issuer being `ORIGIN/oauth2/default`.
     Okta,
     /// Microsoft Entra ID v2.0, the issuer being `ORIGIN/TENANT/v2.0`: metadata in one place, keys
-    /// without `alg`, roles instead of scopes.
+    /// without `alg`, roles instead of scopes. Its tokens are minted; it has no token endpoint.
     Entra {
-        /// A GUID, or any other segment of a path.
+        /// A GUID.
         tenant: String,
     },
-}
-
-/// Who may ask for tokens, and how it authenticates: in any way that is set.
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub id: String,
-    /// For client_secret_basic and client_secret_post.
-    pub secret: Option<String>,
-    /// For private_key_jwt: a public RSA key.
-    pub jwk: Option<Value>,
-}
-
-impl Client {
-    pub fn development() -> Client {
-        Client {
-            id: DEVELOPMENT_CLIENT_ID.into(),
-            secret: Some(DEVELOPMENT_CLIENT_SECRET.into()),
-            jwk: Some(SigningKey::of_the_development_client().public_jwk()),
-        }
-    }
 }
 
 /// A running server. It stops when this is dropped.
@@ -148,30 +117,31 @@ pub struct AuthorizationServer {
 impl AuthorizationServer {
     /// Listens, and serves on the current Tokio runtime.
     pub async fn start(settings: Settings) -> anyhow::Result<AuthorizationServer> {
-        if let Flavour::Entra { tenant } = &settings.flavour {
-            anyhow::ensure!(
-                !tenant.is_empty()
-                    && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-                "the tenant {tenant:?} is no segment of a path; pass a GUID"
-            );
-        }
         let listener = loopback::bind(settings.listen, "the authorization server").await?;
         let address = listener.local_addr()?;
         let origin = format!("http://{address}");
-        let issuer = format!("{origin}{}", issuer_path(&settings.flavour));
+        let (issuer, jwks_uri) = match &settings.flavour {
+            Flavour::Okta => {
+                let issuer = format!("{origin}/oauth2/default");
+                (issuer.clone(), issuer + "/v1/keys")
+            }
+            Flavour::Entra { tenant } => (
+                format!("{origin}/{tenant}/v2.0"),
+                format!("{origin}/{tenant}/discovery/v2.0/keys"),
+            ),
+        };
         let server = Arc::new(Server {
             address,
             origin,
             issuer,
+            jwks_uri,
             inner: Mutex::new(Inner {
-                current: SigningKey::of_a_server(settings.algorithm, 0),
+                current: SigningKey::of_a_server(0),
                 previous: None,
                 rotations: 0,
                 published: Vec::new(),
-                keys_cache_control: settings.keys_cache_control.clone(),
                 faults: HashMap::new(),
                 requests: HashMap::new(),
-                assertions: HashMap::new(),
             }),
             settings,
         });
@@ -200,19 +170,17 @@ impl AuthorizationServer {
     }
 
     pub fn jwks_uri(&self) -> String {
-        self.server.jwks_uri()
+        self.server.jwks_uri.clone()
     }
 
-    /// What a good token of the first client, for all scopes, says now.
+    /// What a good token of the client, for all scopes, says now.
     pub fn claims(&self) -> Value {
-        let settings = &self.server.settings;
-        let client = settings.clients.first().map_or(DEVELOPMENT_CLIENT_ID, |client| &client.id);
-        self.server.claims(client, &settings.scopes)
+        self.server.claims(&self.server.settings.scopes)
     }
 
     /// What a good token has before its first dot now.
     pub fn header(&self) -> Value {
-        self.server.header()
+        self.server.header(&self.current_key())
     }
 
     /// A token of these claims, and good in all else. [`seal`] makes tokens that are not.
@@ -232,17 +200,16 @@ impl AuthorizationServer {
 
     /// From now on another key signs. The one before it stays published, those before that one do
     /// not: rotate twice to withdraw a key.
-    pub fn rotate(&self) -> SigningKey {
-        self.server.rotate()
+    pub fn rotate(&self) {
+        let mut inner = self.server.lock();
+        inner.rotations += 1;
+        let next = SigningKey::of_a_server(inner.rotations);
+        inner.previous = Some(std::mem::replace(&mut inner.current, next));
     }
 
     /// Has the JWKS contain this too, first: a key of another curve, or what is no key at all.
     pub fn publish(&self, jwk: Value) {
         self.server.lock().published.push(jwk);
-    }
-
-    pub fn set_keys_cache_control(&self, value: Option<&str>) {
-        self.server.lock().keys_cache_control = value.map(str::to_owned);
     }
 
     /// From now on the endpoint misbehaves in this way, or no more.
@@ -273,6 +240,7 @@ struct Server {
     address: SocketAddr,
     origin: String,
     issuer: String,
+    jwks_uri: String,
     settings: Settings,
     inner: Mutex<Inner>,
 }
@@ -283,11 +251,8 @@ struct Inner {
     rotations: usize,
     /// What a test has the JWKS contain as well.
     published: Vec<Value>,
-    keys_cache_control: Option<String>,
     faults: HashMap<Endpoint, Fault>,
     requests: HashMap<Endpoint, usize>,
-    /// Client and `jti` of assertions that were used, with their `exp`.
-    assertions: HashMap<(String, String), i64>,
 }
 
 impl Server {
@@ -296,95 +261,74 @@ impl Server {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn token_endpoint(&self) -> String {
-        match &self.settings.flavour {
-            Flavour::Okta => format!("{}/v1/token", self.issuer),
-            Flavour::Entra { tenant } => format!("{}/{tenant}/oauth2/v2.0/token", self.origin),
-        }
+    fn is_entra(&self) -> bool {
+        self.settings.flavour != Flavour::Okta
     }
 
-    fn jwks_uri(&self) -> String {
-        match &self.settings.flavour {
-            Flavour::Okta => format!("{}/v1/keys", self.issuer),
-            Flavour::Entra { tenant } => format!("{}/{tenant}/discovery/v2.0/keys", self.origin),
-        }
+    fn token_endpoint(&self) -> String {
+        format!("{}/v1/token", self.issuer)
     }
 
     fn endpoint(&self, path: &str) -> Endpoint {
         const OPENID: &str = "/.well-known/openid-configuration";
         const OAUTH: &str = "/.well-known/oauth-authorization-server";
         let url = format!("{}{path}", self.origin);
-        let issuer_path = issuer_path(&self.settings.flavour);
-        let below_issuer = path.strip_prefix(&issuer_path);
-        if path.starts_with(ELSEWHERE) {
-            Endpoint::Elsewhere
-        } else if url == self.token_endpoint() {
-            Endpoint::Token
-        } else if url == self.jwks_uri() {
-            Endpoint::Keys
-        } else if below_issuer == Some(OPENID) {
-            Endpoint::OpenidConfiguration
-        } else if below_issuer == Some(OAUTH) {
-            Endpoint::OauthMetadata
-        } else if path.strip_prefix(OAUTH) == Some(&issuer_path) {
-            Endpoint::OauthMetadataInserted
-        } else {
-            Endpoint::Unknown
+        let issuer_path = &self.issuer[self.origin.len()..];
+        match url.strip_prefix(&self.issuer) {
+            _ if path.starts_with(ELSEWHERE) => Endpoint::Elsewhere,
+            _ if url == self.jwks_uri => Endpoint::Keys,
+            Some("/v1/token") => Endpoint::Token,
+            Some(OPENID) => Endpoint::OpenidConfiguration,
+            Some(OAUTH) => Endpoint::OauthMetadata,
+            _ if path.strip_prefix(OAUTH) == Some(issuer_path) => Endpoint::OauthMetadataInserted,
+            _ => Endpoint::Unknown,
         }
     }
 
-    fn claims(&self, client: &str, granted: &[String]) -> Value {
-        token::claims(&self.settings, &self.issuer, client, granted)
-    }
-
-    fn header(&self) -> Value {
-        self.header_for(&self.lock().current)
-    }
-
-    fn header_for(&self, key: &SigningKey) -> Value {
-        match self.settings.flavour {
-            Flavour::Okta => json!({ "kid": key.kid(), "alg": key.algorithm().name() }),
-            Flavour::Entra { .. } => {
-                json!({ "typ": "JWT", "alg": key.algorithm().name(), "kid": key.kid() })
-            }
+    /// What a token says that has these scopes, or roles.
+    fn claims(&self, granted: &[String]) -> Value {
+        let issued = OffsetDateTime::now_utc().unix_timestamp();
+        let expires = issued + TOKEN_LIFETIME;
+        let unique = Uuid::new_v4().simple().to_string();
+        let client = &self.settings.client_id;
+        match &self.settings.flavour {
+            Flavour::Okta => json!({
+                "ver": 1, "jti": format!("AT.{unique}"), "iss": self.issuer,
+                "aud": DEVELOPMENT_AUDIENCE, "iat": issued, "exp": expires, "cid": client,
+                "scp": granted, "sub": client,
+            }),
+            Flavour::Entra { tenant } => json!({
+                "aud": DEVELOPMENT_AUDIENCE, "iss": self.issuer, "iat": issued, "nbf": issued,
+                "exp": expires, "azp": client, "azpacr": "1", "oid": OBJECT_ID, "roles": granted,
+                "sub": OBJECT_ID, "tid": tenant, "uti": unique, "ver": "2.0",
+            }),
         }
+    }
+
+    fn header(&self, key: &SigningKey) -> Value {
+        let mut header = json!({ "kid": key.kid(), "alg": key.algorithm().name() });
+        if self.is_entra() {
+            header["typ"] = "JWT".into();
+        }
+        header
     }
 
     fn mint(&self, claims: &Value) -> String {
         let key = self.lock().current.clone();
-        seal(&self.header_for(&key), claims, Seal::Key(&key))
-    }
-
-    fn rotate(&self) -> SigningKey {
-        let mut inner = self.lock();
-        inner.rotations += 1;
-        let next = SigningKey::of_a_server(self.settings.algorithm, inner.rotations);
-        inner.previous = Some(std::mem::replace(&mut inner.current, next.clone()));
-        next
-    }
-
-    /// Whether this assertion is used for the first time. It is used now.
-    fn first_use(&self, client: &str, jti: &str, expiry: i64) -> bool {
-        let now = (self.settings.now)().unix_timestamp();
-        let mut inner = self.lock();
-        // What is expired is refused anyway.
-        inner.assertions.retain(|_, expiry| *expiry > now);
-        inner.assertions.insert((client.to_owned(), jti.to_owned()), expiry).is_none()
+        seal(&self.header(&key), claims, Seal::Key(&key))
     }
 
     fn metadata(&self) -> Value {
-        let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
         json!({
             "issuer": self.issuer,
             "token_endpoint": self.token_endpoint(),
-            "jwks_uri": self.jwks_uri(),
+            "jwks_uri": self.jwks_uri,
             "grant_types_supported": ["client_credentials"],
             "response_types_supported": [],
             "scopes_supported": self.settings.scopes,
-            "token_endpoint_auth_methods_supported": methods,
-            "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [self.settings.algorithm.name()],
+            "id_token_signing_alg_values_supported": ["RS256"],
         })
     }
 
@@ -393,9 +337,7 @@ impl Server {
         let ours = [Some(&inner.current), inner.previous.as_ref()].into_iter().flatten();
         let ours = ours.map(|key| {
             let mut jwk = key.public_jwk();
-            if let (Flavour::Entra { .. }, Some(jwk)) =
-                (&self.settings.flavour, jwk.as_object_mut())
-            {
+            if let Some(jwk) = jwk.as_object_mut().filter(|_| self.is_entra()) {
                 jwk.remove("alg");
             }
             jwk
@@ -403,88 +345,79 @@ impl Server {
         json!({ "keys": inner.published.iter().cloned().chain(ours).collect::<Vec<_>>() })
     }
 
-    /// What an endpoint answers where nothing is wrong with it.
-    fn respond(&self, endpoint: Endpoint, head: &http::request::Parts, body: &[u8]) -> Reply {
-        let entra = matches!(self.settings.flavour, Flavour::Entra { .. });
-        match endpoint {
-            Endpoint::Token => {
-                let mut reply = match token::answer(self, head, body) {
-                    Ok(body) => Reply::new(StatusCode::OK, body),
-                    Err(refusal) => {
-                        let mut reply = Reply::new(refusal.status, refusal.body());
-                        if refusal.challenge {
-                            let challenge = HeaderValue::from_static("Basic realm=\"token\"");
-                            reply.headers.push((header::WWW_AUTHENTICATE, challenge));
-                        }
-                        reply
-                    }
-                };
-                let no_store = HeaderValue::from_static("no-store");
-                reply.headers.push((header::CACHE_CONTROL, no_store));
-                reply.headers.push((header::PRAGMA, HeaderValue::from_static("no-cache")));
-                reply
-            }
-            _ if head.method != Method::GET && head.method != Method::HEAD => {
-                Reply::error(StatusCode::METHOD_NOT_ALLOWED)
-            }
-            Endpoint::Keys => {
-                let mut reply = Reply::new(StatusCode::OK, self.keys());
-                let cache_control = self.lock().keys_cache_control.clone();
-                // What is no header's value can't be sent.
-                if let Some(Ok(value)) = cache_control.map(HeaderValue::try_from) {
-                    reply.headers.push((header::CACHE_CONTROL, value));
-                }
-                reply
-            }
-            Endpoint::OauthMetadata | Endpoint::OauthMetadataInserted if entra => {
-                Reply::error(StatusCode::NOT_FOUND)
-            }
-            endpoint if endpoint.is_metadata() => Reply::new(StatusCode::OK, self.metadata()),
-            _ => Reply::error(StatusCode::NOT_FOUND),
+    /// A token for who shows the client's secret in a form (RFC 6749 sections 2.3.1, 4.4 and 5).
+    fn grant(&self, body: &[u8]) -> Reply {
+        let form: BTreeMap<_, _> = form_urlencoded::parse(body).collect();
+        let parameter = |name: &str| form.get(name).map(|value| &**value).unwrap_or_default();
+        let Settings { client_id, client_secret, scopes, .. } = &self.settings;
+        if parameter("client_id") != client_id || parameter("client_secret") != client_secret {
+            return Reply::error(StatusCode::UNAUTHORIZED, "invalid_client");
         }
+        if parameter("grant_type") != "client_credentials" {
+            return Reply::error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+        }
+        let granted: Vec<_> = parameter("scope").split(' ').map(str::to_owned).collect();
+        if !granted.iter().all(|scope| scopes.contains(scope)) {
+            return Reply::error(StatusCode::BAD_REQUEST, "invalid_scope");
+        }
+        let body = json!({
+            "token_type": "Bearer", "expires_in": TOKEN_LIFETIME,
+            "access_token": self.mint(&self.claims(&granted)), "scope": granted.join(" "),
+        });
+        Reply { cache_control: "no-store", ..Reply::new(StatusCode::OK, body) }
     }
-}
 
-fn issuer_path(flavour: &Flavour) -> String {
-    match flavour {
-        Flavour::Okta => "/oauth2/default".into(),
-        Flavour::Entra { tenant } => format!("/{tenant}/v2.0"),
+    /// What an endpoint answers where nothing is wrong with it.
+    fn respond(&self, endpoint: Endpoint, method: &Method, body: &[u8]) -> Reply {
+        let expected = if endpoint == Endpoint::Token { Method::POST } else { Method::GET };
+        match endpoint {
+            Endpoint::Unknown | Endpoint::Elsewhere => {
+                Reply::error(StatusCode::NOT_FOUND, "not_found")
+            }
+            Endpoint::OauthMetadata | Endpoint::OauthMetadataInserted | Endpoint::Token
+                if self.is_entra() =>
+            {
+                Reply::error(StatusCode::NOT_FOUND, "not_found")
+            }
+            _ if *method != expected => {
+                Reply::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+            }
+            Endpoint::Token => self.grant(body),
+            Endpoint::Keys => Reply {
+                cache_control: "max-age=86400, must-revalidate",
+                ..Reply::new(StatusCode::OK, self.keys())
+            },
+            _ => Reply::new(StatusCode::OK, self.metadata()),
+        }
     }
 }
 
 /// An answer before it is written out, for a fault to spoil.
 struct Reply {
     status: StatusCode,
-    headers: Vec<(header::HeaderName, HeaderValue)>,
+    cache_control: &'static str,
     body: Value,
 }
 
 impl Reply {
     fn new(status: StatusCode, body: Value) -> Reply {
-        Reply { status, headers: Vec::new(), body }
+        Reply { status, cache_control: "no-cache", body }
     }
 
-    fn error(status: StatusCode) -> Reply {
-        let error = status.canonical_reason().unwrap_or("error").to_lowercase().replace(' ', "_");
+    fn error(status: StatusCode, error: &str) -> Reply {
         Reply::new(status, json!({ "error": error }))
     }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let mut response = json_response(Body::from(self.body.to_string()));
-        *response.status_mut() = self.status;
-        response.headers_mut().extend(self.headers);
-        response
+        let headers = [(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control)), JSON];
+        (self.status, headers, self.body.to_string()).into_response()
     }
 }
 
-fn json_response(body: Body) -> Response {
-    let mut response = Response::new(body);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
-}
+const JSON: (HeaderName, HeaderValue) =
+    (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
     // Else a page on the internet could give its own name this machine's address.
@@ -498,14 +431,6 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     }
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    // Beside the issuer, whose paths are Okta's.
-    if path == "/rotate" {
-        if head.method != Method::POST {
-            return Reply::error(StatusCode::METHOD_NOT_ALLOWED).into_response();
-        }
-        let kid = server.rotate().kid().to_owned();
-        return Reply::new(StatusCode::OK, json!({ "kid": kid })).into_response();
-    }
     let asked = server.endpoint(path);
     let fault = {
         let mut inner = server.lock();
@@ -513,49 +438,34 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
         inner.faults.get(&asked).cloned()
     };
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Reply::error(StatusCode::PAYLOAD_TOO_LARGE).into_response();
+        return Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large").into_response();
     };
-    let meant = match path.strip_prefix(ELSEWHERE) {
-        Some(path) => server.endpoint(path),
-        None => asked,
-    };
-    let right = || server.respond(meant, &head, &body.to_bytes());
+    let meant = path.strip_prefix(ELSEWHERE).map_or(asked, |path| server.endpoint(path));
+    let mut right = server.respond(meant, &head.method, &body.to_bytes());
     match fault {
-        None => right().into_response(),
+        None => {}
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Reply::error(status).into_response()
+            right = Reply::error(status, "server_error");
         }
         Some(Fault::Redirect) => {
             let to = format!("{}{ELSEWHERE}{path}", server.origin);
-            (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
-        }
-        Some(Fault::Slow(delay)) => {
-            tokio::time::sleep(delay).await;
-            right().into_response()
+            return (StatusCode::FOUND, [(header::LOCATION, to)]).into_response();
         }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Cut) => {
             let mut response = Response::default();
             response.extensions_mut().insert(loopback::CutConnection);
-            response
+            return response;
         }
-        Some(Fault::Trickle) => json_response(trickle()),
-        Some(Fault::Garbage) => json_response(Body::from("<!doctype html><title>Sign in</title>")),
-        Some(Fault::Huge) => {
-            let mut reply = right();
-            reply.body["padding"] = "x".repeat(HUGE_BODY).into();
-            reply.into_response()
+        Some(Fault::Trickle) => return ([JSON], trickle()).into_response(),
+        Some(Fault::Garbage) => {
+            return ([JSON], "<!doctype html><title>Sign in</title>").into_response();
         }
-        Some(Fault::Member(name, value)) => {
-            let mut reply = right();
-            match (value, reply.body.as_object_mut()) {
-                (Value::Null, Some(members)) => _ = members.remove(name),
-                (value, _) => reply.body[name] = value,
-            }
-            reply.into_response()
-        }
+        Some(Fault::Huge) => right.body["padding"] = "x".repeat(HUGE_BODY).into(),
+        Some(Fault::Member(name, value)) => right.body[name] = value,
     }
+    right.into_response()
 }
 
 /// White space, which any JSON may begin with, so that only a time limit protects the reader.

@@ -29,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Build the component and print what came out, with sizes in bytes
     Build(Application),
+    /// Print all that is wrong or unwise in the configuration that is given; exit with 1 if anything is wrong
+    Check(Check),
     /// Run only the emulator of Azure Communication Services, and print its connection string
     Emulator(Emulator),
 }
@@ -45,7 +47,7 @@ pub struct Emulator {
     /// http://127.0.0.1:3000/api/delivery-reports
     #[arg(long, value_name = "URL", requires = "report_secret")]
     pub reports_to: Option<String>,
-    /// The webhook's report_secret
+    /// The webhook's `reports.secret`
     #[arg(long, value_name = "SECRET", requires = "reports_to")]
     pub report_secret: Option<String>,
     #[command(flatten)]
@@ -102,32 +104,39 @@ pub struct Application {
     pub from: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Variables {
+    /// Give an application variable a value; `NAME=@FILE` takes it from a file, to the letter. What is
+    /// given here counts before SPIN_VARIABLE_NAME in the environment, that before .env, and that before
+    /// spin.toml
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub variable: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub application: Application,
+    #[command(flatten)]
+    pub variables: Variables,
+}
+
 /// The names are `spin up`'s where it has the same.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
     pub application: Application,
+    #[command(flatten)]
+    pub variables: Variables,
     /// Where the hook listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", value_parser = address)]
     pub listen: SocketAddr,
-    /// Give an application variable a value; `NAME=@FILE` takes it from a file, to the letter. Goes
-    /// over SPIN_VARIABLE_NAME in the environment, which goes over .env, which goes over spin.toml
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    pub variable: Vec<(String, String)>,
-    /// The folder that keeps the key-value stores [default: .spin beside the spin.toml]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Spin's runtime configuration, of which this host knows key-value stores in memory and in
-    /// files, as in sample/runtime-config.toml, and behind Redis
+    /// Spin's runtime configuration, of which this host knows key-value stores in memory, as in
+    /// sample/runtime-config.toml, and behind Redis. Without the file all are in memory
     #[arg(long, value_name = "FILE")]
     pub runtime_config_file: Option<PathBuf>,
-    /// Serve HTTPS with this certificate, a PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, a PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// Where the emulator listens. It runs unless acs_connection_string is given
+    /// Where the emulator listens. It runs unless a provider is given: acs_connection_string, or providers
+    /// in the settings or the secrets
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub emulator_listen: SocketAddr,
     /// Run an OAuth 2.0 authorization server too, and have the hook take its tokens
@@ -163,15 +172,14 @@ mod tests {
     fn a_variables_value_may_contain_equals_signs() {
         let cli = Cli::parse_from(["cargo run --", "--variable", "a=b=c", "--variable", "d="]);
         let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
-        assert_eq!(cli.serve.variable, [pair("a", "b=c"), pair("d", "")]);
+        assert_eq!(cli.serve.variables.variable, [pair("a", "b=c"), pair("d", "")]);
     }
 
     #[test]
     fn half_a_setting_is_refused() {
         for said in [
-            &["--tls-cert", "c.pem"][..],
-            &["--tls-key", "k.pem"],
-            &["--variable", "a"],
+            &["--variable", "a"][..],
+            &["check", "--variable", "a"],
             &["--oauth-listen", "127.0.0.1:0"],
             &["--report-copies", "0"],
             &["--report-schema", "other"],

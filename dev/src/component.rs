@@ -2,14 +2,11 @@
 //! when it loads a core module.
 
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use wasi_preview1_component_adapter_provider as adapter;
-use wasm_encoder::RawSection;
-use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::local_host::Manifest;
@@ -35,8 +32,7 @@ pub struct Built {
 ///
 /// # Errors
 ///
-/// A build that fails or leaves no module, a toolchain without the target, a file that can't be
-/// written. Each names the fix.
+/// A build that fails or leaves no module, a file that can't be written. Each names the fix.
 pub fn build(manifest: &Manifest) -> Result<Built> {
     let file = manifest.path.display();
     let key = format!("component.{}.build", manifest.component.id);
@@ -59,7 +55,6 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
     let core_path = manifest.source();
     let target_folder = target_folder(&core_path);
 
-    ensure_target(&folder)?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).current_dir(&folder).stdin(Stdio::null());
     // Standard output is for what is asked for; cargo's progress is on standard error already.
@@ -95,9 +90,7 @@ pub fn build(manifest: &Manifest) -> Result<Built> {
 
 /// The component of a core module; a component comes back as it is.
 ///
-/// The hook's module imports nothing of preview 1 (src/libc.rs). One that does gets the adapter of the proxy
-/// world, which asks the host for neither environment nor files nor exit; Spin's is the one for reactors, which
-/// asks for them too.
+/// What the module imports of WASI preview 1 goes through the adapter that Spin takes: the one for reactors.
 ///
 /// # Errors
 ///
@@ -110,60 +103,14 @@ pub fn encode(wasm: &[u8]) -> Result<Vec<u8>> {
         Some(b"\0asm\x01\0\0\0") => {}
         _ => bail!("this is no WebAssembly: give the .wasm file that cargo makes for {TARGET}"),
     }
-    let component = ComponentEncoder::default()
+    ComponentEncoder::default()
         .validate(true)
         .module(wasm)
         .and_then(|encoder| {
-            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER)
+            encoder.adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
         .and_then(|encoder| encoder.encode())
-        .context("the module can't be made a component: build it as a cdylib that exports wasi:http/incoming-handler")?;
-    without_names(&component)
-}
-
-/// A component without the names of its parts, and of its modules' functions: they are for debuggers, and the
-/// hook's own module has none. (The adapter can't be without before: by its names it is taken apart.)
-fn without_names(component: &[u8]) -> Result<Vec<u8>> {
-    let mut kept = wasm_encoder::Component::new();
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        let payload = payload?;
-        if depth == 0
-            && let Some((id, range)) = payload.as_section()
-        {
-            let mut data = bytes(component, range)?.to_vec();
-            match &payload {
-                Payload::CustomSection(section) if section.name() == "component-name" => continue,
-                Payload::ModuleSection { .. } => data = module_without_names(&data)?,
-                _ => {}
-            }
-            kept.section(&RawSection { id, data: &data });
-        }
-        match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) if depth > 0 => depth -= 1,
-            _ => {}
-        }
-    }
-    Ok(kept.finish())
-}
-
-fn module_without_names(module: &[u8]) -> Result<Vec<u8>> {
-    let mut kept = wasm_encoder::Module::new();
-    for payload in Parser::new(0).parse_all(module) {
-        let payload = payload?;
-        let is_name =
-            matches!(&payload, Payload::CustomSection(section) if section.name() == "name");
-        if !is_name && let Some((id, range)) = payload.as_section() {
-            kept.section(&RawSection { id, data: bytes(module, range)? });
-        }
-    }
-    Ok(kept.finish())
-}
-
-fn bytes(wasm: &[u8], range: Range<u64>) -> Result<&[u8]> {
-    let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
-    wasm.get(range).context("a section ends behind the file's end")
+        .context("the module can't be made a component: build it as a cdylib that exports wasi:http/incoming-handler")
 }
 
 /// The cargo target folder that `module` is in, from its path `TARGET_FOLDER/wasm32-wasip1/…`.
@@ -173,32 +120,6 @@ fn target_folder(module: &Path) -> Option<PathBuf> {
         .find(|folder| folder.ends_with(TARGET))
         .and_then(Path::parent)
         .map(Path::to_path_buf)
-}
-
-/// Sees to it that the toolchain of `folder` can build for the target.
-fn ensure_target(folder: &Path) -> Result<()> {
-    let printed = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(folder)
-        .output()
-        .context("rustc can't be run: install Rust from https://rustup.rs")?;
-    let libraries = String::from_utf8_lossy(&printed.stdout);
-    if printed.status.success() && Path::new(libraries.trim()).is_dir() {
-        return Ok(());
-    }
-    eprintln!("The Rust target {TARGET} is missing: running `rustup target add {TARGET}`");
-    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status();
-    match added {
-        Ok(status) if status.success() => Ok(()),
-        other => {
-            let reason = other.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(anyhow!(
-                "`rustup target add {TARGET}` failed ({reason}): run it in {} where there is a network; with a Rust \
-                 that rustup didn't install, install its standard library for {TARGET}",
-                folder.display(),
-            ))
-        }
-    }
 }
 
 /// Writes beside the file and renames, so that nobody reads half of it.

@@ -11,7 +11,7 @@
 //! Like Spin it makes a fresh instance for each request, at most 1000 at once, lets it call only
 //! the hosts in `allowed_outbound_hosts`, answers an empty 500 where the guest fails, and lets the
 //! guest run on after its answer. Unlike Spin it opens a new connection for each outbound request,
-//! speaks HTTP/1.1 only, and knows one component, variables and key-value stores (in memory, in files
+//! speaks HTTP/1.1 without TLS only, and knows one component, variables and key-value stores (in memory
 //! and behind Redis).
 //!
 //! ```no_run
@@ -40,26 +40,20 @@ mod variables;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::guest::Compiled;
-pub use self::key_value::Backing;
 pub use self::manifest::{Build, Component, Manifest, Variable};
 pub use self::meter::{Mark, MeterObserver, Metered};
 pub use self::order::{Direction, HandOver, HandOverObserver};
 pub use self::output::Lines;
-pub use self::variables::{Misspelt, from_environment, misspelt, read_dot_env};
+pub use self::variables::{from_environment, read_dot_env};
 
 use self::allowed_hosts::AllowedHosts;
 use self::guest::Application;
@@ -78,15 +72,11 @@ pub struct Settings {
     pub manifest: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Serve HTTPS with these files.
-    pub tls: Option<Tls>,
     /// Values of application variables, over the manifest's defaults. The process environment is
     /// not read: see [`from_environment`] and [`read_dot_env`].
     pub variables: BTreeMap<String, String>,
-    /// The folder that keeps the key-value stores; `None` keeps them in memory.
-    pub state_dir: Option<PathBuf>,
-    /// Where stores are kept, by label. Those that are not in here are in that folder.
-    pub stores: BTreeMap<String, Backing>,
+    /// The Redis URLs of key-value stores, by label. Those that are not in here are in memory.
+    pub redis: BTreeMap<String, String>,
     /// Gets the guest's standard output.
     pub stdout: Lines,
     /// Gets the guest's standard error, and what the host has to say: refused hosts, failures.
@@ -100,15 +90,6 @@ pub struct Settings {
     pub memory_limit: usize,
 }
 
-/// The files of a TLS server, PEM.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The certificate, then those between it and its root.
-    pub certificate: PathBuf,
-    /// The certificate's private key.
-    pub key: PathBuf,
-}
-
 impl Settings {
     /// Serves the application at `manifest` on a free port of the loopback interface, with stores
     /// in memory, the process's own standard output and error, and 64 MiB an instance.
@@ -116,10 +97,8 @@ impl Settings {
         Self {
             manifest: manifest.into(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            tls: None,
             variables: BTreeMap::new(),
-            state_dir: None,
-            stores: BTreeMap::new(),
+            redis: BTreeMap::new(),
             // Who has stopped reading, as `| head` does, is no reason to stop serving.
             stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
             stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
@@ -127,6 +106,15 @@ impl Settings {
             meter: None,
             memory_limit: 64 << 20,
         }
+    }
+
+    /// What the guest reads: the component's variables.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalHost::start`].
+    pub fn guest_variables(&self) -> Result<BTreeMap<String, String>> {
+        Ok(self.meaning()?.variables)
     }
 
     /// Gives one variable a value.
@@ -143,7 +131,6 @@ struct Meaning {
     variables: BTreeMap<String, String>,
     allowed_hosts: AllowedHosts,
     routes: Routes,
-    tls: Option<TlsAcceptor>,
 }
 
 impl Settings {
@@ -169,8 +156,7 @@ impl Settings {
         }
         let routes = Routes::new(manifest.routes.iter().map(String::as_str))
             .with_context(|| file.to_string())?;
-        let tls = self.tls.as_ref().map(acceptor).transpose()?;
-        Ok(Meaning { manifest, variables, allowed_hosts, routes, tls })
+        Ok(Meaning { manifest, variables, allowed_hosts, routes })
     }
 }
 
@@ -184,8 +170,8 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
 /// A running host. Dropping it ends it at once.
 pub struct LocalHost {
     address: SocketAddr,
-    scheme: &'static str,
     routes: Vec<String>,
+    stores: Stores,
     phase: watch::Sender<Phase>,
 }
 
@@ -207,28 +193,23 @@ impl LocalHost {
     ///
     /// # Errors
     ///
-    /// A manifest, variable, host, certificate or address that can't be used; the message names it
+    /// A manifest, variable, host, store or address that can't be used; the message names it
     /// and the fix.
     pub async fn start(compiled: &Compiled, settings: Settings) -> Result<Self> {
-        let Meaning { manifest, variables, allowed_hosts, routes, tls } = settings.meaning()?;
-        let stores = Stores::open(
-            &manifest.component.key_value_stores,
-            &settings.stores,
-            settings.state_dir.as_deref(),
-        )?;
+        let Meaning { manifest, variables, allowed_hosts, routes } = settings.meaning()?;
+        let stores = Stores::open(&manifest.component.key_value_stores, &settings.redis)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|error| cannot_listen(settings.listen, &error))?;
         let address = listener.local_addr()?;
 
         let (phase, receiver) = watch::channel(Phase::Serving);
-        let info = serde_json::json!({ "name": manifest.name, "version": manifest.version });
         let server = Server {
             application: Arc::new(Application {
                 id: manifest.component.id.clone(),
                 variables,
                 allowed_hosts,
-                stores,
+                stores: stores.clone(),
                 stdout: settings.stdout,
                 stderr: settings.stderr,
                 hand_over: settings.hand_over,
@@ -237,12 +218,9 @@ impl LocalHost {
             }),
             compiled: compiled.clone(),
             routes,
-            info: info.to_string().into(),
-            tls,
         };
-        let scheme = if server.tls.is_some() { "https" } else { "http" };
         tokio::spawn(Arc::new(server).accept(listener, receiver));
-        Ok(Self { address, scheme, routes: manifest.routes, phase })
+        Ok(Self { address, routes: manifest.routes, stores, phase })
     }
 
     /// Where it listens.
@@ -258,12 +236,17 @@ impl LocalHost {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        format!("{}://{address}", self.scheme)
+        format!("http://{address}")
     }
 
     /// The routes it serves, as the manifest has them.
     pub fn routes(&self) -> &[String] {
         &self.routes
+    }
+
+    /// The entries of the key-value store of this label, by key; none where it is behind Redis.
+    pub fn stored(&self, label: &str) -> BTreeMap<String, Vec<u8>> {
+        self.stores.in_memory(label)
     }
 
     /// Stops listening, lets requests and what guests do after their answers run to their end, and
@@ -272,31 +255,4 @@ impl LocalHost {
         self.phase.send_replace(Phase::Draining);
         _ = tokio::time::timeout(SHUTDOWN_LIMIT, self.phase.closed()).await;
     }
-}
-
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
-    let fault =
-        |path: &Path, what: &str| format!("{}: give a PEM file with {what}", path.display());
-    let certificates = CertificateDer::pem_file_iter(&tls.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .and_then(|certificates| match certificates.is_empty() {
-            true => Err(pem::Error::NoItemsFound),
-            false => Ok(certificates),
-        })
-        .with_context(|| fault(&tls.certificate, "the certificate (--tls-cert)"))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .with_context(|| fault(&tls.key, "the certificate's private key (--tls-key)"))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .with_context(|| {
-            format!(
-                "{} and {} don't make a TLS server: give a certificate and its own key",
-                tls.certificate.display(),
-                tls.key.display()
-            )
-        })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

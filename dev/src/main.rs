@@ -1,10 +1,13 @@
 //! `cargo run`: the hook, built and served here, with an ACS emulator beside it, and an authorization
 //! server where it is asked for.
 
+mod check;
 mod cli;
+mod documents;
 mod plan;
 mod runtime_config;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,11 +22,12 @@ use okta_telephony_dev::authorization_server::{
     self, AuthorizationServer, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET, DEVELOPMENT_SCOPE,
 };
 use okta_telephony_dev::component::{self, Built};
-use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest, Misspelt};
+use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use uuid::Uuid;
 
-use crate::cli::{Application, Cli, Command, Emulator, Reports, Serve};
-use crate::plan::{Acs, Operator, Plan};
+use crate::check::print_findings;
+use crate::cli::{Application, Check, Cli, Command, Emulator, Reports, Variables};
+use crate::plan::{Acs, BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan};
 
 /// Where the hook takes delivery reports, and where it shows what became of each message.
 const REPORTS_PATH: &str = "/api/delivery-reports";
@@ -33,7 +37,7 @@ const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -41,24 +45,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Build(application)) => {
             let built = component::build(&manifest(&application)?)?;
             print_sizes(&built);
-            Ok(())
         }
-        Some(Command::Emulator(emulator)) => runtime()?.block_on(emulate(emulator)),
+        Some(Command::Check(said)) => return check(&said),
+        Some(Command::Emulator(emulator)) => runtime()?.block_on(emulate(emulator))?,
         None => {
             let manifest = manifest(&cli.serve.application)?;
             // First what can be wrong at once, then what takes its time.
-            let plan = plan(&cli.serve, &manifest)?;
+            let variables = variables(&cli.serve.variables, &manifest)?;
+            let plan = Plan::new(&cli.serve, &manifest, variables, random_secret)?;
             LocalHost::check(&settings(&plan, &manifest))?;
             let built = component::build(&manifest)?;
             print_sizes(&built);
-            runtime()?.block_on(serve(plan, cli.serve.reports, &manifest, &built.component))
+            runtime()?.block_on(serve(plan, cli.serve.reports, &manifest, &built.component))?;
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what the component finds in its configuration.
+fn check(said: &Check) -> Result<ExitCode> {
+    let manifest = manifest(&said.application)?;
+    let variables = variables(&said.variables, &manifest)?;
+    let settings = local_host::Settings { variables, ..local_host::Settings::new(&manifest.path) };
+    let findings = check::findings(&settings.guest_variables()?);
+    _ = print_findings(&findings, std::io::stdout());
+    Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn manifest(said: &Application) -> Result<Manifest> {
@@ -70,31 +86,21 @@ fn manifest(said: &Application) -> Result<Manifest> {
     Manifest::read(path.strip_prefix(&current).unwrap_or(&path))
 }
 
-fn plan(said: &Serve, manifest: &Manifest) -> Result<Plan> {
+/// The variables that the user gives, from all places where Spin looks.
+fn variables(said: &Variables, manifest: &Manifest) -> Result<BTreeMap<String, String>> {
     // Spin reads .env in the current folder; beside the manifest is where it is when that is another.
     let current = Path::new(".env");
     let dot_env =
         if current.exists() { current.to_path_buf() } else { manifest.folder().join(".env") };
-    let in_file = local_host::read_dot_env(&dot_env)?;
-    // Not `vars()`, which panics on a value that is no text; none of ours is that.
-    let environment: Vec<_> = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    warn_of_misspelt(manifest, &dot_env.display().to_string(), &in_file);
-    warn_of_misspelt(manifest, "the environment", &environment);
-    let mut variables = local_host::from_environment(manifest, in_file);
-    variables.extend(local_host::from_environment(manifest, environment));
-    Plan::new(said, manifest, variables, random_secret)
-}
-
-/// Says which names in `place` were meant for the hook and don't reach it.
-fn warn_of_misspelt(manifest: &Manifest, place: &str, pairs: &[(String, String)]) {
-    let names = pairs.iter().map(|(name, _)| name.as_str());
-    for Misspelt { name, meant } in local_host::misspelt(manifest, names) {
-        let meant = meant.map_or(String::new(), |meant| format!(": did you mean {meant}?"));
-        let file = manifest.path.display();
-        eprintln!("warning: {place} has {name}, which is no variable of {file}{meant}");
-    }
+    let mut environment = local_host::read_dot_env(&dot_env)?;
+    // The process's own come later, and so count. Not `vars()`, which panics on a value that is no text;
+    // none of ours is that.
+    environment.extend(
+        env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    );
+    plan::variables(&said.variable, local_host::from_environment(manifest, environment))
 }
 
 /// 122 random bits from the operating system, as 32 hexadecimal digits.
@@ -122,8 +128,8 @@ async fn serve(
             let emulator = start_emulator(listen, "--emulator-listen").await?;
             plan.send_to_emulator(
                 &emulator_url(&emulator),
-                emulator.connection_string(),
-                emulator.application_insights_connection_string(),
+                &emulator.connection_string(),
+                &emulator.application_insights_connection_string(),
             );
             Some(emulator)
         }
@@ -172,10 +178,8 @@ async fn serve(
 fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
     local_host::Settings {
         listen: plan.listen,
-        tls: plan.tls.clone(),
         variables: plan.variables.clone(),
-        state_dir: Some(plan.state_dir.clone()),
-        stores: plan.stores.clone(),
+        redis: plan.redis.clone(),
         ..local_host::Settings::new(&manifest.path)
     }
 }
@@ -192,9 +196,9 @@ async fn emulate(said: Emulator) -> Result<()> {
     let url = emulator_url(&emulator);
     print(&format!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
-         Phone page  {url}/\n  acs_connection_string  {}\n  extra_outbound_host    {url}\n  \
-         applicationinsights_connection_string  {}\n  applicationinsights_host  {url}\n\nStop with \
-         Ctrl-C.\n",
+         Phone page             {url}/\n  acs_connection_string  {}\n  outbound_host1        {url}\n\n\
+         For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {:?}\n\n\
+         Stop with Ctrl-C.\n",
         emulator.connection_string(),
         emulator.application_insights_connection_string(),
     ));
@@ -269,8 +273,8 @@ fn places(
         line("Route", &format!("{}{route}", host.url()));
     }
     match (&plan.acs, emulator) {
-        (Acs::Given { host }, _) => {
-            line("ACS", &format!("{host} (real messages, if it is a real one)"))
+        (Acs::Given { hosts }, _) => {
+            line("ACS", &format!("{hosts} (real messages, if it is a real one)"))
         }
         (Acs::Emulator { .. }, None) => {}
         (Acs::Emulator { .. }, Some(emulator)) => {
@@ -284,8 +288,8 @@ fn places(
     if plan.operator != Operator::Nobody {
         line("Deliveries", &format!("{}{DELIVERIES_PATH}", host.url()));
     }
-    if let Operator::Known { user, secret } = &plan.operator {
-        line("Operator", &format!("{user} / {secret}"));
+    if plan.operator == Operator::Known {
+        line("Operator", &format!("{OPERATOR} / {BUILT_IN_OPERATOR_SECRET}"));
     }
     let yours = "Basic, with your okta_user and okta_basic_secret";
     line("Authorization", plan.authorization.as_deref().unwrap_or(yours));
@@ -311,22 +315,20 @@ fn try_with_emulator(
 ) -> String {
     let hook = hook_url(host);
     let authorization = plan.authorization.as_deref().unwrap_or("Basic …");
-    // The certificate is for another name than the address that this machine calls.
-    let trust = if plan.tls.is_some() { " --insecure" } else { "" };
     let request = beside(manifest, "sample/request.json");
     let request = request.display();
     let mut text = format!(
-        "\nTry it:\n\n  curl -i{trust} {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
+        "\nTry it:\n\n  curl -i {hook} \\\n    -H 'authorization: {authorization}' \\\n    \
          -H 'content-type: application/json' \\\n    --data @{request}\n"
     );
     if let Some(server) = oauth {
         text.push_str(&format!(
             "\nOr with a token:\n\n  \
              token=$(curl -sS {} \\\n    \
-             --user {DEVELOPMENT_CLIENT_ID}:{DEVELOPMENT_CLIENT_SECRET} \\\n    \
+             -d client_id={DEVELOPMENT_CLIENT_ID} -d client_secret={DEVELOPMENT_CLIENT_SECRET} \\\n    \
              -d grant_type=client_credentials -d scope={DEVELOPMENT_SCOPE} |\n    \
              sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/') &&\n  \
-             curl -i{trust} {hook} \\\n    -H \"authorization: Bearer $token\" \\\n    \
+             curl -i {hook} \\\n    -H \"authorization: Bearer $token\" \\\n    \
              -H 'content-type: application/json' \\\n    --data @{request}\n",
             server.token_endpoint()
         ));
@@ -341,10 +343,7 @@ fn try_with_real_acs(manifest: &Manifest, plan: &Plan, host: &LocalHost) -> Stri
         Some(_) => plan.variables["okta_basic_secret"].as_str(),
         None => "…",
     };
-    let url = match plan.tls {
-        Some(_) => format!("https://YOUR-HOST:{}", host.address().port()),
-        None => host.url(),
-    };
+    let url = host.url();
     let script = beside(manifest, "scripts/curl-test.sh");
     format!(
         "\nTry it, with a number of yours:\n\n  OKTA_BASIC_SECRET='{secret}' TO=+… {} {url}\n",

@@ -4,31 +4,34 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use okta_telephony_dev::authorization_server::{
     DEVELOPMENT_AUDIENCE, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_SCOPE,
 };
-use okta_telephony_dev::local_host::{Backing, Manifest, Tls};
+use okta_telephony_dev::local_host::Manifest;
+use toml::{Table, Value};
 
 use crate::cli::Serve;
-use crate::runtime_config;
+use crate::{documents, runtime_config};
 
 /// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
 /// message costs anything.
 const BUILT_IN_SECRET: &str = "supersecret";
-/// The same for the operator's pages, which can't send.
-const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
+/// The user of the operator's pages.
+pub const OPERATOR: &str = "operator";
+/// The secret of the operator's pages, which can't send: as good as the other.
+pub const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
+/// The variables with which the hook may call a host besides ACS.
+const OUTBOUND_HOSTS: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
 /// What to serve, and with what.
 #[derive(Debug)]
 pub struct Plan {
     pub listen: SocketAddr,
-    pub tls: Option<Tls>,
-    pub state_dir: PathBuf,
-    /// Where key-value stores are kept, by label; the others are there.
-    pub stores: BTreeMap<String, Backing>,
+    /// The Redis URLs of key-value stores, by label.
+    pub redis: BTreeMap<String, String>,
     /// Values for the manifest's variables; what only a running stand-in knows is added when it runs.
     pub variables: BTreeMap<String, String>,
     pub acs: Acs,
@@ -51,8 +54,8 @@ pub enum Operator {
     Nobody,
     /// Whoever knows the secret that the user chose.
     Unnamed,
-    /// Everybody.
-    Known { user: String, secret: &'static str },
+    /// Everybody, with [`BUILT_IN_OPERATOR_SECRET`].
+    Known,
 }
 
 /// Who sends the messages.
@@ -60,13 +63,12 @@ pub enum Operator {
 pub enum Acs {
     /// Nobody: the emulator takes them.
     Emulator { listen: SocketAddr },
-    /// The resource in `acs_connection_string`, at this host.
-    Given { host: String },
+    /// The user's providers, at these hosts.
+    Given { hosts: String },
 }
 
 impl Plan {
-    /// `environment` holds variables given there and in `.env`, by their names in the manifest.
-    /// `random` makes a secret.
+    /// `variables` are those that the user gives: see [`variables`]. `random` makes a secret.
     ///
     /// # Errors
     ///
@@ -75,210 +77,228 @@ impl Plan {
     pub fn new(
         said: &Serve,
         manifest: &Manifest,
-        environment: BTreeMap<String, String>,
+        variables: BTreeMap<String, String>,
         random: impl Fn() -> String,
     ) -> Result<Self> {
-        let mut variables = environment;
-        for (name, value) in &said.variable {
-            variables.insert(name.clone(), contents(name, value)?);
-        }
-        let acs = acs(said, manifest, &mut variables)?;
+        let given = Given::new(manifest, &variables);
+        let acs = given.acs(said.emulator_listen);
         let emulated = matches!(acs, Acs::Emulator { .. });
         let harm = match acs {
-            Acs::Given { .. } => Some("messages would be paid for by the ACS resource that is set"),
+            Acs::Given { .. } => Some("messages would be paid for by the provider that is set"),
             Acs::Emulator { .. } if said.listen.ip().is_loopback() => None,
             Acs::Emulator { .. } => Some("the hook would be reachable from other machines"),
         };
-        let authorization = authorization(manifest, &mut variables, harm, &random)?;
-        let operator = operator(manifest, &mut variables, harm)?;
-        let report_secret =
-            emulated.then(|| given_or_set(manifest, &mut variables, "report_secret", &random));
-        let telemetry_to_emulator = emulated && telemetry_to_emulator(said, manifest, &variables)?;
+        let stand_ins = usize::from(emulated) + usize::from(said.oauth);
+        ensure!(
+            free_hosts(&variables).count() >= stand_ins,
+            "of outbound_host1 to outbound_host3 too many are given: leave {stand_ins} of them to the \
+             stand-ins that run here"
+        );
         if said.oauth {
-            take_development_tokens(said, &mut variables, harm)?;
+            given.check_oauth(harm)?;
         }
+        let secret = given.basic_secret(harm)?.map(str::to_owned);
+        let user = given.variable("okta_user").unwrap_or("okta").to_owned();
+        let operator = given.operator(harm)?;
+        let report_secret = emulated.then(|| {
+            documents::text(&given.secrets, "reports.secret").map_or_else(&random, str::to_owned)
+        });
+        let telemetry_to_emulator = emulated
+            && documents::text(&given.secrets, "application_insights.connection_string").is_none();
+        let lacks_sender = emulated && given.variable("acs_from_shortcode").is_none();
 
-        let tls = said.tls_cert.clone().zip(said.tls_key.clone());
         let runtime_config = said.runtime_config_file.as_deref();
-        let stores = runtime_config.map(runtime_config::stores).transpose()?.unwrap_or_default();
-        Ok(Self {
+        let mut plan = Self {
             listen: said.listen,
-            tls: tls.map(|(certificate, key)| Tls { certificate, key }),
-            state_dir: said.state_dir.clone().unwrap_or_else(|| manifest.folder().join(".spin")),
-            stores,
+            redis: runtime_config.map(runtime_config::redis).transpose()?.unwrap_or_default(),
             variables,
             acs,
             oauth: said.oauth.then_some(said.oauth_listen),
-            authorization,
+            authorization: None,
             operator,
             report_secret,
             telemetry_to_emulator,
-        })
+        };
+        if lacks_sender {
+            plan.set("acs_from_shortcode", "12345");
+        }
+        let ours = secret.is_none();
+        let secret = secret.unwrap_or_else(|| match harm {
+            Some(_) => random(),
+            None => BUILT_IN_SECRET.to_owned(),
+        });
+        if ours {
+            plan.set("okta_basic_secret", &secret);
+        }
+        // Only a secret that is ours, or no secret, is shown again.
+        if ours || secret == BUILT_IN_SECRET {
+            let credentials = BASE64.encode(format!("{user}:{secret}"));
+            plan.authorization = Some(format!("Basic {credentials}"));
+        }
+        if plan.operator == Operator::Known {
+            plan.add("secrets", "operator", &[("secret", BUILT_IN_OPERATOR_SECRET)]);
+        }
+        if let Some(secret) = plan.report_secret.clone() {
+            plan.add("secrets", "reports", &[("secret", &secret)]);
+        }
+        Ok(plan)
+    }
+
+    fn set(&mut self, variable: &str, value: &str) {
+        self.variables.insert(variable.into(), value.into());
+    }
+
+    /// Adds to a section of a document what the user's does not say.
+    fn add(&mut self, document: &str, section: &str, entries: &[(&str, &str)]) {
+        let user = self.variables.get(document).map(String::as_str).unwrap_or_default();
+        let merged = documents::merge(user, section, entries);
+        self.set(document, &merged);
+    }
+
+    /// Lets the hook call a host.
+    fn allow(&mut self, origin: &str) {
+        let free = free_hosts(&self.variables).next();
+        self.set(free.expect("there are as many free ones as stand-ins"), origin);
     }
 
     /// Has the hook send to an emulator that listens at `url`: its messages, and its telemetry unless
     /// that was to go elsewhere.
-    pub fn send_to_emulator(&mut self, url: &str, acs: String, application_insights: String) {
-        self.variables.insert("acs_connection_string".into(), acs);
-        self.variables.insert("extra_outbound_host".into(), url.into());
+    pub fn send_to_emulator(&mut self, url: &str, acs: &str, application_insights: &str) {
+        self.set("acs_connection_string", acs);
+        self.allow(url);
         if self.telemetry_to_emulator {
-            let name = "applicationinsights_connection_string";
-            self.variables.insert(name.into(), application_insights);
-            self.variables.insert("applicationinsights_host".into(), url.into());
+            let entry = ("connection_string", application_insights);
+            self.add("secrets", "application_insights", &[entry]);
         }
     }
 
     /// Has the hook take the tokens of an authorization server that listens at `url`.
     pub fn trust_authorization_server(&mut self, url: &str, issuer: &str) {
-        self.variables.insert("okta_oauth_issuer".into(), issuer.into());
-        self.variables.insert("okta_oauth_host".into(), url.into());
+        self.allow(url);
+        let oauth = [
+            ("issuer", issuer),
+            ("audience", DEVELOPMENT_AUDIENCE),
+            ("client_id", DEVELOPMENT_CLIENT_ID),
+            ("scope", DEVELOPMENT_SCOPE),
+        ];
+        self.add("settings", "okta.oauth", &oauth);
     }
 }
 
-/// A variable's value. An empty one means "not set", as everywhere in this application.
-fn given(manifest: &Manifest, variables: &BTreeMap<String, String>, name: &str) -> Option<String> {
-    let default = manifest.variables.get(name).and_then(|variable| variable.default.as_ref());
-    variables.get(name).or(default).filter(|value| !value.is_empty()).cloned()
+/// The variables for one more host that nobody has given.
+fn free_hosts(variables: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
+    let is_free = |name: &&str| variables.get(*name).is_none_or(String::is_empty);
+    OUTBOUND_HOSTS.into_iter().filter(is_free)
 }
 
-/// A variable's value, after it was set to this one where it has none.
-fn given_or_set(
-    manifest: &Manifest,
-    variables: &mut BTreeMap<String, String>,
-    name: &str,
-    value: impl FnOnce() -> String,
-) -> String {
-    given(manifest, variables, name).unwrap_or_else(|| {
-        let value = value();
-        variables.insert(name.into(), value.clone());
-        value
-    })
+/// What the user gives, wherever it stands.
+struct Given<'a> {
+    manifest: &'a Manifest,
+    variables: &'a BTreeMap<String, String>,
+    settings: Table,
+    secrets: Table,
 }
 
-/// Whether the command line gives a variable: what .env has gives way, what is asked for now must not.
-fn asked(said: &Serve, name: &str) -> bool {
-    said.variable.iter().any(|(asked, _)| asked == name)
-}
-
-/// Who sends, with what the emulator needs.
-fn acs(said: &Serve, manifest: &Manifest, variables: &mut BTreeMap<String, String>) -> Result<Acs> {
-    if let Some(connection_string) = given(manifest, variables, "acs_connection_string") {
-        return Ok(Acs::Given { host: endpoint_host(&connection_string) });
+impl<'a> Given<'a> {
+    fn new(manifest: &'a Manifest, variables: &'a BTreeMap<String, String>) -> Self {
+        let document = |name: &str| variables.get(name).map(|text| documents::read(text));
+        Self {
+            manifest,
+            variables,
+            settings: document("settings").unwrap_or_default(),
+            secrets: document("secrets").unwrap_or_default(),
+        }
     }
-    if asked(said, "extra_outbound_host") {
-        bail!(
-            "extra_outbound_host is given and acs_connection_string is not: the emulator that then runs \
-             needs the former for itself, so give both or neither"
-        );
+
+    /// A variable's value. An empty one means "not set", as everywhere in this application.
+    fn variable(&self, name: &str) -> Option<&'a str> {
+        let default = self.manifest.variables.get(name).and_then(|it| it.default.as_ref());
+        let value = self.variables.get(name).or(default)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
-    // What the emulator refuses would go over to it, be sent, and be paid for.
-    let secondary = "acs_secondary_connection_string";
-    if given(manifest, variables, secondary).is_some() {
-        if asked(said, secondary) {
+
+    /// Who sends. With any provider of the user's there is no emulator beside it: what one of them can't
+    /// send would fail over to the other.
+    fn acs(&self, listen: SocketAddr) -> Acs {
+        let variable = self.variable("acs_connection_string");
+        let secrets = self.secrets.get("providers").and_then(Value::as_table);
+        if variable.is_none() && secrets.is_none() && !self.settings.contains_key("providers") {
+            return Acs::Emulator { listen };
+        }
+        let secrets = secrets.into_iter().flat_map(Table::values);
+        let secrets = secrets.filter_map(|it| it.get("connection_string")?.as_str());
+        let hosts: Vec<_> = variable.into_iter().chain(secrets).map(endpoint_host).collect();
+        let hosts = if hosts.is_empty() { "no endpoint".into() } else { hosts.join(", ") };
+        Acs::Given { hosts }
+    }
+
+    /// The secret of the Basic credentials. `harm` is what a secret that everybody knows would do, if it
+    /// would.
+    fn basic_secret(&self, harm: Option<&str>) -> Result<Option<&str>> {
+        let in_document = documents::text(&self.secrets, "okta.basic_secret");
+        let secret = self.variable("okta_basic_secret").or(in_document);
+        match (secret, harm) {
+            (Some(BUILT_IN_SECRET), Some(harm)) => bail!(
+                "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {harm}: set another, or none \
+                 to have a random one made"
+            ),
+            _ => Ok(secret),
+        }
+    }
+
+    /// The operator's pages. `harm` is as for [`Self::basic_secret`].
+    fn operator(&self, harm: Option<&str>) -> Result<Operator> {
+        match (documents::text(&self.secrets, "operator.secret"), harm) {
+            (Some(BUILT_IN_OPERATOR_SECRET), Some(harm)) => bail!(
+                "operator.secret is `{BUILT_IN_OPERATOR_SECRET}`, which everybody knows, and {harm}: set another, or \
+                 none to have no operator's pages"
+            ),
+            (Some(BUILT_IN_OPERATOR_SECRET) | None, None) => Ok(Operator::Known),
+            (Some(_), _) => Ok(Operator::Unnamed),
+            (None, Some(_)) => Ok(Operator::Nobody),
+        }
+    }
+
+    /// Whether the hook can take the tokens of the authorization server that `--oauth` runs.
+    fn check_oauth(&self, harm: Option<&str>) -> Result<()> {
+        if let Some(harm) = harm {
             bail!(
-                "{secondary} is given and acs_connection_string is not: the emulator that then runs is to \
-                 take all messages, so give both or neither"
+                "--oauth runs an authorization server whose keys everybody has, and {harm}: leave \
+                 --oauth out, or serve the emulator's messages on a loopback address"
             );
         }
-        variables.insert(secondary.into(), String::new());
-    }
-    given_or_set(manifest, variables, "acs_from_shortcode", || "12345".into());
-    Ok(Acs::Emulator { listen: said.emulator_listen })
-}
-
-/// The Authorization header to call the hook with, where it may be shown. `harm` is what a secret that
-/// everybody knows would do, if it would.
-fn authorization(
-    manifest: &Manifest,
-    variables: &mut BTreeMap<String, String>,
-    harm: Option<&str>,
-    random: impl Fn() -> String,
-) -> Result<Option<String>> {
-    let secret = match (given(manifest, variables, "okta_basic_secret"), harm) {
-        (Some(secret), Some(harm)) if secret == BUILT_IN_SECRET => bail!(
-            "okta_basic_secret is `{BUILT_IN_SECRET}`, which everybody knows, and {harm}: set another, or none to \
-             have a random one made"
-        ),
-        // Only the secret that is no secret is shown again.
-        (Some(secret), _) if secret != BUILT_IN_SECRET => return Ok(None),
-        (Some(secret), _) => secret,
-        (None, harm) => {
-            let secret = if harm.is_some() { random() } else { BUILT_IN_SECRET.to_string() };
-            variables.insert("okta_basic_secret".into(), secret.clone());
-            secret
-        }
-    };
-    let user = given_or_set(manifest, variables, "okta_user", || "okta".into());
-    Ok(Some(format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))))
-}
-
-/// The operator's pages. `harm` is as for [`authorization`].
-fn operator(
-    manifest: &Manifest,
-    variables: &mut BTreeMap<String, String>,
-    harm: Option<&str>,
-) -> Result<Operator> {
-    match (given(manifest, variables, "operator_secret"), harm) {
-        (Some(secret), Some(harm)) if secret == BUILT_IN_OPERATOR_SECRET => bail!(
-            "operator_secret is `{BUILT_IN_OPERATOR_SECRET}`, which everybody knows, and {harm}: set another, or \
-             none to have no operator's pages"
-        ),
-        (Some(secret), _) if secret != BUILT_IN_OPERATOR_SECRET => return Ok(Operator::Unnamed),
-        (None, Some(_)) => return Ok(Operator::Nobody),
-        _ => variables.insert("operator_secret".into(), BUILT_IN_OPERATOR_SECRET.into()),
-    };
-    let user = given_or_set(manifest, variables, "operator_user", || "operator".into());
-    Ok(Operator::Known { user, secret: BUILT_IN_OPERATOR_SECRET })
-}
-
-/// Whether the emulator takes the telemetry, which goes elsewhere where that is set.
-fn telemetry_to_emulator(
-    said: &Serve,
-    manifest: &Manifest,
-    variables: &BTreeMap<String, String>,
-) -> Result<bool> {
-    if given(manifest, variables, "applicationinsights_connection_string").is_some() {
-        return Ok(false);
-    }
-    if asked(said, "applicationinsights_host") {
-        bail!(
-            "applicationinsights_host is given and applicationinsights_connection_string is not: the emulator \
-             that then takes the telemetry needs the former for itself, so give both or neither"
+        // The others may be the user's: that is how to see a token refused.
+        ensure!(
+            documents::text(&self.settings, "okta.oauth.issuer").is_none(),
+            "the settings have okta.oauth.issuer, and --oauth is given, which sets it to the authorization \
+             server that it runs: give one of them"
         );
+        Ok(())
     }
-    Ok(true)
 }
 
-/// Has the hook want the tokens of the authorization server that `--oauth` runs.
-fn take_development_tokens(
-    said: &Serve,
-    variables: &mut BTreeMap<String, String>,
-    harm: Option<&str>,
-) -> Result<()> {
-    if let Some(harm) = harm {
-        bail!(
-            "--oauth runs an authorization server whose keys everybody has, and {harm}: leave \
-             --oauth out, or serve the emulator's messages on a loopback address"
-        );
+/// The variables that the user gives: on the command line, or else in `environment`, by their names in the
+/// manifest.
+///
+/// # Errors
+///
+/// A `NAME=@FILE` whose file can't be read.
+pub fn variables(
+    said: &[(String, String)],
+    environment: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut variables = environment;
+    for (name, value) in said {
+        let value = match value.strip_prefix('@') {
+            None => value.clone(),
+            // To the letter, as Spin takes it: a line break at the end of a secret is found here, too.
+            Some(path) => std::fs::read_to_string(path).with_context(|| {
+                format!("--variable {name}=@{path}: give the path of a text file after the @")
+            })?,
+        };
+        variables.insert(name.clone(), value);
     }
-    let ours = ["okta_oauth_issuer", "okta_oauth_host"];
-    if let Some(name) = ours.into_iter().find(|name| asked(said, name)) {
-        bail!(
-            "{name} is given and so is --oauth, which sets it to the authorization server \
-             that it runs: give one of them"
-        );
-    }
-    // What is asked for now stays: that is how to see a token refused.
-    for (name, value) in [
-        ("okta_oauth_audience", DEVELOPMENT_AUDIENCE),
-        ("okta_oauth_scope", DEVELOPMENT_SCOPE),
-        ("okta_oauth_client_id", DEVELOPMENT_CLIENT_ID),
-    ] {
-        if !asked(said, name) {
-            variables.insert(name.into(), value.into());
-        }
-    }
-    Ok(())
+    Ok(variables)
 }
 
 /// The manifest that `from` names, or the nearest one from `current` upwards, or the one of the
@@ -302,17 +322,6 @@ pub fn manifest_path(
     })
 }
 
-/// The value of `NAME=VALUE`, or of `NAME=@FILE`.
-fn contents(name: &str, value: &str) -> Result<String> {
-    let Some(path) = value.strip_prefix('@') else {
-        return Ok(value.to_string());
-    };
-    // To the letter, as Spin takes it: a line break at the end of a secret is found here, too.
-    std::fs::read_to_string(path).with_context(|| {
-        format!("--variable {name}=@{path}: give the path of a text file after the @")
-    })
-}
-
 /// The host in a connection string's endpoint: all of it that may be printed.
 fn endpoint_host(connection_string: &str) -> String {
     let endpoint = connection_string.split(';').find_map(|field| {
@@ -323,7 +332,7 @@ fn endpoint_host(connection_string: &str) -> String {
     });
     match endpoint.as_ref().and_then(http::Uri::host) {
         Some(host) => host.to_string(),
-        None => "an endpoint that can't be read: write acs_connection_string as endpoint=https://…/;accesskey=…".into(),
+        None => "an endpoint that can't be read: write the connection string as endpoint=https://…/;accesskey=…".into(),
     }
 }
 
@@ -335,12 +344,36 @@ mod tests {
 
     const REAL: &str =
         "acs_connection_string=endpoint=https://name.communication.azure.com/;accesskey=c2VjcmV0";
+    const REAL_SECRETS: &str = "secrets=[providers.acs]\nconnection_string = \
+                                'endpoint=https://other.communication.azure.com/;accesskey=c2VjcmV0'";
+
+    /// A manifest with the hook's variables.
+    fn manifest() -> Manifest {
+        let mut text = "spin_manifest_version = 2\n[application]\nname = \"t\"\n\
+                        [[trigger.http]]\nroute = \"/\"\ncomponent = \"c\"\n\
+                        [component.c]\nsource = \"c.wasm\"\n[variables]\n"
+            .to_owned();
+        for (name, default) in [
+            ("okta_user", "okta"),
+            ("okta_basic_secret", ""),
+            ("acs_connection_string", ""),
+            ("acs_from_shortcode", ""),
+            ("settings", ""),
+            ("secrets", ""),
+            ("outbound_host1", "https://*.communication.azure.com"),
+            ("outbound_host2", "https://*.communication.azure.com"),
+            ("outbound_host3", "https://*.communication.azure.com"),
+        ] {
+            text += &format!("{name} = {{ default = \"{default}\" }}\n");
+        }
+        Manifest::parse("spin.toml".into(), &text).unwrap()
+    }
 
     fn plan_in(environment: &[(&str, &str)], said: &[&str]) -> Result<Plan> {
-        let manifest = Manifest::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml"))?;
         let cli = Cli::parse_from([&["cargo run --"], said].concat());
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        Plan::new(&cli.serve, &manifest, environment, || "random".into())
+        let variables = variables(&cli.serve.variables.variable, environment)?;
+        Plan::new(&cli.serve, &manifest(), variables, || "random".into())
     }
 
     fn plan(said: &[&str]) -> Result<Plan> {
@@ -351,106 +384,127 @@ mod tests {
         Some(format!("Basic {}", BASE64.encode(credentials)))
     }
 
-    #[test]
-    fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
-        let plan = plan(&[]).unwrap();
-        assert_eq!(plan.acs, Acs::Emulator { listen: "127.0.0.1:3001".parse().unwrap() });
-        assert_eq!(plan.variables["okta_basic_secret"], "supersecret");
-        assert_eq!(plan.variables["acs_from_shortcode"], "12345");
-        assert_eq!(plan.authorization, basic("okta:supersecret"));
-        assert!(plan.state_dir.ends_with(".spin"));
+    /// A text of one of the plan's documents.
+    fn said(plan: &Plan, document: &str, path: &str) -> Option<String> {
+        let document = documents::read(plan.variables.get(document)?);
+        documents::text(&document, path).map(str::to_owned)
+    }
+
+    fn running(said: &[&str]) -> Plan {
+        let mut plan = plan(said).unwrap();
+        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…", "Instr…");
+        plan
     }
 
     #[test]
-    fn the_emulators_address_is_the_one_more_host_that_may_be_called() {
-        let mut plan = plan(&["--variable", "acs_from_shortcode=CONTOSO"]).unwrap();
-        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into(), "Instr…".into());
-        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
-        assert_eq!(plan.variables["acs_connection_string"], "endpoint=…");
-        assert_eq!(plan.variables["acs_from_shortcode"], "CONTOSO");
+    fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
+        let plan = running(&[]);
+        assert_eq!(plan.acs, Acs::Emulator { listen: "127.0.0.1:3001".parse().unwrap() });
+        assert_eq!(plan.authorization, basic("okta:supersecret"));
+        for (name, value) in [
+            ("okta_basic_secret", "supersecret"),
+            ("acs_from_shortcode", "12345"),
+            ("acs_connection_string", "endpoint=…"),
+            ("outbound_host1", "http://127.0.0.1:4000"),
+        ] {
+            assert_eq!(plan.variables[name], value, "{name}");
+        }
+        assert!(!plan.variables.contains_key("settings") && plan.redis.is_empty());
+        assert!(plan.oauth.is_none() && !plan.variables.contains_key("outbound_host2"));
+    }
+
+    #[test]
+    fn what_the_user_gives_stays_as_it_is() {
+        let plan = running(&[
+            "--variable",
+            "acs_from_shortcode=CONTOSO",
+            "--variable",
+            "outbound_host1=https://mine.example",
+            "--variable",
+            "settings=[policy]\nsending = false",
+            "--variable",
+            "secrets=not TOML",
+        ]);
+        for (name, value) in [
+            ("acs_from_shortcode", "CONTOSO"),
+            ("outbound_host1", "https://mine.example"),
+            ("outbound_host2", "http://127.0.0.1:4000"),
+            ("settings", "[policy]\nsending = false"),
+            ("secrets", "not TOML"),
+        ] {
+            assert_eq!(plan.variables[name], value, "{name}");
+        }
+        let all = ["1", "2", "3"].map(|number| format!("outbound_host{number}=https://a.example"));
+        let all = all.iter().flat_map(|it| ["--variable", it]).collect::<Vec<_>>();
+        let error = self::plan(&all).unwrap_err().to_string();
+        assert!(error.contains("leave 1 of them"), "{error}");
+        assert!(self::plan(&[&all[..], &["--variable", REAL]].concat()).is_ok());
     }
 
     #[test]
     fn the_emulator_takes_the_telemetry_too_unless_that_goes_elsewhere() {
-        const MINE: &str = "applicationinsights_connection_string";
-        let sent = |mut plan: Plan| {
-            plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…".into(), "Instr…".into());
-            let value = |name: &str| plan.variables.get(name).cloned().unwrap_or_default();
-            (value(MINE), value("applicationinsights_host"))
-        };
-        let to_emulator = ("Instr…".to_owned(), "http://127.0.0.1:4000".to_owned());
-        assert_eq!(sent(plan(&[]).unwrap()), to_emulator);
-        let host_of_mine = [("applicationinsights_host", "https://mine.example")];
-        assert_eq!(sent(plan_in(&host_of_mine, &[]).unwrap()), to_emulator);
-        let mine = [(MINE, "mine"), host_of_mine[0]];
-        let expected = ("mine".to_owned(), "https://mine.example".to_owned());
-        assert_eq!(sent(plan_in(&mine, &[]).unwrap()), expected);
-
-        let error = plan(&["--variable", "applicationinsights_host=https://mine.example"]);
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains(MINE) && error.contains("give both or neither"), "{error}");
-        assert!(!plan(&["--variable", REAL]).unwrap().variables.contains_key(MINE));
+        let path = "application_insights.connection_string";
+        assert_eq!(said(&running(&[]), "secrets", path).as_deref(), Some("Instr…"));
+        let mine = "secrets=[application_insights]\nconnection_string = 'mine'";
+        let mine = running(&["--variable", mine]);
+        assert_eq!(said(&mine, "secrets", path).as_deref(), Some("mine"));
+        assert_eq!(said(&plan(&["--variable", REAL]).unwrap(), "secrets", path), None);
     }
 
     #[test]
     fn reports_come_with_a_secret_that_the_hook_has() {
-        let made = plan(&[]).unwrap();
-        assert_eq!(made.report_secret.as_deref(), Some("random"));
-        assert_eq!(made.variables["report_secret"], "random");
-        let mine = plan(&["--variable", "report_secret=mine"]).unwrap();
-        assert_eq!(mine.report_secret.as_deref(), Some("mine"));
-        let real = plan(&["--variable", REAL]).unwrap();
-        assert_eq!(real.report_secret, None);
-        assert!(!real.variables.contains_key("report_secret"));
+        let mine = "secrets=[reports]\nsecret = 'mine'";
+        for (arguments, secret) in [
+            (&[][..], Some("random")),
+            (&["--variable", mine], Some("mine")),
+            (&["--variable", REAL], None),
+        ] {
+            let plan = plan(arguments).unwrap();
+            assert_eq!(plan.report_secret.as_deref(), secret, "{arguments:?}");
+            assert_eq!(said(&plan, "secrets", "reports.secret").as_deref(), secret);
+        }
     }
 
     #[test]
     fn the_operators_pages_are_open_only_where_that_is_harmless() {
-        let known = |user: &str| Operator::Known { user: user.into(), secret: "look-only" };
+        let secret = |plan: &Plan| said(plan, "secrets", "operator.secret");
         let open = plan(&[]).unwrap();
-        assert_eq!(open.operator, known("operator"));
-        assert_eq!(open.variables["operator_secret"], "look-only");
-        let named = plan(&["--variable", "operator_user=me"]).unwrap();
-        assert_eq!(named.operator, known("me"));
-        let mine = ["--variable", "operator_secret=mine"];
+        assert_eq!((secret(&open).as_deref(), open.operator), (Some("look-only"), Operator::Known));
+        let mine = ["--variable", "secrets=[operator]\nsecret = 'mine'"];
         let plan_of_mine = plan(&mine).unwrap();
+        assert_eq!(secret(&plan_of_mine).as_deref(), Some("mine"));
         assert_eq!(plan_of_mine.operator, Operator::Unnamed);
-        assert_eq!(plan_of_mine.variables["operator_secret"], "mine");
         for said in [&["--variable", REAL][..], &["--listen", "[::]:3000"]] {
             let closed = plan(said).unwrap();
-            assert_eq!(closed.operator, Operator::Nobody, "{said:?}");
-            assert!(!closed.variables.contains_key("operator_secret"), "{said:?}");
+            assert_eq!((secret(&closed), closed.operator), (None, Operator::Nobody), "{said:?}");
             assert_eq!(plan(&[said, &mine].concat()).unwrap().operator, Operator::Unnamed);
-            let known = plan(&[said, &["--variable", "operator_secret=look-only"]].concat());
-            let error = known.unwrap_err().to_string();
+            let known = ["--variable", "secrets=[operator]\nsecret = 'look-only'"];
+            let error = plan(&[said, &known].concat()).unwrap_err().to_string();
             assert!(error.contains("everybody knows") && error.contains("set another"), "{error}");
         }
     }
 
     #[test]
-    fn a_connection_string_from_any_source_switches_the_emulator_off() {
+    fn a_provider_from_any_source_switches_the_emulator_off() {
         let (name, value) = REAL.split_once('=').unwrap();
-        for plan in [plan(&["--variable", REAL]), plan_in(&[(name, value)], &[])] {
+        let in_settings = "settings=[[providers]]\nkind = 'acs'\nname = 'acs'";
+        for (plan, hosts) in [
+            (plan(&["--variable", REAL]), "name.communication.azure.com"),
+            (plan_in(&[(name, value)], &[]), "name.communication.azure.com"),
+            (plan(&["--variable", REAL_SECRETS]), "other.communication.azure.com"),
+            (
+                plan(&["--variable", REAL, "--variable", REAL_SECRETS]),
+                "name.communication.azure.com, other.communication.azure.com",
+            ),
+            (plan(&["--variable", in_settings]), "no endpoint"),
+        ] {
             let plan = plan.unwrap();
-            assert_eq!(plan.acs, Acs::Given { host: "name.communication.azure.com".into() });
+            assert_eq!(plan.acs, Acs::Given { hosts: hosts.into() });
             assert!(!plan.variables.contains_key("acs_from_shortcode"));
-            assert!(!plan.variables.contains_key("extra_outbound_host"));
+            assert!(OUTBOUND_HOSTS.iter().all(|name| !plan.variables.contains_key(*name)));
         }
         let emptied = plan_in(&[(name, value)], &["--variable", "acs_connection_string="]).unwrap();
         assert!(matches!(emptied.acs, Acs::Emulator { .. }));
-    }
-
-    #[test]
-    fn another_stand_in_can_take_the_emulators_place() {
-        let plan = plan(&[
-            "--variable",
-            "extra_outbound_host=http://127.0.0.1:9000",
-            "--variable",
-            "acs_connection_string=endpoint=http://127.0.0.1:9000/;accesskey=c2VjcmV0",
-        ])
-        .unwrap();
-        assert_eq!(plan.acs, Acs::Given { host: "127.0.0.1".into() });
-        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:9000");
     }
 
     #[test]
@@ -462,13 +516,20 @@ mod tests {
             assert_eq!(made.variables["okta_basic_secret"], "random", "{said:?}");
             assert_eq!(made.authorization, basic("okta:random"), "{said:?}");
 
-            let mine = plan(&[said, &["--variable", "okta_basic_secret=mine"]].concat()).unwrap();
-            assert_eq!(mine.variables["okta_basic_secret"], "mine", "{said:?}");
-            assert_eq!(mine.authorization, None, "{said:?}");
-
-            let known = plan(&[said, &["--variable", "okta_basic_secret=supersecret"]].concat());
-            let error = known.unwrap_err().to_string();
-            assert!(error.contains("everybody knows") && error.contains("set another"), "{error}");
+            for place in ["okta_basic_secret=", "secrets=okta.basic_secret = "] {
+                let with = |secret: &str| {
+                    let quote = if place.starts_with("secrets") { "'" } else { "" };
+                    let variable = format!("{place}{quote}{secret}{quote}");
+                    plan(&[said, &["--variable", &variable]].concat())
+                };
+                let mine = with("mine").unwrap();
+                let variable = mine.variables.get("okta_basic_secret");
+                assert_ne!(variable.map(String::as_str), Some("random"), "{said:?}");
+                assert_eq!(mine.authorization, None, "{said:?}");
+                let error = with("supersecret").unwrap_err().to_string();
+                assert!(error.contains("everybody knows"), "{error}");
+                assert!(error.contains("set another"), "{error}");
+            }
         }
     }
 
@@ -482,89 +543,59 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_goes_over_the_environment() {
-        let plan =
-            plan_in(&[("okta_user", "environment")], &["--variable", "okta_user=said"]).unwrap();
+    fn the_command_line_counts_before_the_environment() {
+        let environment = [("okta_user", "environment")];
+        let plan = plan_in(&environment, &["--variable", "okta_user=said"]).unwrap();
         assert_eq!(plan.variables["okta_user"], "said");
-        assert_eq!(
-            plan_in(&[("okta_user", "environment")], &[]).unwrap().variables["okta_user"],
-            "environment"
-        );
-    }
-
-    #[test]
-    fn an_extra_host_without_a_connection_string_is_refused_where_it_was_asked_for() {
-        let error = plan(&["--variable", "extra_outbound_host=http://127.0.0.1:9"])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("give both or neither"), "{error}");
-        let error = plan(&["--variable", "acs_secondary_connection_string=endpoint=https://a.b/"])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("give both or neither"), "{error}");
-        let for_a_real_acs = [("acs_secondary_connection_string", "endpoint=https://a.b/")];
-        let plan_of_env = plan_in(&for_a_real_acs, &[]).unwrap();
-        assert_eq!(plan_of_env.variables["acs_secondary_connection_string"], "");
-        let for_a_real_acs = [("extra_outbound_host", "https://*.communication.azure.us")];
-        let mut plan = plan_in(&for_a_real_acs, &[]).unwrap();
-        plan.send_to_emulator("http://127.0.0.1:4000", String::new(), String::new());
-        assert_eq!(plan.variables["extra_outbound_host"], "http://127.0.0.1:4000");
-    }
-
-    #[test]
-    fn without_oauth_no_variable_of_its_is_set() {
-        let plan = plan(&[]).unwrap();
-        assert_eq!(plan.oauth, None);
-        assert!(!plan.variables.keys().any(|name| name.starts_with("okta_oauth")));
+        assert_eq!(plan_in(&environment, &[]).unwrap().variables["okta_user"], "environment");
     }
 
     #[test]
     fn with_oauth_the_hook_takes_the_tokens_of_the_server_that_runs() {
-        let env_file = [("okta_oauth_audience", "real"), ("okta_oauth_issuer", "https://real")];
-        let mut plan = plan_in(&env_file, &["--oauth"]).unwrap();
+        let mut plan = running(&["--oauth", "--variable", "settings=okta.oauth.scope = 'other'"]);
         assert_eq!(plan.oauth, Some("127.0.0.1:3003".parse().unwrap()));
-        plan.trust_authorization_server("http://127.0.0.1:4000", "http://127.0.0.1:4000/issuer");
-        for (name, value) in [
-            ("okta_oauth_issuer", "http://127.0.0.1:4000/issuer"),
-            ("okta_oauth_host", "http://127.0.0.1:4000"),
-            ("okta_oauth_audience", "api://default"),
-            ("okta_oauth_scope", "telephony"),
-            ("okta_oauth_client_id", "0oadevelopment"),
+        plan.trust_authorization_server("http://127.0.0.1:5000", "http://127.0.0.1:5000/issuer");
+        for (key, value) in [
+            ("issuer", "http://127.0.0.1:5000/issuer"),
+            ("audience", "api://default"),
+            ("client_id", "0oadevelopment"),
+            // That is how to see a token refused.
+            ("scope", "other"),
         ] {
-            assert_eq!(plan.variables[name], value, "{name}");
+            let is = said(&plan, "settings", &format!("okta.oauth.{key}"));
+            assert_eq!(is.as_deref(), Some(value), "{key}");
         }
+        assert_eq!(plan.variables["outbound_host1"], "http://127.0.0.1:4000");
+        assert_eq!(plan.variables["outbound_host2"], "http://127.0.0.1:5000");
         // Basic credentials stay as they are.
         assert_eq!(plan.authorization, basic("okta:supersecret"));
     }
 
     #[test]
-    fn what_a_token_needs_can_be_said_and_whose_it_is_can_not() {
-        let said = plan(&["--oauth", "--variable", "okta_oauth_scope=other"]).unwrap();
-        assert_eq!(said.variables["okta_oauth_scope"], "other");
-        for name in ["okta_oauth_issuer", "okta_oauth_host"] {
-            let variable = format!("{name}=https://real.example");
-            let error = plan(&["--oauth", "--variable", &variable]).unwrap_err().to_string();
-            assert!(error.contains(name) && error.contains("give one of them"), "{error}");
-        }
-    }
-
-    #[test]
-    fn keys_that_everybody_has_open_nothing_that_matters() {
-        for said in [&["--oauth", "--variable", REAL][..], &["--oauth", "--listen", "[::]:3000"]] {
-            let error = plan(said).unwrap_err().to_string();
-            assert!(error.contains("leave --oauth out"), "{said:?}: {error}");
+    fn with_oauth_the_issuer_is_not_the_users_and_nothing_can_be_harmed() {
+        for (said, fix) in [
+            (&["--variable", REAL][..], "leave --oauth out"),
+            (&["--listen", "0.0.0.0:3000"], "leave --oauth out"),
+            (&["--variable", "settings=okta.oauth.issuer = 'https://a'"], "give one of them"),
+        ] {
+            let error = plan(&[&["--oauth"], said].concat()).unwrap_err().to_string();
+            assert!(error.contains(fix), "{said:?}: {error}");
         }
     }
 
     #[test]
     fn a_file_gives_a_value_to_the_letter() {
         let path = std::env::temp_dir().join(format!("variable-{}", std::process::id()));
+        let read = |path: &str| {
+            let said = [("n".to_owned(), format!("@{path}"))];
+            variables(&said, BTreeMap::new()).map(|mut read| read.remove("n").unwrap())
+        };
         for text in ["a\n", "a\r\n", "a", ""] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(contents("n", &format!("@{}", path.display())).unwrap(), text);
+            assert_eq!(read(path.to_str().unwrap()).unwrap(), text);
         }
         std::fs::remove_file(&path).unwrap();
-        let error = contents("n", "@/no/such/file").unwrap_err().to_string();
+        let error = read("/no/such/file").unwrap_err().to_string();
         assert!(error.contains("--variable n=@/no/such/file"), "{error}");
     }
 

@@ -20,10 +20,7 @@ impl Running {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let folder = folder(name);
         let mut command = command(&folder);
-        command
-            .args(["--from", MANIFEST, "--listen", "127.0.0.1:0", "--state-dir"])
-            .arg(folder.join("state"))
-            .args(arguments);
+        command.args(["--from", MANIFEST, "--listen", "127.0.0.1:0"]).args(arguments);
         Self::spawn(command)
     }
 
@@ -207,8 +204,8 @@ fn the_emulator_alone_asks_a_webhook_until_it_agrees() {
     emulator.args(["--report-secret", "of-the-webhook"]);
     let mut running = Running::spawn(emulator);
     assert!(running.line("acs_connection_string").starts_with("endpoint=http://127.0.0.1:"));
-    let telemetry = running.line("applicationinsights_connection_string");
-    assert!(telemetry.starts_with("InstrumentationKey="), "{telemetry}");
+    let telemetry = running.line("connection_string = ");
+    assert!(telemetry.starts_with("\"InstrumentationKey="), "{telemetry}");
     let first = running.line("No delivery reports yet");
     assert!(first.contains(&url) && first.contains("503"), "{first}");
     assert_eq!(running.line("Delivery reports go to"), url);
@@ -238,14 +235,14 @@ fn what_can_not_work_is_said_with_its_fix_before_anything_is_built() {
     let address = taken.local_addr().unwrap().to_string();
     for (arguments, fix) in [
         (&["--variable", "acs_conection_string=x"][..], "acs_conection_string"),
-        (&["--variable", "extra_outbound_host=http://127.0.0.1:9"], "acs_connection_string"),
         (&["--listen", "0.0.0.0:0", "--variable", "okta_basic_secret=supersecret"], "supersecret"),
-        (&["--listen", "0.0.0.0:0", "--variable", "operator_secret=look-only"], "look-only"),
+        (
+            &["--listen", "0.0.0.0:0", "--variable", "secrets=operator.secret='look-only'"],
+            "look-only",
+        ),
         (&["--listen", "192.0.2.1:1"], "--listen"),
         (&["--listen", &address], "already in use"),
         (&["--from", "/nowhere/spin.toml"], "/nowhere/spin.toml"),
-        (&["--tls-cert", "x.pem"], "--tls-key"),
-        (&["--tls-cert", "x.pem", "--tls-key", "y.pem"], "x.pem"),
     ] {
         let output = command(&folder).args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
@@ -268,23 +265,31 @@ fn a_line_of_dot_env_that_is_none_is_told_without_its_text() {
 }
 
 #[test]
-fn a_variable_that_is_misspelt_is_warned_of_without_its_value() {
-    let folder = folder("misspelt");
-    fs::write(folder.join(".env"), "SPIN_VARIABLE_ACS_CONECTION_STRING='top secret'\n").unwrap();
-    let output = command(&folder)
-        .env("SPIN_VARIABLE_SOMETHING_ELSE", "top secret")
-        .args(["--from", MANIFEST, "--listen", "192.0.2.1:1"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    for part in [
-        "warning: .env has SPIN_VARIABLE_ACS_CONECTION_STRING, which is no variable of ",
-        ": did you mean SPIN_VARIABLE_ACS_CONNECTION_STRING?\n",
-        "warning: the environment has SPIN_VARIABLE_SOMETHING_ELSE, which is no variable of ",
-    ] {
-        assert!(error.contains(part), "{error}");
-    }
-    assert!(!error.contains("top"), "{error}");
+fn a_configuration_is_checked_before_anything_is_deployed() {
+    let folder = folder("check");
+    fs::write(folder.join("settings.toml"), "[okta]\n\ndeadline_ms = 5\n").unwrap();
+    let check = |arguments: &[&str]| {
+        let output = command(&folder).args(["check", "--from", MANIFEST]).args(arguments).output();
+        let output = output.unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stdout, _) = check(&["--variable", "settings=@settings.toml"]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("PROBLEM  settings line 3: okta.deadline_ms "), "{stdout}");
+    let (code, stdout, _) = check(&[
+        "--variable",
+        "okta_basic_secret=of-the-tests-0123456789",
+        "--variable",
+        "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5",
+        "--variable",
+        "acs_from_shortcode=12345",
+    ]);
+    assert_eq!((code, stdout.lines().last()), (Some(0), Some("ok")), "{stdout}");
+    assert!(stdout.contains("WARNING  settings"), "{stdout}");
+    let (code, _, stderr) = check(&["--variable", "setings=x"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("there is no variable `setings`"), "{stderr}");
 }
 
 #[test]

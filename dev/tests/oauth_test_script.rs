@@ -4,9 +4,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use okta_telephony_dev::authorization_server::{
-    AuthorizationServer, Client, Endpoint, Fault, Settings,
-};
+use okta_telephony_dev::authorization_server::{AuthorizationServer, Endpoint, Fault, Settings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -76,10 +74,12 @@ async fn the_token_goes_to_the_hook_and_not_to_the_screen() {
 #[tokio::test]
 async fn a_client_of_ones_own_may_have_any_characters() {
     let secret = "a\\b\"c&d=e%f+g h";
-    let clients =
-        vec![Client { id: "me".into(), secret: Some(secret.into()), ..Client::development() }];
-    let scopes = vec!["a".into(), "b".into()];
-    let settings = Settings { clients, scopes, ..Settings::new(([127, 0, 0, 1], 0).into()) };
+    let settings = Settings {
+        client_id: "me".into(),
+        client_secret: secret.into(),
+        scopes: vec!["a".into(), "b".into()],
+        ..Settings::new(([127, 0, 0, 1], 0).into())
+    };
     let server = AuthorizationServer::start(settings).await.unwrap();
     let token_url = server.token_endpoint();
     let own = [

@@ -1,8 +1,7 @@
 //! `POST /v2.1/track`: what the ingestion of Application Insights checks, and what it answers.
 //!
-//! The sources are the exporters of Microsoft's SDKs: `azure-monitor-opentelemetry-exporter` for
-//! Python, whose models say what is required, and `applicationinsights` for Node.js, which sends
-//! lines. Nothing here knows sockets: a body goes in, a [`Verdict`] comes out.
+//! The source is the exporter of Microsoft's SDK for Python, `azure-monitor-opentelemetry-exporter`,
+//! whose models say what is required. Nothing here knows sockets: a body goes in, a [`Verdict`] comes out.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -57,9 +56,9 @@ pub(super) fn judge(content_type: &str, body: &[u8], fault: Option<TrackFault>) 
             Some(TrackFault::PartialFirst(status)) if index == 0 => Some(status),
             _ => None,
         };
-        let (status, message) = match (refused, item.and_then(|item| check(&item).map(|()| item))) {
+        let (status, message) = match (refused, check(&item)) {
             (Some(status), _) => (status, "Fault".to_owned()),
-            (None, Ok(item)) => {
+            (None, Ok(())) => {
                 accepted.push(item);
                 continue;
             }
@@ -93,30 +92,20 @@ impl Verdict {
     }
 }
 
-type Items = Vec<Result<Value, String>>;
-
-/// A JSON array, as the SDK for Python sends it, or a line for each item, as the one for Node.js.
-fn items(content_type: &str, body: &[u8]) -> Result<Items, (StatusCode, String)> {
+/// A JSON array, as the SDK for Python sends it.
+fn items(content_type: &str, body: &[u8]) -> Result<Vec<Value>, (StatusCode, String)> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
-    let items: Items = if essence.eq_ignore_ascii_case("application/json") {
-        let items: Vec<Value> = serde_json::from_slice(body)
-            .map_err(|error| bad(format!("The body is not a JSON array: {error}")))?;
-        items.into_iter().map(Ok).collect()
-    } else if essence.eq_ignore_ascii_case("application/x-json-stream") {
-        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-        let item = |line| {
-            serde_json::from_slice(line).map_err(|error| format!("The line is no JSON: {error}"))
-        };
-        lines.map(item).collect()
-    } else {
-        let reason = format!(
-            "The content type is {content_type:?}, not application/json or \
-             application/x-json-stream"
-        );
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let reason = format!("The content type is {content_type:?}, not application/json");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
-    };
-    if items.is_empty() { Err(bad("There is no item in the body".into())) } else { Ok(items) }
+    }
+    match serde_json::from_slice::<Vec<Value>>(body) {
+        Ok(items) if !items.is_empty() => Ok(items),
+        Ok(_) => Err((StatusCode::BAD_REQUEST, "There is no item in the body".into())),
+        Err(error) => {
+            Err((StatusCode::BAD_REQUEST, format!("The body is not a JSON array: {error}")))
+        }
+    }
 }
 
 /// What is wrong with an envelope, field by field.
@@ -217,7 +206,6 @@ mod tests {
     use super::*;
 
     const ARRAY: &str = "application/json";
-    const LINES: &str = "application/x-json-stream";
 
     fn envelope(base_type: &str, base: Value) -> Value {
         json!({
@@ -251,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_item_is_taken_in_both_forms_of_a_body() {
+    fn every_kind_of_item_is_taken() {
         let items = [
             request(),
             envelope(
@@ -261,16 +249,12 @@ mod tests {
             event(),
             envelope("MessageData", json!({ "message": "hello", "severityLevel": 2 })),
         ];
-        let array =
-            judge("application/json; charset=utf-8", json!(items).to_string().as_bytes(), None);
-        let lines: Vec<_> = items.iter().map(Value::to_string).collect();
-        let lines = judge(LINES, lines.join("\n").as_bytes(), None);
-        for verdict in [array, lines] {
-            assert_eq!(verdict.status, 200, "{}", verdict.body);
-            let expected = json!({ "itemsReceived": 4, "itemsAccepted": 4, "errors": [] });
-            assert_eq!(verdict.body, expected);
-            assert_eq!(verdict.accepted, items);
-        }
+        let body = json!(items).to_string();
+        let verdict = judge("application/json; charset=utf-8", body.as_bytes(), None);
+        assert_eq!(verdict.status, 200, "{}", verdict.body);
+        let expected = json!({ "itemsReceived": 4, "itemsAccepted": 4, "errors": [] });
+        assert_eq!(verdict.body, expected);
+        assert_eq!(verdict.accepted, items);
     }
 
     #[test]
@@ -336,7 +320,7 @@ mod tests {
             (ARRAY, "[", 400),
             (ARRAY, "[]", 400),
             (ARRAY, "", 400),
-            (LINES, "\n \n", 400),
+            ("application/x-json-stream", "{}", 415),
             ("text/plain", "[]", 415),
             ("", "[]", 415),
         ] {
@@ -345,8 +329,6 @@ mod tests {
             assert_eq!(verdict.body["itemsReceived"], 0);
             assert!(!verdict.body["errors"][0]["message"].as_str().unwrap().is_empty());
         }
-        let verdict = judge(LINES, format!("{{\n{}", event()).as_bytes(), None);
-        assert_eq!((verdict.status.as_u16(), verdict.accepted.len()), (206, 1));
     }
 
     #[test]

@@ -114,15 +114,6 @@ impl RawRequest {
             body: body.to_vec(),
         }
     }
-
-    /// Roughly what it takes in memory, in bytes.
-    fn size(&self) -> usize {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>());
-        self.request_line.len() + self.body.len() + headers.sum::<usize>()
-    }
 }
 
 /// For reading: line ends as on the wire, the body as text.
@@ -171,7 +162,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub fn new() -> Journal {
-        Journal { messages: Newest::new(), requests: Newest::new(), last: 0, cleared: 0 }
+        Journal { messages: Newest::default(), requests: Newest::default(), last: 0, cleared: 0 }
     }
 
     /// Sets the message's number, and gives it.
@@ -179,18 +170,16 @@ impl Journal {
         self.last += 1;
         message.number = self.last;
         message.changed = self.last;
-        let size = message.request.size() + message.text.len();
-        self.messages.push(message, size);
+        self.messages.push(message);
         self.last
     }
 
     /// Changes the reports of the message with this number, if it is still here.
     pub fn change_reports(&mut self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
-        let place =
-            self.messages.items.binary_search_by_key(&number, |(message, _)| message.number);
+        let place = self.messages.0.binary_search_by_key(&number, |message| message.number);
         if let Ok(place) = place {
             self.last += 1;
-            let (message, _) = &mut self.messages.items[place];
+            let message = &mut self.messages.0[place];
             change(&mut message.reports);
             message.changed = self.last;
         }
@@ -200,15 +189,14 @@ impl Journal {
     pub fn add_request(&mut self, mut request: ReceivedRequest) {
         self.last += 1;
         request.number = self.last;
-        let size = request.request.size();
-        self.requests.push(request, size);
+        self.requests.push(request);
     }
 
     pub fn clear(&mut self) {
         self.last += 1;
         self.cleared = self.last;
-        self.messages = Newest::new();
-        self.requests = Newest::new();
+        self.messages = Newest::default();
+        self.requests = Newest::default();
     }
 
     /// The number of the newest entry.
@@ -259,34 +247,28 @@ impl Journal {
     }
 }
 
-/// A queue that lets go of its oldest items when there are too many, or when they take too much.
-pub(super) struct Newest<T> {
-    items: VecDeque<(T, usize)>,
-    bytes: usize,
+/// A queue that lets go of its oldest items when there are too many.
+pub(super) struct Newest<T>(VecDeque<T>);
+
+impl<T> Default for Newest<T> {
+    fn default() -> Newest<T> {
+        Newest(VecDeque::new())
+    }
 }
 
 impl<T> Newest<T> {
     const ITEMS: usize = 20_000;
-    const BYTES: usize = 64 * 1024 * 1024;
-
-    pub fn new() -> Newest<T> {
-        Newest { items: VecDeque::new(), bytes: 0 }
-    }
 
     /// Oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.items.iter().map(|(item, _)| item)
+        self.0.iter()
     }
 
-    pub fn push(&mut self, item: T, size: usize) {
-        self.items.push_back((item, size));
-        self.bytes += size;
-        while self.items.len() > Self::ITEMS || self.bytes > Self::BYTES {
-            let Some((_, size)) = self.items.pop_front() else {
-                return;
-            };
-            self.bytes -= size;
+    pub fn push(&mut self, item: T) {
+        if self.0.len() == Self::ITEMS {
+            self.0.pop_front();
         }
+        self.0.push_back(item);
     }
 }
 
@@ -296,21 +278,11 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_are_too_many() {
-        let mut newest = Newest::new();
+        let mut newest = Newest::default();
         for item in 0..Newest::<usize>::ITEMS + 5 {
-            newest.push(item, 1);
+            newest.push(item);
         }
-        assert_eq!(newest.items.len(), Newest::<usize>::ITEMS);
-        assert_eq!(newest.items.front(), Some(&(5, 1)));
-    }
-
-    #[test]
-    fn the_oldest_go_when_they_take_too_much() {
-        let mut newest = Newest::new();
-        for item in 0..10 {
-            newest.push(item, Newest::<i32>::BYTES / 4);
-        }
-        let kept: Vec<i32> = newest.items.iter().map(|(item, _)| *item).collect();
-        assert_eq!(kept, [6, 7, 8, 9]);
+        assert_eq!(newest.0.len(), Newest::<usize>::ITEMS);
+        assert_eq!(newest.0.front(), Some(&5));
     }
 }

@@ -1,17 +1,17 @@
 //! The page with the phone, and the events that keep it up to date.
 //!
-//! What comes from a request is untrusted: it is escaped here, and set as text in `phone.js`. The
+//! What comes from a request is untrusted: maud escapes it here, and `phone.js` sets it as text. The
 //! script clones the very elements that are made here (see [`render`]), so there is one place that
 //! knows what a bubble looks like.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, header};
+use maud::{DOCTYPE, Markup, html};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -24,8 +24,6 @@ use super::report::DeliveryStatus;
 
 /// How many entries the page shows. The script gets the number in `data-max`.
 pub(super) const ENTRIES_MAX: usize = 200;
-
-const TEMPLATE: &str = include_str!("phone.html");
 
 pub(super) async fn css() -> impl IntoResponse {
     let css = include_str!("phone.css");
@@ -63,35 +61,97 @@ pub(super) async fn harden(mut response: Response) -> Response {
 /// `entries` come oldest first and are shown newest first, so that the newest is in sight without
 /// scrolling and without a script. `last` is where the events go on.
 pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Response {
-    let mut list = String::new();
-    for entry in entries.iter().rev() {
-        match entry {
-            Entry::Message(message) => list += &message_item(&message_view(message)),
-            Entry::Request(request) => list += &request_item(&request_view(request)),
-            // A message comes with its reports, and all that there are come.
-            Entry::Changed(_) | Entry::Cleared(_) => {}
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Phone of the ACS emulator" }
+                link rel="stylesheet" href="/phone.css";
+                script src="/phone.js" defer {}
+            }
+            body {
+                header {
+                    h1 { "ACS emulator" }
+                    p {
+                        strong { "Nothing leaves this machine." }
+                        " No SMS is sent: whatever is posted to "
+                        code { "http://" (address) "/sms" } " ends up on this phone."
+                    }
+                }
+                main { (phone(entries, last)) (notes()) }
+                template id="sms-template" { (message_item(&Value::Null)) }
+                template id="request-template" { (request_item(&Value::Null)) }
+            }
+        }
+    };
+    Html(page.into_string()).into_response()
+}
+
+fn phone(entries: &[Entry], last: u64) -> Markup {
+    html! {
+        section.phone aria-labelledby="messages" {
+            div.bar {
+                h2 #messages { "Messages" }
+                p #state role="status" { "Reload to see new messages" }
+            }
+            div.screen tabindex="0" role="group" aria-labelledby="messages" {
+                div aria-live="polite" aria-relevant="additions" {
+                    ol #entries reversed data-last=(last) data-max=(ENTRIES_MAX) {
+                        @for entry in entries.iter().rev() {
+                            @match entry {
+                                Entry::Message(message) => (message_item(&message_view(message))),
+                                Entry::Request(request) => (request_item(&request_view(request))),
+                                // A message comes with its reports, and all that there are come.
+                                Entry::Changed(_) | Entry::Cleared(_) => {}
+                            }
+                        }
+                    }
+                }
+                p.empty { "No messages yet. The newest will be at the top." }
+            }
         }
     }
-    let mut faults = String::new();
-    for fault in FAULTS {
-        // Writing to a String does not fail.
-        let _ = writeln!(
-            faults,
-            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>",
-            escape(fault.number),
-            escape(fault.meaning)
-        );
+}
+
+fn notes() -> Markup {
+    html! {
+        section.notes aria-labelledby="notes" {
+            h2 #notes { "For trying things out" }
+            ul {
+                li {
+                    a href="/messages" { "Messages as JSON" } "; " code { "DELETE /messages" }
+                    " clears the phone"
+                }
+                li {
+                    a href="/telemetry" { "Telemetry as JSON" } ": what is posted to "
+                    code { "/v2.1/track" }
+                }
+                li { "A request that was refused is listed among the messages, with the reason" }
+                li { "Below a message is what became of it, once there is a delivery report" }
+            }
+            details {
+                summary { "Numbers that make it misbehave" }
+                table {
+                    caption {
+                        "What happens to a message to one of these numbers. “The first time” is that of a "
+                        code { "repeatabilityRequestId" } "."
+                    }
+                    thead { tr { th scope="col" { "Number" } th scope="col" { "What happens" } } }
+                    tbody {
+                        @for fault in FAULTS {
+                            tr {
+                                th scope="row" { code { (fault.number) } }
+                                td { (fault.meaning) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
-    // The marks are comments, and escaped text has none, so no message can hold a mark.
-    let html = TEMPLATE
-        .replace("<!--message-->", &message_item(&Value::Null))
-        .replace("<!--request-->", &request_item(&Value::Null))
-        .replace("<!--faults-->", &faults)
-        .replace("<!--address-->", &address.to_string())
-        .replace("<!--last-->", &last.to_string())
-        .replace("<!--max-->", &ENTRIES_MAX.to_string())
-        .replace("<!--entries-->", &list);
-    Html(html).into_response()
 }
 
 /// The batches' entries as server-sent events: `sms`, `report`, `request` and `cleared`. Each has its
@@ -173,40 +233,39 @@ fn request_view(request: &ReceivedRequest) -> Value {
 
 /// Without values this is the template that the script fills: a `data-text` names the value that an
 /// element has as its text.
-fn message_item(json: &Value) -> String {
-    let text = |key: &str| escape(json[key].as_str().unwrap_or_default());
-    format!(
-        r#"<li class="message" data-number="{number}">
-<p class="meta"><span>From <b data-text="from">{from}</b></span> <span>to <b data-text="to">{to}</b></span></p>
-<p class="bubble" data-text="message" dir="auto">{message}</p>
-<p class="meta"><span class="state" data-text="state">{state}</span> <time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
-</li>
-"#,
-        number = json["number"],
-        state = text("state"),
-        from = text("from"),
-        to = text("to"),
-        message = text("message"),
-        time = text("time"),
-        clock = text("clock"),
-        raw = text("raw"),
-    )
+fn message_item(view: &Value) -> Markup {
+    html! {
+        li.message data-number=(view["number"]) {
+            p.meta {
+                span { "From " b data-text="from" { (text(view, "from")) } } " "
+                span { "to " b data-text="to" { (text(view, "to")) } }
+            }
+            p.bubble data-text="message" dir="auto" { (text(view, "message")) }
+            p.meta {
+                span.state data-text="state" { (text(view, "state")) } " " (time_and_link(view))
+            }
+        }
+    }
 }
 
-fn request_item(json: &Value) -> String {
-    let text = |key: &str| escape(json[key].as_str().unwrap_or_default());
-    format!(
-        r#"<li class="request">
-<p class="reasons" data-text="reasons">{reasons}</p>
-<p class="meta"><span data-text="status">{status}</span> <time data-text="clock" datetime="{time}">{clock}</time> <a href="{raw}">Raw request</a></p>
-</li>
-"#,
-        reasons = text("reasons"),
-        status = text("status"),
-        time = text("time"),
-        clock = text("clock"),
-        raw = text("raw"),
-    )
+fn request_item(view: &Value) -> Markup {
+    html! {
+        li.request {
+            p.reasons data-text="reasons" { (text(view, "reasons")) }
+            p.meta { span data-text="status" { (text(view, "status")) } " " (time_and_link(view)) }
+        }
+    }
+}
+
+fn time_and_link(view: &Value) -> Markup {
+    html! {
+        time data-text="clock" datetime=(text(view, "time")) { (text(view, "clock")) } " "
+        a href=(text(view, "raw")) { "Raw request" }
+    }
+}
+
+fn text<'a>(view: &'a Value, key: &str) -> &'a str {
+    view[key].as_str().unwrap_or_default()
 }
 
 fn rfc3339(moment: OffsetDateTime) -> String {
@@ -217,20 +276,4 @@ fn rfc3339(moment: OffsetDateTime) -> String {
 fn clock(moment: OffsetDateTime) -> String {
     let form = format_description!("[hour]:[minute]:[second] UTC");
     moment.format(form).unwrap_or_default()
-}
-
-/// For text and for attributes in double quotes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

@@ -22,17 +22,6 @@ pub enum Endpoint {
     Unknown,
 }
 
-impl Endpoint {
-    pub(super) fn is_metadata(self) -> bool {
-        matches!(
-            self,
-            Endpoint::OpenidConfiguration
-                | Endpoint::OauthMetadata
-                | Endpoint::OauthMetadataInserted
-        )
-    }
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// This status, and the standard's JSON for an error: 404 is a missing document, 500 a broken
@@ -40,8 +29,6 @@ pub enum Fault {
     Status(u16),
     /// 302 to the same below `/elsewhere` at this origin, where it is right.
     Redirect,
-    /// Right, but late.
-    Slow(Duration),
     /// No answer, and the connection stays open until the client closes it.
     Hang,
     /// The connection is closed without an answer.
@@ -52,8 +39,7 @@ pub enum Fault {
     Garbage,
     /// Right, but [`HUGE_BODY`] bytes longer.
     Huge,
-    /// Right, but for this member: `("issuer", json!("https://example.com"))`. With
-    /// [`Value::Null`] it is left out.
+    /// Right, but for this member: `("issuer", json!("https://example.com"))`.
     Member(&'static str, Value),
 }
 

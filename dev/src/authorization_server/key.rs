@@ -13,23 +13,19 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
     RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 /// The RSA keys that tokens are signed with, in turn.
 ///
 /// They are fixed since ring makes none, and other crates take seconds for one in a debug build. All
 /// servers have the same ones, so what one has signed is told from another's by `kid` and `iss` only.
-const SERVER_KEYS: [&str; 3] = [
-    include_str!("no_secrets/server-1.pem"),
-    include_str!("no_secrets/server-2.pem"),
-    include_str!("no_secrets/server-3.pem"),
-];
+const SERVER_KEYS: [&str; 2] =
+    [include_str!("no_secrets/server-1.pem"), include_str!("no_secrets/server-2.pem")];
 /// A key that no server signs with.
 const STRANGER_KEY: &str = include_str!("no_secrets/stranger.pem");
-const CLIENT_KEY: &str = include_str!("no_secrets/client.pem");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -76,18 +72,10 @@ impl SigningKey {
         }
     }
 
-    /// What a server signs with after this many rotations. The fixed RSA keys come in turn, so that
-    /// one that was just replaced can't verify what the next one signs.
-    pub(super) fn of_a_server(algorithm: Algorithm, rotations: usize) -> SigningKey {
-        match algorithm {
-            Algorithm::Rs256 => SigningKey::fixed(SERVER_KEYS[rotations % SERVER_KEYS.len()]),
-            Algorithm::Es256 | Algorithm::Es384 => SigningKey::elliptic(algorithm),
-        }
-    }
-
-    /// The RSA key with which the development client signs its assertions.
-    pub fn of_the_development_client() -> SigningKey {
-        SigningKey { kid: "development-client".into(), ..SigningKey::fixed(CLIENT_KEY) }
+    /// The RSA key that a server signs with after this many rotations. It is not the one that was just
+    /// replaced.
+    pub(super) fn of_a_server(rotations: usize) -> SigningKey {
+        SigningKey::fixed(SERVER_KEYS[rotations % SERVER_KEYS.len()])
     }
 
     fn fixed(pem: &str) -> SigningKey {
@@ -140,31 +128,15 @@ impl SigningKey {
         }
     }
 
-    /// The public half in the form that an attacker takes for the secret of HS256.
+    /// The public half of an RSA key in the form that an attacker takes for the secret of HS256.
     pub fn public_pem(&self) -> String {
-        // All that a SubjectPublicKeyInfo has before the key, by kind: one length each.
-        let (prefix, key): (&[u8], &[u8]) = match (&*self.pair, self.algorithm) {
-            (Pair::Rsa(pair), _) => (
-                b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00",
-                pair.public_key().as_ref(),
-            ),
-            (Pair::Ecdsa(pair), Algorithm::Es384) => (
-                b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00",
-                pair.public_key().as_ref(),
-            ),
-            (Pair::Ecdsa(pair), _) => (
-                b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00",
-                pair.public_key().as_ref(),
-            ),
-        };
-        let text = BASE64.encode([prefix, key].concat());
-        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
-        // Base64 is ASCII: every cut is between characters.
-        for start in (0..text.len()).step_by(64) {
-            pem.push_str(&text[start..text.len().min(start + 64)]);
-            pem.push('\n');
-        }
-        pem + "-----END PUBLIC KEY-----\n"
+        // What a SubjectPublicKeyInfo has before an RSA key of 2048 bits.
+        const PREFIX: &[u8] = b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00";
+        let Pair::Rsa(pair) = &*self.pair else { panic!("only RSA keys are given as PEM") };
+        let text = BASE64.encode([PREFIX, pair.public_key().as_ref()].concat());
+        let lines = text.as_bytes().chunks(64).map(String::from_utf8_lossy);
+        let lines: Vec<_> = lines.collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
     fn sign(&self, message: &[u8]) -> Vec<u8> {

@@ -3,14 +3,13 @@
 
 use super::*;
 
-use std::time::Instant;
+use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use rsa::BigUint;
 use rsa::signature::Verifier as _;
 use sha2::Sha256;
-use time::macros::datetime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -35,12 +34,7 @@ async fn start() -> AuthorizationServer {
 
 fn entra() -> Settings {
     let tenant = "11111111-2222-4333-8444-555555555555".to_owned();
-    Settings {
-        flavour: Flavour::Entra { tenant },
-        audience: "api-of-the-hook".into(),
-        scopes: vec!["Telephony.Send".into()],
-        ..settings()
-    }
+    Settings { flavour: Flavour::Entra { tenant }, ..settings() }
 }
 
 #[derive(Debug)]
@@ -66,12 +60,11 @@ async fn send(server: &AuthorizationServer, request: &str) -> TcpStream {
     stream
 }
 
-async fn exchange(server: &AuthorizationServer, start: &str, headers: &str, body: &str) -> Answer {
+async fn exchange(server: &AuthorizationServer, start: &str, body: &str) -> Answer {
     let mut stream = send(
         server,
         &format!(
-            "{start} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n\
-             {body}",
+            "{start} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             server.address(),
             body.len()
         ),
@@ -90,36 +83,24 @@ async fn exchange(server: &AuthorizationServer, start: &str, headers: &str, body
 }
 
 async fn get(server: &AuthorizationServer, path: &str) -> Answer {
-    exchange(server, &format!("GET {path}"), "", "").await
+    exchange(server, &format!("GET {path}"), "").await
 }
 
-const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
-const GRANT: &str = "grant_type=client_credentials&scope=telephony";
-
-fn form(pairs: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+/// Asks for a token with this form.
+async fn ask(server: &AuthorizationServer, pairs: &[(&str, &str)]) -> Answer {
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    exchange(server, &format!("POST {TOKEN}"), &form).await
 }
 
-async fn ask(server: &AuthorizationServer, headers: &str, body: &str) -> Answer {
-    let path = server.token_endpoint().strip_prefix(server.url()).unwrap().to_owned();
-    exchange(server, &format!("POST {path}"), &format!("{FORM}{headers}"), body).await
-}
-
-fn basic(id: &str, secret: &str) -> String {
-    format!("authorization: Basic {}\r\n", BASE64.encode(format!("{id}:{secret}")))
-}
-
-fn good_basic() -> String {
-    basic(DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET)
-}
-
-fn assert_refused(answer: &Answer, status: u16, error: &str, description: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    let body = answer.json();
-    assert_eq!(body["error"], error, "{answer:?}");
-    let said = body["error_description"].as_str().unwrap();
-    assert!(said.contains(description), "{said:?} has no {description:?}");
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+/// The form that gets a token, with one value changed.
+async fn ask_with(server: &AuthorizationServer, name: &str, value: &str) -> Answer {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", DEVELOPMENT_CLIENT_ID),
+        ("client_secret", DEVELOPMENT_CLIENT_SECRET),
+        ("scope", DEVELOPMENT_SCOPE),
+    ];
+    ask(server, &form.map(|(key, good)| (key, if key == name { value } else { good }))).await
 }
 
 fn decoded(part: &str) -> Vec<u8> {
@@ -207,17 +188,6 @@ async fn entras_metadata_is_in_one_place() {
 }
 
 #[tokio::test]
-async fn the_keys_say_how_long_they_may_be_kept() {
-    let server = start().await;
-    let answer = get(&server, KEYS).await;
-    assert_eq!(answer.header("cache-control"), Some("max-age=86400, must-revalidate"));
-    server.set_keys_cache_control(Some("max-age=7"));
-    assert_eq!(get(&server, KEYS).await.header("cache-control"), Some("max-age=7"));
-    server.set_keys_cache_control(None);
-    assert_eq!(get(&server, KEYS).await.header("cache-control"), None);
-}
-
-#[tokio::test]
 async fn okta_names_a_keys_algorithm_and_entra_does_not() {
     for (settings, alg) in [(settings(), json!("RS256")), (entra(), Value::Null)] {
         let server = AuthorizationServer::start(settings).await.unwrap();
@@ -247,11 +217,8 @@ async fn other_paths_and_other_methods_are_refused() {
     assert_eq!(get(&server, "/oauth2/other/v1/keys").await.status, 404);
     assert_eq!(get(&server, "/").await.status, 404);
     assert_eq!(server.requests(Endpoint::Unknown), 2);
-    for (start, status) in
-        [(format!("POST {KEYS}"), 405), (format!("GET {TOKEN}"), 405), ("GET /rotate".into(), 405)]
-    {
-        assert_eq!(exchange(&server, &start, "", "").await.status, status, "{start}");
-    }
+    assert_eq!(exchange(&server, &format!("POST {KEYS}"), "").await.status, 405);
+    assert_eq!(get(&server, TOKEN).await.status, 405);
 }
 
 #[tokio::test]
@@ -275,9 +242,6 @@ async fn only_loopback_is_listened_on_and_a_taken_port_is_said() {
     let server = start().await;
     let taken = refused(Settings::new(server.address())).await;
     assert!(taken.contains("another address"), "{taken}");
-    let tenant = Flavour::Entra { tenant: "a/b".into() };
-    let odd = refused(Settings { flavour: tenant, ..settings() }).await;
-    assert!(odd.contains("pass a GUID"), "{odd}");
     let address = server.address();
     server.shutdown().await;
     AuthorizationServer::start(Settings::new(address)).await.unwrap();
@@ -285,11 +249,8 @@ async fn only_loopback_is_listened_on_and_a_taken_port_is_said() {
 
 #[tokio::test]
 async fn oktas_token_is_what_okta_answers() {
-    let now = datetime!(2026-03-26 16:06:51 UTC);
-    let server = AuthorizationServer::start(Settings { now: Arc::new(move || now), ..settings() })
-        .await
-        .unwrap();
-    let answer = ask(&server, &good_basic(), GRANT).await;
+    let server = start().await;
+    let answer = ask_with(&server, "", "").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let mut body = answer.json();
@@ -304,12 +265,13 @@ async fn oktas_token_is_what_okta_answers() {
     let (header, mut claims) = parts(token);
     assert_eq!(header, json!({ "kid": server.current_key().kid(), "alg": "RS256" }));
     assert!(claims["jti"].take().as_str().unwrap().starts_with("AT."));
-    let issued = now.unix_timestamp();
+    let issued = claims["iat"].take().as_i64().unwrap();
+    assert!((OffsetDateTime::now_utc().unix_timestamp() - issued).abs() < 20, "{issued}");
     assert_eq!(
         claims,
         json!({
             "ver": 1, "jti": null, "iss": server.issuer(), "aud": "api://default",
-            "iat": issued, "exp": issued + 3600, "cid": "0oadevelopment",
+            "iat": null, "exp": issued + 3600, "cid": "0oadevelopment",
             "scp": ["telephony"], "sub": "0oadevelopment",
         })
     );
@@ -317,227 +279,34 @@ async fn oktas_token_is_what_okta_answers() {
 }
 
 #[tokio::test]
-async fn entras_token_is_what_entra_answers() {
+async fn entras_token_has_roles_and_verifies() {
     let server = AuthorizationServer::start(entra()).await.unwrap();
-    let all = "grant_type=client_credentials&scope=api-of-the-hook/.default";
-    let answer = ask(&server, &good_basic(), all).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let body = answer.json();
-    assert_eq!(body["ext_expires_in"], 3600);
-    assert_eq!(body.get("scope"), None);
-    let token = body["access_token"].as_str().unwrap();
-    let (header, claims) = parts(token);
-    assert_eq!(header["typ"], "JWT");
-    assert_eq!(claims["iss"], server.issuer());
-    assert_eq!(claims["aud"], "api-of-the-hook");
-    assert_eq!(claims["azp"], "0oadevelopment");
-    assert_eq!(claims["roles"], json!(["Telephony.Send"]));
-    assert_eq!(claims["oid"], claims["sub"]);
-    assert_eq!(claims["tid"], "11111111-2222-4333-8444-555555555555");
-    assert_eq!(claims["ver"], "2.0");
-    assert_eq!([claims.get("scp"), claims.get("cid")], [None, None]);
-    assert!(verifies(token, &published(&server, token).await.unwrap()));
-
-    let one = "grant_type=client_credentials&scope=Telephony.Send";
-    let answer = ask(&server, &good_basic(), one).await;
-    assert_refused(&answer, 400, "invalid_scope", "api-of-the-hook/.default");
-}
-
-#[tokio::test]
-async fn an_elliptic_key_signs_as_well() {
-    let settings = Settings { algorithm: Algorithm::Es256, ..settings() };
-    let server = AuthorizationServer::start(settings).await.unwrap();
     let token = server.token();
-    assert_eq!(parts(&token).0["alg"], "ES256");
-    let jwk = published(&server, &token).await.unwrap();
-    assert!(verifies(&token, &jwk));
-    server.rotate();
-    assert!(!verifies(&server.token(), &jwk));
+    let (header, claims) = parts(&token);
+    assert_eq!(header["typ"], "JWT");
+    assert_eq!(
+        (&claims["roles"], &claims["azp"]),
+        (&json!(["telephony"]), &"0oadevelopment".into())
+    );
+    assert_eq!((&claims["ver"], claims.get("scp")), (&"2.0".into(), None));
+    assert!(verifies(&token, &published(&server, &token).await.unwrap()));
 }
 
 #[tokio::test]
-async fn several_scopes_are_granted_in_the_order_of_asking() {
-    let scopes = vec!["telephony".into(), "voice".into()];
-    let server = AuthorizationServer::start(Settings { scopes, ..settings() }).await.unwrap();
-    let body = "grant_type=client_credentials&scope=voice+telephony";
-    let answer = ask(&server, &good_basic(), body).await.json();
-    assert_eq!(answer["scope"], "voice telephony");
-    let claims = parts(answer["access_token"].as_str().unwrap()).1;
-    assert_eq!(claims["scp"], json!(["voice", "telephony"]));
-}
-
-#[tokio::test]
-async fn what_is_no_request_for_client_credentials_is_refused_in_the_standards_words() {
+async fn who_asks_wrongly_gets_no_token() {
     let server = start().await;
-    let no_scope = "grant_type=client_credentials";
-    let other_scope = "grant_type=client_credentials&scope=telephony+other";
-    for (body, error, description) in [
-        ("grant_type=password&scope=telephony", "unsupported_grant_type", "client_credentials"),
-        ("scope=telephony", "invalid_request", "grant_type is missing"),
-        (no_scope, "invalid_scope", "must be provided"),
-        (other_scope, "invalid_scope", "\"other\""),
-        ("grant_type=a&grant_type=b", "invalid_request", "grant_type is there twice"),
+    for (name, value, status, error) in [
+        ("client_id", "nobody", 401, "invalid_client"),
+        ("client_secret", "wrong", 401, "invalid_client"),
+        ("client_secret", "", 401, "invalid_client"),
+        ("grant_type", "password", 400, "unsupported_grant_type"),
+        ("scope", "telephony other", 400, "invalid_scope"),
+        ("scope", "", 400, "invalid_scope"),
     ] {
-        let answer = ask(&server, &good_basic(), body).await;
-        assert_refused(&answer, 400, error, description);
+        let answer = ask_with(&server, name, value).await;
+        assert_eq!((answer.status, answer.json()), (status, json!({ "error": error })), "{name}");
     }
-    let start = format!("POST {TOKEN}");
-    let json = "content-type: application/json\r\n";
-    let answer = exchange(&server, &start, json, "{}").await;
-    assert_refused(&answer, 400, "invalid_request", "must be a form");
-    assert_eq!(server.requests(Endpoint::Token), 6);
-}
-
-#[tokio::test]
-async fn a_secret_is_taken_in_the_header_or_in_the_body() {
-    let secret = "a:b&c=d%+é";
-    let jwk = None;
-    let client = Client { id: "a client".into(), secret: Some(secret.into()), jwk };
-    let clients = vec![client];
-    let server = AuthorizationServer::start(Settings { clients, ..settings() }).await.unwrap();
-
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let header = basic(&encoded("a client"), &encoded(secret));
-    assert_eq!(ask(&server, &header, GRANT).await.status, 200);
-    let with_id = format!("{GRANT}&client_id=a+client");
-    assert_eq!(ask(&server, &header, &with_id).await.status, 200);
-
-    let credentials = form(&[("client_id", "a client"), ("client_secret", secret)]);
-    let answer = ask(&server, "", &format!("{GRANT}&{credentials}")).await;
-    assert_eq!(answer.status, 200);
-    let claims = parts(answer.json()["access_token"].as_str().unwrap()).1;
-    assert_eq!(claims["cid"], "a client");
-}
-
-#[tokio::test]
-async fn wrong_credentials_in_the_header_are_challenged() {
-    let server = start().await;
-    for (header, description) in [
-        (basic(DEVELOPMENT_CLIENT_ID, "wrong"), "secret supplied"),
-        (basic("nobody", DEVELOPMENT_CLIENT_SECRET), "\"nobody\" is no client"),
-        ("authorization: Bearer x\r\n".into(), "not Basic"),
-        ("authorization: Basic !\r\n".into(), "not Basic"),
-        (format!("authorization: Basic {}\r\n", BASE64.encode("id")), "not Basic"),
-    ] {
-        let answer = ask(&server, &header, GRANT).await;
-        assert_refused(&answer, 401, "invalid_client", description);
-        assert!(answer.header("www-authenticate").is_some_and(|it| it.starts_with("basic ")));
-    }
-    let answer = ask(&server, &good_basic(), &format!("{GRANT}&client_id=other")).await;
-    assert_refused(&answer, 400, "invalid_request", "another than the one in the Authorization");
-}
-
-#[tokio::test]
-async fn wrong_credentials_in_the_body_are_refused_and_so_are_none_and_two_kinds() {
-    let server = start().await;
-    let secret = DEVELOPMENT_CLIENT_SECRET;
-    for (pairs, description) in [
-        (
-            &[("client_id", DEVELOPMENT_CLIENT_ID), ("client_secret", "wrong")][..],
-            "secret supplied",
-        ),
-        (&[("client_id", "nobody"), ("client_secret", secret)], "no client"),
-        (&[("client_secret", secret)], "client_id is missing"),
-        (&[("client_id", DEVELOPMENT_CLIENT_ID)], "there are none"),
-        (&[], "there are none"),
-    ] {
-        let answer = ask(&server, "", &format!("{GRANT}&{}", form(pairs))).await;
-        assert_refused(&answer, 401, "invalid_client", description);
-    }
-    let both = form(&[("client_id", DEVELOPMENT_CLIENT_ID), ("client_secret", secret)]);
-    let answer = ask(&server, &good_basic(), &format!("{GRANT}&{both}")).await;
-    assert_refused(&answer, 400, "invalid_request", "multiple client credentials");
-}
-
-fn assertion_claims(server: &AuthorizationServer, jti: &str) -> Value {
-    let now = OffsetDateTime::now_utc().unix_timestamp();
-    json!({
-        "iss": DEVELOPMENT_CLIENT_ID, "sub": DEVELOPMENT_CLIENT_ID,
-        "aud": server.token_endpoint(), "exp": now + 300, "jti": jti,
-    })
-}
-
-async fn ask_with(server: &AuthorizationServer, assertion: &str) -> Answer {
-    let credentials = form(&[
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", assertion),
-    ]);
-    ask(server, "", &format!("{GRANT}&{credentials}")).await
-}
-
-#[tokio::test]
-async fn a_client_may_sign_an_assertion_once() {
-    let server = start().await;
-    let key = SigningKey::of_the_development_client();
-    let header = json!({ "alg": "RS256" });
-    let audiences =
-        [json!(server.token_endpoint()), json!(server.issuer()), json!(["other", server.issuer()])];
-    for (number, audience) in audiences.into_iter().enumerate() {
-        let mut claims = assertion_claims(&server, &number.to_string());
-        claims["aud"] = audience;
-        let assertion = seal(&header, &claims, Seal::Key(&key));
-        assert_eq!(ask_with(&server, &assertion).await.status, 200);
-        let answer = ask_with(&server, &assertion).await;
-        assert_refused(&answer, 401, "invalid_client", "used before");
-    }
-}
-
-#[tokio::test]
-async fn an_assertion_that_is_not_right_is_refused_for_what_is_wrong() {
-    let server = start().await;
-    let key = SigningKey::of_the_development_client();
-    let now = OffsetDateTime::now_utc().unix_timestamp();
-    let header = json!({ "alg": "RS256" });
-    for (member, value, description) in [
-        ("iss", json!("other"), "iss and sub differ"),
-        ("sub", Value::Null, "no subject"),
-        ("aud", json!("https://other.example"), "aud must be"),
-        ("aud", json!([]), "aud must be"),
-        ("exp", json!(now - 1), "expired"),
-        ("exp", json!(now + 3700), "more than an hour"),
-        ("exp", json!("soon"), "no exp"),
-        ("jti", Value::Null, "no jti"),
-    ] {
-        let mut claims = assertion_claims(&server, "j");
-        claims[member] = value;
-        let answer = ask_with(&server, &seal(&header, &claims, Seal::Key(&key))).await;
-        assert_refused(&answer, 401, "invalid_client", description);
-    }
-
-    let claims = assertion_claims(&server, "j");
-    let others = SigningKey::new(Algorithm::Rs256);
-    let secret = key.public_pem();
-    for (header, sealed_by, description) in [
-        (json!({ "alg": "RS256" }), Seal::Key(&others), "signature is invalid"),
-        (json!({ "alg": "RS256" }), Seal::Bytes(b""), "signature is invalid"),
-        (json!({ "alg": "none" }), Seal::Bytes(b""), "RS256"),
-        (json!({ "alg": "HS256" }), Seal::Hmac(secret.as_bytes()), "RS256"),
-    ] {
-        let answer = ask_with(&server, &seal(&header, &claims, sealed_by)).await;
-        assert_refused(&answer, 401, "invalid_client", description);
-    }
-    for text in ["x", "a.b.c", "e30.e30"] {
-        assert_refused(&ask_with(&server, text).await, 401, "invalid_client", "no JWT");
-    }
-    let good = seal(&header, &claims, Seal::Key(&key));
-    let answer = ask(&server, "", &format!("{GRANT}&client_assertion={good}")).await;
-    assert_refused(&answer, 400, "invalid_request", "client_assertion_type must be");
-    // None of all this has used its jti up.
-    assert_eq!(ask_with(&server, &good).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_client_authenticates_only_in_the_ways_that_it_has() {
-    let only_secret = Client { jwk: None, ..Client::development() };
-    let only_key = Client { secret: None, id: "keyed".into(), ..Client::development() };
-    let clients = vec![only_secret, only_key];
-    let server = AuthorizationServer::start(Settings { clients, ..settings() }).await.unwrap();
-    let key = SigningKey::of_the_development_client();
-    let claims = assertion_claims(&server, "j");
-    let assertion = seal(&json!({ "alg": "RS256" }), &claims, Seal::Key(&key));
-    assert_refused(&ask_with(&server, &assertion).await, 401, "invalid_client", "has no key");
-    let answer = ask(&server, &basic("keyed", ""), GRANT).await;
-    assert_refused(&answer, 401, "invalid_client", "has no secret");
+    assert_eq!(ask(&server, &[]).await.status, 401);
 }
 
 #[tokio::test]
@@ -545,10 +314,8 @@ async fn a_replaced_key_stays_published_until_the_next_one_is_replaced() {
     let server = start().await;
     let old = server.token();
     let first = server.current_key();
-
-    let answer = exchange(&server, "POST /rotate", "", "").await;
+    server.rotate();
     let new = server.token();
-    assert_eq!(answer.json()["kid"], parts(&new).0["kid"]);
     assert_eq!(parts(&old).0["kid"], first.kid());
     for token in [&old, &new] {
         assert!(verifies(token, &published(&server, token).await.unwrap()));
@@ -559,8 +326,6 @@ async fn a_replaced_key_stays_published_until_the_next_one_is_replaced() {
     server.rotate();
     assert_eq!(published(&server, &old).await, None);
     assert!(published(&server, &new).await.is_some());
-    // The administrator's path is not the issuer's.
-    assert_eq!(server.requests(Endpoint::Unknown), 0);
 }
 
 #[tokio::test]
@@ -585,17 +350,18 @@ async fn any_header_and_any_claims_are_sealed_in_any_way() {
 
 #[tokio::test]
 async fn a_strangers_key_verifies_nothing_of_a_servers() {
-    for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
-        let settings = Settings { algorithm, ..settings() };
-        let server = AuthorizationServer::start(settings).await.unwrap();
-        let stranger = SigningKey::new(algorithm);
-        for _ in 0..4 {
-            assert!(!verifies(&server.token(), &stranger.public_jwk()));
-            let forged = seal(&server.header(), &server.claims(), Seal::Key(&stranger));
-            assert!(!verifies(&forged, &published(&server, &forged).await.unwrap()));
-            server.rotate();
-        }
+    let server = start().await;
+    let stranger = SigningKey::new(Algorithm::Rs256);
+    for _ in 0..3 {
+        assert!(!verifies(&server.token(), &stranger.public_jwk()));
+        let forged = seal(&server.header(), &server.claims(), Seal::Key(&stranger));
+        assert!(!verifies(&forged, &published(&server, &forged).await.unwrap()));
+        server.rotate();
     }
+    let elliptic = SigningKey::new(Algorithm::Es256);
+    let token = seal(&json!({ "alg": "ES256" }), &server.claims(), Seal::Key(&elliptic));
+    assert!(verifies(&token, &elliptic.public_jwk()));
+    assert!(!verifies(&token, &SigningKey::new(Algorithm::Es256).public_jwk()));
 }
 
 #[test]
@@ -615,11 +381,6 @@ fn a_public_key_in_pem_is_the_key_of_the_jwk() {
     let read = rsa::RsaPublicKey::from_public_key_pem(&key.public_pem()).unwrap();
     let n = rsa::traits::PublicKeyParts::n(&read).to_bytes_be();
     assert_eq!(key.public_jwk()["n"], BASE64URL.encode(n));
-    let key = SigningKey::new(Algorithm::Es256);
-    let read = p256::PublicKey::from_public_key_pem(&key.public_pem()).unwrap();
-    let verifying = p256::ecdsa::VerifyingKey::from(read);
-    let x = verifying.to_encoded_point(false).x().unwrap().to_vec();
-    assert_eq!(key.public_jwk()["x"], BASE64URL.encode(x));
 }
 
 #[tokio::test]
@@ -635,12 +396,12 @@ async fn an_endpoint_can_be_missing_or_broken_while_the_others_are_right() {
     server.set_fault(Endpoint::OpenidConfiguration, None);
     assert_eq!(get(&server, OPENID).await.status, 200);
     server.set_fault(Endpoint::Token, Some(Fault::Status(500)));
-    assert_eq!(ask(&server, &good_basic(), GRANT).await.status, 500);
+    assert_eq!(ask_with(&server, "", "").await.status, 500);
     assert_eq!(server.requests(Endpoint::OpenidConfiguration), 4);
 }
 
 #[tokio::test]
-async fn metadata_can_name_another_issuer_or_another_origin_or_lack_a_member() {
+async fn metadata_can_name_another_issuer_or_another_origin() {
     let server = start().await;
     let other = json!("https://other.example/oauth2/default");
     let keys = json!(format!("http://localhost:{}{KEYS}", server.address().port()));
@@ -650,8 +411,6 @@ async fn metadata_can_name_another_issuer_or_another_origin_or_lack_a_member() {
         expected[name] = value;
         assert_eq!(get(&server, OAUTH).await.json(), expected);
     }
-    server.set_fault(Endpoint::OauthMetadata, Some(Fault::Member("jwks_uri", Value::Null)));
-    assert_eq!(get(&server, OAUTH).await.json().get("jwks_uri"), None);
 }
 
 #[tokio::test]
@@ -668,15 +427,6 @@ async fn a_redirect_leads_to_the_right_answer_and_who_follows_is_counted() {
         assert_eq!(server.requests(Endpoint::Elsewhere), before + 1);
         assert_eq!(server.requests(endpoint), 2);
     }
-}
-
-#[tokio::test]
-async fn an_answer_can_be_late() {
-    let server = start().await;
-    server.set_fault(Endpoint::Keys, Some(Fault::Slow(MOMENT)));
-    let before = Instant::now();
-    assert_eq!(get(&server, KEYS).await.status, 200);
-    assert!(before.elapsed() >= MOMENT);
 }
 
 #[tokio::test]

@@ -142,8 +142,8 @@ fn engine(metered: bool) -> Result<Engine> {
     config.epoch_interruption(true);
     // A release module is stripped: its functions have no names that a list of them could tell.
     config.wasm_backtrace_max_frames(None);
-    // A component is several core instances: the module and the shims between it and the host, for other
-    // modules than the hook's the preview 1 adapter too. Only the module brings a memory.
+    // A component is several core instances: the module, the preview 1 adapter, and the shims between them and
+    // the host. Only the module brings a memory.
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
         .total_core_instances(8 * MAX_INSTANCES)

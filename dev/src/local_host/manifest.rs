@@ -1,7 +1,4 @@
-//! What the local host reads of `spin.toml`, manifest version 2.
-//!
-//! A key that would change what the guest sees and that this host doesn't know is an error, not
-//! something to pass over: the application would behave differently under Spin.
+//! What the local host reads of `spin.toml`, manifest version 2: what it does not know, it passes over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,8 +13,6 @@ pub struct Manifest {
     pub path: PathBuf,
     /// The application's name.
     pub name: String,
-    /// The application's version, as written; empty without one.
-    pub version: String,
     /// The variables that the application declares.
     pub variables: BTreeMap<String, Variable>,
     /// The routes, in the manifest's order, all of them the component's.
@@ -28,30 +23,29 @@ pub struct Manifest {
 
 /// A declared variable.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Variable {
     /// The value where none is given; `None` for a required variable.
     pub default: Option<String>,
     #[serde(default)]
     required: bool,
-    #[serde(default, rename = "secret")]
-    _secret: bool,
-    #[serde(rename = "description")]
-    _description: Option<String>,
 }
 
 /// The component.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Component {
     /// Its id: the key under `[component]`.
+    #[serde(skip)]
     pub id: String,
     /// The module or component file, relative to the manifest's folder or absolute.
     pub source: PathBuf,
     /// Names that the guest reads, each with its template.
+    #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// Templates of the hosts it may call.
+    #[serde(default)]
     pub allowed_outbound_hosts: Vec<String>,
     /// The labels of the key-value stores it may open.
+    #[serde(default)]
     pub key_value_stores: BTreeSet<String>,
     /// How to build it, where the manifest says so.
     pub build: Option<Build>,
@@ -59,14 +53,11 @@ pub struct Component {
 
 /// `[component.ID.build]`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Build {
     /// The command line.
     pub command: String,
     /// The folder to run it in, relative to the manifest's.
     pub workdir: Option<PathBuf>,
-    #[serde(default, rename = "watch")]
-    _watch: Vec<String>,
 }
 
 impl Manifest {
@@ -106,64 +97,29 @@ impl Manifest {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct File {
     spin_manifest_version: u32,
     application: Application,
     #[serde(default)]
     variables: BTreeMap<String, Variable>,
     trigger: Trigger,
-    component: BTreeMap<String, RawComponent>,
+    component: BTreeMap<String, Component>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Application {
     name: String,
-    #[serde(default)]
-    version: String,
-    #[serde(rename = "description")]
-    _description: Option<String>,
-    #[serde(default, rename = "authors")]
-    _authors: Vec<String>,
-    #[serde(default, rename = "targets")]
-    _targets: Vec<toml::Value>,
-    #[serde(rename = "tool")]
-    _tool: Option<toml::Table>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Trigger {
     http: Vec<HttpTrigger>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct HttpTrigger {
     route: String,
     component: String,
-    #[serde(rename = "id")]
-    _id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawComponent {
-    source: PathBuf,
-    #[serde(rename = "description")]
-    _description: Option<String>,
-    #[serde(default)]
-    variables: BTreeMap<String, String>,
-    #[serde(default)]
-    allowed_outbound_hosts: Vec<String>,
-    #[serde(default)]
-    key_value_stores: BTreeSet<String>,
-    build: Option<Build>,
-    #[serde(default, rename = "targets")]
-    _targets: Vec<toml::Value>,
-    #[serde(rename = "tool")]
-    _tool: Option<toml::Table>,
 }
 
 impl File {
@@ -183,25 +139,17 @@ impl File {
             );
         }
         let ids: Vec<_> = self.component.keys().cloned().collect();
-        let Ok([(id, raw)]) = <[_; 1]>::try_from(Vec::from_iter(self.component)) else {
+        let Ok([(id, component)]) = <[_; 1]>::try_from(Vec::from_iter(self.component)) else {
             bail!(
                 "component: this host serves one component and there are {} ({}): run this one under `spin up`",
                 ids.len(),
                 ids.join(", "),
             );
         };
-        for name in raw.variables.keys() {
+        for name in component.variables.keys() {
             if let Err(reason) = check_name(name) {
                 bail!("component.{id}.variables.{name}: rename it: {reason}");
             }
-        }
-        for label in &raw.key_value_stores {
-            // A label becomes a file's name.
-            ensure!(
-                !label.is_empty()
-                    && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'),
-                "component.{id}.key_value_stores: `{label}` has a character that is no letter, digit, - or _: rename the store",
-            );
         }
         ensure!(
             !self.trigger.http.is_empty(),
@@ -218,17 +166,9 @@ impl File {
         Ok(Manifest {
             path,
             name: self.application.name,
-            version: self.application.version,
             variables: self.variables,
             routes: self.trigger.http.into_iter().map(|trigger| trigger.route).collect(),
-            component: Component {
-                id,
-                source: raw.source,
-                variables: raw.variables,
-                allowed_outbound_hosts: raw.allowed_outbound_hosts,
-                key_value_stores: raw.key_value_stores,
-                build: raw.build,
-            },
+            component: Component { id, ..component },
         })
     }
 }
@@ -279,7 +219,7 @@ watch = ["src/**/*.rs"]
     #[test]
     fn a_manifest_is_read() {
         let manifest = Manifest::parse("app/spin.toml".into(), GOOD).unwrap();
-        assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("app", "1.2.3"));
+        assert_eq!(manifest.name, "app");
         assert_eq!(manifest.routes, ["/a", "/b/..."]);
         assert_eq!(manifest.variables["user"].default.as_deref(), Some("okta"));
         assert_eq!(manifest.variables["key"].default, None);
@@ -311,19 +251,13 @@ watch = ["src/**/*.rs"]
                 "one component and there are 2 (c, d)",
             ),
             ("component = \"c\"", "component = \"d\"", "names the component `d`"),
-            ("component = \"c\"", "static_response = { body = \"x\" }", "static_response"),
+            ("component = \"c\"", "static_response = { body = \"x\" }", "component"),
             ("route = \"/a\"", "route = { private = true }", "expected a string"),
-            (
-                "[component.c.variables]",
-                "environment = { A = \"b\" }\n[component.c.variables]",
-                "environment",
-            ),
             (
                 "source = \"target/c.wasm\"",
                 "source = { url = \"https://a\", digest = \"b\" }",
                 "source",
             ),
-            ("[\"default\"]", "[\"../x\"]", "`../x` has a character"),
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from} is in the text");

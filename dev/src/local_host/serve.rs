@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Full};
@@ -17,10 +17,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
-use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::p2::bindings::http::types;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
@@ -28,8 +26,8 @@ use super::guest::{Application, Compiled, Guest, MAX_INSTANCES};
 use super::order::{Direction, observe};
 use super::routes::{Match, Routes};
 
-/// Paths that the host answers itself.
-const WELL_KNOWN: &str = "/.well-known/spin/";
+/// The path that the host answers itself.
+const HEALTH: &str = "/.well-known/spin/health";
 
 /// Where a host is in its life. Each task holds a receiver, so that the sender sees the last one
 /// go; and the sender's own end counts as the host's.
@@ -45,9 +43,6 @@ pub(super) struct Server {
     pub application: Arc<Application>,
     pub compiled: Compiled,
     pub routes: Routes,
-    pub tls: Option<TlsAcceptor>,
-    /// The answer to `/.well-known/spin/info`, JSON.
-    pub info: Bytes,
 }
 
 impl Server {
@@ -78,33 +73,11 @@ impl Server {
     ) {
         // Without it a small answer waits for the client's delayed acknowledgement.
         _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else {
-            return self.http(stream, Scheme::HTTP, client, phase).await;
-        };
-        let accepted = tokio::select! {
-            accepted = tls.accept(stream) => accepted,
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
-        };
-        // A failed handshake is the client's: it has been told.
-        if let Ok(stream) = accepted {
-            self.http(stream, Scheme::HTTPS, client, phase).await;
-        }
-    }
-
-    async fn http<S>(
-        self: Arc<Self>,
-        stream: S,
-        scheme: Scheme,
-        client: SocketAddr,
-        mut phase: watch::Receiver<Phase>,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
         let guests = phase.clone();
         let asked = AtomicBool::new(false);
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
-            self.clone().answer(request, &scheme, client, guests.clone())
+            self.clone().answer(request, client, guests.clone())
         });
         let mut connection = pin!(
             http1::Builder::new()
@@ -131,29 +104,19 @@ impl Server {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        scheme: &Scheme,
         client: SocketAddr,
         phase: watch::Receiver<Phase>,
     ) -> Result<Response<WasiBody>, Infallible> {
         let path = request.uri().path().to_string();
-        if let Some(page) = path.strip_prefix(WELL_KNOWN) {
-            return Ok(match page {
-                "health" => Response::new(full(Bytes::from_static(b"OK"))),
-                "info" => {
-                    let mut response = Response::new(full(self.info.clone()));
-                    response
-                        .headers_mut()
-                        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    response
-                }
-                _ => empty(StatusCode::NOT_FOUND),
-            });
+        if path == HEALTH {
+            let body = Full::new(Bytes::from_static(b"OK")).map_err(|never| match never {});
+            return Ok(Response::new(body.boxed_unsync()));
         }
         let Some(found) = self.routes.find(&path) else {
             return Ok(empty(StatusCode::NOT_FOUND));
         };
-        let answered = match prepare(request, scheme, client, &found) {
-            Ok(request) => self.run(request, scheme, phase).await,
+        let answered = match prepare(request, client, &found) {
+            Ok(request) => self.run(request, phase).await,
             Err(error) => Err(error),
         };
         Ok(answered.unwrap_or_else(|error| {
@@ -166,16 +129,13 @@ impl Server {
     async fn run(
         self: &Arc<Self>,
         request: Request<Incoming>,
-        scheme: &Scheme,
         mut phase: watch::Receiver<Phase>,
     ) -> Result<Response<WasiBody>> {
         let place = self.compiled.places.clone().try_acquire_owned().map_err(|_| {
             anyhow!("{MAX_INSTANCES} instances are running, which is the limit; those waiting for something after their answer count too")
         })?;
         let mut store = Guest::store(self.compiled.proxy.engine(), self.application.clone())?;
-        let scheme =
-            if *scheme == Scheme::HTTPS { types::Scheme::Https } else { types::Scheme::Http };
-        let request = store.data_mut().http().new_incoming_request(scheme, request)?;
+        let request = store.data_mut().http().new_incoming_request(types::Scheme::Http, request)?;
         let (sender, receiver) = oneshot::channel();
         let hand_over = self.application.hand_over.clone();
         let meter = store.data().meter.clone();
@@ -243,7 +203,6 @@ async fn ended(phase: &mut watch::Receiver<Phase>) {
 /// client sent under their names.
 fn prepare(
     mut request: Request<Incoming>,
-    scheme: &Scheme,
     client: SocketAddr,
     found: &Match<'_>,
 ) -> Result<Request<Incoming>> {
@@ -255,7 +214,7 @@ fn prepare(
     for name in forged {
         headers.remove(name);
     }
-    let uri = absolute(&request, scheme)?;
+    let uri = absolute(&request)?;
     let mut set = |name: &str, value: &str| -> Result<()> {
         let name = HeaderName::try_from(name)?;
         request.headers_mut().insert(name, HeaderValue::from_bytes(value.as_bytes())?);
@@ -276,7 +235,7 @@ fn prepare(
 }
 
 /// The request's URI with scheme and authority, the latter from the Host header.
-fn absolute(request: &Request<Incoming>, scheme: &Scheme) -> Result<Uri> {
+fn absolute(request: &Request<Incoming>) -> Result<Uri> {
     let host = request.headers().get(HOST);
     let host = host
         .map(|host| Authority::try_from(host.as_bytes()))
@@ -290,7 +249,7 @@ fn absolute(request: &Request<Incoming>, scheme: &Scheme) -> Result<Uri> {
         );
     }
     parts.authority = Some(host.or(parts.authority).context("the request has no Host header")?);
-    parts.scheme = Some(scheme.clone());
+    parts.scheme = Some(Scheme::HTTP);
     Ok(Uri::from_parts(parts)?)
 }
 
@@ -298,10 +257,6 @@ fn empty(status: StatusCode) -> Response<WasiBody> {
     let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     response
-}
-
-fn full(bytes: Bytes) -> WasiBody {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 #[cfg(test)]

@@ -13,8 +13,6 @@ use super::manifest::Manifest;
 /// The prefix of an environment variable that gives an application variable, as under Spin:
 /// `SPIN_VARIABLE_OKTA_USER` gives `okta_user`.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
-/// From here on, up to 1, two names are one with a slip.
-const NEAR: f64 = 0.8;
 
 /// The values among `environment` (pairs of a name and a value) that belong to a variable the
 /// manifest declares. Other names are passed over, as Spin does.
@@ -36,36 +34,6 @@ pub fn from_environment(
         }
     }
     values
-}
-
-/// A name that begins as a variable's does and gives none: Spin passes it over without a word.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Misspelt {
-    pub name: String,
-    /// The name that was meant, where one is near.
-    pub meant: Option<String>,
-}
-
-/// Those among `names`, which are as for [`from_environment`].
-pub fn misspelt<'a>(
-    manifest: &Manifest,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Vec<Misspelt> {
-    let known: Vec<_> = manifest.variables.keys().map(|name| name.to_ascii_uppercase()).collect();
-    let unknown = names.into_iter().filter_map(|name| {
-        let said = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-        if known.iter().any(|known| known == said) {
-            return None;
-        }
-        let said = said.to_ascii_uppercase();
-        let nearness = |known: &str| strsim::normalized_damerau_levenshtein(known, &said);
-        let nearest = known.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b)));
-        let meant = nearest
-            .filter(|known| nearness(known) >= NEAR)
-            .map(|known| format!("{ENVIRONMENT_PREFIX}{known}"));
-        Some(Misspelt { name: name.to_owned(), meant })
-    });
-    unknown.collect()
 }
 
 /// The pairs in a `.env` file, none where there is no such file. The process environment stays as
@@ -182,29 +150,6 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_found_with_the_one_that_was_meant() {
-        let manifest = manifest("okta_user = { default = \"\" }\nsending = { default = \"\" }");
-        let found = misspelt(
-            &manifest,
-            [
-                "SPIN_VARIABLE_OKTA_USER",
-                "SPIN_VARIABLE_OKTA_USRE",
-                "SPIN_VARIABLE_sending",
-                "SPIN_VARIABLE_OTHER",
-                "OKTA_USRE",
-            ],
-        );
-        let expected = [
-            ("SPIN_VARIABLE_OKTA_USRE", Some("SPIN_VARIABLE_OKTA_USER")),
-            ("SPIN_VARIABLE_sending", Some("SPIN_VARIABLE_SENDING")),
-            ("SPIN_VARIABLE_OTHER", None),
-        ];
-        let expected = expected
-            .map(|(name, meant)| Misspelt { name: name.into(), meant: meant.map(Into::into) });
-        assert_eq!(found, expected);
-    }
-
-    #[test]
     fn dot_env_understands_comments_quotes_and_export() {
         let path = std::env::temp_dir().join(format!("dot-env-{}", std::process::id()));
         std::fs::write(
@@ -222,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_goes_over_the_default() {
+    fn what_was_said_replaces_the_default() {
         let manifest = manifest("a = { default = \"1\" }\nb = { default = \"2\" }");
         let said = BTreeMap::from([("b".to_string(), "3".to_string())]);
         let values = Values::new(&manifest, &said).unwrap();

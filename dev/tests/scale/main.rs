@@ -55,7 +55,7 @@ impl Scenario {
         (Self::RedisSilent, "redis takes connections and is silent"),
         (Self::RollingRestart, "rolling restart with a new secret"),
         (Self::TelemetryHangs, "telemetry sink hangs"),
-        (Self::AcsHangs, "first ACS hangs, second road"),
+        (Self::AcsHangs, "first ACS hangs, second provider"),
     ];
 
     /// One is there to show what is lost.
@@ -104,16 +104,22 @@ impl World {
             ("okta_basic_secret", OLD.to_owned()),
             ("acs_connection_string", acs.connection_string()),
             ("acs_from_shortcode", "12345".into()),
-            ("extra_outbound_host", "http://127.0.0.1:*".into()),
-            ("applicationinsights_connection_string", acs.application_insights_connection_string()),
-            ("applicationinsights_host", format!("http://{}", acs.address())),
-            ("report_secret", REPORT_SECRET.into()),
-            ("rate_limit_per_number", String::new()),
+            ("outbound_host1", "http://127.0.0.1:*".into()),
         ];
+        let mut settings = "[limits]\nper_number = ''\n".to_owned();
+        let mut secrets = format!(
+            "[reports]\nsecret = '{REPORT_SECRET}'\n[application_insights]\nconnection_string = '{}'\n",
+            acs.application_insights_connection_string()
+        );
         if scenario == Scenario::AcsHangs {
-            variables.push(("acs_secondary_connection_string", second.connection_string()));
-            variables.push(("acs_secondary_senders", "*=CONTOSO".into()));
+            settings += "[[providers]]\nkind = 'acs'\nname = 'acs'\n\
+                         [[providers]]\nkind = 'acs'\nname = 'second'\nsenders.default = 'CONTOSO'\n";
+            secrets += &format!(
+                "[providers.second]\nconnection_string = '{}'\n",
+                second.connection_string()
+            );
         }
+        variables.extend([("settings", settings), ("secrets", secrets)]);
         let hosts = [Host::new("a", &variables), Host::new("b", &variables)];
         let mut world = Self {
             nginx: Nginx::start(&folder, &hosts, scenario != Scenario::HostKilledPlain),
@@ -169,7 +175,7 @@ impl World {
                     host.process.signal("TERM").await;
                     host.process.ended().await;
                     host.set("okta_basic_secret", NEW);
-                    host.set("okta_basic_secret_previous", OLD);
+                    host.append("secrets", &format!("[okta]\nbasic_secret_previous = '{OLD}'\n"));
                     host.start(&self.folder);
                     host.is_up().await;
                 }

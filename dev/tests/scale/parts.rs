@@ -127,6 +127,12 @@ impl Host {
         self.variables.push((name, value.into()));
     }
 
+    /// Appends to a variable's value.
+    pub fn append(&mut self, name: &str, text: &str) {
+        let variable = self.variables.iter_mut().find(|(other, _)| *other == name);
+        variable.expect("the variable has a value").1.push_str(text);
+    }
+
     /// The file of its log.
     pub fn log(&self) -> String {
         format!("host-{}.log", self.name)
@@ -142,7 +148,7 @@ impl Host {
             }
         }
         command.args(["--from", MANIFEST, "--listen", &self.address.to_string()]);
-        command.args(["--state-dir", self.name, "--runtime-config-file", "runtime-config.toml"]);
+        command.args(["--runtime-config-file", "runtime-config.toml"]);
         for (name, value) in &self.variables {
             command.args(["--variable", &format!("{name}={value}")]);
         }

@@ -16,7 +16,6 @@ mod bindings {
             "wasi:clocks/wall-clock@0.2.0": ::wasi::clocks::wall_clock,
             "wasi:random/random@0.2.0": ::wasi::random::random,
             "wasi:cli/stdout@0.2.0": ::wasi::cli::stdout,
-            "wasi:cli/stderr@0.2.0": ::wasi::cli::stderr,
             "fermyon:spin/variables@2.0.0": ::spin_sdk::variables,
             "fermyon:spin/key-value@2.0.0": ::spin_sdk::key_value,
             "wasi:http/types@0.2.0": generate,
