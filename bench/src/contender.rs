@@ -1,187 +1,177 @@
-//! Who is measured, and how each is started.
+//! What is measured, and how each contender is built and started.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
-use tokio::process::{Child, Command};
+use tokio::net::TcpStream;
 
 use crate::load::SECRET;
-use crate::native;
+use crate::process;
 
-/// The access key that all of them sign with.
+/// The access key with which messages to the stand-in for ACS are signed.
 const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtc3RhbmQtaW4=";
 
-/// What serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// The hook, as it is shipped.
+/// The time in which a contender must listen. Spin and the local host may have to compile a component first.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The time that a contender has to end once it is told to.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Somebody to be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Contender {
+    /// The hook as it is shipped. Spin is given all application variables by `--variable`.
     Hook,
-    /// The hook without its rate limits.
-    HookWithoutLimits,
-    /// The floor: a component that answers a constant.
-    Constant,
-    /// The floor: a component that makes one outbound request and answers a constant.
+    /// The same with all application variables in Spin's environment, as SpinKube has them.
+    #[value(skip)]
+    HookEnvironment,
+    /// The relay floor: one outbound call and no variables.
     Relay,
-    /// The same with the memory that rustc gives every component, most of it stack.
-    RelayDefaultMemory,
-    /// The floor of the hook itself: a component that makes the calls of a hook without rate limits, and
-    /// computes nothing.
-    HookCalls,
-    /// A native server that does what is essential of the hook.
-    Native,
-    /// The same as a Python function.
+    /// What is essential of the hook as a Python function, under gunicorn.
     Python,
 }
 
-/// What runs the components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
-    /// The local host of dev/.
-    Local,
-    /// `spin up`.
-    Spin,
-}
-
-/// Somebody to be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Contender {
-    pub what: What,
-    pub host: Host,
-}
-
 impl Contender {
-    /// Those that this machine can run, with what to say of the others.
-    pub fn all(python: bool) -> Vec<Self> {
-        let components = [
-            What::Hook,
-            What::HookWithoutLimits,
-            What::Constant,
-            What::Relay,
-            What::RelayDefaultMemory,
-            What::HookCalls,
-        ];
-        let on = |host| move |what| Self { what, host };
-        let mut all: Vec<_> = components.map(on(Host::Local)).into();
-        if is_there("spin") {
-            all.extend(components.map(on(Host::Spin)));
-        } else {
-            eprintln!("There is no `spin` command here: only the local host is measured.");
-        }
-        all.push(Self { what: What::Native, host: Host::Local });
-        if python {
-            all.push(Self { what: What::Python, host: Host::Local });
-        }
-        all
-    }
-
+    /// Its name in tables and on the command line.
     pub fn name(self) -> &'static str {
-        match (self.host, self.what) {
-            (Host::Local, What::Hook) => "hook",
-            (Host::Local, What::HookWithoutLimits) => "hook-without-limits",
-            (Host::Local, What::Constant) => "floor-constant",
-            (Host::Local, What::Relay) => "floor-relay",
-            (Host::Local, What::RelayDefaultMemory) => "floor-relay-default-memory",
-            (Host::Local, What::HookCalls) => "floor-hook",
-            (Host::Spin, What::Hook) => "spin-hook",
-            (Host::Spin, What::HookWithoutLimits) => "spin-hook-without-limits",
-            (Host::Spin, What::Constant) => "spin-floor-constant",
-            (Host::Spin, What::Relay) => "spin-floor-relay",
-            (Host::Spin, What::RelayDefaultMemory) => "spin-floor-relay-default-memory",
-            (Host::Spin, What::HookCalls) => "spin-floor-hook",
-            (_, What::Native) => "native",
-            (_, What::Python) => "python",
+        match self {
+            Self::Hook => "hook",
+            Self::HookEnvironment => "hook-environment",
+            Self::Relay => "relay",
+            Self::Python => "python",
         }
     }
 
-    /// How many hooks it can have under way at once, of 100.
-    pub fn at_once(self) -> usize {
-        match self.what {
-            What::Constant => 0,
-            What::Python => PYTHON_WORKERS * PYTHON_THREADS,
-            _ => 100,
+    /// Whether it is the hook, however it gets its variables.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Self::Hook | Self::HookEnvironment)
+    }
+
+    /// The manifest of a component.
+    pub fn manifest(self) -> PathBuf {
+        match self {
+            Self::Relay => checkout().join("bench/floor/spin.toml"),
+            _ => checkout().join("spin.toml"),
         }
     }
 
-    /// Starts it, on these processors.
-    pub fn start(
-        self,
-        paths: &Paths,
-        acs: SocketAddr,
-        processors: Option<&str>,
-    ) -> Result<Running> {
-        // Freed again at once: gunicorn and Spin are told where to listen, and don't tell.
+    /// The path to which hooks are posted. The relay sends its message to where the path says.
+    pub fn path(self, acs: SocketAddr) -> String {
+        match self {
+            Self::Relay => format!("/{acs}"),
+            _ => "/api/okta-telephony".into(),
+        }
+    }
+
+    /// The file with all that it prints.
+    pub fn log(self) -> PathBuf {
+        target().join(format!("{}.log", self.name()))
+    }
+
+    /// Builds what it needs to start, and returns the version of what runs it.
+    ///
+    /// # Errors
+    ///
+    /// A build that fails; for Python, also packages that can't be installed.
+    pub fn prepare(self, spin: Option<&str>) -> Result<String> {
+        std::fs::create_dir_all(target())?;
+        if self == Self::Python {
+            return install_python();
+        }
+        component::build(&Manifest::read(&self.manifest())?)?;
+        Ok(spin.unwrap_or("the local host").into())
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// A command that can't be run, ends early, or does not listen within a minute.
+    pub async fn start(self, acs: SocketAddr, on_spin: bool) -> Result<Running> {
+        // Freed at once. gunicorn and Spin are told where to listen, since they don't tell it in the same way.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut words: Vec<String> = match (self.host, self.what) {
-            (_, What::Python) => vec![
-                path(&paths.venv().join("bin/gunicorn")),
-                "--chdir".into(),
-                path(&paths.root.join("bench/python")),
-                "--bind".into(),
-                address.to_string(),
-                format!("--workers={PYTHON_WORKERS}"),
-                format!("--threads={PYTHON_THREADS}"),
-                "--keep-alive=60".into(),
-                "--log-level=warning".into(),
-                "function:app".into(),
-            ],
-            (Host::Spin, what) => {
-                let mut words = vec![
-                    "spin".to_owned(),
-                    "up".into(),
-                    "--quiet".into(),
-                    "--from".into(),
-                    path(&paths.manifest(what)),
-                    "--listen".into(),
-                    address.to_string(),
-                    "--state-dir".into(),
-                    path(&paths.target().join("spin")),
-                ];
-                if matches!(what, What::Hook | What::HookWithoutLimits | What::HookCalls) {
-                    words.push("--runtime-config-file".into());
-                    words.push(path(&paths.root.join("sample/runtime-config.toml")));
-                }
-                for (name, value) in variables(what, acs) {
-                    words.extend(["--variable".into(), format!("{name}={value}")]);
-                }
-                words
-            }
-            (Host::Local, _) => vec![
-                path(&std::env::current_exe()?),
-                "serve".into(),
-                self.name().into(),
-                address.to_string(),
-                acs.to_string(),
-            ],
+        let mut command = match self {
+            Self::Python => gunicorn(address, acs),
+            _ if on_spin => self.spin_up(address, acs)?,
+            _ => self.serve_locally(address, acs)?,
         };
-        if let Some(processors) = processors {
-            words.splice(0..0, ["taskset".into(), "--cpu-list".into(), processors.to_owned()]);
+        // A file, since that is where a cluster's logs go: a terminal would be slower, /dev/null faster.
+        let log = File::create(self.log())?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("{command:?} can't be run"))?;
+        let mut running = Running { child, address };
+        let end = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).await.is_err() {
+            if let Some(status) = running.child.try_wait()? {
+                bail!("it ended with {status} before it listened");
+            }
+            ensure!(Instant::now() < end, "it does not listen on {address} after {START_LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // A file, as what collects logs reads them: a terminal would be slower, /dev/null faster.
-        let log = std::fs::File::create(paths.target().join(format!("{}.log", self.name())))?;
-        let child = Command::new(&words[0])
-            .args(&words[1..])
-            .current_dir(&paths.root)
-            .env("ACS_ENDPOINT", format!("http://{acs}"))
-            .env("ACS_ACCESS_KEY", ACCESS_KEY)
-            .env("OKTA_BASIC_SECRET", SECRET)
-            // Who has it set for tests would have Spin trace the stack of each of its own errors.
-            .env_remove("RUST_BACKTRACE")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("`{}` can't be run", words[0]))?;
-        Ok(Running { child, address })
+        Ok(running)
+    }
+
+    fn spin_up(self, address: SocketAddr, acs: SocketAddr) -> Result<Command> {
+        let mut command = Command::new("spin");
+        command.arg("up").arg("--from").arg(self.manifest());
+        command.arg("--runtime-config-file").arg(checkout().join("sample/runtime-config.toml"));
+        command.args(["--listen", &address.to_string()]);
+        // Spin can't do without its own file for the guest's output. With --quiet it is the only place.
+        command.args(["--quiet", "--truncate-logs"]).arg("--state-dir").arg(target().join("spin"));
+        for (name, value) in self.variables(acs)? {
+            match self {
+                Self::HookEnvironment => {
+                    command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)
+                }
+                _ => command.arg("--variable").arg(format!("{name}={value}")),
+            };
+        }
+        // With it Spin would trace the stack of each error of its own.
+        command.env_remove("RUST_BACKTRACE");
+        Ok(command)
+    }
+
+    /// This program as the local host: see [`serve`].
+    fn serve_locally(self, address: SocketAddr, acs: SocketAddr) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve", self.name(), &address.to_string(), &acs.to_string()]);
+        Ok(command)
+    }
+
+    /// A value for every variable of the manifest, the empty ones too: Spin would look for each other one in its
+    /// environment at every request.
+    fn variables(self, acs: SocketAddr) -> Result<Vec<(String, String)>> {
+        let mut ours = BTreeMap::new();
+        if self.is_hook() {
+            let host = format!("http://{acs}");
+            ours = BTreeMap::from([
+                ("okta_basic_secret", SECRET.to_owned()),
+                ("acs_connection_string", format!("endpoint={host}/;accesskey={ACCESS_KEY}")),
+                ("acs_from_shortcode", "12345".into()),
+                ("outbound_host1", host),
+                ("settings", include_str!("../settings.toml").into()),
+                ("secrets", "[operator]\nsecret = \"the operator's secret\"\n".into()),
+            ]);
+        }
+        let manifest = Manifest::read(&self.manifest())?;
+        let variables = manifest.variables.into_iter().map(|(name, variable)| {
+            let value = ours.remove(name.as_str()).or(variable.default).unwrap_or_default();
+            (name, value)
+        });
+        let variables = variables.collect();
+        ensure!(ours.is_empty(), "spin.toml does not have the variables {:?}", ours.keys());
+        Ok(variables)
     }
 }
-
-const PYTHON_WORKERS: usize = 2;
-const PYTHON_THREADS: usize = 8;
 
 /// A contender that serves, until it is dropped.
 pub struct Running {
@@ -190,194 +180,108 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
+    /// The CPU time that it has used so far, with its children: the server of `spin up` is one.
+    pub fn cpu(&self) -> Option<Duration> {
+        process::cpu(self.child.id())
     }
+}
 
-    /// Ends it. gunicorn would leave its workers behind if it were killed.
-    pub async fn stop(mut self) -> Result<()> {
-        if let Some(id) = self.child.id() {
-            let asked = Command::new("kill").arg(id.to_string()).status().await;
-            let end = std::time::Duration::from_secs(5);
-            if asked.is_ok() && tokio::time::timeout(end, self.child.wait()).await.is_ok() {
-                return Ok(());
-            }
+impl Drop for Running {
+    /// Has it end, and waits until its children have ended too.
+    fn drop(&mut self) {
+        let tree: Vec<_> = process::tree(self.child.id()).iter().map(|it| it.id).collect();
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
         }
-        Ok(self.child.kill().await?)
-    }
-}
-
-/// The application variables of a component.
-pub fn variables(what: What, acs: SocketAddr) -> Vec<(&'static str, String)> {
-    let host = format!("http://{acs}");
-    match what {
-        What::Hook | What::HookWithoutLimits | What::HookCalls => {
-            let mut variables = vec![
-                ("okta_basic_secret", SECRET.to_owned()),
-                ("acs_connection_string", format!("endpoint={host}/;accesskey={ACCESS_KEY}")),
-                ("acs_from_shortcode", "12345".into()),
-                ("extra_outbound_host", host),
-            ];
-            if what != What::Hook {
-                variables.push(("rate_limit_per_number", String::new()));
-                variables.push(("rate_limit_per_prefix", String::new()));
-            }
-            variables
-        }
-        What::Relay | What::RelayDefaultMemory => vec![("acs", acs.to_string())],
-        _ => Vec::new(),
-    }
-}
-
-/// Where things are.
-pub struct Paths {
-    /// The checkout.
-    pub root: PathBuf,
-}
-
-impl Paths {
-    /// What the bench makes.
-    pub fn target(&self) -> PathBuf {
-        self.root.join("target/bench")
-    }
-
-    fn venv(&self) -> PathBuf {
-        self.target().join("venv")
-    }
-
-    /// The module of a floor, with its manifest beside it; `None` for what is none.
-    fn floor(&self, what: What) -> Option<PathBuf> {
-        let name = match what {
-            What::Constant => "floor-constant",
-            What::Relay => "floor-relay",
-            What::RelayDefaultMemory => "floor-relay-default-memory",
-            What::HookCalls => "floor-hook",
-            _ => return None,
+        // Asked and not killed, since `spin up` and gunicorn have processes of their own to end.
+        _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let end = Instant::now() + STOP_LIMIT;
+        let is_running = |child: &mut Child| {
+            matches!(child.try_wait(), Ok(None))
+                || tree.iter().any(|id| !process::tree(*id).is_empty())
         };
-        Some(self.target().join(name).with_extension("wasm"))
-    }
-
-    /// The manifest of a contender.
-    pub fn manifest(&self, what: What) -> PathBuf {
-        match self.floor(what) {
-            Some(module) => module.with_extension("toml"),
-            None => self.root.join("spin.toml"),
+        while is_running(&mut self.child) {
+            if Instant::now() > end {
+                _ = Command::new("kill")
+                    .arg("-KILL")
+                    .args(tree.iter().map(u32::to_string))
+                    .status();
+                _ = self.child.wait();
+                return;
+            }
+            sleep(Duration::from_millis(20));
         }
-    }
-
-    /// The encoded component of a contender.
-    pub fn component(&self, what: What) -> Result<Vec<u8>> {
-        let module = match self.floor(what) {
-            Some(module) => module,
-            None => Manifest::read(&self.manifest(what))?.source(),
-        };
-        let bytes = std::fs::read(&module).with_context(|| module.display().to_string())?;
-        component::encode(&bytes)
-    }
-
-    /// Builds the components.
-    pub async fn build(&self) -> Result<()> {
-        std::fs::create_dir_all(self.target())?;
-        component::build(&Manifest::read(&self.root.join("spin.toml"))?)?;
-        // What they do takes some hundred bytes of stack, and with this much all of their memory is one page.
-        let small = ["--", "-C", "link-arg=-zstack-size=16384"];
-        for (what, example, link) in [
-            (What::Constant, "constant", &small[..]),
-            (What::Relay, "relay", &small),
-            (What::RelayDefaultMemory, "relay", &[]),
-            (What::HookCalls, "hook", &small),
-        ] {
-            let target = self.target().join("floor");
-            let status = Command::new(env!("CARGO"))
-                .args(["rustc", "--quiet", "--locked", "--release", "--target", "wasm32-wasip1"])
-                .args(["--example", example, "--target-dir", &path(&target)])
-                .args(link)
-                .current_dir(self.root.join("bench/floor"))
-                .status()
-                .await?;
-            ensure!(status.success(), "the floors don't build: see above");
-            let source = self.floor(what).context("this is a floor")?;
-            let built = format!("wasm32-wasip1/release/examples/{example}.wasm");
-            std::fs::copy(target.join(built), &source)?;
-            let manifest = match what {
-                // The hook's, so that the host has as many variables to find.
-                What::HookCalls => self.hook_manifest(&source)?,
-                _ => relay_manifest(&source),
-            };
-            std::fs::write(self.manifest(what), manifest)?;
-        }
-        Ok(())
-    }
-
-    /// The hook's manifest with another module.
-    fn hook_manifest(&self, module: &Path) -> Result<String> {
-        let text = std::fs::read_to_string(self.root.join("spin.toml"))?;
-        let lines = text.lines().map(|line| match line.starts_with("source = ") {
-            true => format!("source = {module:?}\n"),
-            false => format!("{line}\n"),
-        });
-        Ok(lines.collect())
-    }
-
-    /// Installs the Python function's packages; `false`, with a line that says so, where that can't be.
-    pub async fn install_python(&self) -> bool {
-        let venv = self.venv();
-        if venv.join("bin/gunicorn").exists() {
-            return true;
-        }
-        eprintln!("Installing bench/python/requirements.txt into {}", venv.display());
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status().await;
-        let installed = Command::new(venv.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
-            .arg(self.root.join("bench/python/requirements.txt"))
-            .status()
-            .await;
-        let done = [made, installed].iter().all(|step| step.as_ref().is_ok_and(|it| it.success()));
-        if !done {
-            eprintln!("The Python function can't be installed: it is not measured.");
-        }
-        done
     }
 }
 
-fn relay_manifest(module: &Path) -> String {
-    format!(
-        "spin_manifest_version = 2\n\n[application]\nname = \"floor\"\nversion = \"0.1.0\"\n\n\
-         [variables]\nacs = {{ default = \"127.0.0.1:1\" }}\n\n\
-         [[trigger.http]]\nroute = \"/...\"\ncomponent = \"floor\"\n\n\
-         [component.floor]\nsource = {module:?}\nallowed_outbound_hosts = [\"http://{{{{ acs }}}}\"]\n\n\
-         [component.floor.variables]\nacs = \"{{{{ acs }}}}\"\n"
-    )
-}
-
-/// Serves a contender in this process until it is ended.
-pub async fn serve(name: &str, listen: SocketAddr, acs: SocketAddr, paths: &Paths) -> Result<()> {
-    if name == "native" {
-        return native::serve(listen, acs, ACCESS_KEY).await;
-    }
-    let contender = Contender::all(false).into_iter().find(|contender| contender.name() == name);
-    let what = contender.with_context(|| format!("there is no contender {name}"))?.what;
-    let mut settings = Settings::new(paths.manifest(what));
-    settings.listen = listen;
-    for (name, value) in variables(what, acs) {
-        settings = settings.variable(name, value);
-    }
-    let compiled = Compiled::new(&paths.component(what)?)?;
-    let _host = LocalHost::start(&compiled, settings).await?;
+/// Serves a component in this process, on the local host, until the process is ended.
+///
+/// # Errors
+///
+/// A component or settings that the local host can't use.
+pub async fn serve(contender: Contender, listen: SocketAddr, acs: SocketAddr) -> Result<()> {
+    let module = std::fs::read(Manifest::read(&contender.manifest())?.source())?;
+    let compiled = Compiled::new(&component::encode(&module)?)?;
+    let _host =
+        LocalHost::start(&compiled, Settings { listen, ..settings(contender, acs)? }).await?;
     std::future::pending().await
 }
 
-/// Whether a command can be run.
-pub fn is_there(command: &str) -> bool {
-    std::process::Command::new(command)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
+/// The local host's settings for a component, with stores in memory, as sample/runtime-config.toml has them.
+///
+/// # Errors
+///
+/// A manifest that can't be read or lacks a variable.
+pub fn settings(contender: Contender, acs: SocketAddr) -> Result<Settings> {
+    let settings = Settings::new(contender.manifest());
+    let variables = contender.variables(acs)?.into_iter();
+    Ok(variables.fold(settings, |settings, (name, value)| settings.variable(name, value)))
 }
 
-fn path(path: &Path) -> String {
-    path.display().to_string()
+fn gunicorn(address: SocketAddr, acs: SocketAddr) -> Command {
+    let mut command = Command::new(venv().join("bin/gunicorn"));
+    command.arg("--chdir").arg(checkout().join("bench/python"));
+    command.args(["--bind", &address.to_string(), "--workers=2", "--threads=8"]);
+    command.args(["--keep-alive=60", "--log-level=warning", "function:app"]);
+    command.env("ACS_ENDPOINT", format!("http://{acs}"));
+    command.env("ACS_ACCESS_KEY", ACCESS_KEY).env("OKTA_BASIC_SECRET", SECRET);
+    command
+}
+
+/// Installs the Python function's packages, unless they are there, and returns Python's version.
+fn install_python() -> Result<String> {
+    let python = venv().join("bin/python");
+    if !venv().join("bin/gunicorn").exists() {
+        let steps = [
+            Command::new("python3").args(["-m", "venv"]).arg(venv()).status(),
+            Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .arg("--requirement")
+                .arg(checkout().join("bench/python/requirements.txt"))
+                .status(),
+        ];
+        let done = steps.iter().all(|step| step.as_ref().is_ok_and(|status| status.success()));
+        ensure!(done, "python3 with its module venv, or its packages, can't be had here");
+    }
+    version(&mut Command::new(python)).context("Python has no version")
+}
+
+/// What `COMMAND --version` prints, where the command is there.
+pub fn version(command: &mut Command) -> Option<String> {
+    let output = command.arg("--version").output().ok().filter(|it| it.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The folder of the project.
+pub fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("bench/ is a folder of the project")
+}
+
+/// The folder of what the bench makes.
+fn target() -> PathBuf {
+    checkout().join("target/bench")
+}
+
+fn venv() -> PathBuf {
+    target().join("venv")
 }

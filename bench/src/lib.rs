@@ -1,5 +1,5 @@
-//! What a hook costs, beside the least that a component can cost its host and beside what people would use
-//! instead: `cargo bench -p bench`. What came out, and what it says, is docs/performance.md's.
+//! What a hook costs, beside the least that a component with one outbound call costs, and beside a Python function:
+//! `cargo bench -p bench`. docs/performance.md says what came out.
 
 #![deny(unsafe_code)]
 
@@ -7,26 +7,23 @@ mod compare;
 mod contender;
 mod http1;
 mod load;
-mod native;
 mod phases;
 mod process;
-mod size;
 mod stand_in;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::compare::Plan;
-use self::contender::Paths;
+use self::contender::Contender;
 
-/// Measure the hook beside the host's floor, a native server and a Python function.
+/// Measure the hook beside the relay floor and a Python function.
 ///
-/// Servers and clients have half of the processors each; each round starts every contender anew, in turn.
-/// What comes out is ratios: the machine's mood is in all of them.
+/// The first two run on Spin where there is a `spin` command, else on the local host. Each round starts every
+/// contender anew, in turn. Ratios are made within each round, so that they depend less on how busy the machine is.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo bench -p bench --",
@@ -46,55 +43,73 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Compare {
     /// How often each contender has its turn
-    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// How long each load lasts, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(100..))]
+    /// How many seconds each load lasts; a turn has two and a second of warming up
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     duration: u64,
-    /// Only these contenders, between commas: hook, hook-without-limits, floor-constant, floor-relay,
-    /// floor-relay-default-memory, floor-hook, native, python, and the first six with spin- before them
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    only: Vec<String>,
-    /// Where to write all of it as JSON; target/bench/results.json where nothing is said
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// How many connections the first load has; the second has one
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Only these contenders, between commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "hook,relay,python")]
+    only: Vec<Contender>,
+    /// How Spin gets the hook's application variables
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Variables::Flags)]
+    variables: Variables,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Variables {
+    /// By `spin up --variable`
+    Flags,
+    /// In the environment, as SpinKube has them
+    Environment,
+    /// The hook has two turns in each round, one with either
+    Both,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Count the instructions and the calls to the host in each phase of one hook
+    /// Count the instructions and the calls to the host of one hook
     Phases,
-    /// Print what the bytes of the component are for
-    Sizes,
-    /// Serve one contender
+    /// Serve a component on the local host
     #[command(hide = true)]
-    Serve { name: String, listen: SocketAddr, acs: SocketAddr },
+    Serve { contender: Contender, listen: SocketAddr, acs: SocketAddr },
+}
+
+impl Compare {
+    fn plan(&self) -> Plan {
+        let hooks = match self.variables {
+            Variables::Flags => &[Contender::Hook][..],
+            Variables::Environment => &[Contender::HookEnvironment],
+            Variables::Both => &[Contender::Hook, Contender::HookEnvironment],
+        };
+        let contenders = self.only.iter().flat_map(|contender| match contender {
+            Contender::Hook => hooks.to_vec(),
+            other => vec![*other],
+        });
+        Plan {
+            contenders: contenders.collect(),
+            rounds: self.rounds.into(),
+            duration: Duration::from_secs(self.duration),
+            connections: self.connections.into(),
+        }
+    }
 }
 
 /// Does what the command line says.
 pub fn main() -> Result<()> {
     let cli = Cli::parse();
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("bench/ is in the checkout")?;
-    let paths = Paths { root: root.to_owned() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let work = async {
             match cli.command {
-                Some(Command::Serve { name, listen, acs }) => {
-                    contender::serve(&name, listen, acs, &paths).await
+                Some(Command::Serve { contender, listen, acs }) => {
+                    contender::serve(contender, listen, acs).await
                 }
-                Some(Command::Phases) => phases::print(&paths).await,
-                Some(Command::Sizes) => size::print(&paths.root),
-                None => {
-                    let plan = Plan {
-                        rounds: cli.compare.rounds.into(),
-                        duration: Duration::from_millis(cli.compare.duration),
-                        only: cli.compare.only,
-                        json: cli.compare.json,
-                    };
-                    compare::compare(&plan, &paths).await
-                }
+                Some(Command::Phases) => phases::print().await,
+                None => compare::compare(&cli.compare.plan()).await,
             }
         };
         tokio::select! {

@@ -1,75 +1,45 @@
-//! What a hook computes, and how often it calls the host, by phase. Counted, so the same everywhere.
+//! What one hook computes, and how often it calls the host, between the calls for the host's services. It is
+//! counted and not timed, so that it is the same on every machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use okta_telephony_dev::local_host::{Compiled, LocalHost, Metered, Settings};
+use okta_telephony_dev::component;
+use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Metered};
 
-use crate::contender::{Paths, What, variables};
-use crate::load::{self, Hooks};
-use crate::stand_in::StandIn;
+use crate::contender::{Contender, settings};
+use crate::load::{Connection, Hooks};
+use crate::stand_in;
 
-/// The phases of a hook, each with the call to the host with which it ends and how often that has been by
-/// then.
-const PHASES: [(&str, &str, usize); 7] = [
-    ("start, route", "variables.get", 1),
-    ("who calls; read and parse the body", "variables.get", 2),
-    ("policy, senders, id and text of the message, key of the counters", "key-value.get", 1),
-    ("count", "key-value.set", 1),
-    ("make and sign the request to ACS", "outgoing-handler.handle", 1),
-    ("read ACS's answer, answer Okta", "response-outparam.set", 1),
-    ("log", "stdout.write", 1),
-];
-
-pub async fn print(paths: &Paths) -> Result<()> {
-    paths.build().await?;
-    let metered = meter(What::Hook, paths).await?;
-    println!("| phase | instructions | calls to the host |\n|---|---|---|");
-    let (mut instructions, mut host_calls) = (0, 0);
-    let mut row = |phase: &str, instructions_then: u64, host_calls_then: u64| {
-        println!(
-            "| {phase} | {} | {} |",
-            instructions_then - instructions,
-            host_calls_then - host_calls
-        );
-        (instructions, host_calls) = (instructions_then, host_calls_then);
-    };
-    for (phase, call, time) in PHASES {
-        let mut marks = metered.marks.iter().filter(|mark| mark.call.starts_with(call));
-        let mark = marks.nth(time - 1).with_context(|| format!("the hook made no {call}"))?;
-        row(phase, mark.instructions, mark.host_calls);
-    }
-    row("records, once the answer has left", metered.instructions, metered.host_calls);
-    println!("| **all** | {} | {} |", metered.instructions, metered.host_calls);
-    println!("\nLinear memory: {} bytes.", metered.memory);
-    let [without_limits, floor] = [What::HookWithoutLimits, What::HookCalls];
-    println!(
-        "Calls to the host without limits: {}; of floor-hook: {}.",
-        meter(without_limits, paths).await?.host_calls,
-        meter(floor, paths).await?.host_calls,
-    );
-    Ok(())
-}
-
-/// Sends one hook through a host that counts.
-async fn meter(what: What, paths: &Paths) -> Result<Metered> {
-    let acs = StandIn::start().await?;
-    let compiled = Compiled::metered(&paths.component(what)?)?;
+/// Sends one hook through the local host, which counts, and prints a table.
+pub async fn print() -> Result<()> {
+    let hook = Contender::Hook;
+    let acs = stand_in::start().await?;
+    let built = component::build(&Manifest::read(&hook.manifest())?)?;
+    let mut settings = settings(hook, acs)?;
     let metered = Arc::new(Mutex::new(None));
     let observed = metered.clone();
-    let mut settings = Settings::new(paths.manifest(what));
-    for (name, value) in variables(what, acs.address) {
-        settings = settings.variable(name, value);
-    }
     settings.stdout = Arc::new(|_| ());
-    settings.meter = Some(Arc::new(move |metered| {
+    settings.meter = Some(Arc::new(move |metered: Metered| {
         *observed.lock().unwrap_or_else(PoisonError::into_inner) = Some(metered);
     }));
-    let host = LocalHost::start(&compiled, settings).await?;
-    let hooks = Hooks::new();
-    load::first_answer(host.address(), &hooks, Duration::from_secs(10)).await?;
+    let host = LocalHost::start(&Compiled::metered(&built.component)?, settings).await?;
+    let mut connection = Connection::open(host.address()).await?;
+    connection.send(&Hooks::new(hook.path(acs))).await?;
+    // The instance runs on after its answer; it ends before the host does.
     host.shutdown().await;
     let metered = metered.lock().unwrap_or_else(PoisonError::into_inner).take();
-    metered.context("the instance has not ended")
+    let Metered { instructions, host_calls, memory, marks } =
+        metered.context("the instance has not ended")?;
+
+    println!("| until | instructions | calls to the host |\n|---|---|---|");
+    let mut before = (0, 0);
+    let ends = marks.iter().map(|mark| (mark.call.as_str(), mark.instructions, mark.host_calls));
+    for (until, instructions, host_calls) in ends.chain([("the end", instructions, host_calls)]) {
+        println!("| {until} | {} | {} |", instructions - before.0, host_calls - before.1);
+        before = (instructions, host_calls);
+    }
+    println!("| **all** | {instructions} | {host_calls} |\n");
+    println!("{} bytes of memory, {} bytes of component.", memory, built.component.len());
+    Ok(())
 }
