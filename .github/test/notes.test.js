@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const versioned = ["Cargo.toml", "dev/Cargo.toml", "Cargo.lock", "spin.toml"];
+const versioned = ["Cargo.toml", "numbering/Cargo.toml", "dev/Cargo.toml", "Cargo.lock", "spin.toml"];
 const folder = mkdtempSync(join(tmpdir(), "release-notes-"));
 after(() => rmSync(folder, { recursive: true }));
 for (const file of [...versioned, "scripts/release-notes.sh"]) {
@@ -70,7 +70,7 @@ for (const file of versioned.slice(1)) {
   test(`a version that ${file} has not is refused`, () => {
     const path = join(folder, file);
     const was = readFileSync(path, "utf8");
-    writeFileSync(path, was.replace(new RegExp(`((?:name = "okta-telephony-(?:acs|dev)"\n)version = )"${version}"`, "g"), '$1"8.8.8"'));
+    writeFileSync(path, was.replace(new RegExp(`((?:name = "(?:okta-telephony-(?:acs|dev)|numbering)"\n)version = )"${version}"`, "g"), '$1"8.8.8"'));
     const { status, stderr } = notes(`v${version}`, changelog);
     writeFileSync(path, was);
     assert.equal(status, 1);

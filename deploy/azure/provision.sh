@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes what the hook needs in Azure: README.md beside this file says what, and why.
 #
-# No secret is in an argument, where every user of the machine could read it, or in a file: az reads them
-# from standard input. What an extension of az would be needed for goes through `az rest`, so this needs
-# none. Whatever is there already is left as it is, so a run that was stopped is simply repeated.
+# No secret is in an argument, where every user of the machine could read it: az reads them from standard
+# input, and the document `secrets` from secrets.toml, which only its owner can read. What an extension of az
+# would be needed for goes through `az rest`, so this needs none. Whatever is there already is left as it is,
+# so a run that was stopped is simply repeated.
 set -euo pipefail
 
 usage() {
@@ -12,8 +13,10 @@ Usage: provision.sh create    --subscription ID --group GROUP --location REGION 
        provision.sh subscribe --subscription ID --group GROUP --hook https://HOST [options]
 
 create     makes the resources, and the secrets in the Key Vault. Repeat it as often as you like.
+           The document `secrets` it writes into secrets.toml first, in the folder that you are in; a
+           secrets.toml that is there already goes into the vault as it is.
 subscribe  has Event Grid bring delivery reports to the hook, once the hook is up. Repeat it when
-           report-secret has changed.
+           `reports.secret` has changed.
 
   --subscription ID     the subscription, by its id: az account list --output table
   --group GROUP         the resource group; create makes it
@@ -35,7 +38,7 @@ subscribe  has Event Grid bring delivery reports to the hook, once the hook is u
   --without-redis       no Redis: records stay in memory, or go to Cosmos DB
   --private-redis       Redis without a public endpoint: you bring the private one
   --redis-sku SKU       [Balanced_B0]; both are for when it is made, and change nothing of one that is there
-  --refresh-secrets     write the secrets that come from Azure's resources anew, after their keys changed
+  --refresh-secrets     write the keys of ACS and Redis into the vault anew, after they changed
   --no-check            subscribe: don't ask the hook first whether it is in order
 
   --dry-run             print every command, and run none
@@ -139,6 +142,7 @@ readonly providers=$root/providers
 readonly acs_name=acs-$name-$suffix vault_name=kv-$name-$suffix storage_name=st$name$suffix
 readonly redis_name=redis-$name-$suffix workspace_name=log-$name insights_name=appi-$name
 readonly identity_name=id-$name-hook topic_name=egst-$name-reports event_subscription_name=okta-telephony
+readonly secrets_file=secrets.toml
 readonly acs_id=$providers/Microsoft.Communication/communicationServices/$acs_name
 readonly vault_id=$providers/Microsoft.KeyVault/vaults/$vault_name
 readonly workspace_id=$providers/Microsoft.OperationalInsights/workspaces/$workspace_name
@@ -293,14 +297,56 @@ set_secret() { # name, value, what a dry run shows of it
     --file /dev/stdin
 }
 
-# A secret that nobody but the hook and its callers know.
-own_secret() {
-  secret_there "$1" && return
-  local random=none
-  if [ -z "$dry_run" ]; then
-    random=$(openssl rand -base64 32) || die "openssl made no random bytes" "look at your openssl"
+# Sets $random to a secret that nobody but the hook and its callers know.
+random=''
+new_secret() {
+  random=$(openssl rand -base64 32) || die "openssl made no random bytes" "look at your openssl"
+}
+
+# The hook's document `secrets`. What is in secrets.toml already is the owner's, and is not touched.
+write_secrets_file() { # Application Insights' connection string
+  local insights=$1 operator reports store
+  if [ -e "$secrets_file" ]; then
+    say "$secrets_file is there: it is taken as it is"
+    return
   fi
-  set_secret "$1" "$random" "\$(openssl rand -base64 32)"
+  new_secret && operator=$random
+  new_secret && reports=$random
+  new_secret && store=$random
+  say "$secrets_file: writing it"
+  # Readable for nobody else from the beginning, and never over another file.
+  (
+    umask 077
+    set -o noclobber
+    cat >"$secrets_file" <<SECRETS
+# The hook's document \`secrets\`: docs/settings.md says what else it may hold. This is the secret \`secrets\` of
+# the Key Vault $vault_name. After a change:
+#   az keyvault secret set --vault-name $vault_name --name secrets --file $secrets_file --output none
+
+[operator]
+secret = "$operator"
+
+[reports]
+secret = "$reports"
+
+# Not to be changed: with it all counters and hashes begin anew.
+[store]
+secret = "$store"
+
+[application_insights]
+connection_string = "$insights"
+SECRETS
+  ) || die "$secrets_file can't be written here" "go to a folder of yours and run this again"
+}
+
+# The value of reports.secret in a document, or nothing: as a line of its own, without escapes.
+reports_secret_of() {
+  printf '%s\n' "$1" | awk '
+    /^[ \t]*\[/ { table = $0; sub(/#.*/, "", table); gsub(/[ \t\r]/, "", table) }
+    !found && (table == "[reports]" && /^[ \t]*secret[ \t]*=/ || table == "" && /^[ \t]*reports\.secret[ \t]*=/) {
+      sub(/^[^=]*=[ \t]*/, "")
+      if (match($0, /^"[^"\\]*"/) || match($0, /^\047[^\047]*\047/)) { print substr($0, 2, RLENGTH - 2); found = 1 }
+    }'
 }
 
 wanted() { # a secret that comes from a resource: absent, or to be written anew
@@ -486,19 +532,27 @@ let_cluster_in() {
 
 write_secrets() {
   local host
-  own_secret okta-basic-secret
-  own_secret report-secret
-  own_secret operator-secret
-  own_secret store-secret
+  if ! secret_there okta-basic-secret; then
+    if [ -z "$dry_run" ]; then new_secret; else random=none; fi
+    set_secret okta-basic-secret "$random" "\$(openssl rand -base64 32)"
+  fi
   if wanted acs-connection-string; then
     ask "asking for the ACS keys" "you need Contributor on $acs_name" CONNECTION_STRING \
       rest --method post --url "$acs_id/listKeys?api-version=$ACS_API" --query primaryConnectionString
     set_secret acs-connection-string "$value" "\$CONNECTION_STRING"
   fi
-  if wanted applicationinsights-connection-string; then
+  if ! secret_there secrets; then
     ask "asking for Application Insights' connection string" "see what az says" CONNECTION_STRING \
       resource show --ids "$insights_id" --api-version $INSIGHTS_API --query properties.ConnectionString
-    set_secret applicationinsights-connection-string "$value" "\$CONNECTION_STRING"
+    if [ -n "$dry_run" ]; then
+      say "# unless $secrets_file is there, it is written, for nobody else to read: secrets of [operator], [reports] and"
+      say "# [store] by openssl rand -base64 32, and the connection string of [application_insights]"
+    else
+      write_secrets_file "$value"
+    fi
+    run "secret secrets: writing it, from $secrets_file" \
+      "you need Key Vault Secrets Officer on $vault_name, and $secrets_file may have 25 KB; a deleted secret: az keyvault secret recover" \
+      keyvault secret set --subscription "$subscription" --vault-name "$vault_name" --name secrets --file "$secrets_file"
   fi
   [ -n "$redis" ] || return 0
   if wanted records-redis-url; then
@@ -513,7 +567,7 @@ write_secrets() {
 }
 
 tell() {
-  local ingestion='' client='' reader='none yet: run create again with --aks or --oidc-issuer'
+  local ingestion='' client='' kept='' reader='none yet: run create again with --aks or --oidc-issuer'
   if [ -n "$dry_run" ]; then return; fi
   ask "asking for Application Insights' connection string" "see what az says" '' \
     resource show --ids "$insights_id" --api-version $INSIGHTS_API --query properties.ConnectionString
@@ -522,17 +576,23 @@ tell() {
     resource show --ids "$identity_id" --api-version 2023-01-31 --query properties.clientId
   client=$value
   if [ -n "$issuer" ]; then reader=$service_account; fi
+  if [ -e "$secrets_file" ]; then
+    kept="
+$secrets_file holds secrets. The vault has them, so it can go; to have it again:
+  az keyvault secret download --vault-name $vault_name --name secrets --file $secrets_file
+"
+  fi
   cat <<DONE
 
 Done. For the hook:
-  applicationinsights_host   $ingestion
+  outbound_host1             $ingestion
   Key Vault                  $vault_name
   identity's client id       $client
   service account            $reader
 
 What Okta sends, without showing it here:
   az keyvault secret show --vault-name $vault_name --name okta-basic-secret --query value --output tsv
-
+$kept
 Next: a phone number or sender for $acs_name, in the portal; deploy the hook; then
   provision.sh subscribe --subscription $subscription --group $group --name $name --hook https://HOST
 DONE
@@ -578,14 +638,16 @@ check_hook() {
 }
 
 subscribe() {
-  local principal secret
+  local principal secret=none
   check_hook
-  ask "asking for report-secret" "run create first; you need Key Vault Secrets Officer or User on $vault_name" \
-    REPORT_SECRET \
-    keyvault secret show --subscription "$subscription" --vault-name "$vault_name" --name report-secret --query value
-  secret=$value
+  ask "asking for the document secrets" "run create first; you need Key Vault Secrets Officer or User on $vault_name" \
+    SECRETS \
+    keyvault secret show --subscription "$subscription" --vault-name "$vault_name" --name secrets --query value
+  if [ -z "$dry_run" ]; then secret=$(reports_secret_of "$value"); fi
   case "$secret" in
-    *[\"\\]* | *[[:cntrl:]]*) die "report-secret has a quote, a backslash or a control character" \
+    '') die "the document secrets has no reports.secret that can be read here" \
+      'write it as a line secret = "…" below [reports], without escapes' ;;
+    *[\"\\]* | *[[:cntrl:]]*) die "reports.secret has a quote, a backslash or a control character" \
       "make one with openssl rand -base64 32" ;;
   esac
   if ! resource_there "system topic $topic_name" "$topic_id" $SUBSCRIPTION_API; then
@@ -604,8 +666,8 @@ subscribe() {
   before="{\"properties\":{\"destination\":{\"endpointType\":\"WebHook\",\"properties\":{\"endpointUrl\":\"$hook/api/delivery-reports\",\"maxEventsPerBatch\":1,\"preferredBatchSizeInKilobytes\":64,\"deliveryAttributeMappings\":[{\"name\":\"x-report-secret\",\"type\":\"Static\",\"properties\":{\"value\":\""
   after="\",\"isSecret\":true}}]}},\"filter\":{\"includedEventTypes\":[\"Microsoft.Communication.SMSDeliveryReportReceived\",\"Microsoft.Communication.SMSReceived\"]},\"eventDeliverySchema\":\"EventGridSchema\",\"retryPolicy\":{\"maxDeliveryAttempts\":30,\"eventTimeToLiveInMinutes\":1440},\"deadLetterWithResourceIdentity\":{\"identity\":{\"type\":\"SystemAssigned\"},\"deadLetterDestination\":{\"endpointType\":\"StorageBlob\",\"properties\":{\"resourceId\":\"$storage_id\",\"blobContainerName\":\"$container_name\"}}}}}"
   put "event subscription $event_subscription_name: making it; Event Grid calls the hook now" \
-    "the hook must have this report_secret: look at its log for the handshake" \
-    "$event_subscription_id" $SUBSCRIPTION_API "$before$secret$after" "$before\$REPORT_SECRET$after" 300
+    "the hook must have this reports.secret: look at its log for the handshake" \
+    "$event_subscription_id" $SUBSCRIPTION_API "$before$secret$after" "$before\$REPORTS_SECRET$after" 300
   if [ -n "$dry_run" ]; then return; fi
   cat <<DONE
 Done. Send a message, and look at $hook/api/deliveries. That page is not public on AKS; there

@@ -25,8 +25,7 @@ SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 CREATE = ["create", "--subscription", SUBSCRIPTION, "--group", "hooks", "--location", "westeurope",
           "--data-location", "Europe", "--aks", "cluster"]
 SUBSCRIBE = ["subscribe", "--subscription", SUBSCRIPTION, "--group", "hooks", "--hook", "https://hook.example.com"]
-SECRETS = ["acs-connection-string", "applicationinsights-connection-string", "okta-basic-secret",
-           "operator-secret", "records-redis-url", "report-secret", "store-secret"]
+SECRETS = ["acs-connection-string", "okta-basic-secret", "records-redis-url", "secrets"]
 # What the fake's resources hold, and what may be neither shown nor an argument.
 KEPT = ["ACS+KEY/one==", "REDIS+KEY/one=", "01234567-89ab-cdef-0123-456789abcdef", "the+report/secret="]
 
@@ -40,6 +39,8 @@ record = {"args": args}
 takes_input = "@-" in args or "/dev/stdin" in args
 if takes_input:
     record["input"] = sys.stdin.read()
+elif args[:3] == ["keyvault", "secret", "set"]:
+    record["input"] = open(args[args.index("--file") + 1]).read()
 with open(state + "/calls", "a") as calls:
     calls.write(json.dumps(record) + "\n")
 words = " ".join(args)
@@ -124,7 +125,7 @@ elif words.startswith("keyvault secret list"):
 elif words.startswith("keyvault secret set"):
     add("secret " + value("--name"))
 elif words.startswith("keyvault secret show"):
-    print("the+report/secret=")
+    print(os.environ.get("FAKE_SECRETS", "[operator]\nsecret = \"another\"\n\n[reports]\nsecret = \"the+report/secret=\"\n"))
 elif words.startswith("aks show"):
     print("https://westeurope.oic.prod-aks.azure.com/tenant/cluster/")
 elif words.startswith("ad signed-in-user show"):
@@ -138,6 +139,9 @@ class Provision(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
+        self.work = self.folder / "work"
+        self.work.mkdir()
+        self.document = self.work / "secrets.toml"
         for name, text in [("az", FAKE.replace("/usr/bin/env python3", sys.executable + " -IS")), ("curl", CURL)]:
             tool = self.folder / name
             tool.write_text(text)
@@ -150,7 +154,8 @@ class Provision(unittest.TestCase):
     def run_script(self, *arguments, **environment):
         (self.folder / "calls").unlink(missing_ok=True)
         return subprocess.run(["bash", str(SCRIPT), *arguments], env=self.environment(**environment),
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
+                              cwd=self.work)
 
     def calls(self):
         recorded = self.folder / "calls"
@@ -221,11 +226,8 @@ class Provision(unittest.TestCase):
             "identity create",
             "role assignment create",
             "keyvault secret set okta-basic-secret",
-            "keyvault secret set report-secret",
-            "keyvault secret set operator-secret",
-            "keyvault secret set store-secret",
             "keyvault secret set acs-connection-string",
-            "keyvault secret set applicationinsights-connection-string",
+            "keyvault secret set secrets",
             "keyvault secret set records-redis-url",
             "identity federated-credential create",
         ])
@@ -264,15 +266,16 @@ class Provision(unittest.TestCase):
         made = [thing for thing in self.made() if thing != "provider register"]
         self.assertEqual(made[0], "storage account create")
 
-    def test_the_seven_secrets_have_their_names_and_their_values(self):
+    def written(self):
+        """What was written into the vault."""
+        sets = [call for call in self.calls() if call["args"][:3] == ["keyvault", "secret", "set"]]
+        return {call["args"][call["args"].index("--name") + 1]: call["input"] for call in sets}
+
+    def test_the_four_secrets_have_their_names_and_their_values(self):
         self.succeed(*CREATE)
-        secrets = {}
-        for call in self.calls():
-            args = call["args"]
-            if args[:3] == ["keyvault", "secret", "set"]:
-                secrets[args[args.index("--name") + 1]] = call["input"]
+        secrets = self.written()
         self.assertEqual(sorted(secrets), SECRETS)
-        own = [secrets[name] for name in ("okta-basic-secret", "report-secret", "operator-secret", "store-secret")]
+        own = re.findall(r'^secret = "(.*)"$', secrets["secrets"], re.M) + [secrets["okta-basic-secret"]]
         self.assertEqual(len(set(own)), 4)
         for secret in own:
             self.assertRegex(secret, r"\A[A-Za-z0-9+/]{43}=\Z")
@@ -280,15 +283,54 @@ class Provision(unittest.TestCase):
                          "endpoint=https://acs.communication.azure.com/;accesskey=ACS+KEY/one==")
         self.assertEqual(secrets["records-redis-url"],
                          "rediss://:REDIS%2BKEY%2Fone%3D@redis.westeurope.redis.azure.net:10000")
-        self.assertTrue(secrets["applicationinsights-connection-string"].startswith("InstrumentationKey="))
+
+    def test_the_document_is_a_file_that_only_its_owner_can_read(self):
+        told = self.succeed(*CREATE).stdout
+        self.assertEqual(stat.S_IMODE(self.document.stat().st_mode), 0o600)
+        text = self.document.read_text()
+        self.assertEqual(self.written()["secrets"], text)
+        self.assertEqual(re.findall(r"^(?:\[.+\]|\w+)", text, re.M),
+                         ["[operator]", "secret", "[reports]", "secret", "[store]", "secret",
+                          "[application_insights]", "connection_string"])
+        self.assertIn('\nconnection_string = "InstrumentationKey=', text)
+        self.assertIn("so it can go", told)
+        # The keys are those that the hook knows.
+        known = re.findall(r"^\| `([^`]+)` \|", (HERE.parents[2] / "docs/settings.md").read_text(), re.M)
+        for key in ("operator.secret", "reports.secret", "store.secret", "application_insights.connection_string"):
+            self.assertIn(key, known)
+
+    def test_a_document_that_is_there_is_taken_and_not_touched(self):
+        self.document.write_text("[reports]\nsecret = 'mine'\n")
+        self.assertIn("secrets.toml is there", self.succeed(*CREATE).stdout)
+        self.assertEqual(self.document.read_text(), "[reports]\nsecret = 'mine'\n")
+        self.assertEqual(self.written()["secrets"], "[reports]\nsecret = 'mine'\n")
+        # One that is in the vault is neither written there again nor made here anew.
+        self.document.write_text("[reports]\nsecret = 'another'\n")
+        self.succeed(*CREATE, "--refresh-secrets")
+        self.assertNotIn("secrets", self.written())
+        self.document.unlink()
+        self.assertNotIn("secrets.toml", self.succeed(*CREATE).stdout)
+        self.assertFalse(self.document.exists())
+
+    def test_a_document_that_can_not_be_written_stops_it(self):
+        # A link to nothing is no file that is there, and is not followed.
+        self.document.symlink_to(self.folder / "elsewhere")
+        result = self.run_script(*CREATE)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("secrets.toml can't be written here", result.stderr)
+        self.assertFalse((self.folder / "elsewhere").exists())
+        self.assertNotIn("secrets", self.written())
+
+    def test_a_dry_run_writes_no_document(self):
+        self.succeed(*CREATE, "--dry-run")
+        self.assertFalse(self.document.exists())
 
     def test_no_secret_is_shown_or_an_argument(self):
         for command in (CREATE, [*CREATE, "--refresh-secrets"], SUBSCRIBE):
             result = self.succeed(*command)
             secrets = list(KEPT)
-            for call in self.calls():
-                if call["args"][:3] == ["keyvault", "secret", "set"]:
-                    secrets.append(call["input"])
+            for text in self.written().values():
+                secrets += re.findall(r'"(.+)"', text) or [text]
             for secret in secrets:
                 self.assertNotIn(secret, result.stdout)
                 self.assertNotIn(secret, result.stderr)
@@ -303,7 +345,6 @@ class Provision(unittest.TestCase):
         made = [thing for thing in self.made() if thing.startswith("keyvault")]
         self.assertEqual(made, [
             "keyvault secret set acs-connection-string",
-            "keyvault secret set applicationinsights-connection-string",
             "keyvault secret set records-redis-url",
         ])
 
@@ -476,8 +517,21 @@ class Provision(unittest.TestCase):
 
     def test_a_changed_report_secret_reaches_the_subscription(self):
         self.succeed(*SUBSCRIBE)
-        self.succeed(*SUBSCRIBE)
-        self.assertEqual(self.made(), ["put eventSubscriptions"])
+        for document in ["[reports]\nsecret_previous = \"old\"\n  secret=\"a+new/one=\" # since today\n",
+                         "reports.secret = 'a+new/one='\n[operator]\nsecret = \"other\"\n",
+                         "[reports] # Event Grid's\r\nsecret = \"a+new/one=\"\r\n[store]\r\nsecret = \"other\"\r\n"]:
+            self.succeed(*SUBSCRIBE, FAKE_SECRETS=document)
+            self.assertEqual(self.made(), ["put eventSubscriptions"])
+            put = next(call for call in self.calls() if call["args"][:3] == ["rest", "--method", "put"])
+            self.assertIn('"value":"a+new/one="', put["input"])
+
+    def test_a_document_without_a_report_secret_is_not_subscribed_with(self):
+        for document in ["[operator]\nsecret = \"other\"", "[reports]\nsecret = \"\"", "[reports]\nsecret = \"with \\\" in it\"",
+                         "[reports.oauth]\nsecret = \"x\"", "[reports]\n# secret = \"x\"", "[reports]\nsecret = 'a\"b'"]:
+            result = self.run_script(*SUBSCRIBE, FAKE_SECRETS=document)
+            self.assertEqual(result.returncode, 1, document)
+            self.assertIn("reports.secret", result.stderr)
+            self.assertEqual(self.made(), [])
 
     def test_a_hook_that_is_not_in_order_is_not_subscribed(self):
         for status, complaint in [("503", "not in order"), ("302", "redirects"), ("404", "answers 404"), ("000", "reached")]:

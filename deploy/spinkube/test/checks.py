@@ -12,7 +12,14 @@ APP_LABELS = {"core.spinkube.dev/app-name": APP}
 PUBLIC = {"/api/okta-telephony", "/api/delivery-reports"}
 HOST_PAGES = {"/.well-known/spin/health"}
 VARIABLES = manifests.SPIN_TOML["variables"]
-SECRETS = {name for name, variable in VARIABLES.items() if variable.get("secret")}
+# Where each variable comes from that is no value of the SpinApp's own: a key of the Secret or of the ConfigMap.
+SECRETS = f"{APP}-secrets"
+SECRET_KEYS = {
+    "okta_basic_secret": "okta_basic_secret",
+    "acs_connection_string": "acs_connection_string",
+    "secrets": "secrets.toml",
+}
+SETTINGS_KEY = "settings.toml"
 
 
 def of(documents, kind):
@@ -28,31 +35,77 @@ def variables(documents):
     return app(documents)["spec"].get("variables", [])
 
 
-def key(variable):
-    """A Key Vault takes dashes and no underscores."""
-    return variable.replace("_", "-")
-
-
-def unknown_variables(documents):
+def every_variable(documents):
+    """Exactly those of spin.toml: one that is missing is looked up for nothing at each hook."""
     names = [variable["name"] for variable in variables(documents)]
     unknown = [f"{name}: is no variable of spin.toml" for name in names if name not in VARIABLES]
-    return unknown + [f"{name}: is there twice" for name in set(names) if names.count(name) > 1]
+    missing = [f"{name}: is a variable of spin.toml and not there" for name in VARIABLES if name not in names]
+    return unknown + missing + [f"{name}: is there twice" for name in set(names) if names.count(name) > 1]
 
 
 def secrets_in_clear(documents):
-    """A secret's value is in a Secret; a setting's is not."""
+    """A secret's value is in a Secret, the settings are in a ConfigMap, and all else is said here."""
     found = []
     for variable in variables(documents):
-        name, reference = variable["name"], variable.get("valueFrom", {}).get("secretKeyRef")
-        if name in SECRETS:
-            if "value" in variable or reference is None:
-                found.append(f"{name}: is a secret and does not come from a secretKeyRef")
-            elif reference["key"] != key(name) or reference["name"] != APP:
-                found.append(f"{name}: should come from {APP}, {key(name)}")
-        elif "value" not in variable or reference is not None:
+        name, reference = variable["name"], variable.get("valueFrom", {})
+        if VARIABLES.get(name, {}).get("secret"):
+            wanted = {"secretKeyRef": {"name": SECRETS, "key": SECRET_KEYS.get(name)}}
+            if "value" in variable or reference != wanted:
+                found.append(f"{name}: is a secret and should come from {SECRETS}, {SECRET_KEYS.get(name)}")
+        elif name == "settings":
+            if "value" in variable or reference.get("configMapKeyRef", {}).get("key") != SETTINGS_KEY:
+                found.append(f"{name}: should come from a ConfigMap, {SETTINGS_KEY}")
+        elif "value" not in variable or reference:
             found.append(f"{name}: is no secret and should have a value")
-    missing = SECRETS - {variable["name"] for variable in variables(documents)}
-    return found + [f"{name}: is a secret of spin.toml and not there" for name in missing]
+    return found
+
+
+def outbound_hosts(documents):
+    """Spin lets no request out while one of these is empty or has a path."""
+    return [
+        f"{variable['name']}: is no scheme://host"
+        for variable in variables(documents)
+        if variable["name"].startswith("outbound_host")
+        and not re.fullmatch(r"https://[\w*.-]+(:\d+)?", variable.get("value", ""))
+    ]
+
+
+def settings_document(documents):
+    """The document that the SpinApp names, and its ConfigMap's name; None where there is none."""
+    (variable,) = [variable for variable in variables(documents) if variable["name"] == "settings"]
+    name = variable.get("valueFrom", {}).get("configMapKeyRef", {}).get("name")
+    for config_map in of(documents, "ConfigMap"):
+        if config_map["metadata"]["name"] == name:
+            return name, config_map["data"].get(SETTINGS_KEY)
+    return name, None
+
+
+def paths_of(table, at=""):
+    """Each value of a document, by its path as docs/settings.md writes it."""
+    for name, value in table.items():
+        path = f"{at}.{name}".lstrip(".")
+        if isinstance(value, dict):
+            yield from paths_of(value, path)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for entry in value:
+                yield from paths_of(entry, f"{path}[]")
+        else:
+            yield path
+
+
+def settings(documents):
+    """The SpinApp reads a ConfigMap that is there, whose name changes with it and which has only settings that there are."""
+    name, text = settings_document(documents)
+    if text is None:
+        return [f"there is no ConfigMap {name} with {SETTINGS_KEY}"]
+    found = []
+    if not re.fullmatch(rf"{APP}-settings-[a-z0-9]{{10}}", name):
+        found.append(f"{name}: has no hash, so a changed document rolls no pod")
+    for path in paths_of(tomllib.loads(text)):
+        with_any_name = re.sub(r"\.[^.]+$", ".*", path)
+        if not {path, with_any_name} & manifests.settings_keys():
+            found.append(f"{path}: is no setting of docs/settings.md")
+    return found
 
 
 def looks_like_a_secret(documents):
@@ -63,19 +116,18 @@ def looks_like_a_secret(documents):
 
 
 def production_settings(documents):
-    """What README says must not be left at its default."""
-    values = {variable["name"]: variable.get("value") for variable in variables(documents)}
-    found = []
-    for name, right in {
-        "okta_response_format": lambda value: value == "documented",
-        "allowed_countries": lambda value: value not in ("", "*"),
-        "rate_limit_total": lambda value: re.fullmatch(r"\d+/\d+[smhd]", value),
-        "policy_mode": lambda value: value == "enforce",
-        "sending": lambda value: value == "on",
-    }.items():
-        if values.get(name) is None or not right(values[name]):
-            found.append(f"{name}: is {values.get(name)!r}")
-    return found
+    """What must not be left at its default, or may not be changed, in production."""
+    document = tomllib.loads(settings_document(documents)[1])
+    policy = document.get("policy", {})
+    right = {
+        "okta.response_format": document.get("okta", {}).get("response_format") == "documented",
+        "policy.allowed_countries": bool(policy.get("allowed_countries")),
+        "policy.mode": policy.get("mode", "enforce") == "enforce",
+        "policy.sending": policy.get("sending", True) is True,
+        "limits.total": bool(re.fullmatch(r"\d+/\d+[smhd]", document.get("limits", {}).get("total", ""))),
+        "providers[].senders": bool(document.get("providers", [{}])[0].get("senders")),
+    }
+    return [f"{key}: is not for production" for key, is_right in right.items() if not is_right]
 
 
 def exposed(documents):
@@ -279,16 +331,16 @@ def names_and_selectors(documents):
 
 
 def probes(documents):
-    """Readiness asks the configuration, liveness only the host: it must not restart what a variable ails."""
+    """Readiness asks the configuration, liveness only the host: it must not restart what a setting ails."""
     found, checks = [], app(documents)["spec"].get("checks", {})
     for probe in ("readiness", "liveness"):
         path = checks.get(probe, {}).get("httpGet", {}).get("path")
         if path not in HOST_PAGES | set(manifests.routes()):
             found.append(f"{probe}: {path} is neither a route nor the host's")
     if checks.get("readiness", {}).get("httpGet", {}).get("path") != "/api/health":
-        found.append("readiness: a rollout with a wrong variable would not stop")
+        found.append("readiness: a rollout with a wrong setting would not stop")
     if checks.get("liveness", {}).get("httpGet", {}).get("path") not in HOST_PAGES:
-        found.append("liveness: a wrong variable would restart the pods")
+        found.append("liveness: a wrong setting would restart the pods")
     return found
 
 
@@ -322,7 +374,7 @@ def size(documents):
     return found
 
 
-ORDER = ["Namespace", "ServiceAccount", "SecretStore", "ExternalSecret", "SecretProviderClass", "SpinAppExecutor", "SpinApp"]
+ORDER = ["Namespace", "ServiceAccount", "ConfigMap", "SecretStore", "ExternalSecret", "SecretProviderClass", "SpinAppExecutor", "SpinApp"]
 
 
 def order(documents):
@@ -375,37 +427,33 @@ def executor(documents):
 
 
 def secret_sources(documents):
-    """Every Secret that the SpinApp names is made, with every key that must be there."""
+    """Every Secret that the SpinApp names is made, with every key; and the vault is asked for nothing else."""
     spec, found = app(documents)["spec"], []
-    references = [variable["valueFrom"]["secretKeyRef"] for variable in variables(documents) if "valueFrom" in variable]
-    wanted = {reference["key"] for reference in references}
-    required = {reference["key"] for reference in references if not reference.get("optional")}
+    made = {secret["metadata"]["name"] for secret in of(documents, "Secret")}
     for secret in of(documents, "ExternalSecret"):
-        if secret["spec"]["target"]["name"] != APP:
-            continue
-        pattern = secret["spec"]["dataFrom"][0]["find"]["name"]["regexp"]
-        found += [f"{name}: the pattern of the ExternalSecret does not find it" for name in wanted if not re.search(pattern, name)]
-        others = {key(name) for name in VARIABLES} | {"records-redis-url", "runtime-config", "x-" + APP, "store-secret-2"}
-        found += [f"{name}: the pattern of the ExternalSecret finds it" for name in others - wanted if re.search(pattern, name)]
+        target = secret["spec"]["target"]["name"]
+        made.add(target)
+        keys = {entry["secretKey"]: entry["remoteRef"]["key"] for entry in secret["spec"]["data"]}
+        if target == SECRETS and keys != dict(zip(SECRET_KEYS.values(), manifests.VAULT_ENTRIES)):
+            found.append(f"{target}: the ExternalSecret has {keys}")
     for provider in of(documents, "SecretProviderClass"):
         array = yaml.safe_load(provider["spec"]["parameters"]["objects"])["array"]
         fetched = {entry["objectName"] for entry in map(yaml.safe_load, array)}
-        (made,) = [entry for entry in provider["spec"]["secretObjects"] if entry["secretName"] == APP]
-        keys = {entry["key"] for entry in made["data"]}
-        found += [f"{name}: is not fetched" for name in required - fetched]
-        found += [f"{name}: is not in the Secret" for name in required - keys]
-        found += [f"{entry['objectName']}: is in the Secret and not fetched" for entry in made["data"] if entry["objectName"] not in fetched]
-    made = {secret["spec"]["target"]["name"] for secret in of(documents, "ExternalSecret")}
-    made |= {secret["metadata"]["name"] for secret in of(documents, "Secret")}
-    made |= {entry["secretName"] for provider in of(documents, "SecretProviderClass") for entry in provider["spec"]["secretObjects"]}
-    if of(documents, "ExternalSecret") + of(documents, "SecretProviderClass") and APP not in made:
-        found.append(f"{APP}: nobody makes this Secret")
+        if fetched != {*manifests.VAULT_ENTRIES, "runtime-config"}:
+            found.append(f"fetched are {sorted(fetched)}")
+        for entry in provider["spec"]["secretObjects"]:
+            made.add(entry["secretName"])
+            keys = {data["key"]: data["objectName"] for data in entry["data"]}
+            if keys != dict(zip(SECRET_KEYS.values(), manifests.VAULT_ENTRIES)):
+                found.append(f"{entry['secretName']}: the SecretProviderClass has {keys}")
+    if of(documents, "ExternalSecret") + of(documents, "SecretProviderClass") and SECRETS not in made:
+        found.append(f"{SECRETS}: nobody makes this Secret")
     runtime = spec.get("runtimeConfig", {}).get("loadFromSecret")
     mounted = [mount for mount in spec.get("volumeMounts", []) if mount["mountPath"] == "/runtime-config.toml"]
     if (runtime in made) == bool(mounted):
         found.append("the runtime configuration comes from nowhere, or from two places")
     watched = spec.get("deploymentAnnotations", {}).get("secret.reloader.stakater.com/reload")
-    if watched is not None and set(watched.split(",")) != {name for name in {APP, runtime} if name}:
+    if watched is not None and set(watched.split(",")) != {name for name in {SECRETS, runtime} if name}:
         found.append(f"Reloader watches {watched}")
     return found
 
@@ -434,8 +482,10 @@ def runtime_configuration(documents):
 
 
 ALWAYS = [
-    unknown_variables,
+    every_variable,
     secrets_in_clear,
+    outbound_hosts,
+    settings,
     looks_like_a_secret,
     plain_http,
     gateway_probe,

@@ -8,7 +8,7 @@ keys of the owner's.
 MAP = {"*": str}
 METADATA = {"name": str, "namespace": str, "labels": MAP, "annotations": MAP}
 
-_SECRET_KEY = {"name": str, "key": str, "optional": bool}
+_KEY = {"name": str, "key": str, "optional": bool}
 _PROBE = {
     "httpGet": {"path": str, "httpHeaders": [{"name": str, "value": str}]},
     "initialDelaySeconds": int,
@@ -34,7 +34,7 @@ FIELDS = {
         "resources": {"requests": MAP, "limits": MAP},
         "invocationLimits": {"memory": str},
         "runtimeConfig": {"loadFromSecret": str},
-        "variables": [{"name": str, "value": str, "valueFrom": {"secretKeyRef": _SECRET_KEY}}],
+        "variables": [{"name": str, "value": str, "valueFrom": {"secretKeyRef": _KEY, "configMapKeyRef": _KEY}}],
         "volumes": [{"name": str, "csi": {"driver": str, "readOnly": bool, "volumeAttributes": MAP}}],
         "volumeMounts": [{"name": str, "mountPath": str, "subPath": str, "readOnly": bool}],
     },
@@ -67,7 +67,6 @@ FIELDS = {
         "secretStoreRef": {"kind": str, "name": str},
         "target": {"name": str, "template": {"engineVersion": str, "data": MAP}},
         "data": [{"secretKey": str, "remoteRef": {"key": str}}],
-        "dataFrom": [{"find": {"name": {"regexp": str}}}],
     },
     ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"): {
         "provider": str,

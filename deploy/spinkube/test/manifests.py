@@ -1,5 +1,6 @@
 """Builds the overlays, with other components if need be, and reads what the repository says of the hook."""
 
+import functools
 import json
 import os
 import pathlib
@@ -16,6 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SPINKUBE = HERE.parent
 ROOT = SPINKUBE.parent.parent
 SPIN_TOML = tomllib.loads((ROOT / "spin.toml").read_text())
+# What deploy/azure/provision.sh writes into the Key Vault for the Secret, in the order of checks.SECRET_KEYS.
+VAULT_ENTRIES = ("okta-basic-secret", "acs-connection-string", "secrets")
 
 # The overlays as they stand, and what their comments offer instead: each is built and checked.
 VARIANTS = {
@@ -70,8 +73,9 @@ def build(folder):
     return [document for document in yaml.load_all(answer.stdout, Loader) if document]
 
 
-def build_variant(overlay, replacements, settings=None):
-    """An overlay with some of its kustomization's words replaced, and other settings, built in a folder of its own."""
+def build_variant(overlay, replacements, values=None, files=None):
+    """An overlay with some of its kustomization's words replaced, other values in settings.env, and other files of
+    deploy/spinkube, built in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "spinkube"
         shutil.copytree(SPINKUBE, copy, ignore=shutil.ignore_patterns("test"))
@@ -82,17 +86,26 @@ def build_variant(overlay, replacements, settings=None):
                 raise RuntimeError(f"{overlay}/kustomization.yaml has no {old!r}")
             text = text.replace(old, new)
         kustomization.write_text(text)
-        if settings is not None:
-            (copy / "components/settings/settings.env").write_text(
-                "".join(f"{name}={value}\n" for name, value in settings.items())
-            )
+        files = dict(files or {})
+        if values is not None:
+            files["components/settings/settings.env"] = "".join(f"{name}={value}\n" for name, value in values.items())
+        for path, text in files.items():
+            (copy / path).write_text(text)
         return build(copy / "overlays" / overlay)
 
 
-def settings():
+def env_values():
     """settings.env, as a dict."""
     lines = (SPINKUBE / "components/settings/settings.env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@functools.cache
+def settings_keys():
+    """Each key that the document `settings` may hold, as docs/settings.md has them."""
+    page = (ROOT / "docs/settings.md").read_text()
+    section = page.split("## The document `settings`")[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", section, re.M))
 
 
 def values():
