@@ -2,7 +2,7 @@
 //! after it, so that the megabyte that is usual costs each hook some 6 % of CPU (docs/performance.md).
 
 /// In bytes. What recurses is bounded: JSON and TOML by their crates, at 128 and 80 levels.
-const STACK: u32 = 128 * 1024;
+const STACK: u32 = 256 * 1024;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

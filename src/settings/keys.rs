@@ -130,7 +130,10 @@ pub const KEYS: &[Key] = &[
 impl Key {
     /// The key of a path in which lists are counted, such as `providers[2].senders.GB`.
     pub fn of(place: Place, path: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.place == place && is_of(path, key.path))
+        let of_place = || KEYS.iter().filter(|key| key.place == place);
+        of_place()
+            .find(|key| key.path == path)
+            .or_else(|| of_place().find(|key| is_of(path, key.path)))
     }
 }
 
@@ -179,14 +182,16 @@ pub(super) fn nearest(place: Place, unknown: &str) -> Option<String> {
         let separator = if above.is_empty() { "" } else { "." };
         return Some([above, separator, last].concat());
     }
-    let elsewhere = [Settings, Secrets].into_iter().flat_map(|place| {
-        KEYS.iter().filter(move |key| key.place == place).map(move |key| (place, key.path))
-    });
-    let mut elsewhere = elsewhere.filter(|(_, path)| {
+    let is_meant = |path: &str| {
         let last = path.rsplit('.').next().unwrap_or(path);
-        !path.contains('*') && (*path == unknown || last == name || path.replace('.', "_") == name)
-    });
-    let (found, path) =
-        elsewhere.find(|(_, path)| *path == unknown).or_else(|| elsewhere.next())?;
-    Some(if found == place { path.to_owned() } else { format!("{path} of the {}", found.name()) })
+        !path.contains('*') && (last == name || path.replace('.', "_") == name)
+    };
+    let meant: Vec<_> = KEYS.iter().filter(|key| is_meant(key.path)).collect();
+    let same = meant.iter().find(|key| key.path == unknown);
+    let Key { place: found, path, .. } = same.or(meant.first())?;
+    Some(if *found == place {
+        (*path).to_owned()
+    } else {
+        format!("{path} of the {}", found.name())
+    })
 }

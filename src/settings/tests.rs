@@ -140,6 +140,21 @@ slots = 100001
 }
 
 #[test]
+fn a_key_that_stands_elsewhere_is_named_where_it_is() {
+    for (place, unknown, meant) in [
+        (Place::Settings, "okta.header_secret", Some("okta.header_secret of the secrets")),
+        (Place::Settings, "operator.secret", Some("operator.secret of the secrets")),
+        (Place::Settings, "okta_header_name", Some("okta.header_name")),
+        (Place::Settings, "allowed_countries", Some("policy.allowed_countries")),
+        (Place::Secrets, "limits.total", Some("limits.total of the settings")),
+        (Place::Settings, "policy.per_number", Some("limits.per_number")),
+        (Place::Settings, "fruit", None),
+    ] {
+        assert_eq!(keys::nearest(place, unknown).as_deref(), meant, "{unknown}");
+    }
+}
+
+#[test]
 fn a_mistake_in_the_secrets_shows_nothing_of_them() {
     for document in [
         "operator.secret = hunter2",
