@@ -22,7 +22,7 @@ use crate::identifier::Identifier;
 use crate::outcome::{self, Outcome, Warning};
 use crate::policy::limits::Counters;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
-use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Message};
 use crate::records::store::Records;
 use crate::records::{Accepted, EVENT_TAG, canonical_id};
@@ -63,7 +63,7 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, 
 
     let format = settings.hook.as_ref().map_or(ResponseFormat::Auto, |hook| hook.response_format);
     outcome.answered = ports.clock.instant();
-    outcome.now = ports.clock.time_at(outcome.answered);
+    outcome.answered_at = ports.clock.time_at(outcome.answered);
     let response = answer(&outcome, dialect(format, caller), &challenges);
     let line = telemetry::hook_line(&outcome);
     // A stranger's trace would cost the owner.
@@ -105,20 +105,15 @@ impl Call {
             .map_err(|problems| Refusal::new(Reason::Misconfigured, problems.to_string()))?;
         let now = ports.clock.now();
         let mut counters = Counters::new(&ready.store_key, ports.store, now);
-        let decision = decide(&ready, &request, &mut counters, now);
+        let decision = decide(&ready, &request, &mut counters, now)?;
         note(&mut self.outcome, &decision);
-        let is_counted = decision.is_counted();
-        let Decision { recipient, candidates, text, verdict, .. } = decision;
-        verdict?;
-        // What is not refused has all three.
-        let (Some(recipient), Some(candidates), Some((text, _))) = (recipient, candidates, text)
-        else {
-            return Err(Refusal::new(Reason::Misconfigured, "There is nobody to send it."));
-        };
+        decision.verdict().map_err(Refusal::clone)?;
         // Before the message leaves: counted after, a hundred hooks at once would all find room.
-        if is_counted && counters.commit().is_err() {
+        if decision.is_counted() && counters.commit().is_err() {
             self.outcome.warn(Warning::StoreUnavailable);
         }
+        let Decision { recipient, candidates, text, .. } = decision;
+        let candidates = candidates?;
         let tag = self.outcome.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
         let message = Message {
             to: recipient.number,
@@ -218,11 +213,9 @@ impl Call {
 
 /// What a decision says that the outcome tells.
 fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
-    if let Some(recipient) = &decision.recipient {
-        outcome.country = recipient.plan.region;
-        outcome.number = Some(Secret::from(&*recipient.canonical));
-    }
-    outcome.segments = decision.text.as_ref().map(|(_, segments)| *segments);
+    outcome.country = decision.recipient.plan.region;
+    outcome.number = Some(Secret::from(&*decision.recipient.canonical));
+    outcome.segments = Some(decision.segments);
     outcome.would_refuse = decision.would_refuse;
     outcome.told_as_successful = decision.told_as_successful;
     if decision.store_failed {
@@ -295,7 +288,7 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
     };
     let hash = key.hash("number of a message", &[number.reveal()]);
     let accepted = Accepted {
-        at: crate::ports::milliseconds(outcome.now),
+        at: crate::ports::milliseconds(outcome.answered_at),
         event_id: text(&outcome.event_id),
         request_type: text(&outcome.request_type),
         region: outcome.country,

@@ -4,7 +4,8 @@
 //! One request goes through the rooms in this order, and never back: [`settings`] are read, [`callers`] proves
 //! who calls, [`hook`] reads the body and decides by [`policy`] and [`message`], [`providers`] send, and the
 //! [`outcome`] becomes the answer, [`telemetry`] and [`records`]. [`reports`] takes delivery reports, and
-//! [`operator`] shows what became of messages. Whoever refuses makes a [`refusal::Refusal`].
+//! [`operator`] shows what became of messages. Every "no" that Okta is told is a
+//! [`refusal::Refusal`].
 //!
 //! Nothing here touches the outside but [`ports`], and the entry module with its bindings, which exist
 //! on wasm32 only; so all else compiles, and is tested, natively.

@@ -1,5 +1,5 @@
 //! What became of one call of the hook: the one value of which the answer, the log line, telemetry and the
-//! record are views. None of them is ever read back.
+//! record are views. And, likewise, what is told of a delivery report.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Outcome {
     /// When it was answered.
     pub answered: Instant,
     /// The same by the time of day.
-    pub now: OffsetDateTime,
+    pub answered_at: OffsetDateTime,
     /// How the caller proved itself.
     pub credential: Option<Proof>,
     /// Okta's id of the hook call.
@@ -56,7 +56,7 @@ pub struct Outcome {
 /// What went wrong besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// The message could not be counted, or it was not to be known which provider is down.
+    /// The message could not be counted, or the health of the providers not be read.
     StoreUnavailable,
     /// The caller's token was checked with keys that are older than the issuer said they should get.
     KeysStale,
@@ -94,7 +94,7 @@ impl Outcome {
         Self {
             arrived,
             answered: arrived,
-            now: OffsetDateTime::UNIX_EPOCH,
+            answered_at: OffsetDateTime::UNIX_EPOCH,
             credential: None,
             event_id: None,
             request_type: None,

@@ -1,8 +1,8 @@
 //! The owner's rules, in front of ACS: whether this passcode goes to this number now.
 //!
 //! The attack this stops is SMS pumping and toll fraud: whoever can make Okta ask for passcodes has
-//! them sent to numbers that earn with each message. Touches nothing outside but the store of
-//! [`limits`]; the clock is given.
+//! them sent to numbers that earn with each message. Nothing here looks at a clock, and nothing but
+//! [`limits`] at a store.
 
 pub mod limits;
 

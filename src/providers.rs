@@ -6,6 +6,7 @@
 
 pub mod acs;
 mod failover;
+pub mod repeatability;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::sender::{Sender, SenderKind, Senders};
 use numbering::Region;
 
 use self::acs::Acs;
-use self::acs::repeatability::Repeatability;
+use self::repeatability::Repeatability;
 
 pub use self::failover::send;
 

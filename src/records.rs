@@ -50,7 +50,7 @@ pub fn canonical_id(id: &str) -> &str {
 /// What the hook saw of a message that ACS accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// When ACS accepted it.
+    /// When the hook that sent it was answered.
     pub at: Moment,
     /// Okta's id of the hook call.
     pub event_id: Option<String>,

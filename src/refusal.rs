@@ -1,5 +1,5 @@
-//! The one type of every "no": made in the room that refuses, turned into HTTP and Okta's JSON by
-//! [`crate::hook::answer`], and into the log line by [`crate::telemetry`].
+//! The one type of every "no" that Okta is told: made where something is refused, turned into HTTP and Okta's JSON
+//! by `hook::answer`, and into the log line by `telemetry`.
 
 use std::borrow::Cow;
 
@@ -135,7 +135,7 @@ reasons! {
     CountryNotAllowed = "country_not_allowed", 200, Policy;
     /// One of the rate limits is reached.
     RateLimited = "rate_limited", 200, Policy;
-    /// A variable is missing or wrong.
+    /// A setting that messages need is missing or wrong.
     Misconfigured = "misconfigured", 200, Service;
     /// The keys of the authorization server whose token the caller presents are not to be had.
     IssuerUnavailable = "issuer_unavailable", 200, Service;

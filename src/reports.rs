@@ -75,7 +75,7 @@ impl NotTaken {
 /// Handles a request for the receiver: the answer, the lines for the log, and what is left to do.
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, String, Answered) {
     let arrived = ports.clock.instant();
-    let mut delivery = Delivery {
+    let mut batch = Batch {
         settings: Settings::read(ports.variables),
         until: arrived.plus(TIME),
         facts: DeliveryFacts::default(),
@@ -84,11 +84,11 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, 
         refresh_due: false,
     };
     let response = match request.method().as_str() {
-        "POST" => delivery.take(request, ports),
-        "OPTIONS" => handshake(&delivery.settings),
+        "POST" => batch.take(request, ports),
+        "OPTIONS" => handshake(&batch.settings),
         _ => Err(NotTaken::new(405, "Reports are delivered by POST.", "another method than POST")),
     };
-    let Delivery { settings, mut facts, lines, reports, refresh_due, .. } = delivery;
+    let Batch { settings, mut facts, lines, reports, refresh_due, .. } = batch;
     let response = response.unwrap_or_else(|NotTaken { status, told, fix }| {
         facts.fix = Some(fix.into_owned());
         let mut response = text(status, told);
@@ -154,8 +154,8 @@ fn reporters(settings: &Settings) -> Result<&Callers, NotTaken> {
     }
 }
 
-/// One delivery, and what is known of it so far.
-struct Delivery {
+/// One delivery of Event Grid's, and what is known of it so far.
+struct Batch {
     settings: Settings,
     until: Instant,
     facts: DeliveryFacts,
@@ -165,7 +165,7 @@ struct Delivery {
     refresh_due: bool,
 }
 
-impl Delivery {
+impl Batch {
     fn take(
         &mut self,
         request: &mut dyn InboundRequest,

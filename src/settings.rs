@@ -2,7 +2,7 @@
 //!
 //! What was said (`said`) becomes what it means, section by section. Each section is a `Result` of its own,
 //! so that a mistake stops only who needs that section; and each names everything that is wrong with it.
-//! Nothing below this room knows where a value came from, and nothing reads a setting twice: what is unwise
+//! No other module knows whether a value came from a variable or from a document, and nothing reads a setting twice: what is unwise
 //! is advice that [`check()`] computes from the same types.
 
 mod callers;
@@ -134,7 +134,6 @@ impl Settings {
             variables,
             advice: RefCell::default(),
         };
-        use Place::{Secrets, Settings};
         let okta = settings.okta.get().unwrap_or_default();
         let basic_secret = variables.get(BASIC_SECRET);
         let doors = Doors::read(&secrets, &basic_secret);
@@ -143,36 +142,45 @@ impl Settings {
         let operator_secrets = secrets.operator.get().unwrap_or_default();
 
         let read = Self {
-            callers: documents.section(&[Settings, Secrets], &[], |reading| {
+            // A misspelt key of [okta] counts against `hook`, so that it is told once and to who has proven itself.
+            callers: documents.section(&[Place::Settings, Place::Secrets], &[], |reading| {
                 callers::callers(reading, basic_secret, okta.header_name, okta.oauth, okta_secrets)
             }),
-            hook: documents.section(&[Settings, Secrets], &["okta", ANY_OTHER], |reading| {
-                hook(reading, okta.response_format, okta.deadline_ms)
-            }),
-            policy: documents.section(&[Settings], &["policy", "limits"], |reading| {
+            hook: documents.section(
+                &[Place::Settings, Place::Secrets],
+                &["okta", ANY_OTHER],
+                |reading| hook(reading, okta.response_format, okta.deadline_ms),
+            ),
+            policy: documents.section(&[Place::Settings], &["policy", "limits"], |reading| {
                 let rules = settings.policy.get().unwrap_or_default();
                 policy::policy(reading, rules, settings.limits.get().unwrap_or_default())
             }),
-            wording: documents.section(&[Settings], &["message"], |reading| {
+            wording: documents.section(&[Place::Settings], &["message"], |reading| {
                 wording(reading, settings.message.get().unwrap_or_default())
             }),
-            providers: documents.section(&[Settings, Secrets], &["providers"], |reading| {
-                providers::providers(reading, settings.providers, secrets.providers)
-            }),
-            store_secret: documents.section(&[Secrets], &["store"], |reading| {
+            providers: documents.section(
+                &[Place::Settings, Place::Secrets],
+                &["providers"],
+                |reading| providers::providers(reading, settings.providers, secrets.providers),
+            ),
+            store_secret: documents.section(&[Place::Secrets], &["store"], |reading| {
                 store_secret(reading, secrets.store.get().unwrap_or_default())
             }),
-            reporters: documents.section(&[Settings, Secrets], &["reports"], |reading| {
-                let oauth = settings.reports.get().unwrap_or_default().oauth;
-                callers::reporters(reading, oauth, report_secrets, &doors)
-            }),
-            operator: documents.section(&[Secrets], &["operator"], |reading| {
+            reporters: documents.section(
+                &[Place::Settings, Place::Secrets],
+                &["reports"],
+                |reading| {
+                    let oauth = settings.reports.get().unwrap_or_default().oauth;
+                    callers::reporters(reading, oauth, report_secrets, &doors)
+                },
+            ),
+            operator: documents.section(&[Place::Secrets], &["operator"], |reading| {
                 callers::operator(reading, operator_secrets, &doors)
             }),
-            records: documents.section(&[Settings], &["records"], |reading| {
+            records: documents.section(&[Place::Settings], &["records"], |reading| {
                 records(reading, settings.records.get().unwrap_or_default())
             }),
-            sink: documents.section(&[Secrets], &["application_insights"], |reading| {
+            sink: documents.section(&[Place::Secrets], &["application_insights"], |reading| {
                 sink(reading, secrets.application_insights.get().unwrap_or_default())
             }),
             advice: Vec::new(),

@@ -128,7 +128,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         sending,
         ms: milliseconds(outcome.elapsed()),
     };
-    line(outcome.now, level, "hook", facts)
+    line(outcome.answered_at, level, "hook", facts)
 }
 
 /// The line of what went wrong once an answer had left: with `records` or with `telemetry`.

@@ -90,6 +90,7 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
     let sender_type = outcome.sending.as_ref().map_or("", |sending| sending.sender.name());
     let action = Action {
         status,
+        // What Okta shows in its System Log, whichever resource sent it.
         provider: "ACS",
         transaction_id: outcome.message_id(),
         transaction_metadata: match &outcome.refusal {

@@ -1,5 +1,5 @@
-//! Whether a passcode is sent, to whom, with which text and by whom: a pure function of the settings, the
-//! request and the counters. It writes nothing and sends nothing, so it also explains a number to the operator.
+//! Whether a passcode is sent, to whom, with which text and by whom: a function of the settings, the request and
+//! the counters. It reads the counters, and writes and sends nothing, so it also explains a number to the operator.
 
 use numbering::Plan;
 use time::OffsetDateTime;
@@ -11,29 +11,31 @@ use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Policy};
 use crate::ports::StoreUnavailable;
-use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Candidates};
 use crate::refusal::{Reason, Refusal};
 use crate::settings::Ready;
 
-/// What is to become of a request. Of a request that is refused, it holds what is known all the same.
+/// What is to become of a message.
 pub struct Decision<'a> {
-    /// Who the message is for.
-    pub recipient: Option<Recipient<'a>>,
-    /// Who can send it.
-    pub candidates: Option<Candidates<'a>>,
-    /// Its text, which has the passcode in it, and the length by which it is billed.
-    pub text: Option<(String, Segments)>,
+    /// Who it is for.
+    pub recipient: Recipient<'a>,
+    /// Who can send it, or why nobody can.
+    pub candidates: Result<Candidates<'a>, Refusal>,
+    /// Its text, which has the passcode in it.
+    pub text: String,
+    /// Its length, as it is billed.
+    pub segments: Segments,
     /// The limits that count it.
     pub limits: Vec<Limit>,
     /// A limit could not be looked at, since the store failed: nothing is counted.
     pub store_failed: bool,
     /// What the policy would refuse it for, if it did more than observe: then it is sent and not counted.
     pub would_refuse: Option<Reason>,
-    /// Okta is told of the refusal as of a success.
+    /// Okta is told of the policy's refusal as of a success.
     pub told_as_successful: bool,
-    /// It is sent, or refused.
-    pub verdict: Result<(), Refusal>,
+    /// The policy lets it go, or refuses it.
+    pub policy: Result<(), Refusal>,
 }
 
 /// Who a message is for.
@@ -47,57 +49,54 @@ pub struct Recipient<'a> {
 }
 
 /// Decides on a request. The counters are looked at only where nothing else refuses the message.
+///
+/// # Errors
+///
+/// A request for which there is no message: another channel, an expired passcode, no number.
 pub fn decide<'a>(
-    ready: &'a Ready<'a>,
+    ready: &Ready<'a>,
     request: &'a HookRequest,
     counters: &mut Counters<'_>,
     now: OffsetDateTime,
-) -> Decision<'a> {
+) -> Result<Decision<'a>, Refusal> {
+    let number = admit(request, now)?;
+    let plan = number.plan();
+    let canonical = number.canonical().into_owned();
+    // From the event's time, not from this moment, so that a repeated call makes the same text.
+    let first_sent = Repeatability::first_sent(request.event_time, now);
+    let text = ready.wording.text(&request.passcode(first_sent));
     let mut decision = Decision {
-        recipient: None,
-        candidates: None,
-        text: None,
-        limits: Vec::new(),
+        candidates: providers::candidates(ready.providers, plan.region),
+        segments: message::segments(&text),
+        text,
+        limits: policy::limits_of(ready.policy, request.asking(&canonical)),
+        recipient: Recipient { number, canonical, plan },
         store_failed: false,
         would_refuse: None,
         told_as_successful: false,
-        verdict: Ok(()),
+        policy: Ok(()),
     };
-    let number = match admit(request, now) {
-        Ok(number) => number,
-        Err(refusal) => return Decision { verdict: Err(refusal), ..decision },
-    };
-    let plan = number.plan();
-    let canonical = number.canonical().into_owned();
-
-    decision.hold_to(ready.policy, policy::check(ready.policy, number, plan, request.enrollment));
-
-    match providers::candidates(ready.providers, plan.region) {
-        Ok(candidates) => decision.candidates = Some(candidates),
-        Err(refusal) => decision.verdict = decision.verdict.and(Err(refusal)),
-    }
-
-    // Of the event, not of the moment: a call that is repeated must make the same message of it, minutes too.
-    let first_sent = Repeatability::first_sent(request.event_time, now);
-    let text = ready.wording.text(&request.passcode(first_sent));
-    let segments = message::segments(&text);
-    decision.text = Some((text, segments));
-
-    decision.limits = policy::limits_of(ready.policy, request.asking(&canonical));
-    decision.recipient = Some(Recipient { number, canonical, plan });
+    let checked = policy::check(ready.policy, number, plan, request.enrollment);
+    decision.hold_to(ready.policy, checked);
     if decision.is_counted() {
         decision.look_at_limits(ready.policy, counters);
     }
-    decision
+    Ok(decision)
 }
 
 impl Decision<'_> {
-    /// Whether the message counts against its limits: what the policy refuses, or would refuse, does not.
-    pub fn is_counted(&self) -> bool {
-        self.verdict.is_ok() && self.would_refuse.is_none() && !self.store_failed
+    /// The message is sent, or refused.
+    pub fn verdict(&self) -> Result<(), &Refusal> {
+        self.policy.as_ref().map(drop).and(self.candidates.as_ref().map(drop))
     }
 
-    /// Holds the verdict to what the policy says, of which the first refusal counts.
+    /// Whether the message counts against its limits. One that is not sent does not, nor one that the policy would
+    /// refuse, nor one of which the store did not tell where its limits stand.
+    pub fn is_counted(&self) -> bool {
+        self.verdict().is_ok() && self.would_refuse.is_none() && !self.store_failed
+    }
+
+    /// Takes in what the policy says, of which the first refusal counts.
     fn hold_to(&mut self, policy: &Policy, checked: Result<(), Refusal>) {
         let Err(refusal) = checked else { return };
         if policy.lets_pass(refusal.reason) {
@@ -105,7 +104,7 @@ impl Decision<'_> {
             return;
         }
         self.told_as_successful = !policy.refused_as_failed;
-        self.verdict = Err(refusal);
+        self.policy = Err(refusal);
     }
 
     fn look_at_limits(&mut self, policy: &Policy, counters: &mut Counters<'_>) {

@@ -105,15 +105,16 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         }
     };
     let mut counters = Counters::new(&ready.store_key, ports.store, now);
-    let decision = decide(&ready, &request, &mut counters, now);
+    let decision = match decide(&ready, &request, &mut counters, now) {
+        Ok(decision) => decision,
+        Err(refusal) => return explanation.refused(&refusal, false),
+    };
 
     explanation.would_refuse = decision.would_refuse.map(Reason::code);
-    if let Some((text, segments)) = decision.text {
-        explanation.text = Some(text);
-        explanation.segments = Some(segments.count);
-        explanation.encoding = Some(segments.encoding.name());
-    }
-    if let Some(candidates) = decision.candidates {
+    explanation.text = Some(decision.text.clone());
+    explanation.segments = Some(decision.segments.count);
+    explanation.encoding = Some(decision.segments.encoding.name());
+    if let Ok(candidates) = &decision.candidates {
         let candidates = [Some(candidates.first), candidates.second].into_iter().flatten();
         explanation.providers = candidates
             .map(|candidate| Sender {
@@ -136,15 +137,10 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
             }
         }
     }
-    match decision.verdict {
-        Ok(()) => Explanation {
-            verdict: "sent",
-            reason: "accepted",
-            okta_status: "SUCCESSFUL",
-            ..explanation
-        },
-        Err(refusal) => explanation.refused(&refusal, decision.told_as_successful),
+    if let Err(refusal) = decision.verdict() {
+        return explanation.refused(refusal, decision.told_as_successful);
     }
+    Explanation { verdict: "sent", reason: "accepted", okta_status: "SUCCESSFUL", ..explanation }
 }
 
 impl Explanation {

@@ -7,7 +7,6 @@
 
 pub mod answer;
 pub mod connection_string;
-pub mod repeatability;
 mod request;
 pub mod signature;
 
@@ -141,8 +140,8 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         }
         let Some(wait) = verdict.again_after else { break };
         // 409 says that this resource is at work on the message.
-        let settled = attempts.len() > 1 && verdict.status != Some(409);
-        if !turn.patient && (settled || !verdict.may_be_sent) {
+        let repeated = attempts.len() > 1 && verdict.status != Some(409);
+        if !turn.patient && (repeated || !verdict.may_be_sent) {
             break;
         }
         // The longer of both: a `Retry-After: 0` is no invitation to hammer.

@@ -111,13 +111,14 @@ fn send_with_either(
     let mut healths = known.unwrap_or_default();
     let choice = choose(names, &mut healths, ports).unwrap_or_else(|StoreUnavailable| {
         store_failed = true;
-        Choice::Half
+        Choice::InOrder
     });
 
     let now = ports.clock.instant();
     let left = until.since(now);
-    let (at, time, patient, last_resort) = match choice {
-        Choice::Half => (0, left / 2, false, None),
+    // `first` is asked first: the second provider, where the first one is down.
+    let (first, time, patient, last_resort) = match choice {
+        Choice::InOrder => (0, left / 2, false, None),
         Choice::Skip(down) => {
             (1 - down, left.saturating_sub(LAST_RESORT).max(left / 2), true, Some(down))
         }
@@ -125,22 +126,23 @@ fn send_with_either(
     // Where half of the time is too little for an attempt, the first one has all of it. Otherwise nobody would be
     // asked.
     let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
-    let other = 1 - at;
-    let turn = Turn { until: first_until, patient, ..Turn::alone(both[at], until) };
-    let first = acs::send(&turn, message, ports);
-    let fails_over = first.may_fail_over && first.ended.plus(SHORTEST_ATTEMPT) <= until;
-    let second = fails_over.then(|| acs::send(&Turn::alone(both[other], until), message, ports));
+    let other = 1 - first;
+    let turn = Turn { until: first_until, patient, ..Turn::alone(both[first], until) };
+    let tried = acs::send(&turn, message, ports);
+    let fails_over = tried.may_fail_over && tried.ended.plus(SHORTEST_ATTEMPT) <= until;
+    let fallback = fails_over.then(|| acs::send(&Turn::alone(both[other], until), message, ports));
 
     if !store_failed {
-        let tried = iter::once((at, &first)).chain(second.as_ref().map(|second| (other, second)));
+        let tried =
+            iter::once((first, &tried)).chain(fallback.as_ref().map(|fallback| (other, fallback)));
         // That the last resort failed is no news: it was down, and in so little time a provider that is slow
         // always fails, which must put off no probe.
         let news = tried.filter(|(at, tried)| !tried.provider_failed || Some(*at) != last_resort);
         store_failed = remember(&news.collect::<Vec<_>>(), names, healths, ports).is_err();
     }
-    let sending = match second {
-        None => sending(both[at], first, None),
-        Some(second) => sending(both[other], second, Some((both[at], first))),
+    let sending = match fallback {
+        None => sending(both[first], tried, None),
+        Some(fallback) => sending(both[other], fallback, Some((both[first], tried))),
     };
     Sending { store_failed, ..sending }
 }
@@ -148,7 +150,7 @@ fn send_with_either(
 /// How the time is shared out.
 enum Choice {
     /// The first provider first, with half of it.
-    Half,
+    InOrder,
     /// The provider at this place, which is down, last, with [`LAST_RESORT`].
     Skip(usize),
 }
@@ -164,7 +166,7 @@ fn choose(
     let down = match healths.each_ref().map(Health::is_down) {
         [true, false] => 0,
         [false, true] => 1,
-        _ => return Ok(Choice::Half),
+        _ => return Ok(Choice::InOrder),
     };
     let now = ports.clock.milliseconds();
     if !healths[down].probe_is_due(now) {
@@ -174,7 +176,7 @@ fn choose(
         healths[down].put_probe_off(now);
         health::write(ports.store, names, *healths)?;
     }
-    Ok(Choice::Half)
+    Ok(Choice::InOrder)
 }
 
 /// Writes down which providers failed and which are up again. `before` is what was known at the start: a

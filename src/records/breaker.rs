@@ -1,4 +1,4 @@
-//! Keeps requests away from a store or a service that hangs or is down.
+//! Keeps requests away from a store or a service that hangs or is down. Providers are [`health`](super::health)'s.
 //!
 //! An instance lives until its work ends, a host holds 1,000 instances at once, and a call of a key-value
 //! store cannot be given up. So if each hook called a store or a sink that hangs, after its answer, the host

@@ -124,7 +124,7 @@ pub(super) fn callers(
     callers
 }
 
-/// What tells the two sections of tokens apart.
+/// Defaults of `okta.oauth` or `reports.oauth`.
 struct OAuthSection {
     name: &'static str,
     audience: Option<&'static str>,

@@ -35,7 +35,7 @@ impl<T> Said<T> {
         }
     }
 
-    /// The value, of whose type nobody complains here.
+    /// The value of a table; where it is none, [`Document::read`] has found that.
     pub(super) fn get(self) -> Option<T> {
         match self {
             Self::This(value) => Some(value),
@@ -53,7 +53,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
 /// Entries by a name that the owner chooses.
 pub(super) type Named<T> = BTreeMap<String, Said<T>>;
 
-/// A document, for what is said of it.
+/// A document, and what is wrong with its form.
 pub(super) struct Document {
     /// Which one it is.
     pub(super) place: Place,

@@ -1,4 +1,4 @@
-//! What is to be said of the configuration.
+//! What is wrong with the configuration or unwise, and where that stands.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Place {
         }
     }
 
-    /// The whole of it could not be had.
+    /// The document could not be read.
     pub(super) fn unreadable(self) -> Finding {
         Finding { place: self, key: String::new(), line: None, fix: UNREADABLE.into() }
     }

@@ -15,8 +15,7 @@ const ALWAYS: &str = "https://*.communication.azure.com";
 pub(super) struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Reads the owner's entries. One that Spin can't read is enough, and it lets no request out at all, be it
-    /// for what needs it or not.
+    /// Reads the owner's entries. With one that Spin can't read it lets no request out, whatever the others say.
     pub(super) fn read(variables: &dyn Variables, problems: &mut Vec<Finding>) -> Self {
         let entries = VARIABLES.map(|name| {
             let Ok(entry) = variables.get(name) else {

@@ -33,6 +33,10 @@ pub(super) fn providers(
     for (entry, index) in listed.into_iter().zip(1..) {
         let at = format!("providers[{index}]");
         let Some(entry) = reading.value(&at, entry) else { continue };
+        let kind = format!("{at}.kind");
+        if reading.text(&kind, entry.kind).as_deref() != Some("acs") {
+            reading.unexpected(Place::Settings, &kind);
+        }
         let Some(name) = name(reading, &at, entry.name, &names) else { continue };
         let secret = secrets.remove(&name);
         let resource = resource(reading, &name, secret);
@@ -41,10 +45,6 @@ pub(super) fn providers(
             let fix = "is not set: set it, or providers.senders, to the short code, number or alphanumeric sender ID \
                        that messages come from";
             reading.problem(Place::Variable, SENDER_VARIABLE, fix);
-        }
-        let kind = format!("{at}.kind");
-        if reading.text(&kind, entry.kind).as_deref() != Some("acs") {
-            reading.unexpected(Place::Settings, &kind);
         }
         let version = format!("{at}.api_version");
         let api_version =
@@ -95,7 +95,7 @@ fn name(
     Some(name)
 }
 
-/// The resource of a provider, by its secret or by the variable. `None` is told.
+/// The resource of a provider, by its secret or by the variable. Where it is `None`, a problem was added.
 fn resource(
     reading: &mut Reading<'_>,
     name: &str,

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// What is wrong with a secret that a file's line break or a space stands around.
 const WHITE_SPACE: &str = "begins or ends with white space: remove it";
 
-/// Both documents, for what is said of them.
+/// Both documents, so that a finding can name its line.
 pub(super) struct Documents<'a> {
     pub(super) settings: Document,
     pub(super) secrets: Document,
@@ -24,7 +24,8 @@ pub(super) struct Documents<'a> {
 pub(super) const ANY_OTHER: &str = "";
 
 impl Documents<'_> {
-    /// Reads a section, which needs these documents, and all keys of which begin with one of these names.
+    /// Reads a section. A document of `needs` that can't be read breaks it, and so does a misspelt key in one of
+    /// the tables `names`.
     pub(super) fn section<T>(
         &self,
         needs: &[Place],

@@ -1,5 +1,5 @@
-//! What the two documents say, before anybody has asked what it means. The fields are the keys of
-//! [`super::keys`], and their types what TOML calls them.
+//! The two documents as serde reads them: nothing is checked yet but the types. The fields are the keys of
+//! [`super::keys`].
 
 use serde::Deserialize;
 

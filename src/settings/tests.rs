@@ -502,3 +502,28 @@ fn every_key_can_be_wrong() {
         assert!(found, "{}: {:?} {:?}", key.path, check.problems, check.warnings);
     }
 }
+
+#[test]
+fn a_misspelt_key_of_every_table_is_told() {
+    for key in KEYS.iter().filter(|key| key.is_table && !key.path.contains(['*', '['])) {
+        let document = if key.is_list_of_tables {
+            format!("[[{}]]\nkind = \"acs\"\nfruit = 1", key.path)
+        } else {
+            format!("[{}]\nfruit = 1", key.path)
+        };
+        let host = match key.place {
+            Place::Settings => wise().with("settings", &document),
+            _ => wise().with_secrets(&document),
+        };
+        let check = check(&host);
+        let told: Vec<_> =
+            check.problems.iter().chain(&check.warnings).map(Finding::to_string).collect();
+        // The tables of `[providers.NAME]` are the owner's to name.
+        let expected = if key.path == "providers" && key.place == Place::Secrets {
+            "must be a table"
+        } else {
+            "fruit is no setting"
+        };
+        assert!(told.iter().any(|it| it.contains(expected)), "{}: {told:?}", key.path);
+    }
+}

@@ -36,7 +36,7 @@ pub fn of_hook<'a>(
     parent: Option<[u8; 8]>,
     random: &dyn Random,
 ) -> Vec<Item<'a>> {
-    let time = |instant: Instant| outcome.now - outcome.answered.since(instant);
+    let time = |instant: Instant| outcome.answered_at - outcome.answered.since(instant);
     let item = |time, parent_id, data, properties: Properties<'a>| Item {
         time,
         trace_id: Some(trace.trace_id),
@@ -106,7 +106,7 @@ pub fn of_hook<'a>(
         let text = refusal.for_the_log();
         let message = &text[..text.floor_char_boundary(MESSAGE_LIMIT)];
         let message = Data::Message { message, severity_level: ERROR };
-        items.push(item(outcome.now, Some(trace.span_id), message, properties));
+        items.push(item(outcome.answered_at, Some(trace.span_id), message, properties));
     }
     items
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::phone_number::PhoneNumber;
 use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
-use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::repeatability::Repeatability;
 use crate::providers::tests::provider;
 use crate::providers::{Sending, candidates, send};
 use proptest::prelude::*;

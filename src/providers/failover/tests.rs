@@ -3,7 +3,7 @@ use crate::phone_number::PhoneNumber;
 use crate::ports::fake::{Answers, FakeAnswer, FakeHost, ReadOnly};
 use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
 use crate::ports::{Clock, Store};
-use crate::providers::acs::repeatability::Repeatability;
+use crate::providers::repeatability::Repeatability;
 use crate::providers::{Provider, candidates};
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -586,7 +586,7 @@ fn one_hook_in_5_seconds_probes_until_one_succeeds() {
 fn a_probe_is_told_to_the_others_before_it_starts() {
     let host = later(with_down(&[0]), 5).answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
     let mut known = healths(&host);
-    assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::Half)));
+    assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::InOrder)));
     let mut known = healths(&host);
     assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::Skip(0))));
 }
