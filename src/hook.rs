@@ -14,13 +14,12 @@ pub mod request;
 use std::time::Duration;
 
 use self::answer::{answer, dialect};
-use self::decide::{Decision, decide};
+use self::decide::{Decision, Planned, decide};
 use self::request::{BODY_LIMIT, Dialect, HookRequest};
 use crate::callers::Cause;
 use crate::callers::bearer::issuer;
 use crate::identifier::Identifier;
 use crate::outcome::{self, Outcome, Warning};
-use crate::policy::limits::Counters;
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Message};
@@ -99,32 +98,21 @@ impl Call {
         let body = read_body(request, until)?;
         let request = self.understand(&body, response_format)?;
 
-        let settings = &self.settings;
-        let ready = settings
-            .ready()
-            .map_err(|problems| Refusal::new(Reason::Misconfigured, problems.to_string()))?;
         let now = ports.clock.now();
-        let mut counters = Counters::new(&ready.store_key, ports.store, now);
-        let decision = decide(&ready, &request, &mut counters, now)?;
+        let decision = decide(&self.settings, &request, ports.store, now)?;
         note(&mut self.outcome, &decision);
-        decision.verdict().map_err(Refusal::clone)?;
+        let is_counted = decision.is_counted();
+        let (to, Planned { candidates, text, counters, .. }) = decision.into_message()?;
         // Before the message leaves: counted after, a hundred hooks at once would all find room.
-        if decision.is_counted() && counters.commit().is_err() {
+        if is_counted && counters.commit().is_err() {
             self.outcome.warn(Warning::StoreUnavailable);
         }
-        let Decision { recipient, candidates, text, .. } = decision;
-        let candidates = candidates?;
         let tag = self.outcome.event_id.as_ref().map(|id| [EVENT_TAG, id.as_str()].concat());
+        let event_id = request.event_id.as_deref();
         let message = Message {
-            to: recipient.number,
+            to,
             text: &text,
-            repeatability: Repeatability::of(
-                request.event_id.as_deref(),
-                recipient.number,
-                request.event_time,
-                now,
-                ports.random,
-            ),
+            repeatability: Repeatability::of(event_id, to, request.event_time, now, ports.random),
             tag: tag.as_deref(),
         };
         let sending = providers::send(&candidates, &message, ports, until);
@@ -215,11 +203,13 @@ impl Call {
 fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
     outcome.country = decision.recipient.plan.region;
     outcome.number = Some(Secret::from(&*decision.recipient.canonical));
-    outcome.segments = Some(decision.segments);
     outcome.would_refuse = decision.would_refuse;
     outcome.told_as_successful = decision.told_as_successful;
-    if decision.store_failed {
-        outcome.warn(Warning::StoreUnavailable);
+    if let Ok(message) = &decision.message {
+        outcome.segments = Some(message.segments);
+        if message.store_failed {
+            outcome.warn(Warning::StoreUnavailable);
+        }
     }
 }
 
@@ -282,7 +272,6 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
     else {
         return;
     };
-    let message_id = Identifier::of_message(message_id);
     let text = |identifier: &Option<Identifier>| {
         identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
     };

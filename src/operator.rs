@@ -19,7 +19,7 @@ use crate::callers::Refused;
 use crate::ports::{BodyError, InboundRequest, Ports, Response};
 use crate::records::canonical_id;
 use crate::records::store::Records;
-use crate::settings::{self, Check, Settings};
+use crate::settings::{Check, Settings};
 use crate::telemetry::{self, OperatorFacts};
 
 /// Whether the configuration is in order: 200 or 503.
@@ -68,7 +68,7 @@ pub fn handle(
     let arrived = ports.clock.instant();
     if path == HEALTH_PATH {
         let response = match request.method().as_str() {
-            "GET" | "HEAD" => health(&settings::check(ports.variables)),
+            "GET" | "HEAD" => health(&Settings::read_and_check(ports.variables).1),
             _ => NotShown::method("GET, HEAD").answer().0,
         };
         return Some((response, String::new()));
@@ -156,7 +156,7 @@ fn show(
     ports: Ports<'_>,
 ) -> Result<Response, NotShown> {
     match page {
-        Page::Details => Ok(details(&settings::check(ports.variables))),
+        Page::Details => Ok(details(&Settings::read_and_check(ports.variables).1)),
         Page::Explain => {
             let question = question(request, ports)?;
             Ok(json(200, &explain(question, settings, ports)))
@@ -199,7 +199,7 @@ fn newest(
     if query.json {
         return Ok(deliveries::json_list(&newest));
     }
-    let check = settings::check(ports.variables);
+    let check = Settings::read_and_check(ports.variables).1;
     Ok(deliveries::page(&View {
         deliveries: &newest,
         covers: query.limit,

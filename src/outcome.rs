@@ -137,9 +137,9 @@ impl Outcome {
         self.refusal.as_ref().map_or(200, |refusal| refusal.reason.http_status())
     }
 
-    /// The provider's id of the message that it took, where it gave one, to the letter.
-    pub fn message_id(&self) -> Option<&str> {
-        self.sending.as_ref()?.result.as_ref().ok()?.as_deref()
+    /// The provider's id of the message that it took, where it gave one: the same for Okta, log and record.
+    pub fn message_id(&self) -> Option<Identifier> {
+        self.sending.as_ref()?.result.as_ref().ok()?.as_deref().map(Identifier::of_message)
     }
 
     /// What Okta was told, where a refusal was told as a success.

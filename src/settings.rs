@@ -19,13 +19,13 @@ mod said;
 use std::cell::RefCell;
 use std::time::Duration;
 
-pub use self::check::{Check, check};
+pub use self::check::Check;
 pub use self::findings::{Finding, Place, Problems};
 pub use self::keys::{KEYS, Key};
 
 use self::callers::{BASIC_SECRET, Doors};
 use self::document::{Document, Said};
-use self::reading::{ANY_OTHER, Documents, Reading};
+use self::reading::{ANY_OTHER, Documents, Reading, WHITE_SPACE};
 use crate::callers::Callers;
 use crate::message::{Domain, Templates, Wording};
 use crate::policy::Policy;
@@ -34,6 +34,7 @@ use crate::ports::Variables;
 use crate::providers::Provider;
 use crate::records::Bounds;
 use crate::records::store_key::StoreKey;
+use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::telemetry::application_insights::Sink;
 
@@ -122,6 +123,13 @@ impl Settings {
         Self::read_with_documents(variables).0
     }
 
+    /// Reads the configuration, and looks for all that is wrong with it or unwise.
+    pub fn read_and_check(variables: &dyn Variables) -> (Self, Check) {
+        let (settings, documents) = Self::read_with_documents(variables);
+        let check = check::check(&settings, documents, variables);
+        (settings, check)
+    }
+
     /// Reads the configuration, and gives the documents for what else is to be said of them.
     fn read_with_documents(variables: &dyn Variables) -> (Self, Documents<'_>) {
         let (settings, settings_document) =
@@ -190,15 +198,20 @@ impl Settings {
     }
 
     /// What a message needs, or everything that keeps messages from being sent.
-    pub fn ready(&self) -> Result<Ready<'_>, Problems> {
+    pub fn ready(&self) -> Result<Ready<'_>, Refusal> {
         match (&self.policy, &self.wording, &self.providers, self.store_key()) {
             (Ok(policy), Ok(wording), Ok(providers), Ok(store_key))
                 if self.hook.is_ok() && self.callers.is_ok() =>
             {
                 Ok(Ready { policy, wording, providers, store_key })
             }
-            _ => Err(Problems(self.problems())),
+            _ => Err(self.misconfigured()),
         }
+    }
+
+    /// The refusal that names everything that keeps messages from being sent.
+    pub fn misconfigured(&self) -> Refusal {
+        Refusal::new(Reason::Misconfigured, Problems(self.problems()).to_string())
     }
 
     /// The key under which the store keeps what may not be read or written by others.
@@ -301,6 +314,9 @@ fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<S
             "is nothing but white space: make one, or leave it out",
         );
     }
+    if secret.trim() != secret {
+        reading.advise(Place::Secrets, KEY, WHITE_SPACE);
+    }
     if let Some(fix) = check::of_length(&secret) {
         reading.advise(Place::Secrets, KEY, fix);
     }
@@ -314,7 +330,9 @@ fn records(reading: &mut Reading<'_>, said: said::Records) -> Option<Bounds> {
         reading.unexpected(Place::Settings, SLOTS);
     }
     const MAX_AGE: &str = "records.max_age";
-    let max_age = match reading.text(MAX_AGE, said.max_age).map(|said| seconds(&said)) {
+    // A time in seconds would be none for records.
+    let max_age = reading.text(MAX_AGE, said.max_age);
+    let max_age = match max_age.map(|said| seconds(&said).filter(|_| !said.ends_with('s'))) {
         None => DEFAULT_RECORD_MAX_AGE,
         Some(Some(max_age)) if (60..=LONGEST_RECORD_MAX_AGE).contains(&max_age) => max_age,
         Some(_) => {

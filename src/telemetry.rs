@@ -105,7 +105,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         sender_type: sending.sender.name(),
         acs_status: sending.status,
         acs_error: sending.error_code.as_deref(),
-        message_id: outcome.message_id().map(Identifier::of_message),
+        message_id: outcome.message_id(),
         attempts: sending.attempts.len(),
         acs_ms: milliseconds(sending.elapsed),
     });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use okta_telephony_acs::ports::{VariableUnavailable, Variables};
-use okta_telephony_acs::settings::{self, Check};
+use okta_telephony_acs::settings::{Check, Settings};
 
 /// Variables as they are known here, before any host has them.
 struct Known<'a>(&'a BTreeMap<String, String>);
@@ -17,7 +17,7 @@ impl Variables for Known<'_> {
 
 /// What is found, by the variables that the component reads.
 pub fn findings(variables: &BTreeMap<String, String>) -> Check {
-    settings::check(&Known(variables))
+    Settings::read_and_check(&Known(variables)).1
 }
 
 /// Prints all findings, and whether the configuration is in order.

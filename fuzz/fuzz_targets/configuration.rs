@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::ports::{VariableUnavailable, Variables};
-use okta_telephony_acs::settings::check;
+use okta_telephony_acs::settings::Settings;
 
 /// The two documents, and one text for every other variable.
 struct Texts<'a> {
@@ -25,7 +25,7 @@ impl Variables for Texts<'_> {
 
 fuzz_target!(|texts: (&str, &str, &str)| {
     let (settings, secrets, others) = texts;
-    let check = check(&Texts { settings, secrets, others });
+    let (_, check) = Settings::read_and_check(&Texts { settings, secrets, others });
     for finding in check.problems.iter().chain(&check.warnings) {
         assert!(!finding.fix.is_empty() && !finding.to_string().contains('\n'));
     }

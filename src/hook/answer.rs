@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use super::request::Dialect;
+use crate::identifier::Identifier;
 use crate::outcome::Outcome;
 use crate::ports::Response;
 use crate::refusal::Reason;
@@ -45,30 +46,30 @@ pub fn answer(outcome: &Outcome, dialect: Dialect, challenges: &[String]) -> Res
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
-    commands: [Command<'a>; 1],
+    commands: [Command; 1],
     debug_context: Option<DebugContext<'a>>,
 }
 
 #[derive(Serialize)]
-struct Command<'a> {
+struct Command {
     r#type: &'static str,
-    value: Value<'a>,
+    value: Value,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Value<'a> {
-    Documented([Action<'a>; 1]),
-    Classic(Action<'a>),
+enum Value {
+    Documented([Action; 1]),
+    Classic(Action),
 }
 
 #[skip_serializing_none]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Action<'a> {
+struct Action {
     status: &'static str,
     provider: &'static str,
-    transaction_id: Option<&'a str>,
+    transaction_id: Option<Identifier>,
     transaction_metadata: &'static str,
 }
 

@@ -1,5 +1,8 @@
 //! Whether a passcode is sent, to whom, with which text and by whom: a function of the settings, the request and
 //! the counters. It reads the counters, and writes and sends nothing, so it also explains a number to the operator.
+//!
+//! The policy speaks first, whatever else may be wrong with the settings: what it refuses must not reach Okta as a
+//! failure of the hook, upon which Okta sends the passcode itself.
 
 use numbering::Plan;
 use time::OffsetDateTime;
@@ -10,32 +13,40 @@ use crate::message::{self, Segments};
 use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Policy};
-use crate::ports::StoreUnavailable;
+use crate::ports::{Store, StoreUnavailable};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Candidates};
 use crate::refusal::{Reason, Refusal};
-use crate::settings::Ready;
+use crate::settings::{Ready, Settings};
 
 /// What is to become of a message.
 pub struct Decision<'a> {
     /// Who it is for.
     pub recipient: Recipient<'a>,
-    /// Who can send it, or why nobody can.
-    pub candidates: Result<Candidates<'a>, Refusal>,
+    /// What the policy would refuse it for, if it did more than observe: then it is sent and not counted.
+    pub would_refuse: Option<Reason>,
+    /// Okta is told of the policy's refusal as of a success.
+    pub told_as_successful: bool,
+    /// The message, as far as the settings make one, whether it is refused or not.
+    pub message: Result<Planned<'a>, Refusal>,
+    /// Why the policy refuses it, if it does.
+    refusal: Option<Refusal>,
+}
+
+/// A message that may be sent.
+pub struct Planned<'a> {
+    /// Who can send it.
+    pub candidates: Candidates<'a>,
     /// Its text, which has the passcode in it.
     pub text: String,
     /// Its length, as it is billed.
     pub segments: Segments,
     /// The limits that count it.
     pub limits: Vec<Limit>,
+    /// Where they stand.
+    pub counters: Counters<'a>,
     /// A limit could not be looked at, since the store failed: nothing is counted.
     pub store_failed: bool,
-    /// What the policy would refuse it for, if it did more than observe: then it is sent and not counted.
-    pub would_refuse: Option<Reason>,
-    /// Okta is told of the policy's refusal as of a success.
-    pub told_as_successful: bool,
-    /// The policy lets it go, or refuses it.
-    pub policy: Result<(), Refusal>,
 }
 
 /// Who a message is for.
@@ -52,51 +63,78 @@ pub struct Recipient<'a> {
 ///
 /// # Errors
 ///
-/// A request for which there is no message: another channel, an expired passcode, no number.
+/// A request for which there is no message: another channel, an expired passcode, no number; or a policy that is not
+/// in order.
 pub fn decide<'a>(
-    ready: &Ready<'a>,
+    settings: &'a Settings,
     request: &'a HookRequest,
-    counters: &mut Counters<'_>,
+    store: &'a dyn Store,
     now: OffsetDateTime,
 ) -> Result<Decision<'a>, Refusal> {
     let number = admit(request, now)?;
     let plan = number.plan();
     let canonical = number.canonical().into_owned();
-    // From the event's time, not from this moment, so that a repeated call makes the same text.
-    let first_sent = Repeatability::first_sent(request.event_time, now);
-    let text = ready.wording.text(&request.passcode(first_sent));
+    let policy = settings.policy.as_ref().map_err(|_| settings.misconfigured())?;
     let mut decision = Decision {
-        candidates: providers::candidates(ready.providers, plan.region),
-        segments: message::segments(&text),
-        text,
-        limits: policy::limits_of(ready.policy, request.asking(&canonical)),
+        message: plan_message(settings, request, &canonical, plan, store, now),
         recipient: Recipient { number, canonical, plan },
-        store_failed: false,
         would_refuse: None,
         told_as_successful: false,
-        policy: Ok(()),
+        refusal: None,
     };
-    let checked = policy::check(ready.policy, number, plan, request.enrollment);
-    decision.hold_to(ready.policy, checked);
-    if decision.is_counted() {
-        decision.look_at_limits(ready.policy, counters);
-    }
+    decision.hold_to(policy, policy::check(policy, number, plan, request.enrollment));
+    decision.look_at_limits(policy);
     Ok(decision)
 }
 
-impl Decision<'_> {
-    /// The message is sent, or refused.
+/// The message to a recipient, for which all that messages need must be in order.
+fn plan_message<'a>(
+    settings: &'a Settings,
+    request: &HookRequest,
+    canonical: &str,
+    plan: Plan,
+    store: &'a dyn Store,
+    now: OffsetDateTime,
+) -> Result<Planned<'a>, Refusal> {
+    let Ready { policy, wording, providers, store_key } = settings.ready()?;
+    // From the event's time, not from this moment, so that a repeated call makes the same text.
+    let first_sent = Repeatability::first_sent(request.event_time, now);
+    let text = wording.text(&request.passcode(first_sent));
+    Ok(Planned {
+        candidates: providers::candidates(providers, plan.region)?,
+        segments: message::segments(&text),
+        text,
+        limits: policy::limits_of(policy, request.asking(canonical)),
+        counters: Counters::new(store_key, store, now),
+        store_failed: false,
+    })
+}
+
+impl<'a> Decision<'a> {
+    /// The message that is to be sent, or why none is.
     pub fn verdict(&self) -> Result<(), &Refusal> {
-        self.policy.as_ref().map(drop).and(self.candidates.as_ref().map(drop))
+        match &self.refusal {
+            Some(refusal) => Err(refusal),
+            None => self.message.as_ref().map(drop),
+        }
     }
 
-    /// Whether the message counts against its limits. One that is not sent does not, nor one that the policy would
-    /// refuse, nor one of which the store did not tell where its limits stand.
+    /// Whether the message counts against its limits: one that the policy would refuse does not, nor one of which the
+    /// store did not tell where its limits stand.
     pub fn is_counted(&self) -> bool {
-        self.verdict().is_ok() && self.would_refuse.is_none() && !self.store_failed
+        self.would_refuse.is_none()
+            && self.message.as_ref().is_ok_and(|message| !message.store_failed)
     }
 
-    /// Takes in what the policy says, of which the first refusal counts.
+    /// The message that is to be sent.
+    pub fn into_message(self) -> Result<(&'a PhoneNumber, Planned<'a>), Refusal> {
+        match self.refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok((self.recipient.number, self.message?)),
+        }
+    }
+
+    /// Takes in what the policy says.
     fn hold_to(&mut self, policy: &Policy, checked: Result<(), Refusal>) {
         let Err(refusal) = checked else { return };
         if policy.lets_pass(refusal.reason) {
@@ -104,12 +142,16 @@ impl Decision<'_> {
             return;
         }
         self.told_as_successful = !policy.refused_as_failed;
-        self.policy = Err(refusal);
+        self.refusal = Some(refusal);
     }
 
-    fn look_at_limits(&mut self, policy: &Policy, counters: &mut Counters<'_>) {
-        for limit in &self.limits {
-            match counters.used(limit) {
+    fn look_at_limits(&mut self, policy: &Policy) {
+        let (None, None, Ok(message)) = (&self.refusal, self.would_refuse, &mut self.message)
+        else {
+            return;
+        };
+        for limit in &message.limits {
+            match message.counters.used(limit) {
                 Ok(used) if used >= limit.rate.count() => {
                     let refusal = policy::limit_reached(limit.scope, limit.rate);
                     return self.hold_to(policy, Err(refusal));
@@ -117,7 +159,7 @@ impl Decision<'_> {
                 Ok(_) => {}
                 // A sign-in is worth more than a limit.
                 Err(StoreUnavailable) => {
-                    self.store_failed = true;
+                    message.store_failed = true;
                     return;
                 }
             }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::hook::decide::decide;
+use crate::hook::decide::{Planned, decide};
 use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber};
 use crate::outcome::Warning;
 use crate::phone_number::PhoneNumber;
-use crate::policy::limits::Counters;
 use crate::ports::Ports;
+use crate::providers::Candidate;
 use crate::refusal::{Reason, Refusal};
 use crate::settings::Settings;
 
@@ -97,53 +97,47 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         explanation.country = plan.region.map(|region| region.to_string());
         explanation.takes_sms = Some(plan.takes_sms);
     }
-    let ready = match settings.ready() {
-        Ok(ready) => ready,
-        Err(problems) => {
-            let refusal = Refusal::new(Reason::Misconfigured, problems.to_string());
-            return explanation.refused(&refusal, false);
-        }
-    };
-    let mut counters = Counters::new(&ready.store_key, ports.store, now);
-    let decision = match decide(&ready, &request, &mut counters, now) {
+    let mut decision = match decide(settings, &request, ports.store, now) {
         Ok(decision) => decision,
         Err(refusal) => return explanation.refused(&refusal, false),
     };
-
     explanation.would_refuse = decision.would_refuse.map(Reason::code);
-    explanation.text = Some(decision.text.clone());
-    explanation.segments = Some(decision.segments.count);
-    explanation.encoding = Some(decision.segments.encoding.name());
-    if let Ok(candidates) = &decision.candidates {
-        let candidates = [Some(candidates.first), candidates.second].into_iter().flatten();
-        explanation.providers = candidates
-            .map(|candidate| Sender {
-                provider: candidate.provider.name.clone(),
-                sender: candidate.sender.value.clone(),
-                sender_type: candidate.sender.kind.name(),
-            })
-            .collect();
+    if let Ok(message) = &mut decision.message {
+        explanation.fill_in(message);
     }
-    for limit in &decision.limits {
-        match counters.used(limit) {
-            Ok(used) => explanation.limits.push(LimitUsed {
-                limit: limit.scope.name(),
-                rate: limit.rate.to_string(),
-                used,
-            }),
-            Err(_) => {
-                explanation.warnings.push(Warning::StoreUnavailable.name());
-                break;
-            }
-        }
+    match decision.verdict() {
+        Ok(()) => Explanation {
+            verdict: "sent",
+            reason: "accepted",
+            okta_status: "SUCCESSFUL",
+            ..explanation
+        },
+        Err(refusal) => explanation.refused(refusal, decision.told_as_successful),
     }
-    if let Err(refusal) = decision.verdict() {
-        return explanation.refused(refusal, decision.told_as_successful);
-    }
-    Explanation { verdict: "sent", reason: "accepted", okta_status: "SUCCESSFUL", ..explanation }
 }
 
 impl Explanation {
+    fn fill_in(&mut self, message: &mut Planned<'_>) {
+        self.text = Some(message.text.clone());
+        self.segments = Some(message.segments.count);
+        self.encoding = Some(message.segments.encoding.name());
+        let candidates = [Some(message.candidates.first), message.candidates.second];
+        let sender = |candidate: Candidate<'_>| Sender {
+            provider: candidate.provider.name.clone(),
+            sender: candidate.sender.value.clone(),
+            sender_type: candidate.sender.kind.name(),
+        };
+        self.providers = candidates.into_iter().flatten().map(sender).collect();
+        for limit in &message.limits {
+            let Ok(used) = message.counters.used(limit) else {
+                self.warnings.push(Warning::StoreUnavailable.name());
+                return;
+            };
+            let (limit, rate) = (limit.scope.name(), limit.rate.to_string());
+            self.limits.push(LimitUsed { limit, rate, used });
+        }
+    }
+
     fn refused(self, refusal: &Refusal, told_as_successful: bool) -> Self {
         Self {
             verdict: "refused",

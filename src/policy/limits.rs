@@ -204,7 +204,7 @@ const VERSION: u8 = 1;
 ///
 /// A bucket is read once, when one of its counters is asked for the first time, and written once.
 pub struct Counters<'a> {
-    key: &'a StoreKey,
+    key: StoreKey,
     store: &'a dyn Store,
     /// In milliseconds since 1970.
     now: u64,
@@ -214,13 +214,13 @@ pub struct Counters<'a> {
 
 impl<'a> Counters<'a> {
     /// The counters as they are in the store. Reads nothing yet.
-    pub fn new(key: &'a StoreKey, store: &'a dyn Store, now: OffsetDateTime) -> Self {
+    pub fn new(key: StoreKey, store: &'a dyn Store, now: OffsetDateTime) -> Self {
         Self { key, store, now: milliseconds(now), buckets: BTreeMap::new() }
     }
 
     /// How many messages a limit counts at this moment. The limit is reached once that is its rate's count.
     pub fn used(&mut self, limit: &Limit) -> Result<u32, StoreUnavailable> {
-        let (key, tag) = place(limit, self.key);
+        let (key, tag) = place(limit, &self.key);
         self.used_at(key, tag, limit.rate.window)
     }
 
@@ -400,7 +400,7 @@ mod tests {
         limits: &[Limit],
         now: OffsetDateTime,
     ) -> Result<Counted, StoreUnavailable> {
-        let mut counters = Counters::new(key, store, now);
+        let mut counters = Counters::new(key.clone(), store, now);
         for limit in limits {
             if counters.used(limit)? >= limit.rate.count {
                 return Ok(Counted::Reached { scope: limit.scope, rate: limit.rate });
@@ -424,7 +424,7 @@ mod tests {
         now: OffsetDateTime,
     ) -> Result<Vec<u32>, StoreUnavailable> {
         let key = key();
-        let mut counters = Counters::new(&key, store, now);
+        let mut counters = Counters::new(key.clone(), store, now);
         limits.iter().map(|limit| counters.used(limit)).collect()
     }
 
@@ -1013,7 +1013,8 @@ mod tests {
         assert_ne!(count(places - 1), Counted::Admitted);
         // The other nine tenths without their hashes, which would take ten seconds.
         for n in places..places * 10 {
-            let mut counters = Counters::new(&key, &shelf, NOW + Duration::milliseconds(10) * n);
+            let mut counters =
+                Counters::new(key.clone(), &shelf, NOW + Duration::milliseconds(10) * n);
             let bucket = format!("okta-telephony-acs/limit/{:03x}", n % u32::from(BUCKETS));
             let mut tag = [0; 16];
             tag[..4].copy_from_slice(&n.to_le_bytes());

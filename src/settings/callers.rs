@@ -59,6 +59,9 @@ impl Doors {
 /// The variable that holds the secret of Okta's Basic credentials.
 pub(super) const BASIC_SECRET: &str = "okta_basic_secret";
 
+const WITHOUT_CURRENT: &str =
+    "opens nothing without the secret that is valid now: set that, too, or remove it";
+
 /// The user of the operator's pages.
 const OPERATOR: &str = "operator";
 
@@ -105,10 +108,16 @@ pub(super) fn callers(
     if !may_hold_a_secret(&name) {
         reading.unexpected(Place::Settings, NAME);
     }
-    if let Some(secret) = secret {
-        let setting = "okta.header_secret";
-        let secrets = Secrets { setting, current: Secret::from(&*secret), previous };
-        callers.header = Some(HeaderSecret { name, parameter: None, secrets });
+    match secret {
+        Some(secret) => {
+            let setting = "okta.header_secret";
+            let secrets = Secrets { setting, current: Secret::from(&*secret), previous };
+            callers.header = Some(HeaderSecret { name, parameter: None, secrets });
+        }
+        None if matches!(previous, Ok(Some(_))) => {
+            reading.advise(Place::Secrets, "okta.header_secret_previous", WITHOUT_CURRENT);
+        }
+        None => {}
     }
     callers.oauth = read_oauth(reading, oauth, &OKTA_OAUTH);
     let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
@@ -251,7 +260,12 @@ fn secret_pair(
     let current = reading.secret(setting, said.secret);
     let previous_setting = [setting, "_previous"].concat();
     let previous = reading.previous(&previous_setting, said.secret_previous, doors);
-    let current = current?;
+    let Some(current) = current else {
+        if matches!(previous, Ok(Some(_))) {
+            reading.advise(Place::Secrets, &previous_setting, WITHOUT_CURRENT);
+        }
+        return None;
+    };
     for door in doors {
         if let Some(fix) = same_at(door, &current) {
             reading.problem(Place::Secrets, setting, fix);

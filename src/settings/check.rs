@@ -4,7 +4,7 @@
 use numbering::Region;
 
 use super::findings::Finding;
-use super::hosts::Hosts;
+use super::hosts::{self, Hosts};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
 use crate::callers::bearer::OAuth;
@@ -32,8 +32,11 @@ impl Check {
 }
 
 /// Looks at the whole configuration.
-pub fn check(variables: &dyn Variables) -> Check {
-    let (settings, documents) = Settings::read_with_documents(variables);
+pub(super) fn check(
+    settings: &Settings,
+    documents: Documents<'_>,
+    variables: &dyn Variables,
+) -> Check {
     let mut problems = settings.problems();
     let hosts = Hosts::read(variables, &mut problems);
     let mut looking = Looking { documents, hosts, check: Check { problems, warnings: Vec::new() } };
@@ -47,10 +50,10 @@ pub fn check(variables: &dyn Variables) -> Check {
     ] {
         looking.check.warnings.extend(section.into_iter().flat_map(|it| it.findings().to_vec()));
     }
-    looking.at_okta(&settings);
-    looking.at_reports(&settings);
-    looking.at_providers(&settings);
-    looking.at_policy(&settings);
+    looking.at_okta(settings);
+    looking.at_reports(settings);
+    looking.at_providers(settings);
+    looking.at_policy(settings);
 
     // A document that can't be read is told once, whoever needs it; and as a problem, if it is one.
     let Check { problems, warnings } = looking.check;
@@ -133,12 +136,20 @@ impl Looking<'_> {
     }
 
     /// What is to be done for an origin that the component may not call.
-    fn not_covered(&self, origin: &str) -> Option<String> {
+    fn not_covered(&mut self, origin: &str) -> Option<String> {
         if self.hosts.cover(origin) {
             return None;
         }
-        let free = self.hosts.free();
-        Some(format!("that allowed_outbound_hosts does not cover: set {free} to {origin}"))
+        Some(match self.hosts.take_free() {
+            Some(free) => {
+                format!("that allowed_outbound_hosts does not cover: set {free} to {origin}")
+            }
+            None => format!(
+                "that allowed_outbound_hosts does not cover, and none of the variables {} is free: have one of them \
+                 cover several hosts, such as https://*.example.com, so that it covers {origin}, too",
+                hosts::VARIABLES.join(", ")
+            ),
+        })
     }
 
     fn at_providers(&mut self, settings: &Settings) {

@@ -5,6 +5,7 @@
 //! parsed tables to the table of keys; and what is told is a key, a line and what was expected, in words
 //! of our own.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
@@ -58,6 +59,8 @@ pub(super) struct Document {
     /// Which one it is.
     pub(super) place: Place,
     text: String,
+    /// Where its keys are. Only who made a mistake pays for it.
+    lines: OnceCell<BTreeMap<String, usize>>,
     /// Why nothing of it can be read.
     pub(super) fault: Option<Finding>,
     /// Keys that do not exist, and values that should be tables or the other way round.
@@ -70,12 +73,22 @@ impl Document {
     where
         T: Default + for<'de> Deserialize<'de>,
     {
-        let mut document = Self { place, text: String::new(), fault: None, misplaced: Vec::new() };
+        let mut document = Self {
+            place,
+            text: String::new(),
+            lines: OnceCell::new(),
+            fault: None,
+            misplaced: Vec::new(),
+        };
         let Ok(text) = variables.get(place.name()) else {
             document.fault = Some(place.unreadable());
             return (T::default(), document);
         };
         document.text = without_shell_marks(text);
+        if is_too_deep(&document.text) {
+            document.fault = Some(document.faulty(None, "nests deeper than 8 levels of { }"));
+            return (T::default(), document);
+        }
         let table = match DeTable::parse(&document.text) {
             Ok(table) => table,
             Err(error) => {
@@ -85,14 +98,29 @@ impl Document {
         };
         let mut misplaced = Vec::new();
         look_at_table(place, "", table.get_ref(), &mut misplaced);
-        let said = T::deserialize(toml::Deserializer::from(table)).unwrap_or_default();
-        document.misplaced = misplaced.into_iter().map(|it| document.misplaced_key(it)).collect();
-        (said, document)
+        match T::deserialize(toml::Deserializer::from(table)) {
+            Ok(said) => {
+                misplaced.truncate(MOST_MISPLACED);
+                document.misplaced =
+                    misplaced.into_iter().map(|it| document.misplaced_key(it)).collect();
+                (said, document)
+            }
+            // Values are taken of whatever type they are, so that it is a number that is none, as one of 40 digits.
+            Err(_) => {
+                document.fault = Some(document.faulty(None, "holds a value that can't be read"));
+                (T::default(), document)
+            }
+        }
+    }
+
+    fn faulty(&self, line: Option<usize>, fix: impl Into<String>) -> Finding {
+        Finding { place: self.place, key: String::new(), line, fix: fix.into() }
     }
 
     /// What is wrong with a key.
     pub(super) fn finding(&self, key: &str, fix: impl Into<String>) -> Finding {
-        Finding { place: self.place, key: key.into(), line: self.line_of(key), fix: fix.into() }
+        let line = self.lines.get_or_init(|| lines(&self.text)).get(key).copied();
+        Finding { place: self.place, key: shown(key), line, fix: fix.into() }
     }
 
     /// A key whose value is not what it must be.
@@ -105,42 +133,21 @@ impl Document {
         if is_known {
             return self.unexpected(&key);
         }
-        let fix = match keys::nearest(self.place, &key) {
-            Some(nearest) => format!("is no setting: did you mean {nearest}?"),
-            None => "is no setting: docs/settings.md has all of them".to_owned(),
+        let meant = match keys::nearest(self.place, &key) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "docs/settings.md has all of them".to_owned(),
         };
-        Finding { key: shown(&key), ..self.finding(&key, fix) }
-    }
-
-    /// Where a key is, counted from 1. Reads the document once more: only who made a mistake pays for it.
-    fn line_of(&self, key: &str) -> Option<usize> {
-        let table = DeTable::parse(&self.text).ok()?;
-        let mut segments = key.split('.').flat_map(|part| {
-            let (name, index) = part.split_once('[').unwrap_or((part, ""));
-            let index = index.strip_suffix(']').and_then(|index| index.parse::<usize>().ok());
-            [Some(Segment::Name(name)), index.map(Segment::Index)].into_iter().flatten()
-        });
-        let Some(Segment::Name(first)) = segments.next() else { return None };
-        let (at, mut value) = table.get_ref().get_key_value(first)?;
-        let mut start = at.span().start;
-        for segment in segments {
-            match segment {
-                Segment::Name(name) => {
-                    let (at, inner) = value.get_ref().as_table()?.get_key_value(name)?;
-                    (start, value) = (at.span().start, inner);
-                }
-                // Lists are counted from 1 where they are told.
-                Segment::Index(index) => {
-                    value = value.get_ref().as_array()?.get(index.checked_sub(1)?)?;
-                    start = value.span().start;
-                }
-            }
+        let finding = self.finding(&key, format!("is no setting: {meant}"));
+        if self.place == Place::Settings {
+            return finding;
         }
-        Some(self.line_at(start))
-    }
-
-    fn line_at(&self, offset: usize) -> usize {
-        self.text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+        // In the secrets what stands in the place of a key may be one.
+        let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+        Finding {
+            key: shown(table),
+            fix: format!("has a key that is no setting: {meant}"),
+            ..finding
+        }
     }
 
     fn not_toml(&self, error: &toml::de::Error) -> Finding {
@@ -158,20 +165,82 @@ impl Document {
         } else {
             format!("is not TOML here: {}", error.message())
         };
-        let line = error.span().map(|span| self.line_at(span.start));
-        Finding { place: self.place, key: String::new(), line, fix }
+        let line = error
+            .span()
+            .map(|span| self.text[..span.start.min(self.text.len())].matches('\n').count() + 1);
+        self.faulty(line, fix)
     }
+}
+
+/// Where each key is that may be a setting, and each entry of a list, counted from 1.
+fn lines(text: &str) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    if let Ok(table) = DeTable::parse(text) {
+        let breaks: Vec<_> = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        lines_of_table(&breaks, "", table.get_ref(), &mut lines);
+    }
+    lines
+}
+
+fn lines_of_table(
+    breaks: &[usize],
+    above: &str,
+    table: &DeTable<'_>,
+    lines: &mut BTreeMap<String, usize>,
+) {
+    // No setting is deeper than `providers[1].senders.GB`.
+    if above.matches('.').count() > 3 {
+        return;
+    }
+    for (name, value) in table {
+        let key = below(above, name.get_ref());
+        lines.insert(key.clone(), line_at(breaks, name.span().start));
+        match value.get_ref() {
+            DeValue::Table(table) => lines_of_table(breaks, &key, table, lines),
+            DeValue::Array(entries) => {
+                for (entry, index) in entries.iter().zip(1..) {
+                    let key = format!("{key}[{index}]");
+                    lines.insert(key.clone(), line_at(breaks, entry.span().start));
+                    if let DeValue::Table(table) = entry.get_ref() {
+                        lines_of_table(breaks, &key, table, lines);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The line of an offset, by the offsets of all line breaks.
+fn line_at(breaks: &[usize], offset: usize) -> usize {
+    breaks.partition_point(|line_break| *line_break < offset) + 1
+}
+
+fn below(above: &str, name: &str) -> String {
+    if above.is_empty() { name.to_owned() } else { [above, ".", name].concat() }
+}
+
+/// The most keys that are told as unknown: who has more has another kind of document.
+const MOST_MISPLACED: usize = 20;
+
+/// Whether braces nest deeper than any setting. The parser bounds tables in braces and dots in a key each at 80, but
+/// not the two together, by which a short text would nest a thousand levels deep.
+fn is_too_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 8
+    })
 }
 
 /// A key that somebody has made up, fit for a log.
 fn shown(key: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
     key.chars().take(64).map(|c| if fits(c) { c } else { '?' }).collect()
-}
-
-enum Segment<'a> {
-    Name(&'a str),
-    Index(usize),
 }
 
 /// The text as it was meant: without a byte order mark, which editors on Windows write, and empty where a
@@ -194,8 +263,10 @@ struct Misplaced {
 fn look_at_table(place: Place, above: &str, table: &DeTable<'_>, found: &mut Vec<Misplaced>) {
     for (name, value) in table {
         let name = name.get_ref();
-        let key = if above.is_empty() { name.to_string() } else { [above, ".", name].concat() };
-        let Some(known) = Key::of(place, &key) else {
+        let key = below(above, name);
+        // A name that holds what paths are made of would be taken for another key.
+        let known = Key::of(place, &key).filter(|_| !name.contains(['.', '[', ']']));
+        let Some(known) = known else {
             found.push(Misplaced { key, is_known: false });
             continue;
         };

@@ -86,18 +86,22 @@ impl Problems {
     }
 }
 
+/// The most findings that one line of the log has: Okta keeps it, too.
+const MOST_TOLD: usize = 20;
+
 impl fmt::Display for Problems {
     /// All of them in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, finding) in self.0.iter().enumerate() {
+        for (index, finding) in self.0.iter().take(MOST_TOLD).enumerate() {
             if index > 0 {
                 f.write_str("; ")?;
             }
             finding.fmt(f)?;
         }
-        if self.0.last().is_some_and(|last| last.fix.ends_with('?')) {
-            return Ok(());
+        match self.0.len().checked_sub(MOST_TOLD) {
+            Some(more @ 1..) => write!(f, "; and {more} more."),
+            _ if self.0.last().is_some_and(|last| last.fix.ends_with('?')) => Ok(()),
+            _ => f.write_str("."),
         }
-        f.write_str(".")
     }
 }

@@ -35,10 +35,12 @@ impl Hosts {
         Self(entries.into())
     }
 
-    /// The variable that a further entry goes into: the first that repeats what is allowed anyway.
-    pub(super) fn free(&self) -> &'static str {
-        let free = VARIABLES.into_iter().zip(&self.0).find(|(_, entry)| *entry == ALWAYS);
-        free.map_or(VARIABLES[0], |(name, _)| name)
+    /// A variable for a further entry, each once: one that repeats what is allowed anyway.
+    pub(super) fn take_free(&mut self) -> Option<&'static str> {
+        let (name, entry) =
+            VARIABLES.into_iter().zip(&mut self.0).find(|(_, entry)| *entry == ALWAYS)?;
+        entry.clear();
+        Some(name)
     }
 
     /// Whether the component may call an origin.

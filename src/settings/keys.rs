@@ -96,6 +96,8 @@ pub const KEYS: &[Key] = &[
     value(Settings, "reports.oauth.issuer", "an https:// URL in quotes"),
     value(Settings, "reports.oauth.audience", "a text in quotes"),
     value(Settings, "reports.oauth.client_id", "a text in quotes"),
+    value(Settings, "reports.oauth.scope", "a text in quotes"),
+    value(Settings, "reports.oauth.jwks_uri", "an https:// URL in quotes"),
     table(Settings, "records", "a table, [records]"),
     value(Settings, "records.slots", "a whole number from 0 to 100000, without quotes"),
     value(Settings, "records.max_age", "a whole number with m, h or d, from \"1m\" to \"366d\""),

@@ -32,18 +32,6 @@ pub(super) fn policy(
         "policy.enrollment_allowed_countries",
         said.enrollment_allowed_countries,
     );
-    for (key, list) in [
-        ("policy.allowed_countries", &allowed),
-        ("policy.enrollment_allowed_countries", &enrollment_allowed),
-    ] {
-        if list.as_ref().is_some_and(Vec::is_empty) {
-            reading.problem(
-                Place::Settings,
-                key,
-                "is empty, which lets no message go: leave it out for all countries, or set policy.sending to false",
-            );
-        }
-    }
     let blocked_prefixes = prefixes(reading, said.blocked_prefixes);
     let limits = [
         (Scope::Number, limits.per_number, Some("5/10m")),
@@ -56,7 +44,8 @@ pub(super) fn policy(
     .filter_map(|(scope, said, default)| {
         let said = match said {
             Said::Nothing => default?.to_owned(),
-            said => reading.text(scope.name(), said)?,
+            // An empty text is no limit; one of white space is a mistake.
+            said => reading.value(scope.name(), said).filter(|said| !said.is_empty())?,
         };
         match Rate::parse(&said) {
             Ok(rate) => Some((scope, rate)),
@@ -86,7 +75,7 @@ fn one_of(
     said: Said<String>,
     [first, second]: [&str; 2],
 ) -> bool {
-    match reading.value(key, said) {
+    match reading.text(key, said) {
         None => true,
         Some(said) if said == first => true,
         Some(said) if said == second => false,
@@ -103,6 +92,13 @@ fn countries(
     said: Said<Vec<Said<String>>>,
 ) -> Option<Vec<Region>> {
     let texts = reading.texts(key, said)?;
+    if texts.is_empty() && key != "policy.blocked_countries" {
+        reading.problem(
+            Place::Settings,
+            key,
+            "is empty, which lets no message go: leave it out for all countries, or set policy.sending to false",
+        );
+    }
     let region = |(key, text): (String, String)| {
         let region = Region::parse(text.trim());
         if region.is_none() {

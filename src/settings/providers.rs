@@ -29,22 +29,33 @@ pub(super) fn providers(
         listed.push(Said::This(said::Provider { kind, ..said::Provider::default() }));
     }
     let mut names = Vec::new();
+    let mut all_named = true;
     let mut providers = Vec::new();
     for (entry, index) in listed.into_iter().zip(1..) {
         let at = format!("providers[{index}]");
-        let Some(entry) = reading.value(&at, entry) else { continue };
+        let before = reading.problems.len();
+        let Some(entry) = reading.value(&at, entry) else {
+            all_named = false;
+            continue;
+        };
         let kind = format!("{at}.kind");
         if reading.text(&kind, entry.kind).as_deref() != Some("acs") {
             reading.unexpected(Place::Settings, &kind);
         }
-        let Some(name) = name(reading, &at, entry.name, &names) else { continue };
+        let Some(name) = name(reading, &at, entry.name, &names) else {
+            all_named = false;
+            continue;
+        };
         let secret = secrets.remove(&name);
         let resource = resource(reading, &name, secret);
         let senders = senders(reading, &at, entry.senders, name == DEFAULT_NAME);
         if index == 1 && senders.as_ref().is_some_and(Senders::is_empty) {
-            let fix = "is not set: set it, or providers.senders, to the short code, number or alphanumeric sender ID \
-                       that messages come from";
-            reading.problem(Place::Variable, SENDER_VARIABLE, fix);
+            let (place, key) = match name == DEFAULT_NAME {
+                true => (Place::Variable, SENDER_VARIABLE.to_owned()),
+                false => (Place::Settings, format!("{at}.senders")),
+            };
+            let fix = "is not set: name the short code, number or alphanumeric sender ID that messages come from";
+            reading.problem(place, &key, fix);
         }
         let version = format!("{at}.api_version");
         let api_version =
@@ -56,13 +67,20 @@ pub(super) fn providers(
         if let (Some(resource), Some(senders)) = (resource, senders) {
             providers.push(Provider { name, acs: Acs { resource, api_version }, senders });
         }
+        // Without the second one, messages go by the first still. Its secret may come a while after the settings.
+        if index > 1 {
+            reading.make_advice_since(before);
+        }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.
-    for name in secrets.keys() {
-        let fix = "names no provider of the settings: give one this name, or remove it";
-        reading.advise(Place::Secrets, &["providers.", name].concat(), fix);
+    if !secrets.is_empty() {
+        let fix = format!(
+            "has a table that is no provider's: remove it, or name it {}",
+            names.join(" or ")
+        );
+        reading.advise(Place::Secrets, "providers", fix);
     }
-    if !names.iter().any(|name| name == DEFAULT_NAME) {
+    if all_named && !names.iter().any(|name| name == DEFAULT_NAME) {
         for variable in [CONNECTION_VARIABLE, SENDER_VARIABLE] {
             if reading.variable(variable).is_some() {
                 let fix =
@@ -154,6 +172,9 @@ fn senders(
             continue;
         };
         match Region::parse(&country) {
+            Some(region) if by_region.iter().any(|(other, _)| *other == region) => {
+                reading.problem(Place::Settings, &key, "is there twice, in upper and lower case");
+            }
             Some(region) => by_region.push((region, sender)),
             None if country == "default" => default = Some(sender),
             None => reading.problem(

@@ -9,7 +9,7 @@ use crate::ports::{VariableUnavailable, Variables};
 use crate::secret::Secret;
 
 /// What is wrong with a secret that a file's line break or a space stands around.
-const WHITE_SPACE: &str = "begins or ends with white space: remove it";
+pub(super) const WHITE_SPACE: &str = "begins or ends with white space: remove it";
 
 /// Both documents, so that a finding can name its line.
 pub(super) struct Documents<'a> {
@@ -45,7 +45,13 @@ impl Documents<'_> {
             reading.problems.extend(of_section.cloned());
         }
         let value = read(&mut reading);
-        if reading.problems.is_empty() { Ok(value) } else { Err(Problems(reading.problems)) }
+        let mut problems: Vec<Finding> = Vec::new();
+        for problem in reading.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        if problems.is_empty() { Ok(value) } else { Err(Problems(problems)) }
     }
 }
 
@@ -174,6 +180,11 @@ impl Reading<'_> {
     pub(super) fn problem(&mut self, place: Place, key: &str, fix: impl Into<String>) {
         let finding = self.finding(place, key, fix);
         self.problems.push(finding);
+    }
+
+    /// Makes the problems that were added since there were `before` of them such as stop nobody.
+    pub(super) fn make_advice_since(&mut self, before: usize) {
+        self.documents.advice.borrow_mut().extend(self.problems.drain(before..));
     }
 
     /// Says what is wrong or unwise, and stops nobody.

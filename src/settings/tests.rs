@@ -3,6 +3,10 @@ use numbering::Region;
 use super::*;
 use crate::ports::fake::FakeHost;
 
+fn check(host: &FakeHost) -> Check {
+    Settings::read_and_check(host).1
+}
+
 /// Nothing to be said.
 fn wise() -> FakeHost {
     FakeHost::default().with("okta_basic_secret", "0123456789abcdef").with(
@@ -73,8 +77,23 @@ fn the_samples_are_in_order_and_have_every_key() {
     let settings = include_str!("../../sample/settings.toml");
     let secrets = include_str!("../../sample/secrets.toml");
     let host = FakeHost::default().with("acs_from_shortcode", "");
-    assert_problems(&host.with("settings", settings).with("secrets", secrets), &[]);
-    let (settings, secrets) = (uncommented(settings), uncommented(secrets));
+    let host = host.with("settings", settings).with("secrets", secrets);
+    assert_problems(&host, &[]);
+    let read = Settings::read(&host);
+    assert!(read.operator.unwrap().is_none(), "what is published is no secret");
+    let settings = uncommented(settings);
+    // Each secret is another one.
+    let mut count = 0;
+    let secrets = uncommented(secrets)
+        .replace("accesskey=...", "accesskey=c2VjcmV0")
+        .replace("Key=...", "Key=0f3b0c5e-9d0a-4e0f-8d4e-0a8d0f6c1b2a")
+        .split("\"...\"")
+        .map(str::to_owned)
+        .reduce(|before, after| {
+            count += 1;
+            format!("{before}\"of-the-tests-012345-{count}\"{after}")
+        })
+        .unwrap();
     let host = FakeHost::default()
         .with("acs_from_shortcode", "")
         .with("acs_connection_string", "")
@@ -161,6 +180,8 @@ fn a_mistake_in_the_secrets_shows_nothing_of_them() {
         "operator = \"hunter2\"",
         "operator.secret = 2002\noperator.secret_previous = [\"hunter2\"]",
         "okta.header_secret = \"hunter2 \"\nokta.basic_secrets = \"hunter2\"",
+        "okta.hunter2 = \"basic_secret\"",
+        "[providers.hunter2]\nconnection_string = \"\"",
         "hunter2",
         "operator.secret = \"hunter2",
         "operator.secret = \"a\"\noperator.secret = \"hunter2\"",
@@ -216,6 +237,75 @@ fn a_list_is_no_table_and_a_table_no_value() {
     ] {
         let problems = check(&FakeHost::default().with("settings", document)).problems;
         assert!(problems[0].to_string().contains("must be"), "{document}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_key_that_looks_like_a_path_is_none() {
+    for document in [
+        "\"policy.sending\" = false",
+        "[policy]\n\"sending[1]\" = false",
+        "[\"policy[1]\"]\nsending = false",
+        "[\"okta.oauth\"]\nissuer = \"https://contoso.okta.com\"",
+        "[policy]\n\"\" = false",
+    ] {
+        let check = check(&wise().with("settings", document));
+        let is_told = |finding: &Finding| finding.fix.contains("is no setting");
+        assert!(check.problems.iter().any(is_told), "{document}: {:?}", check.problems);
+    }
+}
+
+#[test]
+fn what_a_document_can_do_to_its_reader_is_bounded() {
+    let deep = format!("{}1{}", "a = {".repeat(70), "}".repeat(70));
+    let many = (0..3000).map(|n| format!("key{n} = 1\n")).collect::<String>();
+    let huge =
+        "fruit = 1111111111111111111111111111111111111111111\npolicy.sending = false".to_owned();
+    for (document, expected) in
+        [(deep, "nests deeper"), (many, "key0 is no setting"), (huge, "can't be read")]
+    {
+        let host = FakeHost::default().with("settings", &document);
+        let problems = check(&host).problems;
+        assert!(problems.len() < 30 && problems[0].to_string().contains(expected), "{problems:?}");
+        assert!(Settings::read(&host).ready().is_err());
+    }
+}
+
+#[test]
+fn fixes_for_hosts_do_not_overwrite_each_other() {
+    let settings = "[okta.oauth]\nissuer = \"https://a.okta.com/x\"\nclient_id = \"0oa\"\nscope = \"s\"\n\
+                    [reports.oauth]\nissuer = \"https://b.example/x\"\naudience = \"a\"\n";
+    let fixes = |host: FakeHost| -> Vec<_> {
+        let warnings = check(&host).warnings;
+        warnings.into_iter().map(|it| it.fix).filter(|fix| fix.contains("does not cover")).collect()
+    };
+    let free = fixes(wise_with(settings));
+    assert!(free[0].contains("set outbound_host1 to https://a.okta.com"), "{free:?}");
+    assert!(free[1].contains("set outbound_host2 to https://b.example"), "{free:?}");
+    let taken = |host: FakeHost, name| host.with(name, "https://c.example");
+    let host = ["outbound_host1", "outbound_host2", "outbound_host3"]
+        .into_iter()
+        .fold(wise_with(settings), taken);
+    assert!(fixes(host).iter().all(|fix| fix.contains("none of the variables")));
+}
+
+#[test]
+fn a_second_provider_that_is_not_complete_is_left_out_and_told() {
+    let host =
+        wise_with("[[providers]]\nkind = \"acs\"\n[[providers]]\nkind = \"acs\"\nname = \"b\"\n");
+    assert_warnings(&host, &["providers.b.connection_string"]);
+    assert_eq!(Settings::read(&host).providers.unwrap().len(), 1);
+    let host =
+        wise_with("[[providers]]\nkind = \"acs\"\nsenders = { US = \"12345\", us = \"CONTOSO\" }");
+    assert_problems(&host, &["providers[1].senders.us"]);
+}
+
+#[test]
+fn a_previous_secret_alone_is_warned_about() {
+    for key in
+        ["operator.secret_previous", "reports.secret_previous", "okta.header_secret_previous"]
+    {
+        assert_warnings(&wise().with_secrets(&format!("{key} = \"fedcba9876543210\"")), &[key]);
     }
 }
 
@@ -505,25 +595,19 @@ fn every_key_can_be_wrong() {
 
 #[test]
 fn a_misspelt_key_of_every_table_is_told() {
-    for key in KEYS.iter().filter(|key| key.is_table && !key.path.contains(['*', '['])) {
-        let document = if key.is_list_of_tables {
-            format!("[[{}]]\nkind = \"acs\"\nfruit = 1", key.path)
-        } else {
-            format!("[{}]\nfruit = 1", key.path)
+    // Of these tables the owner names the keys.
+    let is_fixed = |key: &&Key| key.path != "message.templates" && !key.path.contains(['*', '[']);
+    for key in KEYS.iter().filter(|key| key.is_table).filter(is_fixed) {
+        let document = match key.is_list_of_tables {
+            true => format!("[[{}]]\nkind = \"acs\"\nfruit = 1", key.path),
+            false => format!("[{}]\nfruit = 1", key.path),
         };
         let host = match key.place {
             Place::Settings => wise().with("settings", &document),
             _ => wise().with_secrets(&document),
         };
         let check = check(&host);
-        let told: Vec<_> =
-            check.problems.iter().chain(&check.warnings).map(Finding::to_string).collect();
-        // The tables of `[providers.NAME]` are the owner's to name.
-        let expected = if key.path == "providers" && key.place == Place::Secrets {
-            "must be a table"
-        } else {
-            "fruit is no setting"
-        };
-        assert!(told.iter().any(|it| it.contains(expected)), "{}: {told:?}", key.path);
+        let is_told = |finding: &Finding| finding.line == Some(document.lines().count());
+        assert!(check.problems.iter().chain(&check.warnings).any(is_told), "{}", key.path);
     }
 }

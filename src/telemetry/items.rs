@@ -11,7 +11,6 @@ use super::application_insights::{
     time_span,
 };
 use super::{milliseconds, names};
-use crate::identifier::Identifier;
 use crate::outcome::{Outcome, TakenReport};
 use crate::ports::{Instant, Random, date};
 use crate::records::canonical_id;
@@ -56,7 +55,8 @@ pub fn of_hook<'a>(
     properties.add("senderType", sending.map(|sending| sending.sender.name()));
     properties.add("requestType", outcome.request_type.as_ref().map(|it| it.as_str()));
     properties.add("oktaEventId", outcome.event_id.as_ref().map(|it| it.as_str()));
-    properties.add("messageId", outcome.message_id().map(message_id));
+    properties
+        .add("messageId", outcome.message_id().map(|id| canonical_id(id.as_str()).to_owned()));
     properties.add("provider", sending.map(|sending| sending.provider.as_str()));
     let failed_over = sending.and_then(|sending| sending.failed_over);
     properties.add("failedOver", failed_over.map(Reason::code));
@@ -133,11 +133,6 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
         properties: properties.0,
         measurements: measured.map(|time| ("deliveryMs", time as f64)).into_iter().collect(),
     }
-}
-
-/// A message's id as reports have it.
-fn message_id(id: &str) -> String {
-    canonical_id(Identifier::of_message(id).as_str()).to_owned()
 }
 
 #[cfg(test)]
