@@ -8,8 +8,8 @@ usage() {
   cat <<'EOF'
 Usage: scripts/check-config.sh
 
-Asks a hook what is wrong with its configuration, and shows each finding: the document and
-the line or the variable, the key, and the fix. No value is shown.
+Asks a hook what is wrong with its configuration, and shows each finding: where it stands
+(document and line, or variable), the key, and the fix. No value is shown.
 PROBLEM: no message is sent until it is mended. WARNING: messages are sent, and it should be
 otherwise. Exits with 0 if there is no problem, with 1 if there is one.
 

@@ -9,8 +9,8 @@ usage() {
 Usage: scripts/explain.sh [--enrollment] +NUMBER [LOCALE]
 
 Asks a hook what it would do with a passcode for a number: country, text, who would send it
-from which sender, limits and verdict. Nothing is sent or counted. Exits with 0 if the message would be sent, with 1
-if not.
+from which sender, limits and verdict. Nothing is sent or counted. Exits with 0 if the
+message would be sent, with 1 if not.
 
   +NUMBER       the recipient, such as +14255550123
   LOCALE        the person's language, such as pt-BR
