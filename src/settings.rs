@@ -225,7 +225,7 @@ impl Settings {
     }
 
     /// Everything that keeps messages from being sent, each once.
-    fn problems(&self) -> Vec<Finding> {
+    pub fn problems(&self) -> Vec<Finding> {
         let sections = [
             self.hook.as_ref().err(),
             self.callers.as_ref().err(),

@@ -133,21 +133,17 @@ impl Document {
         if is_known {
             return self.unexpected(&key);
         }
-        let meant = match keys::nearest(self.place, &key) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => "docs/settings.md has all of them".to_owned(),
-        };
-        let finding = self.finding(&key, format!("is no setting: {meant}"));
+        if let Some(nearest) = keys::nearest(self.place, &key) {
+            return self.finding(&key, format!("is no setting: did you mean {nearest}?"));
+        }
+        let finding = self.finding(&key, "is no setting: docs/settings.md has all of them");
         if self.place == Place::Settings {
             return finding;
         }
-        // In the secrets what stands in the place of a key may be one.
+        // In the secrets what stands in the place of a key, and is like none, may be one.
         let table = key.rsplit_once('.').map_or("", |(table, _)| table);
-        Finding {
-            key: shown(table),
-            fix: format!("has a key that is no setting: {meant}"),
-            ..finding
-        }
+        let fix = "has a key that is no setting: docs/settings.md has all of them".to_owned();
+        Finding { key: shown(table), fix, ..finding }
     }
 
     fn not_toml(&self, error: &toml::de::Error) -> Finding {

@@ -216,18 +216,19 @@ async fn what_is_misconfigured_is_answered_in_the_callers_dialect_and_named_in_t
 }
 
 #[tokio::test]
-async fn what_is_misconfigured_is_told_before_anything_else_is_judged() {
+async fn what_the_request_or_the_policy_says_is_told_before_what_is_misconfigured() {
     type Change = fn(&mut Value);
-    let changes: [Change; 4] = [
-        |_| (),
-        |profile| profile["otpExpires"] = json!(from_now(-1)),
-        |profile| profile["phoneNumber"] = json!("15550100123"),
-        |profile| profile["deliveryChannel"] = json!("voice call"),
+    let changes: [(Change, &str); 5] = [
+        (|_| (), "misconfigured"),
+        (|profile| profile["otpExpires"] = json!(from_now(-1)), "otp_expired"),
+        (|profile| profile["phoneNumber"] = json!("15550100123"), "invalid_phone_number"),
+        (|profile| profile["deliveryChannel"] = json!("voice call"), "unsupported_channel"),
+        (|profile| profile["phoneNumber"] = json!("+88123456789"), "prefix_blocked"),
     ];
-    let hook = Hook::with("policy.sending = false\nlimits.total = 'many'").await;
-    for change in changes {
+    let hook = Hook::with("message.org_nmae = 'Contoso'").await;
+    for (change, reason) in changes {
         let answer = hook.post(payload(Form::Documented, change)).await;
-        answer.failed(Form::Documented, 200, "misconfigured");
+        answer.failed(Form::Documented, 200, reason);
     }
 }
 

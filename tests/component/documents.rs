@@ -184,14 +184,14 @@ impl Variables for Given<'_> {
 
 /// What is wrong with it, be it with what a message needs or with anything else.
 fn wrong(settings: &Settings) -> Vec<Finding> {
-    let sections = [
-        settings.ready().err(),
-        settings.reporters.as_ref().err().cloned(),
-        settings.operator.as_ref().err().cloned(),
-        settings.records.as_ref().err().cloned(),
-        settings.sink.as_ref().err().cloned(),
+    let others = [
+        settings.reporters.as_ref().err(),
+        settings.operator.as_ref().err(),
+        settings.records.as_ref().err(),
+        settings.sink.as_ref().err(),
     ];
-    sections.into_iter().flatten().flat_map(|problems| problems.findings().to_vec()).collect()
+    let others = others.into_iter().flatten().flat_map(|problems| problems.findings().to_vec());
+    settings.problems().into_iter().chain(others).collect()
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn the_samples_are_in_order_and_name_every_key() {
     let given = Given { settings: &settings, secrets: &secrets };
     assert_eq!(
         wrong(&Settings::read(&given)).iter().map(|it| &*it.key).collect::<Vec<_>>(),
-        ["acs_connection_string"]
+        ["okta_basic_secret", "acs_connection_string"]
     );
     for (place, sample) in [(Place::Settings, settings), (Place::Secrets, secrets)] {
         let whole = with_comments(&sample);
