@@ -196,7 +196,7 @@ async fn emulate(said: Emulator) -> Result<()> {
     let url = emulator_url(&emulator);
     print(&format!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
-         Phone page             {url}/\n  acs_connection_string  {}\n  outbound_host1        {url}\n\n\
+         Phone page             {url}/\n  acs_connection_string  {}\n  outbound_host1         {url}\n\n\
          For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {:?}\n\n\
          Stop with Ctrl-C.\n",
         emulator.connection_string(),

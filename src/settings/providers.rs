@@ -33,7 +33,6 @@ pub(super) fn providers(
     let mut providers = Vec::new();
     for (entry, index) in listed.into_iter().zip(1..) {
         let at = format!("providers[{index}]");
-        let before = reading.problems.len();
         let Some(entry) = reading.value(&at, entry) else {
             all_named = false;
             continue;
@@ -47,7 +46,7 @@ pub(super) fn providers(
             continue;
         };
         let secret = secrets.remove(&name);
-        let resource = resource(reading, &name, secret);
+        let resource = resource(reading, &name, secret, index == 1);
         let senders = senders(reading, &at, entry.senders, name == DEFAULT_NAME);
         if index == 1 && senders.as_ref().is_some_and(Senders::is_empty) {
             let (place, key) = match name == DEFAULT_NAME {
@@ -66,10 +65,6 @@ pub(super) fn providers(
         names.push(name.clone());
         if let (Some(resource), Some(senders)) = (resource, senders) {
             providers.push(Provider { name, acs: Acs { resource, api_version }, senders });
-        }
-        // Without the second one, messages go by the first still. Its secret may come a while after the settings.
-        if index > 1 {
-            reading.make_advice_since(before);
         }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.
@@ -113,11 +108,12 @@ fn name(
     Some(name)
 }
 
-/// The resource of a provider, by its secret or by the variable. Where it is `None`, a problem was added.
+/// The resource of a provider, by its secret or by the variable. Where it is `None`, that is told.
 fn resource(
     reading: &mut Reading<'_>,
     name: &str,
     secret: Option<Said<said::ProviderSecrets>>,
+    is_first: bool,
 ) -> Option<ConnectionString> {
     let key = &*["providers.", name, ".connection_string"].concat();
     let from_variables = name == DEFAULT_NAME;
@@ -141,11 +137,12 @@ fn resource(
                 true => (Place::Variable, CONNECTION_VARIABLE),
                 false => (Place::Secrets, key),
             };
-            reading.problem(
-                place,
-                key,
-                "is not set: copy it from the resource's page Keys in the Azure portal",
-            );
+            let fix = "is not set: copy it from the resource's page Keys in the Azure portal";
+            // Without the second one messages go by the first still, and the secrets may come after the settings.
+            match is_first {
+                true => reading.problem(place, key, fix),
+                false => reading.advise(place, key, fix),
+            }
             return None;
         }
     };

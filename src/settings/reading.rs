@@ -182,11 +182,6 @@ impl Reading<'_> {
         self.problems.push(finding);
     }
 
-    /// Makes the problems that were added since there were `before` of them such as stop nobody.
-    pub(super) fn make_advice_since(&mut self, before: usize) {
-        self.documents.advice.borrow_mut().extend(self.problems.drain(before..));
-    }
-
     /// Says what is wrong or unwise, and stops nobody.
     pub(super) fn advise(&self, place: Place, key: &str, fix: impl Into<String>) {
         let finding = self.finding(place, key, fix);
