@@ -25,7 +25,7 @@ pub use self::keys::{KEYS, Key};
 
 use self::callers::{BASIC_SECRET, Doors};
 use self::document::{Document, Said};
-use self::reading::{ANY_OTHER, Documents, Reading, WHITE_SPACE};
+use self::reading::{ANY_OTHER, Documents, Reading, WHITE_SPACE, too_short};
 use crate::callers::Callers;
 use crate::message::{Domain, Templates, Wording};
 use crate::policy::Policy;
@@ -317,7 +317,7 @@ fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<S
     if secret.trim() != secret {
         reading.advise(Place::Secrets, KEY, WHITE_SPACE);
     }
-    if let Some(fix) = check::of_length(&secret) {
+    if let Some(fix) = too_short(&secret) {
         reading.advise(Place::Secrets, KEY, fix);
     }
     Some(Secret::from(&*secret))

@@ -320,7 +320,7 @@ impl FakeRequest {
     pub fn hook(body: impl Into<Vec<u8>>) -> Self {
         Self {
             method: "POST",
-            path: crate::hook::HOOK_PATH,
+            path: "/api/okta-telephony",
             headers: vec![
                 ("authorization", b"Basic b2t0YTpzdXBlcnNlY3JldA==".to_vec()),
                 ("content-type", b"application/json".to_vec()),

@@ -270,13 +270,3 @@ impl Looking<'_> {
         }
     }
 }
-
-/// The fewest bytes of a secret that nobody can guess.
-const SHORTEST_SECRET: usize = 16;
-
-/// What is to be said of a secret of this length, if anything.
-pub(super) fn of_length(secret: &str) -> Option<String> {
-    (secret.len() < SHORTEST_SECRET).then(|| {
-        format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`")
-    })
-}

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::document::{Document, Said};
 use super::findings::{Finding, Place, Problems, UNREADABLE};
-use super::{Section, check, keys};
+use super::{Section, keys};
 use crate::ports::{VariableUnavailable, Variables};
 use crate::secret::Secret;
 
@@ -85,7 +85,7 @@ impl Reading<'_> {
         if secret.trim() != secret {
             self.problem(place, key, WHITE_SPACE);
         }
-        if let Some(fix) = check::of_length(secret) {
+        if let Some(fix) = too_short(secret) {
             self.advise(place, key, fix);
         }
     }
@@ -108,7 +108,7 @@ impl Reading<'_> {
                 match fix {
                     Some(fix) => self.finding(Place::Secrets, key, fix),
                     None => {
-                        if let Some(fix) = check::of_length(&secret) {
+                        if let Some(fix) = too_short(&secret) {
                             self.advise(Place::Secrets, key, fix);
                         }
                         return Ok(Some(Secret::from(&*secret)));
@@ -204,4 +204,14 @@ impl Reading<'_> {
 pub(super) fn same_at(door: &[(&'static str, String)], secret: &str) -> Option<String> {
     let same = door.iter().find(|(_, other)| other == secret);
     same.map(|(name, _)| format!("must not be the same as {name}"))
+}
+
+/// The fewest bytes of a secret that nobody can guess.
+const SHORTEST_SECRET: usize = 16;
+
+/// What is to be said of a secret that is too short.
+pub(super) fn too_short(secret: &str) -> Option<String> {
+    (secret.len() < SHORTEST_SECRET).then(|| {
+        format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`")
+    })
 }
