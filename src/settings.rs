@@ -3,7 +3,7 @@
 //! What was said (`said`) becomes what it means, section by section. Each section is a `Result` of its own,
 //! so that a mistake stops only who needs that section; and each names everything that is wrong with it.
 //! No other module knows whether a value came from a variable or from a document, and nothing reads a setting twice: what is unwise
-//! is advice that [`check()`] computes from the same types.
+//! is advice that [`Settings::read_and_check`] computes from the same types.
 
 mod callers;
 mod check;
