@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::value;
 use crate::ports::{Store, StoreUnavailable};
 
 /// How many failures put a provider down.
@@ -18,8 +19,11 @@ pub const FAILURE_WINDOW_MS: u64 = 30_000;
 /// For how long a provider that is down, or fails as it is probed, is left alone, in milliseconds.
 pub const PROBE_EVERY_MS: u64 = 5_000;
 
-/// Where the health of both is kept. The number at its end changes with [`Health`].
-pub(crate) const KEY: &str = "okta-telephony-acs/health/1";
+/// Where the health of both is kept.
+pub(crate) const KEY: &str = "okta-telephony-acs/health";
+
+/// The version of the format. It changes with [`Health`].
+const VERSION: u8 = 1;
 
 /// The health of one provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +66,9 @@ impl Health {
 /// Reads the health of the providers with these names. One of which nothing is known, or nothing
 /// that can be read, is well.
 pub fn read(store: &dyn Store, names: [&str; 2]) -> Result<[Health; 2], StoreUnavailable> {
-    let bytes = store.get(KEY)?.unwrap_or_default();
-    let known: Vec<(&str, Health)> = postcard::from_bytes(&bytes).unwrap_or_default();
+    let value = store.get(KEY)?;
+    let known: Vec<(String, Health)> =
+        value.and_then(|value| value::read(VERSION, &value)).unwrap_or_default();
     let of = |name| known.iter().find(|(known, _)| *known == name).map(|(_, health)| *health);
     Ok(names.map(|name| of(name).unwrap_or_default()))
 }
@@ -75,7 +80,7 @@ pub fn write(
     healths: [Health; 2],
 ) -> Result<(), StoreUnavailable> {
     let known: Vec<_> = names.into_iter().zip(healths).collect();
-    store.set(KEY, &postcard::to_allocvec(&known).map_err(|_| StoreUnavailable)?)
+    store.set(KEY, &value::write(VERSION, &known))
 }
 
 #[cfg(test)]
@@ -110,7 +115,7 @@ mod tests {
         fn any_stored_bytes_are_read_and_what_is_read_can_fail(
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..120),
-                prop::collection::vec(any::<u8>(), 0..120).prop_map(|rest| [b"\x01\x01a", &*rest].concat()),
+                prop::collection::vec(any::<u8>(), 0..120).prop_map(|rest| [b"\x01\x01\x01a", &*rest].concat()),
             ],
             now: u64,
         ) {
