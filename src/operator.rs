@@ -74,7 +74,7 @@ pub fn handle(
         return Some((response, String::new()));
     }
     let (page, method, path) = page(path)?;
-    let settings = Settings::read(ports.variables);
+    let (settings, check) = Settings::read_and_check(ports.variables);
     let mut credential = None;
     let shown = match &settings.operator {
         Ok(None) => return None,
@@ -93,7 +93,7 @@ pub fn handle(
             Ok(caller) => {
                 credential = Some(caller.proof.name());
                 if request.method() == method {
-                    show(page, request, &settings, ports)
+                    show(page, request, &settings, &check, ports)
                 } else {
                     Err(NotShown::method(method))
                 }
@@ -153,15 +153,16 @@ fn show(
     page: Page<'_>,
     request: &mut dyn InboundRequest,
     settings: &Settings,
+    check: &Check,
     ports: Ports<'_>,
 ) -> Result<Response, NotShown> {
     match page {
-        Page::Details => Ok(details(&Settings::read_and_check(ports.variables).1)),
+        Page::Details => Ok(details(check)),
         Page::Explain => {
             let question = question(request, ports)?;
             Ok(json(200, &explain(question, settings, ports)))
         }
-        Page::Deliveries => newest(request, settings, ports),
+        Page::Deliveries => newest(request, settings, check, ports),
         Page::Delivery(message_id) => delivery(message_id, settings, ports),
     }
 }
@@ -188,6 +189,7 @@ fn unread(records: &Records<'_>) -> NotShown {
 fn newest(
     request: &dyn InboundRequest,
     settings: &Settings,
+    check: &Check,
     ports: Ports<'_>,
 ) -> Result<Response, NotShown> {
     let query = Query::parse(&request.query().unwrap_or_default());
@@ -199,7 +201,6 @@ fn newest(
     if query.json {
         return Ok(deliveries::json_list(&newest));
     }
-    let check = Settings::read_and_check(ports.variables).1;
     Ok(deliveries::page(&View {
         deliveries: &newest,
         covers: query.limit,
