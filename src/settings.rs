@@ -25,6 +25,7 @@ pub use self::keys::{KEYS, Key};
 
 use self::callers::{BASIC_SECRET, Doors};
 use self::document::{Document, Said};
+use self::findings::each_once;
 use self::reading::{ANY_OTHER, Documents, Reading, WHITE_SPACE, too_short};
 use crate::callers::Callers;
 use crate::message::{Domain, Templates, Wording};
@@ -234,13 +235,7 @@ impl Settings {
             self.providers.as_ref().err(),
             self.store_secret.as_ref().err(),
         ];
-        let mut problems = Vec::new();
-        for finding in sections.into_iter().flatten().flat_map(Problems::findings) {
-            if !problems.contains(finding) {
-                problems.push(finding.clone());
-            }
-        }
-        problems
+        each_once(sections.into_iter().flatten().flat_map(Problems::findings).cloned())
     }
 }
 

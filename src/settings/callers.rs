@@ -102,23 +102,15 @@ pub(super) fn callers(
     const NAME: &str = "okta.header_name";
     let name = reading.text(NAME, header_name).unwrap_or("authorization".to_owned());
     let name = name.to_ascii_lowercase();
-    let secret = reading.secret("okta.header_secret", secrets.header_secret);
-    let previous =
-        reading.previous("okta.header_secret_previous", secrets.header_secret_previous, &[]);
+    let pair = said::SecretPair {
+        secret: secrets.header_secret,
+        secret_previous: secrets.header_secret_previous,
+    };
+    let secrets = secret_pair(reading, "okta.header_secret", pair, &[]);
     if !may_hold_a_secret(&name) {
         reading.unexpected(Place::Settings, NAME);
     }
-    match secret {
-        Some(secret) => {
-            let setting = "okta.header_secret";
-            let secrets = Secrets { setting, current: Secret::from(&*secret), previous };
-            callers.header = Some(HeaderSecret { name, parameter: None, secrets });
-        }
-        None if matches!(previous, Ok(Some(_))) => {
-            reading.advise(Place::Secrets, "okta.header_secret_previous", WITHOUT_CURRENT);
-        }
-        None => {}
-    }
+    callers.header = secrets.map(|secrets| HeaderSecret { name, parameter: None, secrets });
     callers.oauth = read_oauth(reading, oauth, &OKTA_OAUTH);
     let none = callers.basic.is_none() && callers.header.is_none() && callers.oauth.is_none();
     if none && reading.problems.is_empty() {

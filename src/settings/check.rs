@@ -3,7 +3,7 @@
 
 use numbering::Region;
 
-use super::findings::Finding;
+use super::findings::{Finding, each_once};
 use super::hosts::{self, Hosts};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
@@ -15,7 +15,7 @@ use crate::providers::Provider;
 use crate::sender::Sender;
 
 /// What a look at the whole configuration found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Check {
     /// What keeps messages from being sent, some or all.
     pub problems: Vec<Finding>,
@@ -57,16 +57,9 @@ pub(super) fn check(
 
     // A document that can't be read is told once, whoever needs it; and as a problem, if it is one.
     let Check { problems, warnings } = looking.check;
-    let mut check = Check::default();
-    for (findings, told) in [(problems, &mut check.problems), (warnings, &mut check.warnings)] {
-        for finding in findings {
-            if !told.contains(&finding) {
-                told.push(finding);
-            }
-        }
-    }
-    check.warnings.retain(|warning| !check.problems.contains(warning));
-    check
+    let (problems, mut warnings) = (each_once(problems), each_once(warnings));
+    warnings.retain(|warning| !problems.contains(warning));
+    Check { problems, warnings }
 }
 
 /// A look at settings that are in order.

@@ -125,8 +125,7 @@ impl Document {
 
     /// A key whose value is not what it must be.
     pub(super) fn unexpected(&self, key: &str) -> Finding {
-        let expected = Key::of(self.place, key).map_or("something else", |key| key.expected);
-        self.finding(key, format!("must be {expected}"))
+        self.finding(key, keys::must_be(self.place, key))
     }
 
     fn misplaced_key(&self, Misplaced { key, is_known }: Misplaced) -> Finding {

@@ -75,6 +75,17 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The findings in their order, each once: one document that can't be read is told for every section that needs it.
+pub(super) fn each_once(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
+    let mut told = Vec::new();
+    for finding in findings {
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    told
+}
+
 /// What keeps a section from being used: one finding at least.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub(super) Vec<Finding>);

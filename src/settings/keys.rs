@@ -139,6 +139,12 @@ impl Key {
     }
 }
 
+/// What a value is told that is not what it must be.
+pub(super) fn must_be(place: Place, path: &str) -> String {
+    let expected = Key::of(place, path).map_or("something else", |key| key.expected);
+    format!("must be {expected}")
+}
+
 /// Whether this is the name of a table of either document.
 pub(super) fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.path == name)

@@ -4,7 +4,7 @@ use numbering::Region;
 
 use super::document::{Named, Said};
 use super::findings::Place;
-use super::keys::Key;
+use super::keys;
 use super::reading::Reading;
 use super::said;
 use crate::providers::Provider;
@@ -194,9 +194,8 @@ fn senders(
         match Sender::parse(&said) {
             Ok(sender) => default = Some(sender),
             Err(_) => {
-                let expected = Key::of(Place::Settings, &format!("{key}.default"));
-                let expected = expected.map_or("", |key| key.expected);
-                reading.problem(Place::Variable, SENDER_VARIABLE, format!("must be {expected}"));
+                let fix = keys::must_be(Place::Settings, &format!("{key}.default"));
+                reading.problem(Place::Variable, SENDER_VARIABLE, fix);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::document::{Document, Said};
-use super::findings::{Finding, Place, Problems, UNREADABLE};
+use super::findings::{Finding, Place, Problems, UNREADABLE, each_once};
 use super::{Section, keys};
 use crate::ports::{VariableUnavailable, Variables};
 use crate::secret::Secret;
@@ -45,12 +45,7 @@ impl Documents<'_> {
             reading.problems.extend(of_section.cloned());
         }
         let value = read(&mut reading);
-        let mut problems: Vec<Finding> = Vec::new();
-        for problem in reading.problems {
-            if !problems.contains(&problem) {
-                problems.push(problem);
-            }
-        }
+        let problems = each_once(reading.problems);
         if problems.is_empty() { Ok(value) } else { Err(Problems(problems)) }
     }
 }
