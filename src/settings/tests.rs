@@ -221,6 +221,14 @@ fn a_document_that_is_odd_works_or_says_what_is_wrong() {
 }
 
 #[test]
+fn a_document_that_many_sections_need_is_told_once() {
+    let check = check(&wise().with("secrets", "no TOML"));
+    let places: Vec<_> = check.problems.iter().map(|finding| finding.place).collect();
+    assert_eq!(places, [Place::Secrets]);
+    assert_eq!(check.warnings, []);
+}
+
+#[test]
 fn a_list_is_no_table_and_a_table_no_value() {
     for document in [
         "okta = [\"documented\", 2500]",
