@@ -161,9 +161,16 @@ impl AcsEmulator {
         self.address
     }
 
-    /// In the form of the Azure portal: `endpoint=http://127.0.0.1:…/;accesskey=…`.
+    /// Its address as a URL without a path: `https://127.0.0.1:…`. The certificate is one of
+    /// [`tls::certificate_authority`](crate::tls::certificate_authority)'s. The same port also speaks HTTP without TLS,
+    /// for browsers, which don't trust that.
+    pub fn origin(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// In the form of the Azure portal: `endpoint=https://127.0.0.1:…/;accesskey=…`.
     pub fn connection_string(&self) -> String {
-        format!("endpoint=http://{}/;accesskey={}", self.address, self.access_key)
+        format!("endpoint={}/;accesskey={}", self.origin(), self.access_key)
     }
 
     /// The newest 20,000 accepted messages, oldest first.
@@ -205,11 +212,11 @@ impl AcsEmulator {
     }
 
     /// As Azure shows it for an Application Insights resource:
-    /// `InstrumentationKey=…;IngestionEndpoint=http://127.0.0.1:…/`.
+    /// `InstrumentationKey=…;IngestionEndpoint=https://127.0.0.1:…/`.
     pub fn application_insights_connection_string(&self) -> String {
         format!(
-            "InstrumentationKey={DEVELOPMENT_INSTRUMENTATION_KEY};IngestionEndpoint=http://{}/",
-            self.address
+            "InstrumentationKey={DEVELOPMENT_INSTRUMENTATION_KEY};IngestionEndpoint={}/",
+            self.origin()
         )
     }
 

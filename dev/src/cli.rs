@@ -40,6 +40,10 @@ pub struct Emulator {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub listen: SocketAddr,
+    /// Write the certificate of the authority that has signed the emulator's to this file, and print what Spin's
+    /// runtime configuration needs to speak TLS with it. Without it Spin speaks plain HTTP with the emulator
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Have every message meet the fault of this number; docs/development.md lists them
     #[arg(long, value_name = "NUMBER", value_parser = fault)]
     pub fault: Option<&'static FaultNumber>,

@@ -4,5 +4,6 @@ pub mod acs_emulator;
 pub mod authorization_server;
 pub mod component;
 pub mod local_host;
+pub mod tls;
 
 mod loopback;

@@ -10,9 +10,9 @@
 //!
 //! Like Spin it makes a fresh instance for each request, at most 1000 at once, lets it call only
 //! the hosts in `allowed_outbound_hosts`, answers an empty 500 where the guest fails, and lets the
-//! guest run on after its answer. Unlike Spin it opens a new connection for each outbound request,
-//! speaks HTTP/1.1 without TLS only, and knows one component, variables and key-value stores (in memory
-//! and behind Redis).
+//! guest run on after its answer. It keeps connections from request to request as Spin does. Unlike Spin it is
+//! called without TLS only, and knows one component, variables and key-value stores (in memory and behind
+//! Redis).
 //!
 //! ```no_run
 //! # async fn example(component: &[u8]) -> anyhow::Result<()> {
@@ -32,6 +32,7 @@ mod key_value;
 mod manifest;
 mod meter;
 mod order;
+mod outbound;
 mod output;
 mod routes;
 mod serve;
@@ -58,6 +59,7 @@ pub use self::variables::{from_environment, read_dot_env};
 use self::allowed_hosts::AllowedHosts;
 use self::guest::Application;
 use self::key_value::Stores;
+use self::outbound::Outbound;
 use self::routes::Routes;
 use self::serve::{Phase, Server};
 use self::variables::Values;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub variables: BTreeMap<String, String>,
     /// The Redis URLs of key-value stores, by label. Those that are not in here are in memory.
     pub redis: BTreeMap<String, String>,
+    /// Certificate authorities that it trusts besides those of the public, in PEM form.
+    pub certificate_authorities: Vec<String>,
     /// Gets the guest's standard output.
     pub stdout: Lines,
     /// Gets the guest's standard error, and what the host has to say: refused hosts, failures.
@@ -99,6 +103,7 @@ impl Settings {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             variables: BTreeMap::new(),
             redis: BTreeMap::new(),
+            certificate_authorities: Vec::new(),
             // Who has stopped reading, as `| head` does, is no reason to stop serving.
             stdout: Arc::new(|line| _ = writeln!(std::io::stdout(), "{line}")),
             stderr: Arc::new(|line| _ = writeln!(std::io::stderr(), "{line}")),
@@ -210,6 +215,7 @@ impl LocalHost {
                 variables,
                 allowed_hosts,
                 stores: stores.clone(),
+                outbound: Outbound::new(&settings.certificate_authorities)?,
                 stdout: settings.stdout,
                 stderr: settings.stderr,
                 hand_over: settings.hand_over,

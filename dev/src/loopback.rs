@@ -7,14 +7,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use http::{HeaderMap, header};
-use hyper::server::conn::http1;
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls;
 
 /// An error ends with what to give `who`, so that a caller can add how.
 pub(crate) async fn bind(listen: SocketAddr, who: &str) -> anyhow::Result<TcpListener> {
@@ -31,20 +36,25 @@ pub(crate) async fn bind(listen: SocketAddr, who: &str) -> anyhow::Result<TcpLis
     })
 }
 
+/// What a TLS connection begins with, and no request of HTTP: a record with a handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
 /// Serves until `stopped` resolves, and does not wait for anybody then: some connections are never
-/// done.
+/// done. Who begins with TLS is spoken to over TLS: see [`tls`].
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     mut stopped: oneshot::Receiver<Infallible>,
 ) {
+    let names = ["localhost", "127.0.0.1", "::1"];
+    let tls = TlsAcceptor::from(tls::server(&names).expect("the names are in order"));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = &mut stopped => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, router.clone()));
+                    connections.spawn(serve_connection(stream, tls.clone(), router.clone()));
                 }
                 // Out of file descriptors, mostly: better when some connections are done.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -56,18 +66,31 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-/// In the extensions of a response: close the connection instead.
+async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, router: Router) {
+    // Without it, answers may be late by the other side's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    // Whatever ends a connection, the other side knows.
+    match stream.peek(&mut first).await {
+        Ok(1) if first == [HANDSHAKE] => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve_http(stream, router).await;
+            }
+        }
+        _ => serve_http(stream, router).await,
+    }
+}
+
+/// In the extensions of a response: end the connection instead; over HTTP/2, where others share it, the stream.
 #[derive(Clone)]
 pub(crate) struct CutConnection;
 
 // `axum::serve` has no way to close a connection without an answer; hyper closes it when its
 // service fails.
-async fn serve_connection(stream: TcpStream, router: Router) {
-    // Without it, answers may be late by the other side's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
+async fn serve_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
     let routes = TowerToHyperService::new(router);
     let service = service_fn(|request| {
-        let answer = routes.call(request);
+        let answer = routes.call(as_http1_has_it(request));
         async {
             let response = answer.await.unwrap_or_else(|never: Infallible| match never {});
             match response.extensions().get::<CutConnection>() {
@@ -76,8 +99,23 @@ async fn serve_connection(stream: TcpStream, router: Router) {
             }
         }
     });
-    // Whatever ends a connection, the other side knows.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let server = auto::Builder::new(TokioExecutor::new());
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// With a `Host` header, and a path alone as its target: HTTP/2 has `:authority` and `:path` (RFC 9113, section
+/// 8.3.1).
+fn as_http1_has_it(mut request: Request<Incoming>) -> Request<Incoming> {
+    let mut parts = request.uri().clone().into_parts();
+    let host = parts.authority.take().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
+    parts.scheme = None;
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// Whether a request's Host header is a name of this machine.

@@ -23,6 +23,7 @@ use okta_telephony_dev::authorization_server::{
 };
 use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
+use okta_telephony_dev::tls;
 use uuid::Uuid;
 
 use crate::check::print_findings;
@@ -127,7 +128,7 @@ async fn serve(
         Acs::Emulator { listen } => {
             let emulator = start_emulator(listen, "--emulator-listen").await?;
             plan.send_to_emulator(
-                &emulator_url(&emulator),
+                &emulator.origin(),
                 &emulator.connection_string(),
                 &emulator.application_insights_connection_string(),
             );
@@ -180,12 +181,14 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
         listen: plan.listen,
         variables: plan.variables.clone(),
         redis: plan.redis.clone(),
+        // The emulator's.
+        certificate_authorities: vec![tls::certificate_authority()],
         ..local_host::Settings::new(&manifest.path)
     }
 }
 
 async fn emulate(said: Emulator) -> Result<()> {
-    let Emulator { listen, fault, reports_to, report_secret, reports } = said;
+    let Emulator { listen, ca_file, fault, reports_to, report_secret, reports } = said;
     let subscription = reports_to.zip(report_secret).map(|(url, secret)| reports.to(url, secret));
     subscription.as_ref().map_or(Ok(()), EventSubscription::check)?;
     let emulator = start_emulator(listen, "--listen").await?;
@@ -193,15 +196,24 @@ async fn emulate(said: Emulator) -> Result<()> {
     if let Some(fault) = fault {
         print(&format!("Every message: {}.\n\n", fault.meaning));
     }
-    let url = emulator_url(&emulator);
+    // Its port speaks both. The one without a certificate needs nothing of Spin.
+    let with_scheme = |text: String| match ca_file {
+        Some(_) => text,
+        None => text.replace("https://", "http://"),
+    };
+    let connection_string = with_scheme(emulator.connection_string());
+    let telemetry = with_scheme(emulator.application_insights_connection_string());
     print(&format!(
         "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
-         Phone page             {url}/\n  acs_connection_string  {}\n  outbound_host1         {url}\n\n\
-         For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {:?}\n\n\
-         Stop with Ctrl-C.\n",
-        emulator.connection_string(),
-        emulator.application_insights_connection_string(),
+         Phone page             {}\n  acs_connection_string  {connection_string}\n  outbound_host1         {}\n\n\
+         For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {telemetry:?}\n\n",
+        phone_page(&emulator),
+        with_scheme(emulator.origin()),
     ));
+    if let Some(file) = ca_file {
+        print(&client_tls(&file, emulator.address())?);
+    }
+    print("Stop with Ctrl-C.\n");
     let subscribed = async {
         if let Some(subscription) = subscription {
             subscribe(&emulator, subscription).await;
@@ -239,8 +251,20 @@ fn with_flag(error: &Error, flag: &str) -> Error {
     anyhow!("{error:#} with {flag}")
 }
 
-fn emulator_url(emulator: &AcsEmulator) -> String {
-    format!("http://{}", emulator.address())
+/// Without TLS, since a browser does not trust the certificate.
+fn phone_page(emulator: &AcsEmulator) -> String {
+    format!("http://{}/", emulator.address())
+}
+
+/// Writes the certificate of the emulator's authority, and says what Spin needs to trust it.
+fn client_tls(file: &Path, emulator: SocketAddr) -> Result<String> {
+    std::fs::write(file, tls::certificate_authority()).with_context(|| {
+        format!("{}: give a file that can be written with --ca-file", file.display())
+    })?;
+    let host = emulator.ip().to_string();
+    let section = tls::spins_client_tls("okta-telephony", &[&host], &std::path::absolute(file)?);
+    let section = section.replace('\n', "\n  ");
+    Ok(format!("For Spin's runtime configuration:\n\n  {}\n\n", section.trim_end()))
 }
 
 fn print_sizes(built: &Built) {
@@ -279,7 +303,7 @@ fn places(
         (Acs::Emulator { .. }, None) => {}
         (Acs::Emulator { .. }, Some(emulator)) => {
             line("ACS", "the emulator: no message is sent");
-            line("Phone page", &format!("{}/", emulator_url(emulator)));
+            line("Phone page", &phone_page(emulator));
         }
     }
     if let Some(reports) = reports {

@@ -35,7 +35,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>> {
                     redis.extend(url.map(|url| (label, url.to_owned())));
                 }
             }
-            // Whether connections are kept from hook to hook: this host keeps none, whatever it says.
+            // Whether connections are kept from hook to hook: this host keeps them, whatever it says.
             ("outbound_http", _) => {}
             _ => bail!("{section}: {KNOWN}"),
         }

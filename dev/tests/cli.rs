@@ -315,3 +315,17 @@ fn who_stops_reading_does_not_stop_the_hook() {
     }
     assert!(running.interrupt());
 }
+
+#[test]
+fn the_emulator_alone_says_how_spin_comes_to_trust_it() {
+    let folder = folder("ca-file");
+    let file = folder.join("ca.pem");
+    let mut emulator = command(&folder);
+    emulator.args(["emulator", "--listen", "127.0.0.1:0", "--ca-file"]).arg(&file);
+    let mut running = Running::spawn(emulator);
+    assert!(running.line("acs_connection_string").starts_with("endpoint=https://127.0.0.1:"));
+    assert_eq!(running.line("hosts = "), r#"["127.0.0.1"]"#);
+    assert_eq!(running.line("ca_roots_file = "), format!("{file:?}"));
+    assert!(fs::read_to_string(&file).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(running.interrupt());
+}

@@ -258,7 +258,7 @@ async fn a_host_that_is_not_allowed_is_not_called_and_the_log_says_how_to_allow_
     for form in [Form::Documented, Form::Classic] {
         hook.post(payload(form, |_| ())).await.failed(form, 200, "misconfigured");
     }
-    let fix = format!("outbound_host3 to http://{}", hook.acs.address());
+    let fix = format!("outbound_host3 to {}", hook.acs.origin());
     for line in hook.log.hooks(2).await {
         assert!(line["fix"].as_str().unwrap().contains(&fix), "{line}");
     }

@@ -36,7 +36,7 @@ impl TwoProviders {
              ]",
         )
         .secrets(&second(&secondary.connection_string()))
-        .variable("outbound_host1", "http://127.0.0.1:*")
+        .variable("outbound_host1", "https://127.0.0.1:*")
         // What is shown here is not how often a number may be tried.
         .settings("limits.per_number = ''");
         Self { hook: Hook::with(two.and(more)).await, secondary }
@@ -103,7 +103,7 @@ async fn the_second_resource_gets_what_the_first_cannot_send() {
 #[tokio::test]
 async fn the_second_resource_gets_what_the_first_is_not_there_to_send() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("endpoint=http://127.0.0.1:{port}/;accesskey=a2V5");
+    let nobody = format!("endpoint=https://127.0.0.1:{port}/;accesskey=a2V5");
     let there = Setup::new().variable("acs_connection_string", nobody);
     let two = TwoProviders::start(there).await;
     let answer = two.post().await;

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Manifest, Settings};
+use okta_telephony_dev::tls;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -170,7 +171,7 @@ impl Setup {
             ("acs_from_shortcode", "12345".to_owned()),
             ("settings", self.settings.to_string()),
             ("secrets", self.secrets.to_string()),
-            ("outbound_host1", format!("http://{}", acs.address())),
+            ("outbound_host1", acs.origin()),
             ("outbound_host2", nothing.to_owned()),
             ("outbound_host3", nothing.to_owned()),
         ]);
@@ -235,6 +236,7 @@ impl Hook {
     ) -> Self {
         let log = Log::default();
         let mut settings = Settings::new(manifest());
+        settings.certificate_authorities.push(tls::certificate_authority());
         for (name, value) in setup.all_variables(&acs) {
             settings = settings.variable(name, value);
         }

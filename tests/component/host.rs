@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Settings};
+use okta_telephony_dev::tls;
 
 use crate::harness::{Log, component, event_id, within};
 
@@ -96,7 +97,7 @@ impl Spin {
         let mut command = Command::new("spin");
         command.arg("up").arg("--from").arg(manifest);
         command.args(["--listen", "127.0.0.1:0"]).arg("--state-dir").arg(&state);
-        command.arg("--runtime-config-file").arg(checkout().join("sample/runtime-config.toml"));
+        command.arg("--runtime-config-file").arg(runtime_config_in(&state, settings));
         for (name, value) in &settings.variables {
             let value = match name.as_str() {
                 "settings" | "secrets" => {
@@ -156,6 +157,17 @@ fn manifest_in(folder: &Path, original: &Path) -> PathBuf {
     let copy = folder.join("spin.toml");
     std::fs::write(&copy, text.replace(source, there.to_str().unwrap())).unwrap();
     copy
+}
+
+/// The sample's runtime configuration with the certificate authorities of a test, in the same folder.
+fn runtime_config_in(folder: &Path, settings: &Settings) -> PathBuf {
+    let authorities = folder.join("authorities.pem");
+    std::fs::write(&authorities, settings.certificate_authorities.concat()).unwrap();
+    let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml")).unwrap();
+    let client_tls = tls::spins_client_tls("okta-telephony", &["127.0.0.1"], &authorities);
+    let file = folder.join("runtime-config.toml");
+    std::fs::write(&file, [sample, client_tls].concat()).unwrap();
+    file
 }
 
 fn checkout() -> &'static Path {

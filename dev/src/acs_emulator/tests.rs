@@ -656,7 +656,7 @@ async fn a_connection_string_names_the_port_and_the_key() {
     assert_eq!(
         emulator.connection_string(),
         format!(
-            "endpoint=http://127.0.0.1:{}/;accesskey={DEVELOPMENT_ACCESS_KEY}",
+            "endpoint=https://127.0.0.1:{}/;accesskey={DEVELOPMENT_ACCESS_KEY}",
             emulator.address().port()
         )
     );

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::error::Context;
@@ -22,6 +21,7 @@ use super::key_value::{Store, Stores};
 use super::manifest::check_name;
 use super::meter::{Memory, Meter, MeterObserver, TANK};
 use super::order::{Direction, HandOverObserver, observe};
+use super::outbound::Outbound;
 use super::output::{Lines, Output};
 
 /// Instances that may exist at once, as many as Spin's default. A request beyond gets a 500.
@@ -83,6 +83,7 @@ pub(super) struct Application {
     pub variables: BTreeMap<String, String>,
     pub allowed_hosts: AllowedHosts,
     pub stores: Stores,
+    pub outbound: Outbound,
     pub stdout: Lines,
     pub stderr: Lines,
     pub hand_over: Option<HandOverObserver>,
@@ -178,7 +179,7 @@ pub(super) struct Guest {
     application: Arc<Application>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: Outbound,
+    hooks: Hooks,
     table: ResourceTable,
     pub memory: Memory,
     pub meter: Option<Meter>,
@@ -187,8 +188,8 @@ pub(super) struct Guest {
 /// A key-value store that a guest has open.
 pub struct OpenStore(Arc<Store>);
 
-/// The guest's own requests.
-struct Outbound {
+/// What is done with the guest's own requests.
+struct Hooks {
     application: Arc<Application>,
     meter: Option<Meter>,
 }
@@ -213,7 +214,7 @@ impl Guest {
         let guest = Self {
             wasi,
             http: WasiHttpCtx::new(),
-            outbound: Outbound { application: application.clone(), meter: meter.clone() },
+            hooks: Hooks { application: application.clone(), meter: meter.clone() },
             table: ResourceTable::new(),
             memory: Memory { limit: application.memory_limit, size: 0 },
             meter: meter.clone(),
@@ -246,14 +247,14 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
     }
 }
 
 type Sent =
     Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
-impl WasiHttpHooks for Outbound {
+impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
         mut request: http::Request<WasiBody>,
@@ -281,9 +282,11 @@ impl WasiHttpHooks for Outbound {
         if let Some(observer) = &application.hand_over {
             request = request.map(|body| observe(observer, Direction::Outbound, body));
         }
+        let outbound = application.outbound.clone();
         Box::new(async move {
-            let (response, io) = wasmtime_wasi_http::default_send_request(request, options).await?;
-            Ok((response.map(BodyExt::boxed_unsync), Box::new(io) as _))
+            let response = outbound.send(request, options).await?;
+            // The client drives the connection, and what goes wrong with it the body tells.
+            Ok((response, Box::new(std::future::ready(Ok(()))) as _))
         })
     }
 }

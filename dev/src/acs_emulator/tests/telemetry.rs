@@ -50,7 +50,7 @@ async fn the_connection_string_leads_to_where_telemetry_is_taken() {
         emulator.application_insights_connection_string(),
         format!(
             "InstrumentationKey={DEVELOPMENT_INSTRUMENTATION_KEY};\
-             IngestionEndpoint=http://127.0.0.1:{}/",
+             IngestionEndpoint=https://127.0.0.1:{}/",
             emulator.address().port()
         )
     );
