@@ -1,14 +1,14 @@
 //! All contenders in turn, round after round; medians of the rounds, and of the ratios within each round.
 
-use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
-use crate::contender::{Contender, checkout, version};
+use crate::contender::{Contender, Kind, checkout, version};
 use crate::load::{self, Hooks};
-use crate::stand_in;
+use crate::stand_in::{StandIn, Transport};
 
 /// How to compare.
 pub struct Plan {
@@ -50,7 +50,7 @@ struct Measured {
 /// to be, where it can't be had.
 pub async fn compare(plan: &Plan) -> Result<()> {
     let spin = version(&mut Command::new("spin"));
-    let needs_spin = plan.contenders.contains(&Contender::HookEnvironment);
+    let needs_spin = plan.contenders.iter().any(|it| it.environment);
     ensure!(spin.is_some() || !needs_spin, "variables in the environment need the command `spin`");
     let mut versions = Vec::new();
     let mut measured = Vec::new();
@@ -58,7 +58,7 @@ pub async fn compare(plan: &Plan) -> Result<()> {
         match contender.prepare(spin.as_deref()) {
             Ok(version) if versions.contains(&version) => {}
             Ok(version) => versions.push(version),
-            Err(error) if contender == Contender::Python => {
+            Err(error) if contender.kind == Kind::Python => {
                 eprintln!("The Python function is left out: {error:#}");
                 continue;
             }
@@ -67,17 +67,22 @@ pub async fn compare(plan: &Plan) -> Result<()> {
         measured.push(Measured { contender, turns: Vec::new() });
     }
 
-    let acs = stand_in::start().await?;
+    let mut acs = Vec::new();
+    for &transport in Transport::value_variants() {
+        acs.push(StandIn::start(transport).await?);
+    }
     for round in 1..=plan.rounds {
         for Measured { contender, turns } in &mut measured {
-            let turn = take_turn(*contender, plan, acs, spin.is_some()).await;
+            let acs = acs.iter().find(|it| it.transport == contender.transport);
+            let acs = acs.context("there is one for each transport")?.origin();
+            let turn = take_turn(*contender, plan, &acs, spin.is_some()).await;
             let turn = turn.with_context(|| {
                 format!("{}: what it printed is in {}", contender.name(), contender.log().display())
             })?;
             eprintln!(
                 "round {round} of {}: {}",
                 plan.rounds,
-                row(contender.name(), |of| of(&turn))
+                row(&contender.name(), |of| of(&turn))
             );
             turns.push(turn);
         }
@@ -86,12 +91,7 @@ pub async fn compare(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-async fn take_turn(
-    contender: Contender,
-    plan: &Plan,
-    acs: SocketAddr,
-    on_spin: bool,
-) -> Result<Turn> {
+async fn take_turn(contender: Contender, plan: &Plan, acs: &str, on_spin: bool) -> Result<Turn> {
     let running = contender.start(acs, on_spin).await?;
     let hooks = Hooks::new(contender.path(acs));
     load::run(running.address, &hooks, plan.connections, WARM_UP).await?;
@@ -126,28 +126,44 @@ fn print(plan: &Plan, measured: &[Measured], versions: &[String]) {
     );
     println!("|---|---|---|---|---|---|");
     for Measured { contender, turns } in measured {
-        println!("{}", row(contender.name(), |of| median(turns.iter().map(of))));
+        println!("{}", row(&contender.name(), |of| median(turns.iter().map(of))));
     }
     println!(
         "\n| ratio | CPU | hooks/s at {many} | p99 at {many} | p50 at 1 |\n|---|---|---|---|---|"
     );
-    for hook in measured.iter().filter(|it| it.contender.is_hook()) {
-        for other in measured.iter().filter(|it| !it.contender.is_hook()) {
-            let ratio = |of: fn(&Turn) -> f64| {
-                let turns = hook.turns.iter().zip(&other.turns);
-                figure(median(turns.map(|(hook, other)| of(hook) / of(other))), 2)
-            };
-            println!(
-                "| {} to {} | {} | {} | {} | {} |",
-                hook.contender.name(),
-                other.contender.name(),
-                ratio(|it| it.cpu),
-                ratio(|it| it.per_second),
-                ratio(|it| it.p99),
-                ratio(|it| it.p50_alone),
-            );
-        }
+    for (it, other) in pairs(measured) {
+        let ratio = |of: fn(&Turn) -> f64| {
+            let turns = it.turns.iter().zip(&other.turns);
+            figure(median(turns.map(|(it, other)| of(it) / of(other))), 2)
+        };
+        println!(
+            "| {} to {} | {} | {} | {} | {} |",
+            it.contender.name(),
+            other.contender.name(),
+            ratio(|it| it.cpu),
+            ratio(|it| it.per_second),
+            ratio(|it| it.p99),
+            ratio(|it| it.p50_alone),
+        );
     }
+}
+
+/// Whom to compare: each hook with those that are none and speak as it does, and everybody with who is the same
+/// without TLS.
+fn pairs(measured: &[Measured]) -> Vec<(&Measured, &Measured)> {
+    let mut pairs = Vec::new();
+    for it in measured {
+        let Contender { kind, transport, .. } = it.contender;
+        pairs.extend(measured.iter().filter_map(|other| {
+            let is_plain_twin = transport != Transport::Plain
+                && other.contender == Contender { transport: Transport::Plain, ..it.contender };
+            let is_floor = kind == Kind::Hook
+                && other.contender.kind != Kind::Hook
+                && other.contender.transport == transport;
+            (is_plain_twin || is_floor).then_some((it, other))
+        }));
+    }
+    pairs
 }
 
 /// A row of the first table.

@@ -12,10 +12,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
+use okta_telephony_dev::tls;
 use tokio::net::TcpStream;
 
 use crate::load::SECRET;
 use crate::process;
+use crate::stand_in::{Transport, authorities};
 
 /// The access key with which messages to the stand-in for ACS are signed.
 const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtc3RhbmQtaW4=";
@@ -26,55 +28,59 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// The time that a contender has to end once it is told to.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Somebody to be measured.
+/// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Contender {
-    /// The hook as it is shipped. Spin is given all application variables by `--variable`.
+pub enum Kind {
+    /// The hook as it is shipped.
     Hook,
-    /// The same with all application variables in Spin's environment, as SpinKube has them.
-    #[value(skip)]
-    HookEnvironment,
     /// The relay floor: one outbound call and no variables.
     Relay,
     /// What is essential of the hook as a Python function, under gunicorn.
     Python,
 }
 
-impl Contender {
-    /// Its name in tables and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hook => "hook",
-            Self::HookEnvironment => "hook-environment",
-            Self::Relay => "relay",
-            Self::Python => "python",
-        }
-    }
+/// Somebody to be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contender {
+    pub kind: Kind,
+    /// Spin has all application variables in its environment, as SpinKube has them, instead of by `--variable`.
+    pub environment: bool,
+    /// How it speaks to ACS.
+    pub transport: Transport,
+}
 
-    /// Whether it is the hook, however it gets its variables.
-    pub fn is_hook(self) -> bool {
-        matches!(self, Self::Hook | Self::HookEnvironment)
+impl Contender {
+    /// Its name in tables.
+    pub fn name(self) -> String {
+        let kind = self.kind.to_possible_value().expect("none is hidden");
+        let environment = if self.environment { "-environment" } else { "" };
+        let transport = match self.transport {
+            Transport::Tls => "",
+            Transport::TlsDelayed => "-tls-delayed",
+            Transport::Plain => "-plain",
+        };
+        format!("{}{environment}{transport}", kind.get_name())
     }
 
     /// The manifest of a component.
     pub fn manifest(self) -> PathBuf {
-        match self {
-            Self::Relay => checkout().join("bench/floor/spin.toml"),
+        match self.kind {
+            Kind::Relay => checkout().join("bench/floor/spin.toml"),
             _ => checkout().join("spin.toml"),
         }
     }
 
     /// The path to which hooks are posted. The relay sends its message to where the path says.
-    pub fn path(self, acs: SocketAddr) -> String {
-        match self {
-            Self::Relay => format!("/{acs}"),
+    pub fn path(self, acs: &str) -> String {
+        match self.kind {
+            Kind::Relay => format!("/{}", acs.replacen("://", "/", 1)),
             _ => "/api/okta-telephony".into(),
         }
     }
 
     /// The file with all that it prints.
     pub fn log(self) -> PathBuf {
-        target().join(format!("{}.log", self.name()))
+        target().join(self.name() + ".log")
     }
 
     /// Builds what it needs to start, and returns the version of what runs it.
@@ -84,7 +90,7 @@ impl Contender {
     /// A build that fails; for Python, also packages that can't be installed.
     pub fn prepare(self, spin: Option<&str>) -> Result<String> {
         std::fs::create_dir_all(target())?;
-        if self == Self::Python {
+        if self.kind == Kind::Python {
             return install_python();
         }
         component::build(&Manifest::read(&self.manifest())?)?;
@@ -96,11 +102,11 @@ impl Contender {
     /// # Errors
     ///
     /// A command that can't be run, ends early, or does not listen within a minute.
-    pub async fn start(self, acs: SocketAddr, on_spin: bool) -> Result<Running> {
+    pub async fn start(self, acs: &str, on_spin: bool) -> Result<Running> {
         // Freed at once. gunicorn and Spin are told where to listen, since they don't tell it in the same way.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = match self {
-            Self::Python => gunicorn(address, acs),
+        let mut command = match self.kind {
+            Kind::Python => gunicorn(address, acs),
             _ if on_spin => self.spin_up(address, acs)?,
             _ => self.serve_locally(address, acs)?,
         };
@@ -120,19 +126,17 @@ impl Contender {
         Ok(running)
     }
 
-    fn spin_up(self, address: SocketAddr, acs: SocketAddr) -> Result<Command> {
+    fn spin_up(self, address: SocketAddr, acs: &str) -> Result<Command> {
         let mut command = Command::new("spin");
         command.arg("up").arg("--from").arg(self.manifest());
-        command.arg("--runtime-config-file").arg(checkout().join("sample/runtime-config.toml"));
+        command.arg("--runtime-config-file").arg(self.runtime_config()?);
         command.args(["--listen", &address.to_string()]);
         // Spin can't do without its own file for the guest's output. With --quiet it is the only place.
         command.args(["--quiet", "--truncate-logs"]).arg("--state-dir").arg(target().join("spin"));
-        for (name, value) in self.variables(acs)? {
-            match self {
-                Self::HookEnvironment => {
-                    command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)
-                }
-                _ => command.arg("--variable").arg(format!("{name}={value}")),
+        for (name, value) in variables(&Manifest::read(&self.manifest())?, acs)? {
+            match self.environment {
+                true => command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value),
+                false => command.arg("--variable").arg(format!("{name}={value}")),
             };
         }
         // With it Spin would trace the stack of each error of its own.
@@ -140,36 +144,21 @@ impl Contender {
         Ok(command)
     }
 
-    /// This program as the local host: see [`serve`].
-    fn serve_locally(self, address: SocketAddr, acs: SocketAddr) -> Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", self.name(), &address.to_string(), &acs.to_string()]);
-        Ok(command)
+    /// The sample's runtime configuration, and the stand-ins' certificate authority.
+    fn runtime_config(self) -> Result<PathBuf> {
+        let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml"))?;
+        let component = Manifest::read(&self.manifest())?.component.id;
+        let client_tls = tls::spins_client_tls(&component, &["127.0.0.1"], &authorities());
+        let file = target().join("runtime-config.toml");
+        std::fs::write(&file, [sample, client_tls].concat())?;
+        Ok(file)
     }
 
-    /// A value for every variable of the manifest, the empty ones too: Spin would look for each other one in its
-    /// environment at every request.
-    fn variables(self, acs: SocketAddr) -> Result<Vec<(String, String)>> {
-        let mut ours = BTreeMap::new();
-        if self.is_hook() {
-            let host = format!("http://{acs}");
-            ours = BTreeMap::from([
-                ("okta_basic_secret", SECRET.to_owned()),
-                ("acs_connection_string", format!("endpoint={host}/;accesskey={ACCESS_KEY}")),
-                ("acs_from_shortcode", "12345".into()),
-                ("outbound_host1", host),
-                ("settings", include_str!("../settings.toml").into()),
-                ("secrets", "[operator]\nsecret = \"the operator's secret\"\n".into()),
-            ]);
-        }
-        let manifest = Manifest::read(&self.manifest())?;
-        let variables = manifest.variables.into_iter().map(|(name, variable)| {
-            let value = ours.remove(name.as_str()).or(variable.default).unwrap_or_default();
-            (name, value)
-        });
-        let variables = variables.collect();
-        ensure!(ours.is_empty(), "spin.toml does not have the variables {:?}", ours.keys());
-        Ok(variables)
+    /// This program as the local host: see [`serve`].
+    fn serve_locally(self, address: SocketAddr, acs: &str) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve").arg(self.manifest()).args([&address.to_string(), acs]);
+        Ok(command)
     }
 }
 
@@ -219,11 +208,11 @@ impl Drop for Running {
 /// # Errors
 ///
 /// A component or settings that the local host can't use.
-pub async fn serve(contender: Contender, listen: SocketAddr, acs: SocketAddr) -> Result<()> {
-    let module = std::fs::read(Manifest::read(&contender.manifest())?.source())?;
+pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str) -> Result<()> {
+    let module = std::fs::read(Manifest::read(manifest)?.source())?;
     let compiled = Compiled::new(&component::encode(&module)?)?;
     let _host =
-        LocalHost::start(&compiled, Settings { listen, ..settings(contender, acs)? }).await?;
+        LocalHost::start(&compiled, Settings { listen, ..settings(manifest, acs)? }).await?;
     std::future::pending().await
 }
 
@@ -232,18 +221,41 @@ pub async fn serve(contender: Contender, listen: SocketAddr, acs: SocketAddr) ->
 /// # Errors
 ///
 /// A manifest that can't be read or lacks a variable.
-pub fn settings(contender: Contender, acs: SocketAddr) -> Result<Settings> {
-    let settings = Settings::new(contender.manifest());
-    let variables = contender.variables(acs)?.into_iter();
-    Ok(variables.fold(settings, |settings, (name, value)| settings.variable(name, value)))
+pub fn settings(manifest: &Path, acs: &str) -> Result<Settings> {
+    let mut settings = Settings::new(manifest);
+    settings.variables = variables(&Manifest::read(manifest)?, acs)?;
+    settings.certificate_authorities.push(std::fs::read_to_string(authorities())?);
+    Ok(settings)
 }
 
-fn gunicorn(address: SocketAddr, acs: SocketAddr) -> Command {
+/// A value for every variable of the manifest, the empty ones too: Spin would look for each other one in its
+/// environment at every request.
+fn variables(manifest: &Manifest, acs: &str) -> Result<BTreeMap<String, String>> {
+    let mut ours = BTreeMap::from([
+        ("okta_basic_secret", SECRET.to_owned()),
+        ("acs_connection_string", format!("endpoint={acs}/;accesskey={ACCESS_KEY}")),
+        ("acs_from_shortcode", "12345".into()),
+        ("outbound_host1", acs.to_owned()),
+        ("settings", include_str!("../settings.toml").into()),
+        ("secrets", "[operator]\nsecret = \"the operator's secret\"\n".into()),
+    ]);
+    let variables = manifest.variables.iter().map(|(name, variable)| {
+        let value = ours.remove(name.as_str()).or(variable.default.clone()).unwrap_or_default();
+        (name.clone(), value)
+    });
+    let variables: BTreeMap<_, _> = variables.collect();
+    // The relay has no variables.
+    let strangers = !variables.is_empty() && !ours.is_empty();
+    ensure!(!strangers, "spin.toml does not have the variables {:?}", ours.keys());
+    Ok(variables)
+}
+
+fn gunicorn(address: SocketAddr, acs: &str) -> Command {
     let mut command = Command::new(venv().join("bin/gunicorn"));
     command.arg("--chdir").arg(checkout().join("bench/python"));
     command.args(["--bind", &address.to_string(), "--workers=2", "--threads=8"]);
     command.args(["--keep-alive=60", "--log-level=warning", "function:app"]);
-    command.env("ACS_ENDPOINT", format!("http://{acs}"));
+    command.env("ACS_ENDPOINT", acs).env("REQUESTS_CA_BUNDLE", authorities());
     command.env("ACS_ACCESS_KEY", ACCESS_KEY).env("OKTA_BASIC_SECRET", SECRET);
     command
 }
@@ -278,7 +290,7 @@ pub fn checkout() -> &'static Path {
 }
 
 /// The folder of what the bench makes.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     checkout().join("target/bench")
 }
 

@@ -12,13 +12,15 @@ mod process;
 mod stand_in;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::compare::Plan;
-use self::contender::Contender;
+use self::contender::{Contender, Kind};
+use self::stand_in::Transport;
 
 /// Measure the hook beside the relay floor and a Python function.
 ///
@@ -53,10 +55,13 @@ struct Compare {
     connections: u16,
     /// Only these contenders, between commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "hook,relay,python")]
-    only: Vec<Contender>,
+    only: Vec<Kind>,
     /// How Spin gets the hook's application variables
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Variables::Flags)]
     variables: Variables,
+    /// How ACS is spoken to; with both, each contender has a turn in each round with either
+    #[arg(long, value_name = "HOW", value_enum, value_delimiter = ',', default_value = "tls")]
+    transport: Vec<Transport>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,22 +80,27 @@ enum Command {
     Phases,
     /// Serve a component on the local host
     #[command(hide = true)]
-    Serve { contender: Contender, listen: SocketAddr, acs: SocketAddr },
+    Serve { manifest: PathBuf, listen: SocketAddr, acs: String },
 }
 
 impl Compare {
     fn plan(&self) -> Plan {
-        let hooks = match self.variables {
-            Variables::Flags => &[Contender::Hook][..],
-            Variables::Environment => &[Contender::HookEnvironment],
-            Variables::Both => &[Contender::Hook, Contender::HookEnvironment],
+        let environments = match self.variables {
+            Variables::Flags => &[false][..],
+            Variables::Environment => &[true],
+            Variables::Both => &[false, true],
         };
-        let contenders = self.only.iter().flat_map(|contender| match contender {
-            Contender::Hook => hooks.to_vec(),
-            other => vec![*other],
-        });
+        let mut contenders = Vec::new();
+        for &kind in &self.only {
+            // Only the hook has variables.
+            let environments = if kind == Kind::Hook { environments } else { &[false] };
+            for &environment in environments {
+                let of = |&transport| Contender { kind, environment, transport };
+                contenders.extend(self.transport.iter().map(of));
+            }
+        }
         Plan {
-            contenders: contenders.collect(),
+            contenders,
             rounds: self.rounds.into(),
             duration: Duration::from_secs(self.duration),
             connections: self.connections.into(),
@@ -105,8 +115,8 @@ pub fn main() -> Result<()> {
     runtime.block_on(async {
         let work = async {
             match cli.command {
-                Some(Command::Serve { contender, listen, acs }) => {
-                    contender::serve(contender, listen, acs).await
+                Some(Command::Serve { manifest, listen, acs }) => {
+                    contender::serve(&manifest, listen, &acs).await
                 }
                 Some(Command::Phases) => phases::print().await,
                 None => compare::compare(&cli.compare.plan()).await,

@@ -7,16 +7,17 @@ use anyhow::{Context, Result};
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Metered};
 
-use crate::contender::{Contender, settings};
+use crate::contender::{Contender, Kind, settings};
 use crate::load::{Connection, Hooks};
-use crate::stand_in;
+use crate::stand_in::{StandIn, Transport};
 
 /// Sends one hook through the local host, which counts, and prints a table.
 pub async fn print() -> Result<()> {
-    let hook = Contender::Hook;
-    let acs = stand_in::start().await?;
+    let transport = Transport::Tls;
+    let hook = Contender { kind: Kind::Hook, environment: false, transport };
+    let acs = StandIn::start(transport).await?;
     let built = component::build(&Manifest::read(&hook.manifest())?)?;
-    let mut settings = settings(hook, acs)?;
+    let mut settings = settings(&hook.manifest(), &acs.origin())?;
     let metered = Arc::new(Mutex::new(None));
     let observed = metered.clone();
     settings.stdout = Arc::new(|_| ());
@@ -25,7 +26,7 @@ pub async fn print() -> Result<()> {
     }));
     let host = LocalHost::start(&Compiled::metered(&built.component)?, settings).await?;
     let mut connection = Connection::open(host.address()).await?;
-    connection.send(&Hooks::new(hook.path(acs))).await?;
+    connection.send(&Hooks::new(hook.path(&acs.origin()))).await?;
     // The instance runs on after its answer; it ends before the host does.
     host.shutdown().await;
     let metered = metered.lock().unwrap_or_else(PoisonError::into_inner).take();

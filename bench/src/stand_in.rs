@@ -1,43 +1,140 @@
 //! A stand-in for ACS that costs next to nothing: it takes any request, checks nothing, and gives the same
 //! 202 each time. The emulator, which checks everything, would be what is measured.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use anyhow::Result;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use clap::ValueEnum;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use okta_telephony_dev::tls;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
-use crate::http1;
+use crate::contender::target;
 
 const BODY: &str = r#"{"value":[{"to":"+14255550123","messageId":"Outgoing_20260131120000c0ffee5a-7f1e-4c0b-9d0a-0a8d0f6c1b2a_noam","httpStatusCode":202,"repeatabilityResult":"accepted","successful":true}]}"#;
 
-/// Starts the stand-in, which serves until the runtime ends, and returns its address.
-pub async fn start() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream));
-        }
-    });
-    Ok(address)
+/// How ACS is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// Over TLS 1.3, with HTTP/2 where the client knows it, and with a peer that acknowledges what comes at once, as
+    /// nginx does when it answers the head of a request with a WINDOW_UPDATE
+    Tls,
+    /// The same with a peer that acknowledges it with its answer, or after 40 ms, as TCP usually does
+    TlsDelayed,
+    /// Over HTTP/1.1 without TLS
+    Plain,
+}
+
+/// A running stand-in, which serves until the runtime ends.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    address: SocketAddr,
+    pub transport: Transport,
+}
+
+impl StandIn {
+    /// Starts one.
+    ///
+    /// # Errors
+    ///
+    /// No port, or no place for the file of [`authorities`].
+    pub async fn start(transport: Transport) -> Result<Self> {
+        std::fs::write(authorities(), tls::certificate_authority())?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let tls = TlsAcceptor::from(tls::server(&[&address.ip().to_string()])?);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    stream.set_nodelay(true)?;
+                    match transport {
+                        Transport::Tls => serve(tls.accept(Prompt(stream)).await?).await,
+                        Transport::TlsDelayed => serve(tls.accept(stream).await?).await,
+                        Transport::Plain => serve(stream).await,
+                    }
+                    anyhow::Ok(())
+                });
+            }
+        });
+        Ok(Self { address, transport })
+    }
+
+    /// Its address as a URL without a path.
+    pub fn origin(&self) -> String {
+        let scheme = match self.transport {
+            Transport::Tls | Transport::TlsDelayed => "https",
+            Transport::Plain => "http",
+        };
+        format!("{scheme}://{}", self.address)
+    }
+}
+
+/// The file with the certificate of the authority that every client of a stand-in trusts.
+pub fn authorities() -> PathBuf {
+    target().join("authorities.pem")
 }
 
 /// Answers until the client closes its connection.
-async fn serve(mut stream: TcpStream) -> Result<()> {
-    stream.set_nodelay(true)?;
-    let answer = format!(
-        "HTTP/1.1 202 Accepted\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len(),
-    );
-    let mut bytes = Vec::new();
-    loop {
-        while let Some(length) = http1::message_length(&bytes) {
-            bytes.drain(..length);
-            stream.write_all(answer.as_bytes()).await?;
-        }
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Ok(());
-        }
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        // The answer to what has not come whole would be that to another request.
+        request.into_body().collect().await?;
+        let mut response = Response::new(Full::new(Bytes::from_static(BODY.as_bytes())));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        Ok::<_, hyper::Error>(response)
+    });
+    // A client that has gone is no error here.
+    _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// A connection that acknowledges what comes as soon as it is read.
+struct Prompt(TcpStream);
+
+impl AsyncRead for Prompt {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.0).poll_read(context, buffer);
+        // It holds until the next one (tcp(7), TCP_QUICKACK).
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&self.0).set_tcp_quickack(true)?;
+        read
+    }
+}
+
+impl AsyncWrite for Prompt {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

@@ -45,9 +45,13 @@ impl Guest for Relay {
     }
 }
 
-/// Sends the message to the address that the path of the request names: `/127.0.0.1:3001`.
+/// Sends the message to the address that the path of the request names: `/https/127.0.0.1:3001`.
 fn send(request: &IncomingRequest) -> Option<()> {
     let path = request.path_with_query()?;
+    let (scheme, authority) = match path.strip_prefix("/https/") {
+        Some(authority) => (Scheme::Https, authority),
+        None => (Scheme::Http, path.strip_prefix("/http/")?),
+    };
     let headers = Fields::new();
     for (name, value) in MESSAGE_HEADERS {
         headers.append(name, value).ok()?;
@@ -55,8 +59,8 @@ fn send(request: &IncomingRequest) -> Option<()> {
     headers.append("content-length", &three_digits(MESSAGE.len())).ok()?;
     let message = OutgoingRequest::new(headers);
     message.set_method(&Method::Post).ok()?;
-    message.set_scheme(Some(&Scheme::Http)).ok()?;
-    message.set_authority(path.get(1..)).ok()?;
+    message.set_scheme(Some(&scheme)).ok()?;
+    message.set_authority(Some(authority)).ok()?;
     message.set_path_with_query(Some("/sms?api-version=2021-03-07")).ok()?;
     write_whole(message.body().ok()?, MESSAGE)?;
     let response = outgoing_handler::handle(message, None).ok()?;
