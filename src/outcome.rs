@@ -64,6 +64,8 @@ pub enum Warning {
     KeysTampered,
     /// Two providers may have sent the message.
     MayBeDouble,
+    /// A connection to the provider was silent, and the message went over another one.
+    SilentConnection,
 }
 
 impl Warning {
@@ -74,6 +76,7 @@ impl Warning {
             Self::KeysStale => "keys_stale",
             Self::KeysTampered => "keys_tampered",
             Self::MayBeDouble => "may_be_double",
+            Self::SilentConnection => "silent_connection",
         }
     }
 }

@@ -181,13 +181,33 @@ pub enum BodyError {
 
 /// Sends requests to elsewhere.
 pub trait HttpClient {
+    /// None yet: see [`Requests::send`].
+    fn requests(&self) -> Box<dyn Requests + '_>;
+
     /// Sends a request and waits for the head of the answer, until `until` at the latest.
     fn send(
         &self,
         request: &OutboundRequest<'_>,
         until: Instant,
-    ) -> Result<Box<dyn Answer>, SendError>;
+    ) -> Result<Box<dyn Answer>, SendError> {
+        let mut requests = self.requests();
+        requests.send(request, until);
+        requests.next(until).map_or(Err(SendError::Late), |(_, answer)| answer)
+    }
 }
+
+/// Requests to elsewhere that are under way at once. Dropping this gives up those that are not answered.
+pub trait Requests {
+    /// Sends one more, which nobody will wait for after `until`. They are numbered, from 0 on.
+    fn send(&mut self, request: &OutboundRequest<'_>, until: Instant);
+
+    /// Waits until the head of one's answer is there, or one has failed, and gives its number; until `until` at the
+    /// latest.
+    fn next(&mut self, until: Instant) -> Option<Answered>;
+}
+
+/// The number of a request, and what it has brought.
+pub type Answered = (usize, Result<Box<dyn Answer>, SendError>);
 
 /// A request to elsewhere. `Host` and `Content-Length` are the client's to add. No redirect is
 /// followed. It has no `Debug`: a signature and a passcode may be in it.

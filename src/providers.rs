@@ -5,6 +5,7 @@
 //! can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
+mod connection;
 mod failover;
 pub mod repeatability;
 
@@ -123,6 +124,8 @@ pub struct Sending {
     pub failed_over: Option<Reason>,
     /// Both providers may have sent the message, be the outcome what it is.
     pub may_be_double: bool,
+    /// A connection was silent, and the message went over the other one, which those after it use.
+    pub connection_changed: bool,
     /// The store could not be read or written, so that providers that are down may not be known.
     pub store_failed: bool,
 }

@@ -5,6 +5,7 @@
 
 mod compare;
 mod contender;
+mod drops;
 mod http1;
 mod load;
 mod phases;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::compare::Plan;
 use self::contender::{Contender, Kind};
+use self::drops::Drops;
 use self::stand_in::Transport;
 
 /// Measure the hook beside the relay floor and a Python function.
@@ -78,9 +80,14 @@ enum Variables {
 enum Command {
     /// Count the instructions and the calls to the host of one hook
     Phases,
+    /// Let a kept connection to a provider die without a word, in a network namespace, and tell what becomes of hooks
+    Drops(Drops),
     /// Serve a component on the local host
     #[command(hide = true)]
     Serve { manifest: PathBuf, listen: SocketAddr, acs: String },
+    /// Run an emulator of ACS
+    #[command(hide = true)]
+    Emulator { listen: SocketAddr, authority: PathBuf },
 }
 
 impl Compare {
@@ -117,6 +124,10 @@ pub fn main() -> Result<()> {
             match cli.command {
                 Some(Command::Serve { manifest, listen, acs }) => {
                     contender::serve(&manifest, listen, &acs).await
+                }
+                Some(Command::Drops(drops)) => drops::run(&drops).await,
+                Some(Command::Emulator { listen, authority }) => {
+                    drops::emulate(listen, authority).await
                 }
                 Some(Command::Phases) => phases::print().await,
                 None => compare::compare(&cli.compare.plan()).await,

@@ -1,5 +1,6 @@
 //! Load as a closed loop: each connection sends its next hook once it has the answer to its last.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +69,13 @@ impl Connection {
     /// Sends one hook and returns how long the answer took. An answer that tells of no message sent is an
     /// error: what fails fast would look fast.
     pub async fn send(&mut self, hooks: &Hooks) -> Result<Duration> {
+        let (took, answer) = self.exchange(hooks).await?;
+        ensure!(answer.contains("SUCCESSFUL"), "an answer is no success: {answer}");
+        Ok(took)
+    }
+
+    /// Sends one hook and returns how long the answer took, and the answer, head and body.
+    pub async fn exchange(&mut self, hooks: &Hooks) -> Result<(Duration, Cow<'_, str>)> {
         let request = hooks.next();
         self.answer.clear();
         let started = Instant::now();
@@ -75,10 +83,7 @@ impl Connection {
         while http1::message_length(&self.answer).is_none() {
             ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the connection was closed");
         }
-        let took = started.elapsed();
-        let answer = String::from_utf8_lossy(&self.answer);
-        ensure!(answer.contains("SUCCESSFUL"), "an answer is no success: {answer}");
-        Ok(took)
+        Ok((started.elapsed(), String::from_utf8_lossy(&self.answer)))
     }
 }
 

@@ -61,8 +61,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::loopback;
 
@@ -111,9 +111,7 @@ pub struct AcsEmulator {
     address: SocketAddr,
     access_key: String,
     state: Arc<Emulator>,
-    /// Dropping it is what tells the server to stop.
-    stop: oneshot::Sender<Infallible>,
-    server: JoinHandle<()>,
+    server: loopback::Server,
     /// Dropping it ends the deliveries of reports.
     deliveries: JoinSet<()>,
 }
@@ -151,9 +149,8 @@ impl AcsEmulator {
         });
         let mut deliveries = JoinSet::new();
         deliveries.spawn(event_grid::run(state.clone(), received_jobs));
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(loopback::serve(listener, router(state.clone()), stopped));
-        Ok(AcsEmulator { address, access_key, state, stop, server, deliveries })
+        let server = loopback::Server::start(listener, router(state.clone()));
+        Ok(AcsEmulator { address, access_key, state, server, deliveries })
     }
 
     /// Where it listens, with the port that it got.
@@ -236,12 +233,16 @@ impl AcsEmulator {
         self.state.lock().track_fault = fault;
     }
 
+    /// From now on nobody reads or writes the connections that there are, and they stay open: what a client sees of a
+    /// network that drops them without a word. New ones are served.
+    pub fn freeze_connections(&self) {
+        self.server.freeze_connections();
+    }
+
     /// Closes all connections, whatever they are at, and frees the port.
     pub async fn shutdown(self) {
-        drop(self.stop);
         drop(self.deliveries);
-        // It can't have panicked, and if it did it has stopped all the same.
-        let _ = self.server.await;
+        self.server.shutdown().await;
     }
 }
 
@@ -354,7 +355,7 @@ async fn loopback_names_only(
     request: Request,
     next: Next,
 ) -> Response {
-    if loopback::is_named(request.headers(), emulator.address.port()) {
+    if loopback::is_named(request.headers()) {
         return next.run(request).await;
     }
     let status = StatusCode::MISDIRECTED_REQUEST;

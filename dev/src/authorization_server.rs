@@ -43,8 +43,6 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::loopback;
@@ -109,9 +107,7 @@ pub enum Flavour {
 /// A running server. It stops when this is dropped.
 pub struct AuthorizationServer {
     server: Arc<Server>,
-    /// Dropping it is what tells the sockets to close.
-    stop: oneshot::Sender<Infallible>,
-    sockets: JoinHandle<()>,
+    sockets: loopback::Server,
 }
 
 impl AuthorizationServer {
@@ -145,10 +141,8 @@ impl AuthorizationServer {
             }),
             settings,
         });
-        let (stop, stopped) = oneshot::channel();
         let router = Router::new().fallback(answer).with_state(server.clone());
-        let sockets = tokio::spawn(loopback::serve(listener, router, stopped));
-        Ok(AuthorizationServer { server, stop, sockets })
+        Ok(AuthorizationServer { server, sockets: loopback::Server::start(listener, router) })
     }
 
     /// Where it listens, with the port that it got.
@@ -229,9 +223,7 @@ impl AuthorizationServer {
 
     /// Closes all connections, whatever they are at, and frees the port.
     pub async fn shutdown(self) {
-        drop(self.stop);
-        // It can't have panicked, and if it did it has stopped all the same.
-        let _ = self.sockets.await;
+        self.sockets.shutdown().await;
     }
 }
 
@@ -421,7 +413,7 @@ const JSON: (HeaderName, HeaderValue) =
 
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
     // Else a page on the internet could give its own name this machine's address.
-    if !loopback::is_named(request.headers(), server.address.port()) {
+    if !loopback::is_named(request.headers()) {
         let text = format!(
             "The Host header is not a name of this machine, and the authorization server serves no \
              other. Use {} instead.\n",

@@ -4,9 +4,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::{Either, select};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
@@ -15,8 +18,8 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::tls;
@@ -39,14 +42,46 @@ pub(crate) async fn bind(listen: SocketAddr, who: &str) -> anyhow::Result<TcpLis
 /// What a TLS connection begins with, and no request of HTTP: a record with a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
+/// A running server. It stops when this is dropped.
+pub(crate) struct Server {
+    /// Dropping it is what tells the server to stop.
+    stop: oneshot::Sender<Infallible>,
+    frozen: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves on the current Tokio runtime. Who begins with TLS is spoken to over TLS: see [`tls`].
+    pub fn start(listener: TcpListener, router: Router) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let frozen = watch::Sender::new(());
+        let task = tokio::spawn(serve(listener, router, stopped, frozen.clone()));
+        Self { stop, frozen, task }
+    }
+
+    /// From now on nobody reads or writes the connections that there are, and they stay open.
+    pub fn freeze_connections(&self) {
+        self.frozen.send_replace(());
+    }
+
+    /// Closes all connections, whatever they are at, and frees the port.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // It can't have panicked, and if it did it has stopped all the same.
+        let _ = self.task.await;
+    }
+}
+
 /// Serves until `stopped` resolves, and does not wait for anybody then: some connections are never
-/// done. Who begins with TLS is spoken to over TLS: see [`tls`].
-pub(crate) async fn serve(
+/// done.
+async fn serve(
     listener: TcpListener,
     router: Router,
     mut stopped: oneshot::Receiver<Infallible>,
+    frozen: watch::Sender<()>,
 ) {
-    let names = ["localhost", "127.0.0.1", "::1"];
+    let address = listener.local_addr().map(|address| address.ip().to_string());
+    let names = ["localhost", address.as_deref().unwrap_or("127.0.0.1")];
     let tls = TlsAcceptor::from(tls::server(&names).expect("the names are in order"));
     let mut connections = JoinSet::new();
     loop {
@@ -54,7 +89,8 @@ pub(crate) async fn serve(
             _ = &mut stopped => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, tls.clone(), router.clone()));
+                    let connection = serve_connection(stream, tls.clone(), router.clone());
+                    connections.spawn(until_frozen(connection, frozen.subscribe()));
                 }
                 // Out of file descriptors, mostly: better when some connections are done.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -64,6 +100,14 @@ pub(crate) async fn serve(
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+/// Serves a connection until it ends, or keeps it from its being frozen on.
+async fn until_frozen(connection: impl Future<Output = ()>, mut frozen: watch::Receiver<()>) {
+    let (connection, changed) = (pin!(connection), pin!(frozen.changed()));
+    if let Either::Right((Ok(()), _kept)) = select(connection, changed).await {
+        std::future::pending().await
+    }
 }
 
 async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, router: Router) {
@@ -118,16 +162,16 @@ fn as_http1_has_it(mut request: Request<Incoming>) -> Request<Incoming> {
     request
 }
 
-/// Whether a request's Host header is a name of this machine.
-pub(crate) fn is_named(headers: &HeaderMap, port: u16) -> bool {
+/// Whether a request's Host header is a name of this machine, whatever its port.
+pub(crate) fn is_named(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
     };
-    let Ok(host) = host.to_str() else {
+    let Ok(host) = Authority::try_from(host.as_bytes()) else {
         return false;
     };
-    let name = host.strip_suffix(&format!(":{port}")).unwrap_or(host);
+    let name = host.host();
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
         || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())

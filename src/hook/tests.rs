@@ -87,14 +87,17 @@ fn what_a_rule_refuses_costs_no_call_of_the_store() {
 }
 
 #[test]
-fn a_limit_costs_one_read_and_one_write_and_without_limits_the_store_is_not_asked() {
+fn a_limit_costs_one_read_and_one_write_and_the_health_of_the_provider_one_read() {
+    let health = format!("get {}", crate::records::health::KEY);
     let host = FakeHost::default();
     assert_eq!(handle(&host, FakeRequest::hook(BARE)).response.status, 200);
-    assert_eq!(*host.store_calls.borrow(), [""; 0]);
+    assert_eq!(*host.store_calls.borrow(), [&*health]);
     let host =
         FakeHost::default().with_settings("limits = { per_number = \"5/10m\", per_prefix = \"\" }");
     handle(&host, FakeRequest::hook(BARE));
-    assert_eq!(host.store_calls.borrow().len(), 2);
+    let calls = host.store_calls.borrow();
+    assert!(calls[0].starts_with("get ") && calls[1].starts_with("set "), "{calls:?}");
+    assert_eq!(calls[2..], [&*health]);
 }
 
 /// Two providers, the second with these senders.
@@ -287,7 +290,8 @@ fn what_would_be_refused_counts_nowhere() {
     let handled = handle(&host, FakeRequest::hook(BARE));
     assert_eq!(line(&handled)["would_refuse"], "country_not_allowed");
     assert_eq!(host.sent.borrow().len(), 1);
-    assert_eq!(*host.store_calls.borrow(), [""; 0]);
+    let calls = host.store_calls.borrow();
+    assert!(calls.iter().all(|call| call.ends_with(crate::records::health::KEY)), "{calls:?}");
 }
 
 #[test]

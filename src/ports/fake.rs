@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log, OutboundMethod,
-    OutboundRequest, Ports, Random, SendError, Store, StoreUnavailable, VariableUnavailable,
-    Variables,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log,
+    OutboundMethod, OutboundRequest, Ports, Random, Requests, SendError, Store, StoreUnavailable,
+    VariableUnavailable, Variables,
 };
 
 /// What requests bring, in order, each with the time that it takes.
@@ -24,7 +24,8 @@ pub struct FakeHost {
     pub instant: Cell<Instant>,
     /// What the next requests bring, each with the time that it takes.
     pub answers: RefCell<Answers>,
-    /// The same for one authority only; others have [`Self::answers`].
+    /// The same for one authority only; others have [`Self::answers`]. A provider's other connection has no answer
+    /// unless it is in here, and what is sent over it is not in `sent`.
     pub answers_at: RefCell<BTreeMap<String, Answers>>,
     /// The same for one URL only, whatever its authority has; the last answer is given again and
     /// again.
@@ -152,10 +153,6 @@ impl FakeHost {
         self.answers_to.borrow_mut().insert(url.into(), answers.into_iter().collect());
         self
     }
-
-    fn pass(&self, time: Duration) {
-        self.instant.set(self.instant.get().plus(time));
-    }
 }
 
 impl Variables for FakeHost {
@@ -223,39 +220,92 @@ impl Random for FakeHost {
 }
 
 impl HttpClient for FakeHost {
-    fn send(
-        &self,
-        request: &OutboundRequest<'_>,
-        until: Instant,
-    ) -> Result<Box<dyn Answer>, SendError> {
+    fn requests(&self) -> Box<dyn Requests + '_> {
+        Box::new(FakeRequests { host: self, count: 0, waiting: Vec::new() })
+    }
+}
+
+struct FakeRequests<'a> {
+    host: &'a FakeHost,
+    count: usize,
+    /// The number of each that is not answered, when it will be, and what then.
+    waiting: Vec<(usize, Instant, Result<FakeAnswer, SendError>)>,
+}
+
+impl Requests for FakeRequests<'_> {
+    fn send(&mut self, request: &OutboundRequest<'_>, _: Instant) {
+        let host = self.host;
         let (method, body) = match request.method {
             OutboundMethod::Get => ("GET", [].as_slice()),
             OutboundMethod::Post(body) => ("POST", body),
         };
-        self.sent.borrow_mut().push(Sent {
-            at: self.instant.get(),
+        let sent = Sent {
+            at: host.instant.get(),
             method,
             authority: request.authority.into(),
             path_and_query: request.path_and_query.into(),
             headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
             body: String::from_utf8(body.to_vec()).unwrap(),
-        });
+        };
         let url = crate::url::origin(request.tls, request.authority) + request.path_and_query;
-        let mut answers_at = self.answers_at.borrow_mut();
-        let answer = if let Some(answers) = self.answers_to.borrow_mut().get_mut(&url) {
+        let mut answers_at = host.answers_at.borrow_mut();
+        let of_no_interest =
+            request.authority.ends_with(":443") && !answers_at.contains_key(request.authority);
+        let answer = if of_no_interest {
+            Some((Duration::from_secs(3600), Err(SendError::Late)))
+        } else if let Some(answers) = host.answers_to.borrow_mut().get_mut(&url) {
             if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
         } else if let Some(answers) = answers_at.get_mut(request.authority) {
             answers.pop_front()
         } else {
-            self.answers.borrow_mut().pop_front()
+            host.answers.borrow_mut().pop_front()
         };
-        let (takes, answer) = answer.expect("one request too many");
-        if self.instant.get().plus(takes) >= until {
-            self.instant.set(until);
-            return Err(SendError::Late);
+        if !of_no_interest {
+            host.sent.borrow_mut().push(sent);
         }
-        self.pass(takes);
-        answer.map(|answer| Box::new(answer) as Box<dyn Answer>)
+        let (takes, answer) = answer.expect("one request too many");
+        self.waiting.push((self.count, host.instant.get().plus(takes), answer));
+        self.count += 1;
+    }
+
+    fn next(&mut self, until: Instant) -> Option<Answered> {
+        let soonest = self.waiting.iter().map(|(_, at, _)| *at).min().filter(|at| *at < until);
+        self.host.sleep(soonest.unwrap_or(until));
+        let at = self.waiting.iter().position(|(_, at, _)| Some(*at) == soonest)?;
+        let (number, _, answer) = self.waiting.remove(at);
+        Some((number, answer.map(|answer| Box::new(answer) as Box<dyn Answer>)))
+    }
+}
+
+/// Elsewhere, as a function that answers each request at once.
+pub struct AtOnce<F>(pub F);
+
+impl<F> HttpClient for AtOnce<F>
+where
+    F: Fn(&OutboundRequest<'_>, Instant) -> Result<Box<dyn Answer>, SendError>,
+{
+    fn requests(&self) -> Box<dyn Requests + '_> {
+        Box::new(AnsweredAtOnce { answer: &self.0, answers: VecDeque::new(), count: 0 })
+    }
+}
+
+struct AnsweredAtOnce<'a, F> {
+    answer: &'a F,
+    answers: VecDeque<Answered>,
+    count: usize,
+}
+
+impl<F> Requests for AnsweredAtOnce<'_, F>
+where
+    F: Fn(&OutboundRequest<'_>, Instant) -> Result<Box<dyn Answer>, SendError>,
+{
+    fn send(&mut self, request: &OutboundRequest<'_>, until: Instant) {
+        self.answers.push_back((self.count, (self.answer)(request, until)));
+        self.count += 1;
+    }
+
+    fn next(&mut self, _: Instant) -> Option<Answered> {
+        self.answers.pop_front()
     }
 }
 

@@ -11,13 +11,14 @@ use ::wasi::io::poll::{Pollable, poll};
 use ::wasi::io::streams::{OutputStream, StreamError};
 
 use super::{
-    Answer, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log, OutboundMethod,
-    OutboundRequest, Random, SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log,
+    OutboundMethod, OutboundRequest, Random, Requests, SendError, Store, StoreUnavailable,
+    VariableUnavailable, Variables,
 };
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
-    OutgoingRequest, RequestOptions, Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse,
+    Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
 };
 
 /// The host of this component.
@@ -283,32 +284,65 @@ impl Body for Inbound {
 }
 
 impl HttpClient for Host {
-    fn send(
-        &self,
-        request: &OutboundRequest<'_>,
-        until: Instant,
-    ) -> Result<Box<dyn Answer>, SendError> {
-        let request = outgoing_request(request).ok_or(SendError::NotConnected)?;
-        let options = RequestOptions::new();
-        let left = u64::try_from(until.since(instant()).as_nanos()).unwrap_or(u64::MAX);
-        // Connecting has less time, so that a host that is not there is known for one to which
-        // nothing was sent (Spin means TCP by it, and not TLS). A host that knows no such limit is no reason to
-        // fail: the race below is what counts, and all the others would add to are calls to the host.
-        let _ = options.set_connect_timeout(Some(left / 4 * 3));
-        let answer = outgoing_handler::handle(request, Some(options)).map_err(|e| cause(&e))?;
-        let (ready, deadline) = (answer.subscribe(), at(until));
-        if !came_in_time(&ready, &deadline) {
-            return Err(SendError::Late);
-        }
-        let response = answer.get();
-        match response {
-            Some(Ok(Ok(response))) => {
-                Ok(Box::new(Response { status: response.status(), rest: Some(response) }))
+    fn requests(&self) -> Box<dyn Requests + '_> {
+        Box::new(UnderWay { count: 0, waiting: Vec::new() })
+    }
+}
+
+/// Requests that the host has.
+struct UnderWay {
+    count: usize,
+    /// The number of each that is not answered, and what to wait for, or why there is nothing to wait for.
+    waiting: Vec<(usize, Result<FutureIncomingResponse, SendError>)>,
+}
+
+impl Requests for UnderWay {
+    fn send(&mut self, request: &OutboundRequest<'_>, until: Instant) {
+        self.waiting.push((self.count, hand_over(request, until)));
+        self.count += 1;
+    }
+
+    fn next(&mut self, until: Instant) -> Option<Answered> {
+        let ready = match self.waiting.iter().position(|(_, waiting)| waiting.is_err()) {
+            Some(failed) => failed,
+            None => {
+                let waiting = self.waiting.iter().filter_map(|(_, waiting)| waiting.as_ref().ok());
+                let mut events: Vec<_> = waiting.map(FutureIncomingResponse::subscribe).collect();
+                events.push(at(until));
+                let ready = poll(&events.iter().collect::<Vec<_>>());
+                // Answers come before the deadline, which is the last event.
+                ready.into_iter().map(|at| at as usize).find(|at| *at < self.waiting.len())?
             }
-            Some(Ok(Err(error))) => Err(cause(&error)),
-            // The answer is ready and has not been taken before.
-            Some(Err(())) | None => Err(SendError::Broken),
+        };
+        let (number, waiting) = self.waiting.remove(ready);
+        Some((number, waiting.and_then(|waiting| response(&waiting))))
+    }
+}
+
+/// Hands a request over to the host.
+fn hand_over(
+    request: &OutboundRequest<'_>,
+    until: Instant,
+) -> Result<FutureIncomingResponse, SendError> {
+    let request = outgoing_request(request).ok_or(SendError::NotConnected)?;
+    let options = RequestOptions::new();
+    let left = u64::try_from(until.since(instant()).as_nanos()).unwrap_or(u64::MAX);
+    // Connecting has less time, so that a host that is not there is known for one to which
+    // nothing was sent (Spin means TCP by it, and not TLS). A host that knows no such limit is no reason to
+    // fail: waiting has an end of its own, and all the others would add to are calls to the host.
+    let _ = options.set_connect_timeout(Some(left / 4 * 3));
+    outgoing_handler::handle(request, Some(options)).map_err(|error| cause(&error))
+}
+
+/// The response that is there.
+fn response(ready: &FutureIncomingResponse) -> Result<Box<dyn Answer>, SendError> {
+    match ready.get() {
+        Some(Ok(Ok(response))) => {
+            Ok(Box::new(Response { status: response.status(), rest: Some(response) }))
         }
+        Some(Ok(Err(error))) => Err(cause(&error)),
+        // The answer is ready and has not been taken before.
+        Some(Err(())) | None => Err(SendError::Broken),
     }
 }
 

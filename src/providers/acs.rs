@@ -12,8 +12,9 @@ pub mod signature;
 
 use std::time::Duration;
 
+use super::connection::{self, Connection};
 use super::{Attempt, Candidate, Message, SHORTEST_ATTEMPT};
-use crate::ports::{Instant, Ports};
+use crate::ports::{Instant, Ports, Requests};
 use crate::refusal::{Reason, Refusal};
 
 use self::answer::Verdict;
@@ -62,6 +63,8 @@ pub(super) struct Turn<'a> {
     /// When the hook's whole time for sending ends: the end of the turn once the head of an answer has
     /// said 202, after which the message does not fail over.
     pub deadline: Instant,
+    /// Over which connection it is asked first.
+    pub connection: Connection,
     /// Whether the message is tried again as long as that can help and fits. A provider that is not
     /// patient leaves what was not sent to the other one at once, and tries once more only where ACS
     /// may have taken the message: the repeat, which is harmless with the same resource only, may settle
@@ -71,8 +74,16 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// The turn of a provider after which there is no other.
-    pub fn alone(candidate: Candidate<'a>, until: Instant) -> Self {
-        Self { candidate, until, deadline: until, patient: true }
+    pub fn alone(candidate: Candidate<'a>, connection: Connection, until: Instant) -> Self {
+        Self { candidate, until, deadline: until, connection, patient: true }
+    }
+
+    /// When a request of this turn is sent over the other connection as well, if it has no answer by then. Without
+    /// TLS there is no HTTP/2, and no other connection.
+    fn spare_at(&self, now: Instant) -> Option<Instant> {
+        let left = self.until.since(now);
+        let fits = self.candidate.provider.acs.resource.tls && left >= 2 * SHORTEST_ATTEMPT;
+        fits.then(|| now.plus(left / 2))
     }
 }
 
@@ -95,13 +106,15 @@ pub(super) struct Tried {
     pub may_be_sent: bool,
     /// The provider stood in the way, not the message.
     pub provider_failed: bool,
+    /// The connection that those after this message are to use, where it is not the one that was used first.
+    pub changed_to: Option<Connection>,
     /// Another provider may do: this one failed, and in no attempt has it said that it took the message.
     pub may_fail_over: bool,
 }
 
 /// Sends a message, again where a second attempt can help and fits the turn.
 ///
-/// The request is the same in every attempt, so that ACS sends its message once whatever got lost.
+/// The message is the same in every attempt, so that ACS sends it once whatever got lost.
 pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
     let mut turn = *turn;
     let started = ports.clock.instant();
@@ -110,29 +123,33 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
     let mut backoff = FIRST_BACKOFF;
     let mut attempts = Vec::new();
     let (mut may_be_sent, mut most_likely_sent) = (false, false);
+    let mut changed_to = None;
     let mut verdict = Verdict::refused(None, no_time_left());
     let (mut next, mut ended) = (started, started);
+    let mut repeated = false;
     // An attempt without the time to hear of it would send a message and deny it.
     while next.plus(SHORTEST_ATTEMPT) <= turn.until {
-        let started = if attempts.is_empty() {
-            started
-        } else {
+        if repeated {
             ports.clock.sleep(next);
-            ports.clock.instant()
-        };
-        verdict = match request.send(ports.http, turn.until) {
+        }
+        let spare_at = turn.spare_at(ports.clock.instant());
+        let send = |requests: &mut dyn Requests, over| request.send(requests, over, turn.until);
+        let asked =
+            connection::ask(ports.http, ports.clock, turn.connection, spare_at, turn.until, send);
+        if let Some(connection) = asked.changed_to {
+            (turn.connection, changed_to) = (connection, Some(connection));
+        }
+        let of = attempts.len() + asked.of;
+        attempts.extend(asked.requests.iter().map(|request| attempt(request, turn.candidate)));
+        may_be_sent |= asked.in_doubt;
+        verdict = match asked.answer {
             Ok(answer) => answer::understand(answer, &turn, ports),
             Err(error) => answer::without(error, turn.candidate),
         };
         ended = ports.clock.instant();
-        attempts.push(Attempt {
-            provider: turn.candidate.provider.name.clone(),
-            authority: turn.candidate.provider.acs.resource.authority.clone(),
-            started,
-            elapsed: ended.since(started),
-            status: verdict.status,
-            accepted: verdict.result.is_ok(),
-        });
+        let (status, accepted) = (verdict.status, verdict.result.is_ok());
+        let elapsed = ended.since(attempts[of].started);
+        attempts[of] = Attempt { elapsed, status, accepted, ..attempts[of].clone() };
         may_be_sent |= verdict.may_be_sent;
         if verdict.most_likely_sent {
             most_likely_sent = true;
@@ -140,10 +157,10 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         }
         let Some(wait) = verdict.again_after else { break };
         // 409 says that this resource is at work on the message.
-        let repeated = attempts.len() > 1 && verdict.status != Some(409);
-        if !turn.patient && (repeated || !verdict.may_be_sent) {
+        if !turn.patient && (repeated && verdict.status != Some(409) || !verdict.may_be_sent) {
             break;
         }
+        repeated = true;
         // The longer of both: a `Retry-After: 0` is no invitation to hammer.
         next = ended.plus(wait.max(backoff));
         backoff *= 2;
@@ -156,8 +173,22 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         ended,
         result: verdict.result,
         may_be_sent,
+        changed_to,
         provider_failed: verdict.provider_failed,
         may_fail_over: verdict.provider_failed && !most_likely_sent,
+    }
+}
+
+/// A request whose answer does not count, or not yet.
+fn attempt(request: &connection::Request, candidate: Candidate<'_>) -> Attempt {
+    let provider = candidate.provider;
+    Attempt {
+        provider: provider.name.clone(),
+        authority: request.over.authority(&provider.acs.resource.authority).into_owned(),
+        started: request.started,
+        elapsed: request.ended.since(request.started),
+        status: request.outcome.and_then(Result::ok),
+        accepted: false,
     }
 }
 

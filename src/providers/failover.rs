@@ -52,6 +52,7 @@ use std::iter;
 use std::time::Duration;
 
 use super::acs::{self, Tried, Turn};
+use super::connection::Connection;
 use super::{Candidate, Candidates, Message, SHORTEST_ATTEMPT, Sending};
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::records::health::{self, Health};
@@ -61,7 +62,7 @@ use crate::refusal::{Reason, Refusal};
 const LAST_RESORT: Duration = Duration::from_millis(300);
 
 /// Sends a message through the provider that is fit for it, and through the other one where that may
-/// help, until `until` at the latest. With one provider the store is not asked.
+/// help, until `until` at the latest.
 pub fn send(
     candidates: &Candidates<'_>,
     message: &Message<'_>,
@@ -70,32 +71,56 @@ pub fn send(
 ) -> Sending {
     let Candidates { first, second } = *candidates;
     match second {
-        None => sending(first, acs::send(&Turn::alone(first, until), message, ports), None),
-        Some(second) if first.provider.acs.is_same_resource(&second.provider.acs) => {
-            send_with_either_key(first, second, message, ports, until)
+        Some(second) if !first.provider.acs.is_same_resource(&second.provider.acs) => {
+            send_with_either([first, second], message, ports, until)
         }
-        Some(second) => send_with_either([first, second], message, ports, until),
+        second => send_with_one(first, second, message, ports, until),
     }
 }
 
-/// Sends with one resource, of which both keys are known.
-fn send_with_either_key(
+/// Sends with one resource, of which both keys may be known: `second` is the same with its other key. Its failures
+/// are not written down, as there is nobody else to send with.
+fn send_with_one(
     first: Candidate<'_>,
-    second: Candidate<'_>,
+    second: Option<Candidate<'_>>,
     message: &Message<'_>,
     ports: Ports<'_>,
     until: Instant,
 ) -> Sending {
-    let tried = acs::send(&Turn::alone(first, until), message, ports);
+    let names = [first.provider.name.as_str()];
+    // Without a store that works there is the usual connection.
+    let [health] = health::read(ports.store, names).unwrap_or_default();
+    let connection = connection_of(&health, ports);
+    let tried = acs::send(&Turn::alone(first, connection, until), message, ports);
+    if let Some(connection) = tried.changed_to {
+        // Where it can't be written, the next hook finds it out as this one did.
+        let _ = health::write(ports.store, names, [after_change(health, connection, ports)]);
+    }
     let refused =
         tried.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
-    if !refused || tried.ended.plus(SHORTEST_ATTEMPT) > until {
-        return sending(first, tried, None);
+    match second {
+        Some(second) if refused && tried.ended.plus(SHORTEST_ATTEMPT) <= until => {
+            let again = acs::send(&Turn::alone(second, connection, until), message, ports);
+            let sending = sending(second, again, Some((first, tried)));
+            // The resource knows the message again, whichever key signs it.
+            Sending { may_be_double: false, ..sending }
+        }
+        _ => sending(first, tried, None),
     }
-    let again = acs::send(&Turn::alone(second, until), message, ports);
-    let sending = sending(second, again, Some((first, tried)));
-    // The resource knows the message again, whichever key signs it.
-    Sending { may_be_double: false, ..sending }
+}
+
+/// The connection that a provider is asked over first.
+fn connection_of(health: &Health, ports: Ports<'_>) -> Connection {
+    match health.is_on_other_connection(ports.clock.milliseconds()) {
+        true => Connection::Other,
+        false => Connection::Usual,
+    }
+}
+
+/// A provider's health once it is to be asked over this connection.
+fn after_change(mut health: Health, to: Connection, ports: Ports<'_>) -> Health {
+    health.set_other_connection(to == Connection::Other, ports.clock.milliseconds());
+    health
 }
 
 /// Sends with one of two resources. From here on a provider is its place in their order: 0 or 1.
@@ -127,10 +152,11 @@ fn send_with_either(
     // asked.
     let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
     let other = 1 - first;
-    let turn = Turn { until: first_until, patient, ..Turn::alone(both[first], until) };
+    let alone = |at: usize| Turn::alone(both[at], connection_of(&healths[at], ports), until);
+    let turn = Turn { until: first_until, patient, ..alone(first) };
     let tried = acs::send(&turn, message, ports);
     let fails_over = tried.may_fail_over && tried.ended.plus(SHORTEST_ATTEMPT) <= until;
-    let fallback = fails_over.then(|| acs::send(&Turn::alone(both[other], until), message, ports));
+    let fallback = fails_over.then(|| acs::send(&alone(other), message, ports));
 
     if !store_failed {
         let tried =
@@ -179,8 +205,8 @@ fn choose(
     Ok(Choice::InOrder)
 }
 
-/// Writes down which providers failed and which are up again. `before` is what was known at the start: a
-/// success of a provider that had not failed is nothing to write.
+/// Writes down which providers failed, which are up again, and over which connection they are asked. `before` is
+/// what was known at the start: a success of a provider that had not failed is nothing to write.
 fn remember(
     tried: &[(usize, &Tried)],
     names: [&str; 2],
@@ -188,7 +214,8 @@ fn remember(
     ports: Ports<'_>,
 ) -> Result<(), StoreUnavailable> {
     let is_news = |(at, tried): &(usize, &Tried)| {
-        tried.provider_failed || tried.result.is_ok() && before[*at] != Health::default()
+        let recovered = tried.result.is_ok() && before[*at].has_failed();
+        tried.provider_failed || recovered || tried.changed_to.is_some()
     };
     if !tried.iter().any(is_news) {
         return Ok(());
@@ -199,7 +226,10 @@ fn remember(
         if tried.provider_failed {
             healths[*at].fail(ports.clock.milliseconds());
         } else if tried.result.is_ok() {
-            healths[*at] = Health::default();
+            healths[*at].recover();
+        }
+        if let Some(connection) = tried.changed_to {
+            healths[*at] = after_change(healths[*at], connection, ports);
         }
     }
     health::write(ports.store, names, healths)
@@ -215,10 +245,12 @@ fn sending(
     let mut started = last.started;
     let mut may_be_sent_before = false;
     let mut failed_before = None;
+    let mut connection_changed = last.changed_to.is_some();
     if let Some((candidate, before)) = before {
         attempts = before.attempts;
         started = before.started;
         may_be_sent_before = before.may_be_sent;
+        connection_changed |= before.changed_to.is_some();
         let reason = before.result.err().map(|refusal| refusal.reason);
         failed_before = reason.map(|reason| (candidate.provider.name.as_str(), reason));
     }
@@ -235,6 +267,7 @@ fn sending(
         }),
         failed_over: failed_before.map(|(_, reason)| reason),
         may_be_double: last.may_be_sent && may_be_sent_before,
+        connection_changed,
         store_failed: false,
     }
 }

@@ -1,4 +1,5 @@
-//! What hooks tell those after them of the two providers: when each failed, and whether it is down.
+//! What hooks tell those after them of the providers: when each failed, whether it is down, and over which of its
+//! connections it is asked.
 //! Times are those of day, in milliseconds since 1970: an instance lives for one request, and its
 //! monotonic clock with it.
 //!
@@ -19,11 +20,15 @@ pub const FAILURE_WINDOW_MS: u64 = 30_000;
 /// For how long a provider that is down, or fails as it is probed, is left alone, in milliseconds.
 pub const PROBE_EVERY_MS: u64 = 5_000;
 
-/// Where the health of both is kept.
+/// For how long a provider is asked over its other connection once the usual one has been silent, in milliseconds.
+/// Spin gives up a connection that nobody has used for 90 s (the idle timeout of hyper-util's client).
+pub const OTHER_CONNECTION_MS: u64 = 120_000;
+
+/// Where the health of all is kept.
 pub(crate) const KEY: &str = "okta-telephony-acs/health";
 
 /// The version of the format. It changes with [`Health`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The health of one provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +37,33 @@ pub struct Health {
     failures: [u64; FAILURES],
     /// When a provider that is down may be probed; 0 where it is up.
     next_probe: u64,
+    /// Until when it is asked over its other connection; 0 where it is the usual one.
+    other_connection_until: u64,
 }
 
 impl Health {
+    /// It has failed, and no attempt has succeeded since.
+    pub fn has_failed(&self) -> bool {
+        self.failures != [0; FAILURES] || self.is_down()
+    }
+
+    /// Forgets its failures.
+    pub fn recover(&mut self) {
+        (self.failures, self.next_probe) = ([0; FAILURES], 0);
+    }
+
+    /// Whether it is asked over its other connection. What lies further ahead than that ever does was written
+    /// before the clock went back.
+    pub fn is_on_other_connection(&self, now: u64) -> bool {
+        (1..=OTHER_CONNECTION_MS).contains(&self.other_connection_until.saturating_sub(now))
+    }
+
+    /// Has it asked over its other connection from now on, or over the usual one again.
+    pub fn set_other_connection(&mut self, other: bool, now: u64) {
+        self.other_connection_until =
+            if other { now.saturating_add(OTHER_CONNECTION_MS) } else { 0 };
+    }
+
     /// The provider has failed too often, and no attempt has succeeded since.
     pub fn is_down(&self) -> bool {
         self.next_probe != 0
@@ -65,7 +94,10 @@ impl Health {
 
 /// Reads the health of the providers with these names. One of which nothing is known, or nothing
 /// that can be read, is well.
-pub fn read(store: &dyn Store, names: [&str; 2]) -> Result<[Health; 2], StoreUnavailable> {
+pub fn read<const N: usize>(
+    store: &dyn Store,
+    names: [&str; N],
+) -> Result<[Health; N], StoreUnavailable> {
     let value = store.get(KEY)?;
     let known: Vec<(String, Health)> =
         value.and_then(|value| value::read(VERSION, &value)).unwrap_or_default();
@@ -74,10 +106,10 @@ pub fn read(store: &dyn Store, names: [&str; 2]) -> Result<[Health; 2], StoreUna
 }
 
 /// Writes the health of the providers with these names, in the place of all that was known.
-pub fn write(
+pub fn write<const N: usize>(
     store: &dyn Store,
-    names: [&str; 2],
-    healths: [Health; 2],
+    names: [&str; N],
+    healths: [Health; N],
 ) -> Result<(), StoreUnavailable> {
     let known: Vec<_> = names.into_iter().zip(healths).collect();
     store.set(KEY, &value::write(VERSION, &known))
@@ -128,8 +160,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read(failures: [u64; FAILURES], next_probe: u64) {
-            let health = Health { failures, next_probe };
+        fn what_is_written_is_read(failures: [u64; FAILURES], next_probe: u64, other_connection_until: u64) {
+            let health = Health { failures, next_probe, other_connection_until };
             let store = store(Vec::new());
             write(&store, ["a", "b"], [Health::default(), health]).unwrap();
             prop_assert_eq!(read(&store, ["a", "b"]), Ok([Health::default(), health]));

@@ -66,7 +66,8 @@ impl TwoProviders {
 #[tokio::test]
 async fn the_second_resource_gets_what_the_first_cannot_send() {
     for (what, number, at_first, reason) in [
-        ("hangs", "+15550103001", 1, "deadline_exceeded"),
+        // Over each of its two connections.
+        ("hangs", "+15550103001", 2, "deadline_exceeded"),
         ("401", "+15550100401", 1, "acs_unauthorized"),
         ("403", "+15550100403", 1, "acs_unauthorized"),
         ("404", "+15550100404", 1, "acs_rejected"),

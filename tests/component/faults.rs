@@ -47,9 +47,9 @@ pub const FAULTS: [Row; 44] = [
     row("+15550101400", Some("acs_rejected"), 1..=1, 0),
     row("+15550101503", Some("acs_unavailable"), 2..=5, 0),
     row("+15550102503", None, 2..=2, 1),
-    // The connection.
-    row("+15550103001", Some("deadline_exceeded"), 1..=1, 0),
-    row("+15550103002", None, 1..=1, 1),
+    // The connection. What has no answer is sent over another one, too.
+    row("+15550103001", Some("deadline_exceeded"), 2..=2, 0),
+    row("+15550103002", None, 2..=2, 1),
     row("+15550103003", Some("acs_unavailable"), 2..=5, 0),
     row("+15550103004", None, 2..=2, 1),
     // The answer. The emulator has taken the message in all of these.

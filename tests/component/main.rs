@@ -5,6 +5,7 @@
 mod answers;
 mod browser;
 mod callers;
+mod connections;
 mod contract;
 mod deliveries;
 mod documents;

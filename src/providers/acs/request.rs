@@ -4,8 +4,11 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 use time::OffsetDateTime;
 
-use super::signature::{Signature, imf_fixdate, sign};
-use crate::ports::{Answer, HttpClient, Instant, OutboundMethod, OutboundRequest, SendError};
+use super::Acs;
+use super::connection_string::ConnectionString;
+use super::signature::{imf_fixdate, sign};
+use crate::ports::{Instant, OutboundMethod, OutboundRequest, Requests};
+use crate::providers::connection::Connection;
 use crate::providers::{Candidate, Message};
 
 /// The body, with its members in the order in which they are sent.
@@ -34,46 +37,42 @@ struct Options<'a> {
     tag: Option<&'a str>,
 }
 
-/// A signed request, which can be sent more than once.
+/// A request, which can be sent more than once.
 pub(super) struct Request<'a> {
-    tls: bool,
-    authority: &'a str,
+    acs: &'a Acs,
+    date: OffsetDateTime,
     path_and_query: String,
     body: Vec<u8>,
-    signature: Signature,
 }
 
 impl<'a> Request<'a> {
-    /// Writes and signs the request. `now` is what ACS compares with its own clock.
+    /// Writes the request. `now` is what ACS compares with its own clock.
     pub fn new(candidate: Candidate<'a>, message: &Message<'_>, now: OffsetDateTime) -> Self {
         let acs = &candidate.provider.acs;
         let path_and_query = format!("/sms?api-version={}", acs.api_version);
-        let authority = &acs.resource.authority;
-        let body = body(&candidate.sender.value, message);
-        let signature =
-            sign(&acs.resource.access_key, "POST", authority, &path_and_query, now, &body);
-        Self { tls: acs.resource.tls, authority, path_and_query, body, signature }
+        Self { acs, date: now, path_and_query, body: body(&candidate.sender.value, message) }
     }
 
-    /// Sends it, and waits for the head of the answer until `until` at the latest.
-    pub fn send(
-        &self,
-        http: &dyn HttpClient,
-        until: Instant,
-    ) -> Result<Box<dyn Answer>, SendError> {
+    /// Signs it and sends it over a connection.
+    pub fn send(&self, requests: &mut dyn Requests, over: Connection, until: Instant) {
+        let ConnectionString { tls, authority, access_key } = &self.acs.resource;
+        // What the `Host` header will be, or `:authority`.
+        let authority = over.authority(authority);
+        let Self { date, path_and_query, body, .. } = self;
+        let signature = sign(access_key, "POST", &authority, path_and_query, *date, body);
         let request = OutboundRequest {
-            method: OutboundMethod::Post(&self.body),
-            tls: self.tls,
-            authority: self.authority,
-            path_and_query: &self.path_and_query,
+            method: OutboundMethod::Post(body),
+            tls: *tls,
+            authority: &authority,
+            path_and_query,
             headers: &[
                 ("content-type", "application/json"),
-                ("x-ms-date", &self.signature.date),
-                ("x-ms-content-sha256", &self.signature.content_sha256),
-                ("authorization", &self.signature.authorization),
+                ("x-ms-date", &signature.date),
+                ("x-ms-content-sha256", &signature.content_sha256),
+                ("authorization", &signature.authorization),
             ],
         };
-        http.send(&request, until)
+        requests.send(&request, until);
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::phone_number::PhoneNumber;
-use crate::ports::fake::{Answers, FakeAnswer, FakeHost, ReadOnly};
-use crate::ports::{Answer, Body, BodyError, HttpClient, OutboundRequest, SendError};
+use crate::ports::fake::{Answers, AtOnce, FakeAnswer, FakeHost, ReadOnly};
+use crate::ports::{Answer, Body, BodyError, OutboundRequest, SendError};
 use crate::ports::{Clock, Store};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{Provider, candidates};
@@ -52,8 +52,13 @@ fn host(
 /// How many requests the first and the second provider got.
 fn requests(host: &FakeHost) -> (usize, usize) {
     let sent = host.sent.borrow();
-    let first = sent.iter().filter(|sent| sent.authority == FIRST).count();
-    (first, sent.len() - first)
+    let to = |authority: &str| sent.iter().filter(|sent| sent.authority == authority).count();
+    (to(FIRST), to(SECOND))
+}
+
+/// How many attempts were made over the connections with the authority as it is configured.
+fn over_the_usual_connection(sending: &Sending) -> usize {
+    sending.attempts.iter().filter(|attempt| !attempt.authority.ends_with(":443")).count()
 }
 
 fn at_once(error: SendError) -> Outcome {
@@ -119,11 +124,11 @@ fn is_down(host: &FakeHost, at: usize) -> bool {
 }
 
 #[test]
-fn one_provider_asks_no_store() {
+fn of_one_provider_no_failure_is_written_down() {
     let host = FakeHost::default().answering([FakeAnswer::of(401, "")]);
     let sending = send_with(&[provider(0, FIRST)], &host, host.ports(), TIME);
     assert!(sending.result.unwrap_err().log_fix.is_none());
-    assert!(host.store_calls.borrow().is_empty());
+    assert_eq!(*host.store_calls.borrow(), [format!("get {}", health::KEY)]);
 }
 
 #[test]
@@ -183,7 +188,8 @@ fn what_the_first_provider_says_decides_whether_the_second_is_asked() {
         let host = host(vec![first; 9], [FakeAnswer::accepted("id-2")]);
         let sending = send_one(&host);
         assert_eq!(requests(&host), (asked, usize::from(fails_over)), "{label}");
-        assert_eq!(sending.attempts.len(), asked + usize::from(fails_over), "{label}");
+        let attempts = over_the_usual_connection(&sending);
+        assert_eq!(attempts, asked + usize::from(fails_over), "{label}");
         assert_eq!(sending.result.is_ok(), sent || fails_over, "{label}");
         let at = usize::from(fails_over);
         assert_eq!((last(&sending), sending.may_be_double), (at, double), "{label}");
@@ -268,7 +274,7 @@ fn a_hung_provider_is_left_at_half_of_the_time_and_another_hung_one_at_the_end()
     let sending = send_one(&host);
     let sent = host.sent.borrow();
     assert_eq!(sent[1].at.since(start).as_millis(), 1225);
-    assert_eq!((sending.elapsed, sending.attempts.len()), (TIME, 2));
+    assert_eq!((sending.elapsed, sending.attempts.len()), (TIME, 4), "over each connection");
     assert_eq!(sending.result.as_ref().unwrap_err().reason, Reason::DeadlineExceeded);
     assert!(fix(&sending).ends_with("The message may have been sent."));
 }
@@ -285,15 +291,8 @@ fn the_first_provider_repeats_only_inside_its_half() {
 #[test]
 fn once_the_first_provider_has_said_202_its_body_has_all_the_time() {
     /// A 202 whose body takes 2 seconds.
-    struct SlowBody<'a>(&'a FakeHost);
-    impl HttpClient for SlowBody<'_> {
-        fn send(&self, _: &OutboundRequest<'_>, _: Instant) -> Result<Box<dyn Answer>, SendError> {
-            self.0.sleep(self.0.instant.get().plus(Duration::from_millis(20)));
-            Ok(Box::new(Given(self.0.instant.get().plus(Duration::from_secs(2)))))
-        }
-    }
-    struct Given(Instant);
-    impl Answer for Given {
+    struct SlowBody(Instant);
+    impl Answer for SlowBody {
         fn status(&self) -> u16 {
             202
         }
@@ -301,7 +300,7 @@ fn once_the_first_provider_has_said_202_its_body_has_all_the_time() {
             None
         }
     }
-    impl Body for Given {
+    impl Body for SlowBody {
         fn read(&mut self, _: usize, until: Instant) -> Result<Vec<u8>, BodyError> {
             if self.0 >= until {
                 return Err(BodyError::Late);
@@ -310,9 +309,85 @@ fn once_the_first_provider_has_said_202_its_body_has_all_the_time() {
         }
     }
     let host = FakeHost::default();
-    let sending = send_over(&host, SECOND, Ports { http: &SlowBody(&host), ..host.ports() }, TIME);
+    let http = AtOnce(|_: &OutboundRequest<'_>, _| {
+        host.sleep(host.instant.get().plus(Duration::from_millis(20)));
+        Ok(Box::new(SlowBody(host.instant.get().plus(Duration::from_secs(2)))) as Box<dyn Answer>)
+    });
+    let sending = send_over(&host, SECOND, Ports { http: &http, ..host.ports() }, TIME);
     assert_eq!(sending.result, Ok(Some("id-1".into())));
     assert_eq!((last(&sending), sending.attempts.len()), (0, 1));
+}
+
+const FIRST_BY_PORT: &str = "contoso.communication.azure.com:443";
+
+/// Sends with the first provider alone, and says over which connections.
+fn send_alone(host: &FakeHost) -> (Sending, Vec<String>) {
+    host.sent.borrow_mut().clear();
+    let sending = send_with(&[provider(0, FIRST)], host, host.ports(), TIME);
+    let over = host.sent.borrow().iter().map(|sent| sent.authority.clone()).collect();
+    (sending, over)
+}
+
+#[test]
+fn what_a_silent_connection_does_not_send_the_other_one_does_and_is_used_for_two_minutes() {
+    let accepted = || FakeAnswer::accepted("id-1");
+    for later_providers in [&[provider(0, FIRST)][..], &[provider(0, FIRST), provider(1, SECOND)]] {
+        let host = FakeHost::default()
+            .answering_at(FIRST, [hung(), accepted()])
+            .answering_at(FIRST_BY_PORT, [accepted(), accepted()]);
+        let sending = send_with(later_providers, &host, host.ports(), TIME);
+        assert!(sending.result.is_ok() && sending.connection_changed && !sending.may_be_double);
+        assert_eq!(sending.attempts.len(), 2);
+        let sent = host.sent.borrow().clone();
+        let [first, spare] = &sent[..] else { panic!("two requests") };
+        assert_eq!((&*first.authority, &*spare.authority), (FIRST, FIRST_BY_PORT));
+        assert_eq!(first.body, spare.body, "one message");
+        assert_ne!(first.headers.last(), spare.headers.last(), "each authority is signed");
+
+        let host = later(host, 119);
+        assert!(!send_with(later_providers, &host, host.ports(), TIME).connection_changed);
+        assert_eq!(host.sent.borrow()[0].authority, FIRST_BY_PORT);
+        let host = later(host, 1);
+        assert!(!send_with(later_providers, &host, host.ports(), TIME).connection_changed);
+        assert_eq!(host.sent.borrow()[0].authority, FIRST);
+    }
+}
+
+#[test]
+fn what_the_other_connection_refuses_says_nothing_about_the_credentials() {
+    for refused in [FakeAnswer::of(401, ""), FakeAnswer::of(421, ""), FakeAnswer::of(503, "")] {
+        let host = FakeHost::default()
+            .answering_at(FIRST, [hung()])
+            .answering_at(FIRST_BY_PORT, [refused]);
+        let (sending, over) = send_alone(&host);
+        assert_eq!(sending.result.unwrap_err().reason, Reason::DeadlineExceeded);
+        assert_eq!((sending.status, sending.connection_changed), (None, false));
+        assert_eq!(over, [FIRST, FIRST_BY_PORT]);
+    }
+}
+
+#[test]
+fn a_connection_that_is_used_and_refused_is_left_for_the_usual_one_at_once() {
+    let accepted = || FakeAnswer::accepted("id-1");
+    let host = FakeHost::default()
+        .answering_at(FIRST, [hung(), accepted(), accepted()])
+        .answering_at(FIRST_BY_PORT, [accepted(), FakeAnswer::of(401, "")]);
+    send_alone(&host);
+    let (sending, over) = send_alone(&host);
+    assert!(sending.result.is_ok() && sending.elapsed < Duration::from_millis(100));
+    assert_eq!(over, [FIRST_BY_PORT, FIRST]);
+    assert_eq!(send_alone(&host).1, [FIRST]);
+}
+
+#[test]
+fn a_provider_that_is_slow_over_both_connections_is_heard_over_the_one_that_was_asked_first() {
+    let slow = (Duration::from_millis(1500), FakeAnswer::accepted("id-1").1);
+    let host = FakeHost::default()
+        .answering_at(FIRST, [slow])
+        .answering_at(FIRST_BY_PORT, [FakeAnswer::of(409, "")]);
+    let (sending, over) = send_alone(&host);
+    assert!(sending.result.is_ok() && !sending.connection_changed);
+    assert_eq!((sending.elapsed.as_millis(), over.len()), (1500, 2));
 }
 
 #[test]
@@ -377,7 +452,7 @@ fn of_one_resource_the_second_key_signs_where_the_first_is_not_taken() {
         assert_eq!(sending.failed_over, Some(Reason::AcsUnauthorized));
         let sent = host.sent.borrow();
         assert_ne!(sent[0].headers.last(), sent[1].headers.last(), "each key signs for itself");
-        assert!(host.store_calls.borrow().is_empty());
+        assert_eq!(healths(&host), [Health::default(); 2]);
     }
 }
 
@@ -386,7 +461,7 @@ fn of_one_resource_the_first_key_has_all_the_time() {
     let slow = (Duration::from_secs(2), FakeAnswer::accepted("id-1").1);
     let host = FakeHost::default().answering_at(FIRST, [slow]);
     let sending = send_over(&host, FIRST, host.ports(), TIME);
-    assert_eq!((last(&sending), sending.attempts.len()), (0, 1));
+    assert_eq!((last(&sending), over_the_usual_connection(&sending)), (0, 1));
     assert!(sending.result.is_ok());
     let host = FakeHost::default().answering_at(FIRST, vec![FakeAnswer::of(503, ""); 9]);
     let sending = send_over(&host, FIRST, host.ports(), TIME);
@@ -726,7 +801,7 @@ proptest! {
         prop_assert!(host.instant.get().since(start) <= left);
         prop_assert!(sending.elapsed <= left);
         let (on_first, on_second) = requests(&host);
-        prop_assert_eq!(sending.attempts.len(), on_first + on_second);
+        prop_assert_eq!(over_the_usual_connection(&sending), on_first + on_second);
         let asked = first[..on_first].iter().chain(&second[..on_second]);
         let successes = asked.filter(|outcome| is_acceptance(outcome)).count();
         prop_assert!(successes <= 1);

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::*;
-use crate::ports::fake::{FakeAnswer, FakeHost};
-use crate::ports::{Answer, Body, HttpClient};
+use crate::ports::fake::{AtOnce, FakeAnswer, FakeHost};
+use crate::ports::{Answer, Body, OutboundRequest};
 
 const KEY: &str = "0a1b2c3d-0000-4000-8000-0000000000ef";
 const TRACE_ID: [u8; 16] = [0xab; 16];
@@ -399,39 +399,29 @@ fn all_pieces_and_answers_have_the_one_time_limit() {
     assert_eq!(send(&sink(), &[event()], host.ports()), LATE);
     assert_eq!(took(&host), TIME);
 
-    // Slow bodies.
-    let slow = SlowBodies {
-        host: FakeHost::default(),
-        posts: Cell::new(0),
-        answer: partly(1, &[(0, 503)]),
+    // Slow bodies, which end just in time.
+    let send_slowly = |host: &FakeHost, items: &[_], (_, answer): (_, Result<FakeAnswer, _>)| {
+        let posts = Cell::new(0);
+        let http = AtOnce(|_: &OutboundRequest<'_>, until| {
+            posts.set(posts.get() + 1);
+            assert_eq!(until, Instant(Duration::from_secs(1000)).plus(TIME));
+            host.instant.set(until);
+            answer.clone().map(|answer| Box::new(SlowBody(answer, until)) as Box<dyn Answer>)
+        });
+        (send(&sink(), items, Ports { http: &http, ..host.ports() }), posts.get())
     };
-    let ports = Ports { http: &slow, ..slow.host.ports() };
-    assert_eq!(send(&sink(), &[event()], ports), LATE, "no time was left for the second");
-    assert_eq!((took(&slow.host), slow.posts.get()), (TIME, 1));
+    let host = FakeHost::default();
+    let sent_by = send_slowly(&host, &[event()], partly(1, &[(0, 503)]));
+    assert_eq!(sent_by, (LATE, 1), "no time was left for the second");
+    assert_eq!(took(&host), TIME);
 
-    let slow = SlowBodies { host: FakeHost::default(), posts: Cell::new(0), answer: taken(500) };
-    let ports = Ports { http: &slow, ..slow.host.ports() };
-    assert_eq!(send(&sink(), &vec![event(); 501], ports), Ok(sent(500, 1)));
-    assert_eq!((took(&slow.host), slow.posts.get()), (TIME, 1), "no piece is begun after the time");
-}
-
-/// Answers at once, with bodies that end just in time.
-struct SlowBodies {
-    host: FakeHost,
-    posts: Cell<u32>,
-    answer: (Duration, Result<FakeAnswer, SendError>),
+    let host = FakeHost::default();
+    let sent_by = send_slowly(&host, &vec![event(); 501], taken(500));
+    assert_eq!(sent_by, (Ok(sent(500, 1)), 1), "no piece is begun after the time");
+    assert_eq!(took(&host), TIME);
 }
 
 struct SlowBody(FakeAnswer, Instant);
-
-impl HttpClient for SlowBodies {
-    fn send(&self, _: &OutboundRequest<'_>, until: Instant) -> Result<Box<dyn Answer>, SendError> {
-        self.posts.set(self.posts.get() + 1);
-        assert_eq!(until, Instant(Duration::from_secs(1000)).plus(TIME));
-        self.host.instant.set(until);
-        self.answer.1.clone().map(|answer| Box::new(SlowBody(answer, until)) as Box<dyn Answer>)
-    }
-}
 
 impl Answer for SlowBody {
     fn status(&self) -> u16 {

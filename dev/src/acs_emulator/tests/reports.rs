@@ -48,7 +48,7 @@ enum Reply {
 struct Webhook {
     address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
-    _stop: oneshot::Sender<Infallible>,
+    _server: loopback::Server,
 }
 
 #[derive(Default)]
@@ -75,10 +75,8 @@ impl Webhook {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let listener = loopback::bind("127.0.0.1:0".parse().unwrap(), "the webhook").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
         let router = Router::new().fallback(answer).with_state(seen.clone());
-        tokio::spawn(loopback::serve(listener, router, stopped));
-        Webhook { address, seen, _stop: stop }
+        Webhook { address, seen, _server: loopback::Server::start(listener, router) }
     }
 
     fn subscription(&self) -> EventSubscription {

@@ -5,8 +5,8 @@ use time::macros::datetime;
 
 use super::discovery::{DOCUMENT_LIMIT, Document};
 use super::*;
-use crate::ports::fake::{FakeAnswer, FakeHost, ReadOnly};
-use crate::ports::{BodyError, SendError};
+use crate::ports::fake::{AtOnce, FakeAnswer, FakeHost, ReadOnly};
+use crate::ports::{BodyError, HttpClient, OutboundRequest, SendError};
 
 type Outcome = (Duration, Result<FakeAnswer, SendError>);
 
@@ -476,46 +476,32 @@ fn a_failed_search_for_a_new_key_costs_no_other_token_its_key() {
 
 #[test]
 fn that_a_hook_asks_is_known_to_the_others_before_it_does() {
-    /// What another hook finds while the issuer is being asked.
-    struct Meanwhile<'a>(&'a FakeHost, &'static str, std::cell::Cell<u32>);
-    impl crate::ports::HttpClient for Meanwhile<'_> {
-        fn send(
-            &self,
-            request: &crate::ports::OutboundRequest<'_>,
-            until: Instant,
-        ) -> Result<Box<dyn crate::ports::Answer>, SendError> {
-            let before = self.0.sent.borrow().len();
-            let keys = ask(self.0, self.1).unwrap();
-            assert!(has(&keys, "a") && keys.warnings.fetch_failed.is_none());
-            assert_eq!(self.0.sent.borrow().len(), before);
-            self.2.set(self.2.get() + 1);
-            self.0.send(request, until)
-        }
-    }
     for (seconds, kid) in [(3600, "a"), (3600, "b"), (60, "b")] {
         let host = later(with_keys(), seconds);
-        let http = Meanwhile(&host, kid, std::cell::Cell::new(0));
+        let asked = std::cell::Cell::new(0);
+        // Another hook, while the issuer is being asked.
+        let http = AtOnce(|request: &OutboundRequest<'_>, until| {
+            let before = host.sent.borrow().len();
+            let keys = ask(&host, kid).unwrap();
+            assert!(has(&keys, "a") && keys.warnings.fetch_failed.is_none());
+            assert_eq!(host.sent.borrow().len(), before);
+            asked.set(asked.get() + 1);
+            HttpClient::send(&host, request, until)
+        });
         assert!(ask_through(&issuer(), kid, Ports { http: &http, ..host.ports() }).is_ok());
-        assert_eq!(http.2.get(), 2, "{seconds} {kid}");
+        assert_eq!(asked.get(), 2, "{seconds} {kid}");
     }
 }
 
 #[test]
 fn keys_that_another_hook_brought_meanwhile_are_not_lost_by_a_failure() {
-    /// An issuer that breaks for one hook when another one has its keys.
-    struct Broken<'a>(&'a FakeHost);
-    impl crate::ports::HttpClient for Broken<'_> {
-        fn send(
-            &self,
-            _: &crate::ports::OutboundRequest<'_>,
-            _: Instant,
-        ) -> Result<Box<dyn crate::ports::Answer>, SendError> {
-            assert!(ask(self.0, "a").is_ok());
-            Err(SendError::Broken)
-        }
-    }
     let host = host();
-    let ports = Ports { http: &Broken(&host), ..host.ports() };
+    // An issuer that breaks for one hook when another one has its keys.
+    let broken = AtOnce(|_: &OutboundRequest<'_>, _| {
+        assert!(ask(&host, "a").is_ok());
+        Err(SendError::Broken)
+    });
+    let ports = Ports { http: &broken, ..host.ports() };
     assert_eq!(ask_through(&issuer(), "a", ports).unwrap_err(), KeysUnavailable::Broken);
     host.sent.borrow_mut().clear();
     assert!(has(&ask(&host, "a").unwrap(), "a"));
