@@ -11,8 +11,8 @@ use okta_telephony_acs::callers::bearer::issuer::discovery::{
 };
 use okta_telephony_acs::callers::bearer::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
-    Answer, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports, Random,
-    SendError, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports,
+    Random, Requests, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use okta_telephony_acs::records::store_key::StoreKey;
 
@@ -64,14 +64,26 @@ impl Log for Host<'_> {
 }
 
 impl HttpClient for Host<'_> {
-    fn send(
-        &self,
-        request: &OutboundRequest<'_>,
-        _: Instant,
-    ) -> Result<Box<dyn Answer>, SendError> {
+    fn requests(&self) -> Box<dyn Requests + '_> {
+        Box::new(Asked { host: self, count: 0 })
+    }
+}
+
+/// Requests to the issuer, the newest of which is answered.
+struct Asked<'a, 'b> {
+    host: &'a Host<'b>,
+    count: usize,
+}
+
+impl Requests for Asked<'_, '_> {
+    fn send(&mut self, request: &OutboundRequest<'_>, _: Instant) {
         assert!(request.tls && request.authority == "contoso.okta.com");
-        let document = self.documents.borrow_mut().pop().ok_or(SendError::Late)?;
-        Ok(Box::new(Document(document.to_vec())))
+        self.count += 1;
+    }
+
+    fn next(&mut self, _: Instant) -> Option<Answered> {
+        let document = self.host.documents.borrow_mut().pop()?;
+        Some((self.count - 1, Ok(Box::new(Document(document.to_vec())))))
     }
 }
 
