@@ -118,7 +118,7 @@ impl Call {
         let sending = providers::send(&candidates, &message, ports, until);
         for (is_so, warning) in [
             (sending.may_be_double, Warning::MayBeDouble),
-            (sending.connection_changed, Warning::SilentConnection),
+            (sending.silent_connection, Warning::SilentConnection),
             (sending.store_failed, Warning::StoreUnavailable),
         ] {
             if is_so {

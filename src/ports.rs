@@ -181,8 +181,8 @@ pub enum BodyError {
 
 /// Sends requests to elsewhere.
 pub trait HttpClient {
-    /// None yet: see [`Requests::send`].
-    fn requests(&self) -> Box<dyn Requests + '_>;
+    /// A place for requests of which several can be under way. There is none in it yet.
+    fn in_flight(&self) -> Box<dyn InFlight + '_>;
 
     /// Sends a request and waits for the head of the answer, until `until` at the latest.
     fn send(
@@ -190,14 +190,14 @@ pub trait HttpClient {
         request: &OutboundRequest<'_>,
         until: Instant,
     ) -> Result<Box<dyn Answer>, SendError> {
-        let mut requests = self.requests();
-        requests.send(request, until);
-        requests.next(until).map_or(Err(SendError::Late), |(_, answer)| answer)
+        let mut in_flight = self.in_flight();
+        in_flight.send(request, until);
+        in_flight.next(until).map_or(Err(SendError::Late), |(_, answer)| answer)
     }
 }
 
 /// Requests to elsewhere that are under way at once. Dropping this gives up those that are not answered.
-pub trait Requests {
+pub trait InFlight {
     /// Sends one more, which nobody will wait for after `until`. They are numbered, from 0 on.
     fn send(&mut self, request: &OutboundRequest<'_>, until: Instant);
 

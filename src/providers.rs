@@ -124,8 +124,8 @@ pub struct Sending {
     pub failed_over: Option<Reason>,
     /// Both providers may have sent the message, be the outcome what it is.
     pub may_be_double: bool,
-    /// A connection was silent, and the message went over the other one, which those after it use.
-    pub connection_changed: bool,
+    /// A connection was silent for half of the time, and the message went over the other one, which those after it use.
+    pub silent_connection: bool,
     /// The store could not be read or written, so that providers that are down may not be known.
     pub store_failed: bool,
 }

@@ -170,6 +170,9 @@ async fn measure(kind: Kind, providers: u8, drops: &Drops) -> Result<String> {
         Some(last) => format!("{:.1}", (last + pause).as_secs_f64()),
     };
     emulators[0].signal("CONT");
+    // The first one is to be asked itself, and to have read what had come.
+    nft("flush chain ip drops addresses")?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let mut taken = [BTreeSet::new(), BTreeSet::new()];
     for emulator in EMULATORS {
         taken[usize::from(emulator.0 == SECOND)].extend(taken_by(emulator.into()).await?);

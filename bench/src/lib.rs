@@ -61,7 +61,7 @@ struct Compare {
     /// How Spin gets the hook's application variables
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Variables::Flags)]
     variables: Variables,
-    /// How ACS is spoken to; with both, each contender has a turn in each round with either
+    /// How ACS is spoken to, between commas; each contender has a turn in each round with each of them
     #[arg(long, value_name = "HOW", value_enum, value_delimiter = ',', default_value = "tls")]
     transport: Vec<Transport>,
 }

@@ -12,7 +12,7 @@ use okta_telephony_acs::callers::bearer::issuer::discovery::{
 use okta_telephony_acs::callers::bearer::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
     Answer, Answered, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports,
-    Random, Requests, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Random, InFlight, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use okta_telephony_acs::records::store_key::StoreKey;
 
@@ -64,18 +64,18 @@ impl Log for Host<'_> {
 }
 
 impl HttpClient for Host<'_> {
-    fn requests(&self) -> Box<dyn Requests + '_> {
+    fn in_flight(&self) -> Box<dyn InFlight + '_> {
         Box::new(Asked { host: self, count: 0 })
     }
 }
 
-/// Requests to the issuer, the newest of which is answered.
+/// InFlight to the issuer, the newest of which is answered.
 struct Asked<'a, 'b> {
     host: &'a Host<'b>,
     count: usize,
 }
 
-impl Requests for Asked<'_, '_> {
+impl InFlight for Asked<'_, '_> {
     fn send(&mut self, request: &OutboundRequest<'_>, _: Instant) {
         assert!(request.tls && request.authority == "contoso.okta.com");
         self.count += 1;

@@ -137,7 +137,7 @@ mod tests {
             result: Ok(message_id.map(str::to_owned)),
             failed_over: None,
             may_be_double: false,
-            connection_changed: false,
+            silent_connection: false,
             store_failed: false,
         };
         Outcome { sending: Some(sending), segments, ..Outcome::begin(Instant(Duration::ZERO)) }

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{
-    Answer, Answered, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log,
-    OutboundMethod, OutboundRequest, Ports, Random, Requests, SendError, Store, StoreUnavailable,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, InFlight, InboundRequest, Instant, Log,
+    OutboundMethod, OutboundRequest, Ports, Random, SendError, Store, StoreUnavailable,
     VariableUnavailable, Variables,
 };
 
@@ -24,8 +24,8 @@ pub struct FakeHost {
     pub instant: Cell<Instant>,
     /// What the next requests bring, each with the time that it takes.
     pub answers: RefCell<Answers>,
-    /// The same for one authority only; others have [`Self::answers`]. A provider's other connection has no answer
-    /// unless it is in here, and what is sent over it is not in `sent`.
+    /// The same for one authority only; others have [`Self::answers`]. A provider's other connection brings nothing
+    /// unless it is in here.
     pub answers_at: RefCell<BTreeMap<String, Answers>>,
     /// The same for one URL only, whatever its authority has; the last answer is given again and
     /// again.
@@ -220,7 +220,7 @@ impl Random for FakeHost {
 }
 
 impl HttpClient for FakeHost {
-    fn requests(&self) -> Box<dyn Requests + '_> {
+    fn in_flight(&self) -> Box<dyn InFlight + '_> {
         Box::new(FakeRequests { host: self, count: 0, waiting: Vec::new() })
     }
 }
@@ -232,37 +232,32 @@ struct FakeRequests<'a> {
     waiting: Vec<(usize, Instant, Result<FakeAnswer, SendError>)>,
 }
 
-impl Requests for FakeRequests<'_> {
+impl InFlight for FakeRequests<'_> {
     fn send(&mut self, request: &OutboundRequest<'_>, _: Instant) {
         let host = self.host;
         let (method, body) = match request.method {
             OutboundMethod::Get => ("GET", [].as_slice()),
             OutboundMethod::Post(body) => ("POST", body),
         };
-        let sent = Sent {
+        host.sent.borrow_mut().push(Sent {
             at: host.instant.get(),
             method,
             authority: request.authority.into(),
             path_and_query: request.path_and_query.into(),
             headers: request.headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
             body: String::from_utf8(body.to_vec()).unwrap(),
-        };
+        });
         let url = crate::url::origin(request.tls, request.authority) + request.path_and_query;
         let mut answers_at = host.answers_at.borrow_mut();
-        let of_no_interest =
-            request.authority.ends_with(":443") && !answers_at.contains_key(request.authority);
-        let answer = if of_no_interest {
-            Some((Duration::from_secs(3600), Err(SendError::Late)))
-        } else if let Some(answers) = host.answers_to.borrow_mut().get_mut(&url) {
+        let answer = if let Some(answers) = host.answers_to.borrow_mut().get_mut(&url) {
             if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
         } else if let Some(answers) = answers_at.get_mut(request.authority) {
             answers.pop_front()
+        } else if request.authority.ends_with(":443") {
+            Some((Duration::from_secs(3600), Err(SendError::Late)))
         } else {
             host.answers.borrow_mut().pop_front()
         };
-        if !of_no_interest {
-            host.sent.borrow_mut().push(sent);
-        }
         let (takes, answer) = answer.expect("one request too many");
         self.waiting.push((self.count, host.instant.get().plus(takes), answer));
         self.count += 1;
@@ -284,7 +279,7 @@ impl<F> HttpClient for AtOnce<F>
 where
     F: Fn(&OutboundRequest<'_>, Instant) -> Result<Box<dyn Answer>, SendError>,
 {
-    fn requests(&self) -> Box<dyn Requests + '_> {
+    fn in_flight(&self) -> Box<dyn InFlight + '_> {
         Box::new(AnsweredAtOnce { answer: &self.0, answers: VecDeque::new(), count: 0 })
     }
 }
@@ -295,7 +290,7 @@ struct AnsweredAtOnce<'a, F> {
     count: usize,
 }
 
-impl<F> Requests for AnsweredAtOnce<'_, F>
+impl<F> InFlight for AnsweredAtOnce<'_, F>
 where
     F: Fn(&OutboundRequest<'_>, Instant) -> Result<Box<dyn Answer>, SendError>,
 {

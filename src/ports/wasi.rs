@@ -11,8 +11,8 @@ use ::wasi::io::poll::{Pollable, poll};
 use ::wasi::io::streams::{OutputStream, StreamError};
 
 use super::{
-    Answer, Answered, Body, BodyError, Clock, HttpClient, InboundRequest, Instant, Log,
-    OutboundMethod, OutboundRequest, Random, Requests, SendError, Store, StoreUnavailable,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, InFlight, InboundRequest, Instant, Log,
+    OutboundMethod, OutboundRequest, Random, SendError, Store, StoreUnavailable,
     VariableUnavailable, Variables,
 };
 use crate::bindings::wasi::http::outgoing_handler;
@@ -284,7 +284,7 @@ impl Body for Inbound {
 }
 
 impl HttpClient for Host {
-    fn requests(&self) -> Box<dyn Requests + '_> {
+    fn in_flight(&self) -> Box<dyn InFlight + '_> {
         Box::new(UnderWay { count: 0, waiting: Vec::new() })
     }
 }
@@ -296,7 +296,7 @@ struct UnderWay {
     waiting: Vec<(usize, Result<FutureIncomingResponse, SendError>)>,
 }
 
-impl Requests for UnderWay {
+impl InFlight for UnderWay {
     fn send(&mut self, request: &OutboundRequest<'_>, until: Instant) {
         self.waiting.push((self.count, hand_over(request, until)));
         self.count += 1;

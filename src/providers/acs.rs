@@ -12,9 +12,9 @@ pub mod signature;
 
 use std::time::Duration;
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Try};
 use super::{Attempt, Candidate, Message, SHORTEST_ATTEMPT};
-use crate::ports::{Instant, Ports, Requests};
+use crate::ports::{InFlight, Instant, Ports};
 use crate::refusal::{Reason, Refusal};
 
 use self::answer::Verdict;
@@ -40,6 +40,12 @@ pub struct Acs {
 }
 
 impl Acs {
+    /// Whether it can be asked over [`Connection::Other`]: without TLS there is no HTTP/2, and each request has a
+    /// connection of its own.
+    pub fn has_other_connection(&self) -> bool {
+        self.resource.tls
+    }
+
     /// Whether both are one resource, be it by its other key.
     pub fn is_same_resource(&self, other: &Self) -> bool {
         self.resource.authority == other.resource.authority
@@ -78,12 +84,11 @@ impl<'a> Turn<'a> {
         Self { candidate, until, deadline: until, connection, patient: true }
     }
 
-    /// When a request of this turn is sent over the other connection as well, if it has no answer by then. Without
-    /// TLS there is no HTTP/2, and no other connection.
+    /// When a request of this turn is sent over the other connection as well, if it has no answer by then.
     fn spare_at(&self, now: Instant) -> Option<Instant> {
         let left = self.until.since(now);
-        let fits = self.candidate.provider.acs.resource.tls && left >= 2 * SHORTEST_ATTEMPT;
-        fits.then(|| now.plus(left / 2))
+        let fits = self.candidate.provider.acs.has_other_connection();
+        (fits && left >= 2 * SHORTEST_ATTEMPT).then(|| now.plus(left / 2))
     }
 }
 
@@ -108,6 +113,8 @@ pub(super) struct Tried {
     pub provider_failed: bool,
     /// The connection that those after this message are to use, where it is not the one that was used first.
     pub changed_to: Option<Connection>,
+    /// That is because the first one was silent.
+    pub was_silent: bool,
     /// Another provider may do: this one failed, and in no attempt has it said that it took the message.
     pub may_fail_over: bool,
 }
@@ -123,7 +130,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
     let mut backoff = FIRST_BACKOFF;
     let mut attempts = Vec::new();
     let (mut may_be_sent, mut most_likely_sent) = (false, false);
-    let mut changed_to = None;
+    let (mut changed_to, mut was_silent) = (None, false);
     let mut verdict = Verdict::refused(None, no_time_left());
     let (mut next, mut ended) = (started, started);
     let mut repeated = false;
@@ -133,15 +140,17 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
             ports.clock.sleep(next);
         }
         let spare_at = turn.spare_at(ports.clock.instant());
-        let send = |requests: &mut dyn Requests, over| request.send(requests, over, turn.until);
+        let send = |in_flight: &mut dyn InFlight, over| request.send(in_flight, over, turn.until);
         let asked =
             connection::ask(ports.http, ports.clock, turn.connection, spare_at, turn.until, send);
         if let Some(connection) = asked.changed_to {
             (turn.connection, changed_to) = (connection, Some(connection));
         }
+        was_silent |= asked.was_silent;
+        let mut others = asked.tries.iter().enumerate().filter(|(number, _)| *number != asked.of);
+        may_be_sent |= others.any(|(_, other)| answer::may_be_taken(other.outcome));
         let of = attempts.len() + asked.of;
-        attempts.extend(asked.requests.iter().map(|request| attempt(request, turn.candidate)));
-        may_be_sent |= asked.in_doubt;
+        attempts.extend(asked.tries.iter().map(|it| attempt(it, turn.candidate)));
         verdict = match asked.answer {
             Ok(answer) => answer::understand(answer, &turn, ports),
             Err(error) => answer::without(error, turn.candidate),
@@ -174,20 +183,21 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         result: verdict.result,
         may_be_sent,
         changed_to,
+        was_silent,
         provider_failed: verdict.provider_failed,
         may_fail_over: verdict.provider_failed && !most_likely_sent,
     }
 }
 
-/// A request whose answer does not count, or not yet.
-fn attempt(request: &connection::Request, candidate: Candidate<'_>) -> Attempt {
+/// A try as an attempt, of which only the status is known.
+fn attempt(tried: &Try, candidate: Candidate<'_>) -> Attempt {
     let provider = candidate.provider;
     Attempt {
         provider: provider.name.clone(),
-        authority: request.over.authority(&provider.acs.resource.authority).into_owned(),
-        started: request.started,
-        elapsed: request.ended.since(request.started),
-        status: request.outcome.and_then(Result::ok),
+        authority: tried.over.authority(&provider.acs.resource.authority).into_owned(),
+        started: tried.started,
+        elapsed: tried.ended.since(tried.started),
+        status: tried.outcome.and_then(Result::ok),
         accepted: false,
     }
 }

@@ -11,20 +11,29 @@
 //!
 //! # How they are used
 //!
-//! A request that has brought no answer after half of its time is sent over the other connection as well, and
-//! [`ask`] takes what comes first. If that came over the other connection, those after it use that one for a
-//! while (`records::health`). Meanwhile Spin gives up the first one, as nobody uses it.
+//! A request that has brought no answer after half of its time is sent over the other connection as well. If
+//! that brings the acceptance, those after it use it first for a while (`records::health`). Meanwhile nobody uses the
+//! first one, so that Spin gives it up.
 //!
-//! Nobody knows whether each provider takes an authority with its port. So over [`Connection::Other`] only an
-//! acceptance counts, and anything else is as if nothing had been said. In particular a 401 there says nothing
-//! about the credentials. The provider must know a repeated request, as ACS does, or the message might be sent
-//! twice.
+//! | an answer over | counts |
+//! |---|---|
+//! | either | at once, if it is an acceptance |
+//! | the usual connection | whatever it is, but not while the other one may still bring an acceptance |
+//! | the other one, tried as the second | only if it is an acceptance |
+//! | the other one, used first | likewise as the usual one's; not a 401, 403, 404 or 421 |
+//!
+//! Nobody knows whether each provider takes an authority with its port, and those four may come of it: a 401 over
+//! the other connection says nothing about the credentials. Over HTTP/1.1 the host leaves the port out again, so
+//! that the signature is wrong; but there each request has a connection of its own.
+//!
+//! The provider must know a repeated request, as ACS does, or the message might be sent twice.
 
 use std::borrow::Cow;
 
 use http::uri::Authority;
 
-use crate::ports::{Answer, Clock, HttpClient, Instant, Requests, SendError};
+use super::SHORTEST_ATTEMPT;
+use crate::ports::{Answer, Clock, HttpClient, InFlight, Instant, SendError};
 
 /// One of the two connections to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,19 +73,19 @@ impl Connection {
 pub struct Asked {
     /// What counts.
     pub answer: Result<Box<dyn Answer>, SendError>,
-    /// Which request's that is: its place in `requests`.
+    /// Where that came: its place in `tries`.
     pub of: usize,
-    /// Over which connection the answer came, if that was not the first one: those after this one use it.
+    /// The connection that those after this one use first, if not the one that was first here.
     pub changed_to: Option<Connection>,
-    /// The requests, in order: one, or one over each connection.
-    pub requests: Vec<Request>,
-    /// Another request than the one whose answer counts may have had the message sent.
-    pub in_doubt: bool,
+    /// The first connection had brought nothing after half of the time, and the other one brought what counts.
+    pub was_silent: bool,
+    /// Each time that the request was sent, in order: once, or once over each connection.
+    pub tries: Vec<Try>,
 }
 
-/// A request over one of the connections.
+/// A request, as it was sent over one of the connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct Try {
     /// The connection.
     pub over: Connection,
     /// When it was sent.
@@ -87,17 +96,6 @@ pub struct Request {
     pub outcome: Option<Result<u16, SendError>>,
 }
 
-impl Request {
-    /// Whether the provider may have done what it asks for.
-    fn may_be_done(&self) -> bool {
-        match self.outcome {
-            Some(Ok(status)) => !(400..500).contains(&status),
-            Some(Err(error)) => matches!(error, SendError::Broken | SendError::Late),
-            None => true,
-        }
-    }
-}
-
 /// Sends a request over `first` and, if there is no answer at `spare_at`, over the other connection as well. Waits
 /// for the head of an answer that counts, until `until` at the latest. `send` is what sends it.
 pub fn ask(
@@ -106,61 +104,61 @@ pub fn ask(
     first: Connection,
     spare_at: Option<Instant>,
     until: Instant,
-    send: impl Fn(&mut dyn Requests, Connection),
+    send: impl Fn(&mut dyn InFlight, Connection),
 ) -> Asked {
-    let mut under_way = http.requests();
-    let mut requests = Vec::new();
-    let start = |under_way: &mut dyn Requests, requests: &mut Vec<Request>, over| {
-        let now = clock.instant();
-        requests.push(Request { over, started: now, ended: until, outcome: None });
-        send(under_way, over);
+    let mut in_flight = http.in_flight();
+    let mut tries = Vec::new();
+    let start = |in_flight: &mut dyn InFlight, tries: &mut Vec<Try>, over| {
+        tries.push(Try { over, started: clock.instant(), ended: until, outcome: None });
+        send(in_flight, over);
     };
-    start(&mut *under_way, &mut requests, first);
-    let mut spare = spare_at.map(|at| (at, first.other()));
-    let mut failure = (0, SendError::Late);
-    let (of, answer) = loop {
-        let wait_until = spare.map_or(until, |(at, _)| at.min(until));
-        let Some((number, answer)) = under_way.next(wait_until) else {
-            match spare.take() {
-                Some((at, over)) if at < until => start(&mut *under_way, &mut requests, over),
-                _ => break (0, Err(SendError::Late)),
+    start(&mut *in_flight, &mut tries, first);
+    let mut spare_at = spare_at.filter(|at| *at < until);
+    let mut first_was_silent = false;
+    // What counts unless an acceptance comes, and what counts only if there is nothing else.
+    let (mut answered, mut refused) = (None, None);
+    loop {
+        let Some((number, answer)) = in_flight.next(spare_at.unwrap_or(until)) else {
+            if spare_at.take().is_none() {
+                break;
             }
+            first_was_silent = true;
+            start(&mut *in_flight, &mut tries, first.other());
             continue;
         };
-        let request = &mut requests[number];
-        request.ended = clock.instant();
-        let status = answer.as_ref().map(|answer| answer.status());
-        request.outcome = Some(status.map_err(|error| *error));
-        match (answer, request.over) {
-            (Ok(answer), Connection::Usual) => break (number, Ok(answer)),
-            (Ok(answer), Connection::Other) if (200..300).contains(&answer.status()) => {
-                break (number, Ok(answer));
-            }
-            (Err(error), Connection::Usual) => failure = (number, error),
-            // As if nothing had been said: the usual connection is asked now, if it was not before.
-            (_, Connection::Other) => {
-                if let Some((_, usual)) = spare.take() {
-                    start(&mut *under_way, &mut requests, usual);
-                }
+        let now = clock.instant();
+        let status = answer.as_ref().map(|answer| answer.status()).map_err(|error| *error);
+        let over = tries[number].over;
+        (tries[number].ended, tries[number].outcome) = (now, Some(status));
+        let is_trusted = over == Connection::Usual
+            || first == Connection::Other
+                && status.is_ok_and(|status| !matches!(status, 401 | 403 | 404 | 421));
+        if status.is_ok_and(|status| (200..300).contains(&status)) {
+            answered = Some((number, answer));
+            break;
+        } else if is_trusted {
+            answered = Some((number, answer));
+        } else {
+            refused = Some((number, answer));
+            // The usual connection is asked now, if it was not before.
+            if tries.len() == 1 && now.plus(SHORTEST_ATTEMPT) <= until {
+                spare_at = None;
+                start(&mut *in_flight, &mut tries, Connection::Usual);
             }
         }
-        if requests.iter().all(|request| request.outcome.is_some()) {
-            let (number, error) = failure;
-            break (number, Err(error));
+        if tries.iter().all(|it| it.outcome.is_some()) {
+            break;
         }
-    };
+    }
     let now = clock.instant();
-    for request in requests.iter_mut().filter(|request| request.outcome.is_none()) {
-        request.ended = now;
-    }
-    let over = requests[of].over;
-    Asked {
-        changed_to: Some(over).filter(|over| answer.is_ok() && *over != first),
-        in_doubt: requests.iter().any(|request| request.over != over && request.may_be_done()),
-        answer,
-        of,
-        requests,
-    }
+    tries.iter_mut().filter(|it| it.outcome.is_none()).for_each(|it| it.ended = now);
+    let unanswered = tries.iter().position(|it| it.outcome.is_none());
+    let late = unanswered.map(|number| (number, Err(SendError::Late)));
+    let (of, answer) = answered.or(late).or(refused).unwrap_or((0, Err(SendError::Late)));
+    let over = tries[of].over;
+    let changed_to = Some(over).filter(|over| answer.is_ok() && *over != first);
+    let was_silent = first_was_silent && changed_to.is_some();
+    Asked { answer, of, changed_to, was_silent, tries }
 }
 
 #[cfg(test)]
@@ -188,8 +186,13 @@ mod tests {
 
     type Takes = (u64, Result<u16, SendError>);
 
-    /// Asks with 1,000 ms to go and the spare at 500, where each connection takes so many milliseconds for this.
-    fn asked(first: Connection, usual: Takes, other: Takes) -> (Asked, Duration) {
+    /// Asks with 1,000 ms to go, where each connection takes so many milliseconds for this.
+    fn asked(
+        first: Connection,
+        spare_at: Option<u64>,
+        usual: Takes,
+        other: Takes,
+    ) -> (Asked, Duration) {
         let answer = |(takes, outcome): Takes| {
             let answer = outcome.map(|status| FakeAnswer::of(status, "").1.unwrap());
             [(Duration::from_millis(takes), answer)]
@@ -199,7 +202,7 @@ mod tests {
             .answering_at("a:443", answer(other));
         let start = host.instant.get();
         let at = |milliseconds| start.plus(Duration::from_millis(milliseconds));
-        let send = |requests: &mut dyn Requests, over: Connection| {
+        let send = |in_flight: &mut dyn InFlight, over: Connection| {
             let request = OutboundRequest {
                 method: OutboundMethod::Get,
                 tls: true,
@@ -207,52 +210,82 @@ mod tests {
                 path_and_query: "/",
                 headers: &[],
             };
-            requests.send(&request, at(1000));
+            in_flight.send(&request, at(1000));
         };
-        let asked = ask(&host, &host, first, Some(at(500)), at(1000), send);
+        let asked = ask(&host, &host, first, spare_at.map(at), at(1000), send);
         (asked, host.instant.get().since(start))
     }
 
+    /// Over which connection what counts came, and what it is.
+    fn counts(asked: &Asked) -> (Connection, Result<u16, SendError>) {
+        let status = asked.answer.as_ref().map(|answer| answer.status());
+        (asked.tries[asked.of].over, status.map_err(|error| *error))
+    }
+
     #[test]
-    fn the_usual_connection_says_anything_and_the_other_one_only_that_the_message_is_taken() {
+    fn an_acceptance_counts_before_all_else_and_then_what_the_usual_connection_says() {
         use Connection::{Other, Usual};
-        const NEVER: Takes = (5000, Err(SendError::Late));
-        // What each connection brings, what counts and when, how many requests there were, and whether one that
-        // does not count may have had the message sent.
-        for (first, usual, other, counts, at, requests, in_doubt) in [
-            (Usual, (100, Ok(202)), NEVER, Ok((Usual, 202)), 100, 1, false),
-            (Usual, (100, Ok(401)), NEVER, Ok((Usual, 401)), 100, 1, false),
-            (Usual, (100, Err(SendError::Broken)), NEVER, Err(SendError::Broken), 100, 1, false),
-            (Usual, NEVER, (100, Ok(202)), Ok((Other, 202)), 600, 2, true),
-            (Usual, NEVER, (100, Ok(401)), Err(SendError::Late), 1000, 2, false),
-            (Usual, NEVER, (100, Err(SendError::Broken)), Err(SendError::Late), 1000, 2, true),
-            (Usual, NEVER, NEVER, Err(SendError::Late), 1000, 2, true),
-            (Usual, (700, Ok(202)), (100, Ok(503)), Ok((Usual, 202)), 700, 2, true),
-            (Usual, (700, Ok(503)), NEVER, Ok((Usual, 503)), 700, 2, true),
-            (Usual, (700, Err(SendError::Broken)), (300, Ok(202)), Ok((Other, 202)), 800, 2, true),
+        use SendError::{Broken, Late, NotConnected};
+        const NEVER: Takes = (5000, Err(Late));
+        // What each connection brings, what counts and when, and whether the first one was silent. The spare goes at
+        // 500 ms.
+        for (first, usual, other, expected, at, was_silent) in [
+            (Usual, (100, Ok(202)), NEVER, (Usual, Ok(202)), 100, false),
+            (Usual, (100, Ok(401)), NEVER, (Usual, Ok(401)), 100, false),
+            (Usual, (100, Err(Broken)), NEVER, (Usual, Err(Broken)), 100, false),
+            (Usual, NEVER, (100, Ok(202)), (Other, Ok(202)), 600, true),
+            (Usual, NEVER, (100, Ok(401)), (Usual, Err(Late)), 1000, false),
+            (Usual, NEVER, (100, Ok(429)), (Usual, Err(Late)), 1000, false),
+            (Usual, NEVER, (100, Err(Broken)), (Usual, Err(Late)), 1000, false),
+            (Usual, NEVER, NEVER, (Usual, Err(Late)), 1000, false),
+            (Usual, (700, Ok(202)), (100, Ok(503)), (Usual, Ok(202)), 700, false),
+            // What is no acceptance waits for one that may come yet.
+            (Usual, (700, Ok(503)), NEVER, (Usual, Ok(503)), 1000, false),
+            (Usual, (700, Ok(503)), (300, Ok(202)), (Other, Ok(202)), 800, true),
+            (Usual, (700, Err(Broken)), (300, Ok(202)), (Other, Ok(202)), 800, true),
+            (Usual, (700, Err(Broken)), NEVER, (Usual, Err(Broken)), 1000, false),
             (
                 Usual,
-                (700, Err(SendError::NotConnected)),
+                (700, Err(NotConnected)),
                 (300, Ok(400)),
-                Err(SendError::NotConnected),
+                (Usual, Err(NotConnected)),
                 800,
-                2,
                 false,
             ),
-            (Other, NEVER, (100, Ok(202)), Ok((Other, 202)), 100, 1, false),
-            (Other, (100, Ok(401)), (100, Ok(401)), Ok((Usual, 401)), 200, 2, false),
-            (Other, (100, Ok(202)), NEVER, Ok((Usual, 202)), 600, 2, true),
-            (Other, NEVER, (700, Ok(202)), Ok((Other, 202)), 700, 2, true),
+            // The other connection is used first.
+            (Other, NEVER, (100, Ok(202)), (Other, Ok(202)), 100, false),
+            (Other, NEVER, (100, Ok(429)), (Other, Ok(429)), 100, false),
+            (Other, NEVER, (100, Ok(400)), (Other, Ok(400)), 100, false),
+            (Other, (100, Ok(202)), (100, Ok(401)), (Usual, Ok(202)), 200, false),
+            (Other, (100, Ok(401)), (100, Ok(401)), (Usual, Ok(401)), 200, false),
+            (Other, NEVER, (100, Ok(421)), (Usual, Err(Late)), 1000, false),
+            (Other, (100, Ok(202)), (100, Err(Broken)), (Usual, Ok(202)), 200, false),
+            (Other, (100, Ok(202)), NEVER, (Usual, Ok(202)), 600, true),
+            (Other, NEVER, (700, Ok(202)), (Other, Ok(202)), 700, false),
         ] {
             let label = format!("{first:?} {usual:?} {other:?}");
-            let (asked, took) = asked(first, usual, other);
-            let over = asked.requests[asked.of].over;
-            let status = asked.answer.as_ref().map(|answer| (over, answer.status()));
-            assert_eq!(status.map_err(|error| *error), counts, "{label}");
-            assert_eq!((took.as_millis(), asked.requests.len()), (at, requests), "{label}");
-            assert_eq!(asked.in_doubt, in_doubt, "{label}");
-            let changed_to = counts.ok().map(|(over, _)| over).filter(|over| *over != first);
-            assert_eq!(asked.changed_to, changed_to, "{label}");
+            let (asked, took) = asked(first, Some(500), usual, other);
+            assert_eq!(counts(&asked), expected, "{label}");
+            assert_eq!((took.as_millis(), asked.was_silent), (at, was_silent), "{label}");
+        }
+    }
+
+    #[test]
+    fn without_a_spare_the_usual_connection_is_asked_after_a_refusal_if_there_is_time() {
+        use Connection::{Other, Usual};
+        let broken = Err(SendError::Broken);
+        for (first, usual, other, expected, tries) in [
+            (Usual, (950, Ok(503)), (10, Ok(202)), (Usual, Ok(503)), 1),
+            (Other, (10, Ok(202)), (100, Ok(401)), (Usual, Ok(202)), 2),
+            (Other, (10, Ok(202)), (950, Ok(401)), (Other, Ok(401)), 1),
+            (Other, (10, Ok(202)), (950, broken), (Other, broken), 1),
+        ] {
+            let (asked, _) = asked(first, None, usual, other);
+            assert_eq!(
+                (counts(&asked), asked.tries.len()),
+                (expected, tries),
+                "{first:?} {other:?}"
+            );
         }
     }
 
@@ -268,22 +301,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_both_bring_each_is_asked_once_and_in_time_and_an_answer_of_the_usual_one_is_taken(
+        fn whatever_both_bring_each_is_asked_once_and_in_time_and_no_acceptance_is_passed_over(
             first in prop::sample::select(vec![Connection::Usual, Connection::Other]),
             usual in takes(),
             other in takes(),
         ) {
-            let (asked, took) = asked(first, usual, other);
+            let (asked, took) = asked(first, Some(500), usual, other);
+            let (over, answer) = counts(&asked);
             prop_assert!(took <= Duration::from_millis(1000));
-            prop_assert!(asked.requests.len() == 1 || asked.requests[0].over != asked.requests[1].over);
-            let over = asked.requests[asked.of].over;
-            match &asked.answer {
-                Ok(answer) if over == Connection::Other => prop_assert!(answer.status() < 300),
-                Ok(answer) => prop_assert_eq!(Ok(answer.status()), usual.1),
-                Err(_) => {
-                    prop_assert_eq!(asked.changed_to, None);
-                    prop_assert!(usual.1.is_err() || usual.0 >= 500, "it had the time");
-                }
+            prop_assert!(asked.tries.len() <= 2);
+            prop_assert!(asked.tries.len() == 1 || asked.tries[0].over != asked.tries[1].over);
+            let is_acceptance = |outcome| matches!(outcome, Some(Ok(200..=299)));
+            let accepted = asked.tries.iter().filter(|it| is_acceptance(it.outcome)).count();
+            prop_assert_eq!(accepted, usize::from(is_acceptance(Some(answer))));
+            prop_assert!(asked.changed_to.is_none_or(|to| to == over && to != first));
+            prop_assert!(asked.tries[asked.of].outcome.is_none_or(|outcome| outcome == answer));
+            if first == Connection::Usual && usual.0 < 1000 && !is_acceptance(Some(answer)) {
+                prop_assert_eq!((over, answer), (first, usual.1), "what it said counts");
             }
         }
     }

@@ -55,7 +55,7 @@ use super::acs::{self, Tried, Turn};
 use super::connection::Connection;
 use super::{Candidate, Candidates, Message, SHORTEST_ATTEMPT, Sending};
 use crate::ports::{Instant, Ports, StoreUnavailable};
-use crate::records::health::{self, Health};
+use crate::records::health::{self, Health, Known};
 use crate::refusal::{Reason, Refusal};
 
 /// What is left, of a hook's time, for a provider that is down, after the other one.
@@ -87,40 +87,48 @@ fn send_with_one(
     ports: Ports<'_>,
     until: Instant,
 ) -> Sending {
-    let names = [first.provider.name.as_str()];
     // Without a store that works there is the usual connection.
-    let [health] = health::read(ports.store, names).unwrap_or_default();
-    let connection = connection_of(&health, ports);
+    let known = health::read(ports.store).unwrap_or_default();
+    let connection = connection_of(first, &known, ports);
     let tried = acs::send(&Turn::alone(first, connection, until), message, ports);
-    if let Some(connection) = tried.changed_to {
-        // Where it can't be written, the next hook finds it out as this one did.
-        let _ = health::write(ports.store, names, [after_change(health, connection, ports)]);
-    }
     let refused =
         tried.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
-    match second {
+    let (tried, before) = match second {
         Some(second) if refused && tried.ended.plus(SHORTEST_ATTEMPT) <= until => {
+            let connection = tried.changed_to.unwrap_or(connection);
             let again = acs::send(&Turn::alone(second, connection, until), message, ports);
-            let sending = sending(second, again, Some((first, tried)));
-            // The resource knows the message again, whichever key signs it.
-            Sending { may_be_double: false, ..sending }
+            ((second, again), Some((first, tried)))
         }
-        _ => sending(first, tried, None),
-    }
+        _ => ((first, tried), None),
+    };
+    let newest = before.iter().chain([&tried]).filter_map(|(_, tried)| tried.changed_to).last();
+    // Where it can't be written, the next hook finds it out as this one did.
+    let store_failed = newest.is_some_and(|connection| {
+        let name = &first.provider.name;
+        update(ports, |known| known.change(name, |health| go_over(health, connection, ports)))
+            .is_err()
+    });
+    // The resource knows the message again, whichever key signs it.
+    Sending { may_be_double: false, store_failed, ..sending(tried.0, tried.1, before) }
 }
 
 /// The connection that a provider is asked over first.
-fn connection_of(health: &Health, ports: Ports<'_>) -> Connection {
-    match health.is_on_other_connection(ports.clock.milliseconds()) {
-        true => Connection::Other,
-        false => Connection::Usual,
-    }
+fn connection_of(candidate: Candidate<'_>, known: &Known, ports: Ports<'_>) -> Connection {
+    let provider = candidate.provider;
+    let other = known.of(&provider.name).is_on_other_connection(ports.clock.milliseconds());
+    if other && provider.acs.has_other_connection() { Connection::Other } else { Connection::Usual }
 }
 
-/// A provider's health once it is to be asked over this connection.
-fn after_change(mut health: Health, to: Connection, ports: Ports<'_>) -> Health {
+/// Has a provider asked over this connection from now on.
+fn go_over(health: &mut Health, to: Connection, ports: Ports<'_>) {
     health.set_other_connection(to == Connection::Other, ports.clock.milliseconds());
-    health
+}
+
+/// Changes what is known. It is read again: while this hook waited for a provider, others have written what they saw.
+fn update(ports: Ports<'_>, change: impl FnOnce(&mut Known)) -> Result<(), StoreUnavailable> {
+    let mut known = health::read(ports.store)?;
+    change(&mut known);
+    health::write(ports.store, &known)
 }
 
 /// Sends with one of two resources. From here on a provider is its place in their order: 0 or 1.
@@ -131,10 +139,10 @@ fn send_with_either(
     until: Instant,
 ) -> Sending {
     let names = both.map(|candidate| candidate.provider.name.as_str());
-    let known = health::read(ports.store, names);
+    let known = health::read(ports.store);
     let mut store_failed = known.is_err();
-    let mut healths = known.unwrap_or_default();
-    let choice = choose(names, &mut healths, ports).unwrap_or_else(|StoreUnavailable| {
+    let mut known = known.unwrap_or_default();
+    let choice = choose(names, &mut known, ports).unwrap_or_else(|StoreUnavailable| {
         store_failed = true;
         Choice::InOrder
     });
@@ -152,7 +160,7 @@ fn send_with_either(
     // asked.
     let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
     let other = 1 - first;
-    let alone = |at: usize| Turn::alone(both[at], connection_of(&healths[at], ports), until);
+    let alone = |at: usize| Turn::alone(both[at], connection_of(both[at], &known, ports), until);
     let turn = Turn { until: first_until, patient, ..alone(first) };
     let tried = acs::send(&turn, message, ports);
     let fails_over = tried.may_fail_over && tried.ended.plus(SHORTEST_ATTEMPT) <= until;
@@ -164,7 +172,7 @@ fn send_with_either(
         // That the last resort failed is no news: it was down, and in so little time a provider that is slow
         // always fails, which must put off no probe.
         let news = tried.filter(|(at, tried)| !tried.provider_failed || Some(*at) != last_resort);
-        store_failed = remember(&news.collect::<Vec<_>>(), names, healths, ports).is_err();
+        store_failed = remember(&news.collect::<Vec<_>>(), names, &known, ports).is_err();
     }
     let sending = match fallback {
         None => sending(both[first], tried, None),
@@ -186,21 +194,21 @@ enum Choice {
 /// the next message that needs it.
 fn choose(
     names: [&str; 2],
-    healths: &mut [Health; 2],
+    known: &mut Known,
     ports: Ports<'_>,
 ) -> Result<Choice, StoreUnavailable> {
-    let down = match healths.each_ref().map(Health::is_down) {
+    let down = match names.map(|name| known.of(name).is_down()) {
         [true, false] => 0,
         [false, true] => 1,
         _ => return Ok(Choice::InOrder),
     };
     let now = ports.clock.milliseconds();
-    if !healths[down].probe_is_due(now) {
+    if !known.of(names[down]).probe_is_due(now) {
         return Ok(Choice::Skip(down));
     }
     if down == 0 {
-        healths[down].put_probe_off(now);
-        health::write(ports.store, names, *healths)?;
+        known.change(names[down], |health| health.put_probe_off(now));
+        health::write(ports.store, known)?;
     }
     Ok(Choice::InOrder)
 }
@@ -210,29 +218,30 @@ fn choose(
 fn remember(
     tried: &[(usize, &Tried)],
     names: [&str; 2],
-    before: [Health; 2],
+    before: &Known,
     ports: Ports<'_>,
 ) -> Result<(), StoreUnavailable> {
     let is_news = |(at, tried): &(usize, &Tried)| {
-        let recovered = tried.result.is_ok() && before[*at].has_failed();
+        let recovered = tried.result.is_ok() && before.of(names[*at]).has_failed();
         tried.provider_failed || recovered || tried.changed_to.is_some()
     };
     if !tried.iter().any(is_news) {
         return Ok(());
     }
-    // Read again: while this hook waited for a provider, others have written what they saw of it.
-    let mut healths = health::read(ports.store, names)?;
-    for (at, tried) in tried {
-        if tried.provider_failed {
-            healths[*at].fail(ports.clock.milliseconds());
-        } else if tried.result.is_ok() {
-            healths[*at].recover();
+    update(ports, |known| {
+        for (at, tried) in tried {
+            known.change(names[*at], |health| {
+                if tried.provider_failed {
+                    health.fail(ports.clock.milliseconds());
+                } else if tried.result.is_ok() {
+                    health.recover();
+                }
+                if let Some(connection) = tried.changed_to {
+                    go_over(health, connection, ports);
+                }
+            });
         }
-        if let Some(connection) = tried.changed_to {
-            healths[*at] = after_change(healths[*at], connection, ports);
-        }
-    }
-    health::write(ports.store, names, healths)
+    })
 }
 
 /// What became of the message, from the provider that was tried last and the one before it.
@@ -245,12 +254,12 @@ fn sending(
     let mut started = last.started;
     let mut may_be_sent_before = false;
     let mut failed_before = None;
-    let mut connection_changed = last.changed_to.is_some();
+    let mut silent_connection = last.was_silent;
     if let Some((candidate, before)) = before {
         attempts = before.attempts;
         started = before.started;
         may_be_sent_before = before.may_be_sent;
-        connection_changed |= before.changed_to.is_some();
+        silent_connection |= before.was_silent;
         let reason = before.result.err().map(|refusal| refusal.reason);
         failed_before = reason.map(|reason| (candidate.provider.name.as_str(), reason));
     }
@@ -267,7 +276,7 @@ fn sending(
         }),
         failed_over: failed_before.map(|(_, reason)| reason),
         may_be_double: last.may_be_sent && may_be_sent_before,
-        connection_changed,
+        silent_connection,
         store_failed: false,
     }
 }

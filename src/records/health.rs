@@ -92,27 +92,43 @@ impl Health {
     }
 }
 
-/// Reads the health of the providers with these names. One of which nothing is known, or nothing
-/// that can be read, is well.
-pub fn read<const N: usize>(
-    store: &dyn Store,
-    names: [&str; N],
-) -> Result<[Health; N], StoreUnavailable> {
-    let value = store.get(KEY)?;
-    let known: Vec<(String, Health)> =
-        value.and_then(|value| value::read(VERSION, &value)).unwrap_or_default();
-    let of = |name| known.iter().find(|(known, _)| *known == name).map(|(_, health)| *health);
-    Ok(names.map(|name| of(name).unwrap_or_default()))
+/// The health of the providers of which anything is known, that which changed last at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known(Vec<(String, Health)>);
+
+/// How many providers' health is kept. More than are ever used at once: one that got another name is forgotten when
+/// others change.
+const KEPT: usize = 4;
+
+impl Known {
+    /// The health of the provider with this name. One of which nothing is known is well.
+    pub fn of(&self, name: &str) -> Health {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, health)| *health)
+            .unwrap_or_default()
+    }
+
+    /// Changes the health of the provider with this name.
+    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Health)) {
+        let mut health = self.of(name);
+        change(&mut health);
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), health));
+        self.0.drain(..self.0.len().saturating_sub(KEPT));
+    }
 }
 
-/// Writes the health of the providers with these names, in the place of all that was known.
-pub fn write<const N: usize>(
-    store: &dyn Store,
-    names: [&str; N],
-    healths: [Health; N],
-) -> Result<(), StoreUnavailable> {
-    let known: Vec<_> = names.into_iter().zip(healths).collect();
-    store.set(KEY, &value::write(VERSION, &known))
+/// Reads what is known. What can't be read is as if nothing were.
+pub fn read(store: &dyn Store) -> Result<Known, StoreUnavailable> {
+    let value = store.get(KEY)?;
+    Ok(value.and_then(|value| value::read(VERSION, &value)).unwrap_or_default())
+}
+
+/// Writes what is known.
+pub fn write(store: &dyn Store, known: &Known) -> Result<(), StoreUnavailable> {
+    store.set(KEY, &value::write(VERSION, known))
 }
 
 #[cfg(test)]
@@ -127,19 +143,45 @@ mod tests {
         FakeStore(RefCell::new(Some(BTreeMap::from([(KEY.into(), bytes)]))))
     }
 
-    fn failed() -> Health {
-        let mut health = Health::default();
-        health.fail(1_000_000);
-        health
+    #[test]
+    fn a_provider_that_takes_anothers_place_does_not_inherit_its_failures() {
+        let mut known = Known::default();
+        known.change("a", |health| health.fail(1_000_000));
+        assert!(known.of("a").has_failed());
+        assert!(!known.of("b").has_failed());
     }
 
     #[test]
-    fn a_provider_that_takes_anothers_place_does_not_inherit_its_failures() {
-        let store = store(Vec::new());
-        write(&store, ["a", "b"], [failed(), Health::default()]).unwrap();
-        assert_eq!(read(&store, ["a", "b"]), Ok([failed(), Health::default()]));
-        assert_eq!(read(&store, ["b", "a"]), Ok([Health::default(), failed()]));
-        assert_eq!(read(&store, ["c", "b"]), Ok([Health::default(); 2]));
+    fn what_is_known_of_others_stays_until_four_of_them_have_changed_since() {
+        let mut known = Known::default();
+        for name in ["a", "b", "c", "d", "a", "e"] {
+            known.change(name, |health| health.fail(1_000_000));
+        }
+        let kept = ["a", "b", "c", "d", "e"].map(|name| known.of(name).has_failed());
+        assert_eq!(kept, [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn the_other_connection_is_used_for_two_minutes_and_not_after_the_clock_went_back() {
+        let mut health = Health::default();
+        health.set_other_connection(true, 1_000_000);
+        for (now, is_on_it) in
+            [(999_999, false), (1_000_000, true), (1_119_999, true), (1_120_000, false)]
+        {
+            assert_eq!(health.is_on_other_connection(now), is_on_it, "{now}");
+        }
+        health.set_other_connection(false, 1_000_000);
+        assert!(!health.is_on_other_connection(1_000_000));
+    }
+
+    fn any_health() -> impl Strategy<Value = Health> {
+        any::<([u64; FAILURES], u64, u64)>().prop_map(
+            |(failures, next_probe, other_connection_until)| Health {
+                failures,
+                next_probe,
+                other_connection_until,
+            },
+        )
     }
 
     proptest! {
@@ -147,24 +189,27 @@ mod tests {
         fn any_stored_bytes_are_read_and_what_is_read_can_fail(
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..120),
-                prop::collection::vec(any::<u8>(), 0..120).prop_map(|rest| [b"\x01\x01\x01a", &*rest].concat()),
+                prop::collection::vec(any::<u8>(), 0..120)
+                    .prop_map(|rest| [&[VERSION], &b"\x01\x01a"[..], &rest].concat()),
             ],
             now: u64,
         ) {
-            for mut health in read(&store(bytes), ["a", "b"]).unwrap() {
-                let _ = health.probe_is_due(now);
-                health.fail(now);
-                health.put_probe_off(now);
-                prop_assert!(health.is_down());
-            }
+            let mut health = read(&store(bytes)).unwrap().of("a");
+            let _ = (health.probe_is_due(now), health.is_on_other_connection(now));
+            health.fail(now);
+            health.put_probe_off(now);
+            prop_assert!(health.is_down());
+            health.recover();
+            prop_assert!(!health.has_failed());
         }
 
         #[test]
-        fn what_is_written_is_read(failures: [u64; FAILURES], next_probe: u64, other_connection_until: u64) {
-            let health = Health { failures, next_probe, other_connection_until };
+        fn what_is_written_is_read(health in any_health()) {
             let store = store(Vec::new());
-            write(&store, ["a", "b"], [Health::default(), health]).unwrap();
-            prop_assert_eq!(read(&store, ["a", "b"]), Ok([Health::default(), health]));
+            let mut known = Known::default();
+            known.change("b", |it| *it = health);
+            write(&store, &known).unwrap();
+            prop_assert_eq!(read(&store).unwrap().of("b"), health);
         }
     }
 }

@@ -112,13 +112,15 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        // Now, as the client may go on with the connection in a task of its own.
+        let limit = CONNECT_TIMEOUT.get();
         Box::pin(async move {
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
             let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
             let addresses =
                 tokio::net::lookup_host((host, uri.port_u16().unwrap_or(default))).await;
             let addresses: Vec<_> = addresses.map_err(|_| NotConnected::NoAddress)?.collect();
-            let connected = timeout(CONNECT_TIMEOUT.get(), TcpStream::connect(&*addresses)).await;
+            let connected = timeout(limit, TcpStream::connect(&*addresses)).await;
             let stream =
                 connected.map_err(|_| NotConnected::Late)?.map_err(NotConnected::Refused)?;
             Ok(TokioIo::new(stream))

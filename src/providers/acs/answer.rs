@@ -179,6 +179,16 @@ fn understand_accepted(body: &[u8], provider: &Provider) -> Verdict {
     }
 }
 
+/// Whether ACS may have taken the message by a request whose answer is not read: by its status, or why there is none,
+/// or nothing where it was not waited for.
+pub(super) fn may_be_taken(outcome: Option<Result<u16, SendError>>) -> bool {
+    match outcome {
+        Some(Ok(status)) => matches!(status, 200..=299 | 409 | 500 | 502 | 504),
+        Some(Err(error)) => matches!(error, SendError::Broken | SendError::Late),
+        None => true,
+    }
+}
+
 /// What a status means, be it the request's or the recipient's.
 fn by_status(status: u16, provider: &Provider) -> Verdict {
     Verdict {

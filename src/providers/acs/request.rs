@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::Acs;
 use super::connection_string::ConnectionString;
 use super::signature::{imf_fixdate, sign};
-use crate::ports::{Instant, OutboundMethod, OutboundRequest, Requests};
+use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
 use crate::providers::connection::Connection;
 use crate::providers::{Candidate, Message};
 
@@ -54,9 +54,9 @@ impl<'a> Request<'a> {
     }
 
     /// Signs it and sends it over a connection.
-    pub fn send(&self, requests: &mut dyn Requests, over: Connection, until: Instant) {
+    pub fn send(&self, in_flight: &mut dyn InFlight, over: Connection, until: Instant) {
         let ConnectionString { tls, authority, access_key } = &self.acs.resource;
-        // What the `Host` header will be, or `:authority`.
+        // What `:authority` will be, or the `Host` header, from which hosts leave the scheme's own port out.
         let authority = over.authority(authority);
         let Self { date, path_and_query, body, .. } = self;
         let signature = sign(access_key, "POST", &authority, path_and_query, *date, body);
@@ -72,7 +72,7 @@ impl<'a> Request<'a> {
                 ("authorization", &signature.authorization),
             ],
         };
-        requests.send(&request, until);
+        in_flight.send(&request, until);
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::phone_number::PhoneNumber;
-use crate::ports::fake::{Answers, AtOnce, FakeAnswer, FakeHost, ReadOnly};
+use crate::ports::fake::{Answers, AtOnce, FakeAnswer, FakeHost, ReadOnly, Sent};
 use crate::ports::{Answer, Body, BodyError, OutboundRequest, SendError};
 use crate::ports::{Clock, Store};
 use crate::providers::repeatability::Repeatability;
@@ -56,6 +56,13 @@ fn requests(host: &FakeHost) -> (usize, usize) {
     (to(FIRST), to(SECOND))
 }
 
+/// The requests over the connections with the authority as it is configured.
+fn sent_as_usual(host: &FakeHost) -> Vec<Sent> {
+    let mut sent = host.sent.borrow().clone();
+    sent.retain(|sent| !sent.authority.ends_with(":443"));
+    sent
+}
+
 /// How many attempts were made over the connections with the authority as it is configured.
 fn over_the_usual_connection(sending: &Sending) -> usize {
     sending.attempts.iter().filter(|attempt| !attempt.authority.ends_with(":443")).count()
@@ -101,20 +108,21 @@ fn later(mut host: FakeHost, seconds: u64) -> FakeHost {
 }
 
 fn healths(host: &FakeHost) -> [Health; 2] {
-    health::read(host, NAMES).unwrap()
+    let known = health::read(host).unwrap();
+    NAMES.map(|name| known.of(name))
 }
 
 /// A host on which the providers at these places have just been found down, at its `now`.
 fn with_down(down: &[usize]) -> FakeHost {
     let host = FakeHost::default();
-    let mut healths = [Health::default(); 2];
+    let mut known = Known::default();
     for at in down {
         for _ in 0..health::FAILURES {
-            healths[*at].fail(host.milliseconds());
+            known.change(NAMES[*at], |health| health.fail(host.milliseconds()));
         }
-        assert!(healths[*at].is_down());
+        assert!(known.of(NAMES[*at]).is_down());
     }
-    health::write(&host, NAMES, healths).unwrap();
+    health::write(&host, &known).unwrap();
     host.store_calls.borrow_mut().clear();
     host
 }
@@ -272,8 +280,7 @@ fn a_hung_provider_is_left_at_half_of_the_time_and_another_hung_one_at_the_end()
     let host = host([hung()], [hung()]);
     let start = host.instant.get();
     let sending = send_one(&host);
-    let sent = host.sent.borrow();
-    assert_eq!(sent[1].at.since(start).as_millis(), 1225);
+    assert_eq!(sent_as_usual(&host)[1].at.since(start).as_millis(), 1225);
     assert_eq!((sending.elapsed, sending.attempts.len()), (TIME, 4), "over each connection");
     assert_eq!(sending.result.as_ref().unwrap_err().reason, Reason::DeadlineExceeded);
     assert!(fix(&sending).ends_with("The message may have been sent."));
@@ -331,12 +338,12 @@ fn send_alone(host: &FakeHost) -> (Sending, Vec<String>) {
 #[test]
 fn what_a_silent_connection_does_not_send_the_other_one_does_and_is_used_for_two_minutes() {
     let accepted = || FakeAnswer::accepted("id-1");
-    for later_providers in [&[provider(0, FIRST)][..], &[provider(0, FIRST), provider(1, SECOND)]] {
+    for providers in [&[provider(0, FIRST)][..], &[provider(0, FIRST), provider(1, SECOND)]] {
         let host = FakeHost::default()
             .answering_at(FIRST, [hung(), accepted()])
             .answering_at(FIRST_BY_PORT, [accepted(), accepted()]);
-        let sending = send_with(later_providers, &host, host.ports(), TIME);
-        assert!(sending.result.is_ok() && sending.connection_changed && !sending.may_be_double);
+        let sending = send_with(providers, &host, host.ports(), TIME);
+        assert!(sending.result.is_ok() && sending.silent_connection && !sending.may_be_double);
         assert_eq!(sending.attempts.len(), 2);
         let sent = host.sent.borrow().clone();
         let [first, spare] = &sent[..] else { panic!("two requests") };
@@ -345,10 +352,10 @@ fn what_a_silent_connection_does_not_send_the_other_one_does_and_is_used_for_two
         assert_ne!(first.headers.last(), spare.headers.last(), "each authority is signed");
 
         let host = later(host, 119);
-        assert!(!send_with(later_providers, &host, host.ports(), TIME).connection_changed);
+        assert!(!send_with(providers, &host, host.ports(), TIME).silent_connection);
         assert_eq!(host.sent.borrow()[0].authority, FIRST_BY_PORT);
         let host = later(host, 1);
-        assert!(!send_with(later_providers, &host, host.ports(), TIME).connection_changed);
+        assert!(!send_with(providers, &host, host.ports(), TIME).silent_connection);
         assert_eq!(host.sent.borrow()[0].authority, FIRST);
     }
 }
@@ -361,7 +368,7 @@ fn what_the_other_connection_refuses_says_nothing_about_the_credentials() {
             .answering_at(FIRST_BY_PORT, [refused]);
         let (sending, over) = send_alone(&host);
         assert_eq!(sending.result.unwrap_err().reason, Reason::DeadlineExceeded);
-        assert_eq!((sending.status, sending.connection_changed), (None, false));
+        assert_eq!((sending.status, sending.silent_connection), (None, false));
         assert_eq!(over, [FIRST, FIRST_BY_PORT]);
     }
 }
@@ -375,18 +382,68 @@ fn a_connection_that_is_used_and_refused_is_left_for_the_usual_one_at_once() {
     send_alone(&host);
     let (sending, over) = send_alone(&host);
     assert!(sending.result.is_ok() && sending.elapsed < Duration::from_millis(100));
-    assert_eq!(over, [FIRST_BY_PORT, FIRST]);
+    assert!(!sending.silent_connection && over == [FIRST_BY_PORT, FIRST]);
     assert_eq!(send_alone(&host).1, [FIRST]);
 }
 
 #[test]
-fn a_provider_that_is_slow_over_both_connections_is_heard_over_the_one_that_was_asked_first() {
+fn a_refusal_over_a_connection_that_is_used_first_counts_at_once() {
+    let host = FakeHost::default()
+        .answering_at(FIRST, [hung()])
+        .answering_at(FIRST_BY_PORT, [FakeAnswer::accepted("id-1"), FakeAnswer::of(429, "")]);
+    send_alone(&host);
+    let (sending, over) = send_alone(&host);
+    assert_eq!(sending.result.as_ref().unwrap_err().reason, Reason::AcsThrottled);
+    assert!(!fix(&sending).contains("may have been sent"));
+    assert_eq!((over, sending.elapsed.as_millis()), (vec![FIRST_BY_PORT.to_owned()], 20));
+}
+
+#[test]
+fn what_the_first_provider_may_yet_take_is_waited_for_before_the_second_is_asked() {
+    let after = |milliseconds, (_, answer)| (Duration::from_millis(milliseconds), answer);
+    let host = FakeHost::default()
+        .answering_at(FIRST, [after(700, FakeAnswer::of(503, ""))])
+        .answering_at(FIRST_BY_PORT, [after(500, FakeAnswer::accepted("id-1"))])
+        .answering_at(SECOND, [FakeAnswer::accepted("id-2")]);
+    let sending = send_one(&host);
+    assert_eq!((last(&sending), requests(&host)), (0, (1, 0)));
+    assert!(sending.result.is_ok() && !sending.may_be_double);
+}
+
+#[test]
+fn a_connection_that_falls_silent_to_a_recipient_of_one_provider_keeps_what_is_known_of_the_other()
+{
+    let host = with_down(&[1])
+        .answering_at(FIRST, [hung()])
+        .answering_at(FIRST_BY_PORT, [FakeAnswer::accepted("id-1")]);
+    assert!(send_alone(&host).0.silent_connection);
+    assert!(is_down(&host, 1));
+}
+
+#[test]
+fn both_keys_of_a_resource_go_over_the_connection_that_is_well() {
+    let accepted = || FakeAnswer::accepted("id-1");
+    let host =
+        FakeHost::default().answering_at(FIRST, [hung()]).answering_at(FIRST_BY_PORT, [accepted()]);
+    assert!(send_over(&host, FIRST, host.ports(), TIME).silent_connection);
+    // The first key is revoked; over the other connection its 401 may be the authority's.
+    let refused = || FakeAnswer::of(401, "");
+    let host = later(host, 1)
+        .answering_at(FIRST, [refused(), accepted()])
+        .answering_at(FIRST_BY_PORT, [refused()]);
+    let sending = send_over(&host, FIRST, host.ports(), TIME);
+    assert!(sending.result.is_ok() && !sending.silent_connection);
+    assert_eq!((last(&sending), requests(&host).0), (1, 2));
+}
+
+#[test]
+fn a_provider_that_is_slow_is_heard_over_the_connection_that_was_asked_first() {
     let slow = (Duration::from_millis(1500), FakeAnswer::accepted("id-1").1);
     let host = FakeHost::default()
         .answering_at(FIRST, [slow])
         .answering_at(FIRST_BY_PORT, [FakeAnswer::of(409, "")]);
     let (sending, over) = send_alone(&host);
-    assert!(sending.result.is_ok() && !sending.connection_changed);
+    assert!(sending.result.is_ok() && !sending.silent_connection);
     assert_eq!((sending.elapsed.as_millis(), over.len()), (1500, 2));
 }
 
@@ -616,7 +673,7 @@ fn a_provider_that_is_down_is_the_last_resort_if_the_other_one_hangs() {
     let host = host.answering_at(SECOND, [hung()]).answering_at(FIRST, [hung()]);
     let start = host.instant.get();
     let sending = send_one(&host);
-    let sent = host.sent.borrow();
+    let sent = sent_as_usual(&host);
     assert_eq!((sent[0].authority.as_str(), sent[1].authority.as_str()), (SECOND, FIRST));
     assert_eq!(sent[1].at.since(start), TIME - LAST_RESORT);
     assert_eq!(sending.elapsed, TIME);
@@ -652,7 +709,7 @@ fn one_hook_in_5_seconds_probes_until_one_succeeds() {
         assert!(send_one(&host).result.is_ok());
         assert_eq!(requests(&host), expected, "{after}");
         if expected == (1, 1) {
-            assert_eq!(host.sent.borrow()[1].at.since(start), TIME / 2);
+            assert_eq!(sent_as_usual(&host)[1].at.since(start), TIME / 2);
         }
     }
 }
@@ -660,9 +717,9 @@ fn one_hook_in_5_seconds_probes_until_one_succeeds() {
 #[test]
 fn a_probe_is_told_to_the_others_before_it_starts() {
     let host = later(with_down(&[0]), 5).answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
-    let mut known = healths(&host);
+    let mut known = health::read(&host).unwrap();
     assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::InOrder)));
-    let mut known = healths(&host);
+    let mut known = health::read(&host).unwrap();
     assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::Skip(0))));
 }
 
@@ -716,7 +773,7 @@ fn with_both_down_it_is_the_first_one_first_and_nothing_is_skipped() {
     let host = host.answering_at(FIRST, [hung()]).answering_at(SECOND, [FakeAnswer::accepted("2")]);
     let start = host.instant.get();
     assert_eq!(last(&send_one(&host)), 1);
-    assert_eq!(host.sent.borrow()[1].at.since(start), TIME / 2);
+    assert_eq!(sent_as_usual(&host)[1].at.since(start), TIME / 2);
     assert!(is_down(&host, 0) && !is_down(&host, 1));
 }
 
@@ -746,10 +803,10 @@ fn what_others_wrote_while_a_hook_waited_is_kept() {
     struct Busy<'a>(&'a FakeHost);
     impl Store for Busy<'_> {
         fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-            let mut healths = health::read(self.0, NAMES)?;
-            healths[0].fail(self.0.milliseconds());
+            let mut known = health::read(self.0)?;
+            known.change(NAMES[0], |health| health.fail(self.0.milliseconds()));
             let before = self.0.get(key)?;
-            health::write(self.0, NAMES, healths)?;
+            health::write(self.0, &known)?;
             Ok(before)
         }
         fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
@@ -800,6 +857,7 @@ proptest! {
         let sending = send_over(&host, SECOND, host.ports(), left);
         prop_assert!(host.instant.get().since(start) <= left);
         prop_assert!(sending.elapsed <= left);
+        prop_assert_eq!(sending.attempts.len(), host.sent.borrow().len());
         let (on_first, on_second) = requests(&host);
         prop_assert_eq!(over_the_usual_connection(&sending), on_first + on_second);
         let asked = first[..on_first].iter().chain(&second[..on_second]);
@@ -809,6 +867,35 @@ proptest! {
         for pair in host.sent.borrow().windows(2) {
             prop_assert!(pair[0].authority != pair[1].authority || pair[0].body == pair[1].body);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_over_both_connections_the_deadline_is_kept_and_no_acceptance_is_passed_over(
+        answers in prop::collection::vec(prop::collection::vec(any_outcome(), 12), 4),
+        on_other_connection: [bool; 2],
+        left in 0u64..2500,
+    ) {
+        let left = Duration::from_millis(left);
+        let host = FakeHost::default();
+        let mut known = Known::default();
+        for (name, other) in NAMES.into_iter().zip(on_other_connection) {
+            known.change(name, |health| health.set_other_connection(other, host.milliseconds()));
+        }
+        health::write(&host, &known).unwrap();
+        let ways = [FIRST, FIRST_BY_PORT, SECOND, "fabrikam.communication.azure.com:443"];
+        let host = ways.into_iter().zip(answers).fold(host, |host, (way, answers)| {
+            host.answering_at(way, answers)
+        });
+        let start = host.instant.get();
+        let sending = send_over(&host, SECOND, host.ports(), left);
+        prop_assert!(host.instant.get().since(start) <= left);
+        prop_assert_eq!(sending.attempts.len(), host.sent.borrow().len());
+        let accepted = sending.attempts.iter().filter(|attempt| attempt.accepted).count();
+        prop_assert_eq!(accepted, usize::from(sending.result.is_ok()));
+        let asked = |name: &str| sending.attempts.iter().any(|attempt| attempt.provider == name);
+        prop_assert!(!sending.may_be_double || NAMES.into_iter().all(asked));
     }
 }
 
