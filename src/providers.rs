@@ -112,7 +112,7 @@ pub struct Sending {
     pub sender: SenderKind,
     /// The attempts with all providers, in order.
     pub attempts: Vec<Attempt>,
-    /// The last status that this provider gave: the recipient's own where there is one.
+    /// The status of this provider's answer that counts: the recipient's own where there is one.
     pub status: Option<u16>,
     /// This provider's error code for the whole request, letters only, where it gave one.
     pub error_code: Option<String>,

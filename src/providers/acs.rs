@@ -97,7 +97,7 @@ impl<'a> Turn<'a> {
 pub(super) struct Tried {
     /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// The last status that ACS gave: the recipient's own where there is one.
+    /// The status of the answer that counts: the recipient's own where there is one.
     pub status: Option<u16>,
     /// ACS's error code for the whole request, letters only, where it gave one.
     pub error_code: Option<String>,

@@ -9,7 +9,7 @@
 //! | can't be reached, is not trusted, is not allowed; 3xx; 401, 403, 404, 408, 429; 501, 503 and other 5xx; its recipient's own 401, 403, 408, 429 or 5xx | the second one at once: nothing was sent |
 //! | the connection breaks; 500, 502, 504 | the first one once more after 100 ms, then the second |
 //! | 409, its recipient's own too: an earlier attempt is in progress | the first one again, until its time ends, then the second |
-//! | has not answered when its time ends, over [either connection](super::connection) | the second one |
+//! | has not answered when its time ends | the second one |
 //! | 400, 412 and other 4xx; its recipient's own 400 or 404 | no failover: the message is wrong |
 //! | a 202, or another answer, that can't be understood | no failover: the message was most likely taken |
 //!
@@ -17,6 +17,9 @@
 //! ACS's front ends, is over at the second attempt; if all of the provider is ill, a third attempt would
 //! cost the second provider 200 ms. Once the first provider has said 202, the message does not fail over
 //! any more, so that provider gets all the time that is left, and as many attempts as one that is alone.
+//!
+//! A request without an answer after half of its time goes over another [connection](super::connection) to the same
+//! provider as well, and from then on a refusal waits for what that one may bring.
 //!
 //! The first provider has half of the time, and the second one what is left. The one that is tried last
 //! gets as many attempts as one that is alone. Where both providers are one ACS resource, with its two
