@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use crate::contender::{Contender, Kind, checkout, version};
+use crate::contender::{Contender, Kind, version};
+use crate::folders::checkout;
 use crate::load::{self, Hooks};
 use crate::stand_in::{StandIn, Transport};
 

@@ -15,6 +15,7 @@ use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
 use okta_telephony_dev::tls;
 use tokio::net::TcpStream;
 
+use crate::folders::{checkout, target};
 use crate::load::SECRET;
 use crate::process;
 use crate::stand_in::{Transport, authorities};
@@ -282,16 +283,6 @@ fn install_python() -> Result<String> {
 pub fn version(command: &mut Command) -> Option<String> {
     let output = command.arg("--version").output().ok().filter(|it| it.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// The folder of the project.
-pub fn checkout() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("bench/ is a folder of the project")
-}
-
-/// The folder of what the bench makes.
-pub fn target() -> PathBuf {
-    checkout().join("target/bench")
 }
 
 fn venv() -> PathBuf {

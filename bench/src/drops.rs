@@ -21,7 +21,7 @@ use okta_telephony_dev::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::contender::{checkout, target};
+use crate::folders::{checkout, target};
 use crate::load::{Connection, Hooks, SECRET};
 
 /// The two providers.

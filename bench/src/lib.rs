@@ -6,6 +6,7 @@
 mod compare;
 mod contender;
 mod drops;
+mod folders;
 mod http1;
 mod load;
 mod phases;

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::contender::target;
+use crate::folders::target;
 
 const BODY: &str = r#"{"value":[{"to":"+14255550123","messageId":"Outgoing_20260131120000c0ffee5a-7f1e-4c0b-9d0a-0a8d0f6c1b2a_noam","httpStatusCode":202,"repeatabilityResult":"accepted","successful":true}]}"#;
 
