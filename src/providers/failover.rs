@@ -104,7 +104,8 @@ fn send_with_one(
         }
         _ => ((first, tried), None),
     };
-    let newest = before.iter().chain([&tried]).filter_map(|(_, tried)| tried.changed_to).last();
+    let newest =
+        before.iter().chain([&tried]).filter_map(|(_, tried)| tried.changed_to).next_back();
     // Where it can't be written, the next hook finds it out as this one did.
     let store_failed = newest.is_some_and(|connection| {
         let name = &first.provider.name;
