@@ -35,16 +35,31 @@ pub const EVENT_TAG: &str = "okta:";
 
 /// ACS's message id in the one form in which an answer and its report have the same: without the `Outgoing_`
 /// that reports put before it ("Azure Communication Services - SMS events") and the published answers to a
-/// send do not.
+/// send do not, and without the region that some answers put behind it, as in `_noam`.
 ///
 /// ```
 /// use okta_telephony_acs::records::canonical_id;
 ///
-/// assert_eq!(canonical_id("Outgoing_20200918002213"), "20200918002213");
-/// assert_eq!(canonical_id("20200918002213"), "20200918002213");
+/// let id = "20200610203725bfd4ba70-70bf-4f77-925d-c0bdb5161bb3";
+/// for form in [id, &format!("Outgoing_{id}"), &format!("Outgoing_{id}_noam"), &format!("{id}_noam")] {
+///     assert_eq!(canonical_id(form), id);
+/// }
+/// assert_eq!(canonical_id("my_id"), "my_id");
 /// ```
 pub fn canonical_id(id: &str) -> &str {
-    id.strip_prefix("Outgoing_").unwrap_or(id)
+    /// The shortest id that is published. What is shorter is not ACS's, and all of it may matter.
+    const LENGTH: usize = 46;
+    let id = id.strip_prefix("Outgoing_").unwrap_or(id);
+    match id.rsplit_once('_') {
+        Some((bare, region))
+            if bare.len() >= LENGTH
+                && !region.is_empty()
+                && region.bytes().all(|b| b.is_ascii_lowercase()) =>
+        {
+            bare
+        }
+        _ => id,
+    }
 }
 
 /// What the hook saw of a message that ACS accepted.
