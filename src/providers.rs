@@ -85,8 +85,10 @@ fn no_sender(provider: &Provider, region: Option<Region>) -> Refusal {
     let name = &provider.name;
     let to = region.map_or("a number of no known country".to_owned(), |region| region.to_string());
     let key = region.map_or("default".to_owned(), |region| format!("default or {region}"));
-    let fix =
-        format!("The provider {name} has no sender for {to}: set {key} in its providers.senders.");
+    let variable = if name == acs::DEFAULT_NAME { ", or acs_from_shortcode" } else { "" };
+    let fix = format!(
+        "The provider {name} has no sender for {to}: set {key} in its providers.senders{variable}."
+    );
     Refusal::new(Reason::Misconfigured, fix)
 }
 
@@ -198,7 +200,9 @@ mod tests {
             provider("a", "a.example", "pw==", &[("US", "12345")]),
             provider("b", "b.example", "pw==", &[("default", "CONTOSO")]),
         ];
+        let of_the_variables = [provider("acs", "a.example", "pw==", &[("US", "12345")])];
         for (providers, region, fix) in [
+            (&of_the_variables[..], "GB", "in its providers.senders, or acs_from_shortcode."),
             (&providers[..], "GB", "a has no sender for GB: set default or GB in its"),
             (
                 &providers,

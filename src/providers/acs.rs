@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod connection_string;
+mod fix;
 mod request;
 pub mod signature;
 
@@ -115,7 +116,8 @@ pub(super) struct Tried {
     pub changed_to: Option<Connection>,
     /// That is because the first one was silent.
     pub was_silent: bool,
-    /// Another provider may do: this one failed, and in no attempt has it said that it took the message.
+    /// Another provider may do: this one failed, or refused the sender, and in no attempt has it said that it took
+    /// the message.
     pub may_fail_over: bool,
 }
 
@@ -185,7 +187,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         changed_to,
         was_silent,
         provider_failed: verdict.provider_failed,
-        may_fail_over: verdict.provider_failed && !most_likely_sent,
+        may_fail_over: (verdict.provider_failed || verdict.sender_refused) && !most_likely_sent,
     }
 }
 
@@ -205,7 +207,8 @@ fn attempt(tried: &Try, candidate: Candidate<'_>) -> Attempt {
 fn no_time_left() -> Refusal {
     Refusal::new(
         Reason::DeadlineExceeded,
-        "The request took so long to arrive that no time was left to ask ACS. Nothing was sent.",
+        "The request took so long to arrive that no time was left to ask ACS: look at the network and the proxies \
+         between Okta and the hook. Nothing was sent.",
     )
 }
 

@@ -6,8 +6,9 @@
 //!
 //! | the first provider | then |
 //! |---|---|
-//! | can't be reached, is not trusted, is not allowed; 3xx; 401, 403, 404, 408, 429; 501, 503 and other 5xx; its recipient's own 401, 403, 408, 429 or 5xx | the second one at once: nothing was sent |
-//! | the connection breaks; 500, 502, 504 | the first one once more after 100 ms, then the second |
+//! | can't be reached, is not trusted, is not allowed; 3xx; 401, 403, 408, 429; 501, 503 and other 5xx; its recipient's own 408, 429 or 5xx | the second one at once: nothing was sent |
+//! | most likely refuses the sender: 401 `Unauthorized`, 404; its recipient's own 401 or 403 | the second one at once, and the first has not failed: to other recipients it may send |
+//! | the connection breaks; 500, 502, 504; its recipient's own 408 or 5xx with a message id | the first one once more after 100 ms, then the second |
 //! | 409, its recipient's own too: an earlier attempt is in progress | the first one again, until its time ends, then the second |
 //! | has not answered when its time ends | the second one |
 //! | 400, 412 and other 4xx; its recipient's own 400 or 404 | no failover: the message is wrong |
@@ -31,14 +32,15 @@
 //! Each ACS resource knows repeated requests of its own only. So a message may arrive twice, with the
 //! same passcode, if the first provider took it without saying so in time, and the second one sends it
 //! too. That can be where the first was late, or its connection broke, or it answered 409, 500, 502 or
-//! 504, and the repeat did not settle it. [`Sending::may_be_double`] says so. It can also be where Okta
+//! 504, or refused the recipient and gave a message id all the same, and the repeat did not settle it. [`Sending::may_be_double`] says so. It can also be where Okta
 //! calls the hook twice for one event, and each call sends through another provider; no call knows of
 //! that.
 //!
 //! # Down
 //!
 //! Okta runs few hooks of an org at once, so that hooks that wait hold up everybody's. A provider that
-//! failed 5 times in 30 seconds, without a success, is down. Hooks then take the other one first, and try
+//! failed 5 times in 30 seconds, without a success, is down. A sender that it refuses is no failure: it may
+//! be wrong for one country only, and everybody else's messages must not wait for that to be mended. Hooks then take the other one first, and try
 //! it as if it were alone, but leave [`LAST_RESORT`] for the one that is down. Where the first provider is
 //! down, one hook every 5 seconds probes it: that hook takes it first, as if it were up. (With less time
 //! than that, a provider that is slower than the limit would never be found to be up.) The second

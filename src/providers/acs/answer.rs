@@ -1,14 +1,16 @@
-//! What ACS's answer to a request means, or that there was none.
+//! What ACS's answer to a request means, or that there was none. What to do about it is [`fix`]'s.
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
-use super::{DEFAULT_NAME, Turn};
+use super::Turn;
+use super::fix::{self, ClockOff, Said};
 use crate::json;
 use crate::ports::{Answer, BodyError, Ports, SendError};
-use crate::providers::{Candidate, Provider};
-use crate::refusal::{Reason, Refusal};
+use crate::providers::Candidate;
+use crate::refusal::Refusal;
 
 /// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
 pub(super) const ANSWER_LIMIT: usize = 64 * 1024;
@@ -30,6 +32,9 @@ pub(super) struct Verdict {
     pub again_after: Option<Duration>,
     /// The provider stood in the way, not the message.
     pub provider_failed: bool,
+    /// The provider is well, and most likely does not take this sender, or not for this recipient. Another one
+    /// may have one that it takes.
+    pub sender_refused: bool,
     /// It gave the head of an answer that nothing but a message taken brings about.
     pub most_likely_sent: bool,
 }
@@ -44,6 +49,7 @@ impl Verdict {
             may_be_sent: false,
             again_after: None,
             provider_failed: false,
+            sender_refused: false,
             most_likely_sent: false,
         }
     }
@@ -70,50 +76,21 @@ impl Verdict {
 
 /// What it means that there is no answer.
 pub(super) fn without(error: SendError, candidate: Candidate<'_>) -> Verdict {
-    let provider = candidate.provider;
     match error {
-        SendError::NotAllowed => Verdict::failed(None, not_allowed(provider)),
-        SendError::Untrusted => {
-            let fix = "The hook's host does not trust the certificate of the ACS endpoint: give the host current CA \
-                       certificates (on SpinKube, the executor's installDefaultCACerts).";
-            Verdict::failed(None, Refusal::new(Reason::AcsUnavailable, fix))
+        SendError::Broken | SendError::Late => lost(None, error, candidate),
+        SendError::NotAllowed | SendError::Untrusted | SendError::NotConnected => {
+            let verdict = Verdict::failed(None, fix::without(error, candidate.provider));
+            let again = error == SendError::NotConnected;
+            if again { verdict.or_again(Duration::ZERO) } else { verdict }
         }
-        SendError::NotConnected => {
-            let fix = format!(
-                "No connection to ACS came about: look at the endpoint in {}, and at Azure's status.",
-                connection_string_of(provider)
-            );
-            let refusal = Refusal::new(Reason::AcsUnavailable, fix);
-            Verdict::failed(None, refusal).or_again(Duration::ZERO)
-        }
-        SendError::Broken => broken(None),
-        SendError::Late => late(None),
     }
 }
 
-fn not_allowed(provider: &Provider) -> Refusal {
-    let fix = "The hook may not call its ACS endpoint: see the hook's log.";
-    Refusal::new(Reason::Misconfigured, fix).with_log_fix(format!(
-        "The host does not let the hook call the endpoint of the provider {}: set outbound_host1, outbound_host2 or \
-         outbound_host3 to {}, and look at the networks that the host blocks.",
-        provider.name,
-        provider.acs.resource.origin()
-    ))
-}
-
-fn broken(status: Option<u16>) -> Verdict {
-    let fix = "The connection to ACS broke before it had answered.";
-    Verdict::in_doubt(status, Refusal::new(Reason::AcsUnavailable, fix)).or_again(Duration::ZERO)
-}
-
-fn late(status: Option<u16>) -> Verdict {
-    let fix = "ACS had not answered when the deadline came.";
-    Verdict::in_doubt(status, Refusal::new(Reason::DeadlineExceeded, fix))
-}
-
-fn not_understood() -> Refusal {
-    let fix = "ACS gave an answer that its documentation does not know.";
-    Refusal::new(Reason::AcsUnexpectedAnswer, fix)
+/// The connection broke, or the time ended, before all of the answer was there.
+fn lost(status: Option<u16>, error: SendError, candidate: Candidate<'_>) -> Verdict {
+    let verdict = Verdict::in_doubt(status, fix::without(error, candidate.provider));
+    let again = error == SendError::Broken;
+    if again { verdict.or_again(Duration::ZERO) } else { verdict }
 }
 
 /// What an answer means.
@@ -122,17 +99,21 @@ pub(super) fn understand(
     turn: &Turn<'_>,
     ports: Ports<'_>,
 ) -> Verdict {
-    let provider = turn.candidate.provider;
+    let candidate = turn.candidate;
+    let not_understood = |status| fix::not_understood(status, candidate.provider);
     let status = answer.status();
+    // Headers are to be had until the body is read.
+    let clock_off = answer.header("date").and_then(|date| ClockOff::by(&date, ports.clock.now()));
+    let said = Said { clock_off, ..Said::whole(status) };
     match status {
         202 => match answer.read(ANSWER_LIMIT, turn.deadline) {
-            Ok(body) => understand_accepted(&body, provider),
-            Err(BodyError::Late) => late(Some(status)),
-            Err(BodyError::Broken) => broken(Some(status)),
-            Err(BodyError::TooLarge) => Verdict::in_doubt(Some(status), not_understood()),
+            Ok(body) => understand_accepted(&body, said, candidate),
+            Err(BodyError::Late) => lost(Some(status), SendError::Late, candidate),
+            Err(BodyError::Broken) => lost(Some(status), SendError::Broken, candidate),
+            Err(BodyError::TooLarge) => Verdict::in_doubt(Some(status), not_understood(status)),
         },
         429 | 503 => {
-            let verdict = by_status(status, provider);
+            let verdict = refused(said, candidate);
             // A 503 that says nothing is tried again soon; with a 429 ACS counts hasty retries against the limit. A
             // date is not read: it is for waits longer than a hook has.
             let again_after = match answer.header("retry-after") {
@@ -144,29 +125,38 @@ pub(super) fn understand(
         400..=499 if !is_transient(status) => {
             let until = turn.until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
-            let verdict = by_status(status, provider);
-            // 404 for the whole request: there is no such resource (any more).
-            let provider_failed = verdict.provider_failed || status == 404;
-            Verdict { error_code: error_code(&body), provider_failed, ..verdict }
+            let error_code = error_code(&body);
+            let verdict = refused(Said { code: error_code.as_deref(), ..said }, candidate);
+            Verdict { error_code, ..verdict }
         }
         // What stands before ACS may have lost its answer; ACS itself sends 503 before it takes a
         // message.
-        500 | 502 | 504 => Verdict { may_be_sent: true, ..by_status(status, provider) },
-        400..=599 => by_status(status, provider),
+        500 | 502 | 504 => Verdict { may_be_sent: true, ..refused(said, candidate) },
+        400..=599 => refused(said, candidate),
         // No redirect is followed, and where one comes from nobody took the message.
-        300..=399 => Verdict::failed(Some(status), not_understood()),
-        _ => Verdict::in_doubt(Some(status), not_understood()),
+        300..=399 => Verdict::failed(Some(status), not_understood(status)),
+        _ => Verdict::in_doubt(Some(status), not_understood(status)),
     }
 }
 
 /// A 202 says that the request was taken; its recipient may have failed all the same.
-fn understand_accepted(body: &[u8], provider: &Provider) -> Verdict {
+///
+/// What it says of the recipient may contradict itself. Where it has a status of success and an id, the message
+/// was taken, whatever `successful` says: a recording in Microsoft's azure-sdk-for-js has a message so that was
+/// sent. Okta is told "not sent" only where nothing speaks for the opposite, since it sends the passcode again.
+fn understand_accepted(body: &[u8], whole: Said<'_>, candidate: Candidate<'_>) -> Verdict {
     let Some(recipient) = Recipient::parse(body) else {
-        return Verdict::in_doubt(Some(202), not_understood());
+        return Verdict::in_doubt(Some(202), fix::not_understood(202, candidate.provider));
     };
     let status = recipient.http_status_code;
-    if !recipient.successful || !(200..300).contains(&status) {
-        return by_status(status, provider);
+    let is_success = (200..300).contains(&status);
+    let has_id = recipient.message_id.is_some();
+    if !is_success || !(recipient.successful || has_id) {
+        let rejected = recipient.rejected;
+        let verdict = refused(Said { status, of_recipient: true, rejected, ..whole }, candidate);
+        // "Only present if message processed": the specification has a 503 with an id.
+        let speaks_for_it = has_id || is_success || recipient.successful;
+        return Verdict { may_be_sent: verdict.may_be_sent || speaks_for_it, ..verdict };
     }
     Verdict {
         status: Some(status),
@@ -175,6 +165,7 @@ fn understand_accepted(body: &[u8], provider: &Provider) -> Verdict {
         may_be_sent: true,
         again_after: None,
         provider_failed: false,
+        sender_refused: false,
         most_likely_sent: true,
     }
 }
@@ -189,15 +180,18 @@ pub(super) fn may_be_taken(outcome: Option<Result<u16, SendError>>) -> bool {
     }
 }
 
-/// What a status means, be it the request's or the recipient's.
-fn by_status(status: u16, provider: &Provider) -> Verdict {
+/// What a refusal means, be it the request's or the recipient's.
+fn refused(said: Said<'_>, candidate: Candidate<'_>) -> Verdict {
+    let Said { status, .. } = said;
+    let sender_refused = said.is_most_likely_the_sender();
     Verdict {
         // 409 is sent while an earlier attempt is in progress.
         may_be_sent: status == 409,
         again_after: is_transient(status).then_some(Duration::ZERO),
         // Credentials, limits, and what is broken: each provider has its own.
-        provider_failed: matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),
-        ..Verdict::refused(Some(status), refusal_of(status, provider))
+        provider_failed: !sender_refused && matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),
+        sender_refused,
+        ..Verdict::refused(Some(status), fix::refusal(said, candidate))
     }
 }
 
@@ -206,48 +200,6 @@ fn by_status(status: u16, provider: &Provider) -> Verdict {
 /// requests", which says so of Email).
 fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 409 | 500 | 502 | 503 | 504)
-}
-
-fn refusal_of(status: u16, provider: &Provider) -> Refusal {
-    let name = &provider.name;
-    let connection_string = connection_string_of(provider);
-    let reason = match status {
-        401 | 403 => Reason::AcsUnauthorized,
-        429 => Reason::AcsThrottled,
-        408 | 409 | 500.. => Reason::AcsUnavailable,
-        _ => Reason::AcsRejected,
-    };
-    let fix = match status {
-        401 => format!(
-            "ACS refused the signature (401): put the resource's current connection string into {connection_string}, \
-             and look at the host's clock."
-        ),
-        403 => format!(
-            "ACS refused the right to send (403): look at the resource of the provider {name}, and whether the \
-             sender belongs to it."
-        ),
-        404 => format!(
-            "ACS does not know the endpoint (404): look at {connection_string}, and at the api_version of the \
-             provider {name}."
-        ),
-        412 => "ACS took the request for one of the past (412): look at the host's clock.".into(),
-        429 => "ACS takes no more messages from this sender for now (429): spread them over more senders, or ask \
-                for a higher limit."
-            .into(),
-        408 | 409 | 500.. => "ACS is not able to send right now: look at Azure's status.".into(),
-        _ => format!(
-            "ACS refused the message: look at whether its sender, in providers.senders of the provider {name}, \
-             belongs to the resource and can reach the recipient's country."
-        ),
-    };
-    Refusal::new(reason, fix)
-}
-
-/// Where a provider's connection string is set.
-fn connection_string_of(provider: &Provider) -> String {
-    let name = &provider.name;
-    let variable = if name == DEFAULT_NAME { "acs_connection_string or " } else { "" };
-    format!("{variable}providers.{name}.connection_string of the secrets")
 }
 
 /// The body of a 202.
@@ -260,12 +212,26 @@ struct Accepted {
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recipient {
-    /// "Only present if message processed".
+    /// "Only present if message processed". Never empty.
+    #[serde(default, deserialize_with = "text_that_is_not_empty")]
     pub message_id: Option<String>,
     /// The recipient's own status.
     pub http_status_code: u16,
     /// Whether the message was taken.
     pub successful: bool,
+    /// What makes all attempts one message is wrong (`repeatabilityResult`).
+    #[serde(default, rename = "repeatabilityResult", deserialize_with = "is_rejected")]
+    pub rejected: bool,
+}
+
+fn text_that_is_not_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.filter(|text| !text.trim().is_empty()))
+}
+
+/// In any case, as the specification has it. What is no text says nothing.
+fn is_rejected<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    let result = json::Value::<IgnoredAny>::deserialize(from)?;
+    Ok(result.text().is_some_and(|text| text.eq_ignore_ascii_case("rejected")))
 }
 
 impl Recipient {
@@ -306,7 +272,9 @@ mod tests {
             message_id: id.map(str::to_owned),
             http_status_code: 202,
             successful: true,
+            rejected: false,
         };
+        let rejected = || Recipient { rejected: true, ..accepted(None) };
         for (body, expected) in [
             (
                 r#"{"value":[{"to":"+1","messageId":"a","httpStatusCode":202,"successful":true,"repeatabilityResult":"accepted"}]}"#,
@@ -315,6 +283,22 @@ mod tests {
             (r#"{"value":[{"httpStatusCode":202,"successful":true}]}"#, Some(accepted(None))),
             (
                 r#"{"value":[{"messageId":null,"httpStatusCode":202,"successful":true}]}"#,
+                Some(accepted(None)),
+            ),
+            (
+                r#"{"value":[{"messageId":" ","httpStatusCode":202,"successful":true}]}"#,
+                Some(accepted(None)),
+            ),
+            (
+                r#"{"value":[{"httpStatusCode":202,"successful":true,"repeatabilityResult":"Rejected"}]}"#,
+                Some(rejected()),
+            ),
+            (
+                r#"{"value":[{"httpStatusCode":202,"successful":true,"repeatabilityResult":["rejected"]}]}"#,
+                Some(accepted(None)),
+            ),
+            (
+                r#"{"value":[{"httpStatusCode":202,"successful":true,"repeatabilityResult":null}]}"#,
                 Some(accepted(None)),
             ),
             // The first of several, all of which have to be recipients.

@@ -4,7 +4,7 @@ use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::tests::provider;
-use crate::providers::{Sending, candidates, send};
+use crate::providers::{Provider, Sending, candidates, send};
 use proptest::prelude::*;
 
 /// Sends one message with 2,450 ms to go.
@@ -19,7 +19,11 @@ fn send_within(host: &FakeHost, time: Duration) -> Sending {
         "pw==",
         &[("default", "12345")],
     )];
-    let candidates = candidates(&providers, None).unwrap();
+    send_with(&providers, host, time)
+}
+
+fn send_with(providers: &[Provider], host: &FakeHost, time: Duration) -> Sending {
+    let candidates = candidates(providers, None).unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
     let text = "Your code is \"1\"\n– ok";
@@ -216,6 +220,224 @@ fn an_accepted_message_may_lack_its_id() {
     let body = r#"{"value":[{"to":"+1","httpStatusCode":202,"successful":true}]}"#;
     let host = FakeHost::default().answering([FakeAnswer::of(202, body)]);
     assert_eq!(send_one(&host).result, Ok(None));
+}
+
+/// The answer of ACS that takes a request whose one recipient has these members.
+fn item(members: &str) -> (Duration, Result<FakeAnswer, SendError>) {
+    FakeAnswer::of(202, &format!(r#"{{"value":[{{"to":"+1",{members}}}]}}"#))
+}
+
+fn error(status: u16, code: &str) -> (Duration, Result<FakeAnswer, SendError>) {
+    FakeAnswer::of(status, &format!(r#"{{"error":{{"code":"{code}","message":""}}}}"#))
+}
+
+/// Asserts that a text has these in it, in their order.
+#[track_caller]
+fn assert_names(text: &str, causes: &[&str], label: &str) {
+    let mut rest = text;
+    for cause in causes {
+        let at = rest.find(cause).unwrap_or_else(|| panic!("{label}: {cause:?} in {text}"));
+        rest = &rest[at + cause.len()..];
+    }
+}
+
+#[test]
+fn a_fix_names_what_most_likely_helps_first() {
+    const KEY: &str = "acs_connection_string or providers.acs.connection_string of the secrets";
+    const SENDER: &str = "acs_from_shortcode or providers.senders of the provider acs";
+    const API_VERSION: &str = "api_version of the provider acs";
+    const CLOCK: &str = "clock of the hook's host";
+    const NUMBER: &str = "recipient's number";
+    const COUNTRY: &str = "reach";
+    let invalid = |field: &str| {
+        FakeAnswer::of(400, &format!(r#"{{"status":400,"errors":{{"{field}":["Invalid."]}}}}"#))
+    };
+    let refused = |status: u16| item(&format!(r#""httpStatusCode":{status},"successful":false"#));
+    let rejected = |status: u16, result: &str| {
+        item(&format!(
+            r#""httpStatusCode":{status},"successful":false,"repeatabilityResult":"{result}""#
+        ))
+    };
+    for (answer, causes) in [
+        // Of the whole request, by the code where there is one.
+        (error(401, "Unauthorized"), &["(401)", SENDER, COUNTRY, KEY][..]),
+        (error(401, "unauthorized"), &[SENDER, KEY]),
+        (error(401, "Denied"), &["(401)", "key and endpoint", KEY, CLOCK, "proxy"]),
+        (error(401, "denied"), &["key and endpoint", CLOCK]),
+        (error(401, "AuthenticationFailed"), &["key and endpoint", KEY, CLOCK, SENDER]),
+        (FakeAnswer::of(401, ""), &["key and endpoint", KEY, CLOCK, SENDER]),
+        (FakeAnswer::of(403, ""), &["(403)", "disableLocalAuth", SENDER]),
+        (FakeAnswer::of(404, ""), &["(404)", SENDER, COUNTRY, KEY, API_VERSION]),
+        (
+            FakeAnswer::of(404, r#"{"title":"Not Found","status":404,"traceId":"00"}"#),
+            &[SENDER, KEY],
+        ),
+        (error(404, "ResourceNotFound"), &[SENDER, KEY]),
+        (error(400, "ApiVersionUnspecified"), &["(400)", API_VERSION]),
+        (error(400, "UnsupportedApiVersion"), &[API_VERSION]),
+        (error(400, "MessagingConnectOptionMissing"), &["Messaging Connect", SENDER]),
+        (invalid("SmsRecipients"), &[NUMBER, "(400)", SENDER]),
+        (invalid("SmsRecipients[0].To"), &[NUMBER, SENDER]),
+        (invalid("To"), &[NUMBER, SENDER]),
+        (FakeAnswer::of(400, r#"{"SmsRecipients":["Max of 100 phone …"]}"#), &[NUMBER, SENDER]),
+        (invalid("From"), &["(400)", SENDER]),
+        (error(400, "InvalidSender"), &[SENDER]),
+        (invalid("Message"), &["text", "message.templates"]),
+        (invalid("SmsRecipients[0].RepeatabilityFirstSent"), &["date", CLOCK]),
+        (invalid("Other"), &["(400)", SENDER, COUNTRY, NUMBER]),
+        (FakeAnswer::of(400, ""), &["(400)", SENDER, COUNTRY, NUMBER]),
+        (FakeAnswer::of(405, ""), &["(405)", "endpoint", KEY, API_VERSION, "proxy"]),
+        (FakeAnswer::of(413, ""), &["(413)", KEY, "proxy"]),
+        (FakeAnswer::of(415, ""), &["(415)", KEY, API_VERSION]),
+        (FakeAnswer::of(421, ""), &["(421)", KEY]),
+        (FakeAnswer::of(412, ""), &["date", "(412)", CLOCK]),
+        (FakeAnswer::of(422, ""), &["(422)", SENDER, NUMBER]),
+        (FakeAnswer::throttled(None), &["(429)", "more senders", "higher limit"]),
+        (FakeAnswer::of(408, ""), &["(408)", "network", "Azure's status"]),
+        (FakeAnswer::of(409, ""), &["(409)", "Azure's status"]),
+        (FakeAnswer::of(500, ""), &["(500)", "Azure's status"]),
+        (FakeAnswer::of(501, ""), &["(501)", API_VERSION, "retired"]),
+        (FakeAnswer::of(503, ""), &["(503)", "Azure's status"]),
+        (FakeAnswer::of(302, ""), &["(302)", "endpoint", KEY, "proxies"]),
+        (FakeAnswer::of(200, ""), &["(200)", API_VERSION, KEY, "proxies"]),
+        (FakeAnswer::of(202, "?"), &["(202)", API_VERSION, KEY, "proxies"]),
+        // Of its recipient, where the signature was right.
+        (refused(400), &[NUMBER, "(400)", SENDER, COUNTRY]),
+        (rejected(400, "accepted"), &[NUMBER, SENDER]),
+        (rejected(400, "rejected"), &["date", "(400)", CLOCK, "same event"]),
+        (rejected(400, "Rejected"), &["date", CLOCK]),
+        (rejected(412, "rejected"), &["date", "(412)", CLOCK]),
+        (refused(412), &["date", "(412)", CLOCK]),
+        (refused(401), &["(401)", SENDER, COUNTRY]),
+        (refused(403), &["(403)", SENDER, COUNTRY]),
+        (refused(404), &["(404)", SENDER, COUNTRY]),
+        (refused(429), &["(429)", "more senders"]),
+        (refused(500), &["(500)", "Azure's status"]),
+        (refused(503), &["(503)", "Azure's status"]),
+        (refused(202), &["(202)", "SMS logs"]),
+        // No answer.
+        (GONE, &["endpoint", KEY, "firewall", "Azure's status"]),
+        ((Duration::ZERO, Err(SendError::Untrusted)), &["CA certificates", "proxy"]),
+        ((Duration::ZERO, Err(SendError::Broken)), &["broke", "Azure's status", "firewalls"]),
+        ((Duration::from_secs(9), Err(SendError::Broken)), &["Azure's status", "network"]),
+    ] {
+        let label = format!("{answer:?}");
+        let refusal = send_one(&FakeHost::default().answering(vec![answer; 9])).result.unwrap_err();
+        assert_names(&refusal.fix, causes, &label);
+        let misled = refusal.fix.contains("sender") && !causes.join(" ").contains("sender");
+        assert!(!misled, "{label}: {}", refusal.fix);
+    }
+}
+
+#[test]
+fn whatever_the_status_the_fix_has_it_and_says_what_to_look_at() {
+    for status in 100..600 {
+        for answer in [
+            FakeAnswer::of(status, ""),
+            item(&format!(r#""httpStatusCode":{status},"successful":false"#)),
+        ] {
+            let label = format!("{answer:?}");
+            let host = FakeHost::default().answering(vec![answer; 9]);
+            let fix = send_one(&host).result.unwrap_err().fix;
+            assert!(fix.contains(&format!("({status})")), "{label}: {fix}");
+            assert!(fix.contains("look at") || fix.contains("higher limit"), "{label}: {fix}");
+        }
+    }
+}
+
+#[test]
+fn what_a_resource_limits_for_all_names_together_is_not_helped_by_more_of_them() {
+    let name =
+        [provider("acs", "contoso.communication.azure.com", "pw==", &[("default", "CONTOSO")])];
+    let host = FakeHost::default().answering([FakeAnswer::throttled(None)]);
+    let fix = send_with(&name, &host, Duration::from_secs(2)).result.unwrap_err().fix;
+    assert_names(&fix, &["alphanumeric", "higher limit"], "429");
+    assert!(!fix.contains("more senders"), "{fix}");
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_first_where_a_date_is_part_of_what_was_refused() {
+    let with_date = |(takes, answer): (Duration, Result<FakeAnswer, SendError>), date| {
+        (takes, answer.map(|it| FakeAnswer { headers: vec![("date", date)], ..it }))
+    };
+    let rejected = r#""httpStatusCode":400,"successful":false,"repeatabilityResult":"rejected""#;
+    let late = "Sat, 31 Jan 2026 12:17:10 GMT";
+    for (answer, told) in [
+        (error(401, "Denied"), true),
+        (error(401, "Unauthorized"), true),
+        (FakeAnswer::of(401, ""), true),
+        (FakeAnswer::of(403, ""), true),
+        (FakeAnswer::of(412, ""), true),
+        (item(rejected), true),
+        (item(r#""httpStatusCode":412,"successful":false"#), true),
+        (FakeAnswer::of(404, ""), false),
+        (FakeAnswer::of(400, ""), false),
+        (item(r#""httpStatusCode":400,"successful":false"#), false),
+        (FakeAnswer::of(503, ""), false),
+    ] {
+        let label = format!("{answer:?}");
+        let host = FakeHost::default().answering(vec![with_date(answer, late); 9]);
+        let fix = send_one(&host).result.unwrap_err().fix;
+        let start = "The clock of the hook's host is 17 minutes behind that of ACS: set it right first. ACS ";
+        assert_eq!(fix.starts_with(start), told, "{label}: {fix}");
+        assert_eq!(fix.contains("17 minutes"), told, "{label}: {fix}");
+    }
+
+    for (date, told) in [
+        ("Sat, 31 Jan 2026 12:00:59 GMT", None),
+        ("Sat, 31 Jan 2026 11:59:01 GMT", None),
+        ("Sat, 31 Jan 2026 12:01:00 GMT", Some("60 seconds behind that of ACS")),
+        ("Sat, 31 Jan 2026 11:58:30 GMT", Some("90 seconds ahead of that of ACS")),
+        ("Sat, 31 Jan 2026 12:09:31 GMT", Some("10 minutes behind that of ACS")),
+        ("Sat, 31 Jan 2026 06:10:00 GMT", Some("6 hours ahead of that of ACS")),
+        ("Thu, 31 Jan 2019 12:00:00 GMT", Some("2557 days ahead of that of ACS")),
+        // The two older forms (RFC 9110, section 5.6.7).
+        ("Saturday, 31-Jan-26 12:20:00 GMT", Some("20 minutes behind that of ACS")),
+        ("Sat Jan 31 12:20:00 2026", Some("20 minutes behind that of ACS")),
+        // A date of none says nothing.
+        ("2026-01-31T12:20:00Z", None),
+        ("Sat, 31 Jan 10000 12:20:00 GMT", None),
+        ("", None),
+        ("Ω", None),
+    ] {
+        let host = FakeHost::default().answering([with_date(error(401, "Denied"), date)]);
+        let fix = send_one(&host).result.unwrap_err().fix;
+        assert_eq!(fix.contains("that of ACS"), told.is_some(), "{date}: {fix}");
+        assert!(fix.contains(told.unwrap_or_default()), "{date}: {fix}");
+    }
+}
+
+#[test]
+fn an_answer_that_contradicts_itself_is_never_a_plain_refusal() {
+    const ID: &str = "Outgoing_20220405090741f93d37f5-1fe1-4a4c-ba2e-2b4f1d1ad7b8_noam";
+    let with_id = |members: &str| item(&format!(r#""messageId":"{ID}",{members}"#));
+    // Recorded in April 2022.
+    let recorded = r#""httpStatusCode":202,"repeatabilityResult":"accepted","successful":false"#;
+    for (answer, taken) in [
+        (with_id(recorded), true),
+        (with_id(r#""httpStatusCode":202,"successful":false"#), true),
+        (with_id(r#""httpStatusCode":200,"successful":false"#), true),
+        (with_id(r#""httpStatusCode":202,"successful":false,"errorMessage":"?""#), true),
+        (item(r#""httpStatusCode":202,"successful":false"#), false),
+        (item(r#""httpStatusCode":202,"successful":false,"messageId":null"#), false),
+        (item(r#""httpStatusCode":202,"successful":false,"messageId":"""#), false),
+        (item(r#""httpStatusCode":400,"successful":true"#), false),
+        (with_id(r#""httpStatusCode":400,"successful":false"#), false),
+        (with_id(r#""httpStatusCode":401,"successful":false"#), false),
+        (with_id(r#""httpStatusCode":429,"successful":false"#), false),
+        (with_id(r#""httpStatusCode":500,"successful":false"#), false),
+        (with_id(r#""httpStatusCode":503,"successful":false"#), false),
+        (with_id(r#""httpStatusCode":503,"successful":true"#), false),
+    ] {
+        let label = format!("{answer:?}");
+        match send_one(&FakeHost::default().answering(vec![answer; 9])).result {
+            Ok(id) => assert_eq!((id.as_deref(), taken), (Some(ID), true), "{label}"),
+            Err(refusal) => {
+                assert!(!taken, "{label}");
+                assert!(refusal.fix.ends_with(" The message may have been sent."), "{label}");
+            }
+        }
+    }
 }
 
 proptest! {

@@ -81,6 +81,22 @@ fn recipient(status: u16) -> Outcome {
     FakeAnswer::of(202, &body)
 }
 
+fn recipient_with_id(status: u16) -> Outcome {
+    let body = format!(
+        r#"{{"value":[{{"messageId":"id-1","httpStatusCode":{status},"successful":false}}]}}"#
+    );
+    FakeAnswer::of(202, &body)
+}
+
+fn unauthorized() -> Outcome {
+    FakeAnswer::of(401, r#"{"error":{"code":"Unauthorized","message":""}}"#)
+}
+
+fn is_refusal_of_the_sender(outcome: &Outcome) -> bool {
+    let refusals = [unauthorized(), FakeAnswer::of(404, ""), recipient(401), recipient(403)];
+    refusals.iter().any(|refusal| format!("{refusal:?}") == format!("{outcome:?}"))
+}
+
 fn accepted_without_body(error: BodyError) -> Outcome {
     let answer = FakeAnswer { status: 202, headers: Vec::new(), body: Err(error) };
     (Duration::from_millis(20), Ok(answer))
@@ -163,6 +179,9 @@ fn what_the_first_provider_says_decides_whether_the_second_is_asked() {
         (recipient(403), 1, true, false),
         (recipient(429), 1, true, false),
         (recipient(503), 1, true, false),
+        (unauthorized(), 1, true, false),
+        (recipient_with_id(503), 2, true, true),
+        (recipient_with_id(429), 1, true, true),
         (broken, 2, true, true),
         (FakeAnswer::of(409, ""), 4, true, true),
         (recipient(409), 4, true, true),
@@ -184,6 +203,7 @@ fn what_the_first_provider_says_decides_whether_the_second_is_asked() {
     ] {
         let label = format!("{first:?}");
         let sent = is_acceptance(&first);
+        let sender_refused = is_refusal_of_the_sender(&first);
         // A provider that takes messages and can't be heard has failed, although nothing fails over.
         let unreadable = !sent
             && match &first.1 {
@@ -203,7 +223,7 @@ fn what_the_first_provider_says_decides_whether_the_second_is_asked() {
         assert_eq!((last(&sending), sending.may_be_double), (at, double), "{label}");
         assert_eq!(sending.failed_over.is_some(), fails_over, "{label}");
         let failures = healths(&host) != [Health::default(); 2];
-        assert_eq!(failures, fails_over || unreadable, "{label}");
+        assert_eq!(failures, fails_over && !sender_refused || unreadable, "{label}");
     }
 }
 
@@ -638,6 +658,37 @@ fn the_fifth_failure_within_30_seconds_puts_a_provider_down() {
         assert_eq!(is_down(&host, 0), down, "{apart} s apart");
         assert!(!is_down(&host, 1));
     }
+}
+
+#[test]
+fn a_sender_that_is_refused_puts_no_provider_down_and_a_wrong_key_does() {
+    let denied = || FakeAnswer::of(401, r#"{"error":{"code":"Denied","message":"?"}}"#);
+    for (answer, down) in [
+        (unauthorized(), false),
+        (FakeAnswer::of(404, ""), false),
+        (recipient(401), false),
+        (recipient(403), false),
+        (denied(), true),
+        (FakeAnswer::of(401, ""), true),
+        (FakeAnswer::of(403, ""), true),
+    ] {
+        let label = format!("{answer:?}");
+        let host = host(vec![answer; 9], vec![FakeAnswer::accepted("id-2"); 9]);
+        for _ in 0..9 {
+            assert!(send_one(&host).result.is_ok(), "{label}");
+        }
+        assert_eq!(is_down(&host, 0), down, "{label}");
+        assert_eq!(requests(&host), (if down { 5 } else { 9 }, 9), "{label}");
+    }
+}
+
+#[test]
+fn a_sender_that_is_refused_is_no_success_either() {
+    let bad = || FakeAnswer::of(503, "");
+    let first = (0..6).map(|n| if n == 2 { unauthorized() } else { bad() });
+    let host = host(first, vec![FakeAnswer::accepted("id-2"); 6]);
+    (0..6).for_each(|_| assert!(send_one(&host).result.is_ok()));
+    assert!(is_down(&host, 0));
 }
 
 #[test]
