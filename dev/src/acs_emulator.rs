@@ -70,8 +70,8 @@ pub use application_insights::{DEVELOPMENT_INSTRUMENTATION_KEY, TrackFault};
 pub use event_grid::{EventSubscription, SECRET_HEADER};
 use event_grid::{Job, Subscription};
 pub use fault::{
-    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, OddReport, TRICKLE_PAUSE, Times,
-    lookup as fault_of,
+    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, OddItem, OddReport, RefusalBody,
+    TRICKLE_PAUSE, Times, lookup as fault_of,
 };
 pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
 use journal::{Journal, Newest};
@@ -139,6 +139,7 @@ impl AcsEmulator {
                 record: Record::default(),
                 journal: Journal::new(),
                 fault: None,
+                senders: None,
                 subscription: None,
                 telemetry: Newest::default(),
                 track_requests: 0,
@@ -184,6 +185,11 @@ impl AcsEmulator {
     /// From now on every message meets this fault, or again only those of [`FAULTS`].
     pub fn set_fault(&self, fault: Option<&'static FaultNumber>) {
         self.state.lock().fault = fault;
+    }
+
+    /// From now on the resource owns these senders only, or again every one.
+    pub fn set_senders(&self, senders: Option<Vec<String>>) {
+        self.state.lock().senders = senders;
     }
 
     /// From now on the delivery of each message whose request asks for a report is reported there,
@@ -262,6 +268,8 @@ struct Inner {
     journal: Journal,
     /// What every message meets, whatever its number.
     fault: Option<&'static FaultNumber>,
+    /// Those of the resource; without them it has every one.
+    senders: Option<Vec<String>>,
     /// Who gets the delivery reports.
     subscription: Option<Arc<Subscription>>,
     telemetry: Newest<Value>,
@@ -390,16 +398,25 @@ async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Re
         }
     };
     let request = send::check(&head, &body, &emulator.key, (emulator.now)());
-    let fault = emulator.lock().fault;
+    let (fault, senders) = {
+        let inner = emulator.lock();
+        (inner.fault, inner.senders.clone())
+    };
     let request = match (request, fault) {
         (Ok(request), Some(fault)) => Ok(request.with_fault(fault)),
         (request, _) => request,
     };
     let reply = emulator.decide(&head, &body, |record, now| match request {
-        Ok(request) => request.execute(record, now),
+        Ok(request) => request.execute(senders.as_deref(), record, now),
         Err(refusal) => refusal,
     });
-    respond(reply).await
+    let mut response = respond(reply).await;
+    // The date that the service has, which hyper would take from the machine's clock.
+    let date = imf_fixdate::format((emulator.now)()).and_then(|date| date.parse().ok());
+    if let Some(date) = date {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 async fn respond(reply: Reply) -> Response {
@@ -411,6 +428,7 @@ async fn respond(reply: Reply) -> Response {
     tokio::time::sleep(delay).await;
     let body = match body {
         ReplyBody::Json(value) => Body::from(value.to_string()),
+        ReplyBody::Empty => Body::empty(),
         ReplyBody::NotJson => Body::from("<!doctype html><title>Accepted</title>"),
         ReplyBody::Huge => huge(),
         ReplyBody::Trickle => trickle(),

@@ -69,8 +69,10 @@ async fn the_second_resource_gets_what_the_first_cannot_send() {
         // Over each of its two connections.
         ("hangs", "+15550103001", 2, "deadline_exceeded"),
         ("401", "+15550100401", 1, "acs_unauthorized"),
+        ("401, the sender", "+15550101401", 1, "acs_unauthorized"),
         ("403", "+15550100403", 1, "acs_unauthorized"),
         ("404", "+15550100404", 1, "acs_rejected"),
+        ("404, the sender", "+15550101404", 1, "acs_rejected"),
         ("429, Retry-After: 60", "+15550101429", 1, "acs_throttled"),
         ("429", "+15550102429", 1, "acs_throttled"),
         ("503", "+15550100503", 1, "acs_unavailable"),
@@ -144,6 +146,15 @@ async fn a_first_resource_that_takes_the_message_and_is_late_makes_a_double_and_
 }
 
 #[tokio::test]
+async fn a_503_with_an_id_may_be_a_message_and_the_second_makes_a_double_of_it() {
+    let two = TwoProviders::with_fault("+15550103503").await;
+    two.post().await.accepted(Form::Documented);
+    assert_eq!(two.requests(), (2, 1));
+    let line = two.hook.log.hooks(1).await.remove(0);
+    assert_eq!(line["warnings"], serde_json::json!(["may_be_double"]), "{line}");
+}
+
+#[tokio::test]
 async fn the_second_key_of_one_resource_makes_no_double() {
     let two = TwoProviders::start(Setup::new()).await;
     // The first key has been made anew.
@@ -201,6 +212,24 @@ async fn a_resource_that_answers_again_is_used_again() {
     let before = two.messages().1;
     two.post().await.accepted(Form::Documented);
     assert_eq!(two.messages().1, before, "the second one is no longer needed");
+}
+
+#[tokio::test]
+async fn a_sender_that_is_wrong_for_one_country_puts_the_resource_down_for_no_other() {
+    let senders = "providers = [
+        { kind = 'acs', senders = { GB = 'WRONG' } },
+        { kind = 'acs', name = 'acs-secondary', senders = { default = 'CONTOSO' } },
+    ]";
+    let two = TwoProviders::start(senders).await;
+    two.hook.acs.set_senders(Some(vec!["12345".into()]));
+    for _ in 0..5 {
+        two.hook.post(envelope("+447400123456").to_string()).await.accepted(Form::Documented);
+    }
+    assert_eq!((two.requests(), two.messages()), ((5, 5), (0, 5)));
+    let answer = two.post().await;
+    answer.accepted(Form::Documented);
+    assert_eq!(answer.value(Form::Documented)["transactionMetadata"], "shortcode");
+    assert_eq!((two.requests(), two.messages()), ((6, 5), (1, 5)));
 }
 
 /// A minute of 30 hooks a second with a first resource that hangs. Not part of `cargo test`:

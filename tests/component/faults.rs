@@ -1,11 +1,13 @@
 //! What ACS can do to a hook. Whatever it is, Okta has an answer within its three seconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Answer, Form, Hook, Setup, bare, envelope};
+use crate::harness::{ACCESS_KEY, Answer, Form, Hook, Setup, bare, envelope};
 
 /// "Okta waits 3 seconds" (Okta's "Inline hooks" concept page).
 const OKTA_WAITS: Duration = Duration::from_secs(3);
@@ -29,12 +31,16 @@ const fn row(
     Row { number, reason, requests, messages }
 }
 
-pub const FAULTS: [Row; 44] = [
+pub const FAULTS: [Row; 53] = [
     // The whole request.
     row("+15550100400", Some("acs_rejected"), 1..=1, 0),
+    row("+15550102400", Some("acs_rejected"), 1..=1, 0),
+    row("+15550103400", Some("acs_rejected"), 1..=1, 0),
     row("+15550100401", Some("acs_unauthorized"), 1..=1, 0),
+    row("+15550101401", Some("acs_unauthorized"), 1..=1, 0),
     row("+15550100403", Some("acs_unauthorized"), 1..=1, 0),
     row("+15550100404", Some("acs_rejected"), 1..=1, 0),
+    row("+15550101404", Some("acs_rejected"), 1..=1, 0),
     row("+15550100429", None, 2..=2, 1),
     row("+15550101429", Some("acs_throttled"), 1..=1, 0),
     row("+15550102429", Some("acs_throttled"), 1..=1, 0),
@@ -45,8 +51,10 @@ pub const FAULTS: [Row; 44] = [
     row("+15550102500", None, 2..=2, 1),
     // The recipient, in a 202.
     row("+15550101400", Some("acs_rejected"), 1..=1, 0),
+    row("+15550104400", Some("acs_rejected"), 1..=1, 0),
     row("+15550101503", Some("acs_unavailable"), 2..=5, 0),
     row("+15550102503", None, 2..=2, 1),
+    row("+15550103503", Some("acs_unavailable"), 2..=5, 0),
     // The connection. What has no answer is sent over another one, too.
     row("+15550103001", Some("deadline_exceeded"), 2..=2, 0),
     row("+15550103002", None, 2..=2, 1),
@@ -58,6 +66,9 @@ pub const FAULTS: [Row; 44] = [
     row("+15550103007", Some("deadline_exceeded"), 1..=1, 1),
     row("+15550103008", Some("acs_unexpected_answer"), 1..=1, 1),
     row("+15550103009", None, 1..=1, 1),
+    row("+15550101202", None, 1..=1, 1),
+    row("+15550102202", None, 1..=1, 1),
+    row("+15550103202", None, 1..=1, 1),
     // The delivery report, which comes later: the answer is right.
     row("+15550104000", None, 1..=1, 1),
     row("+15550104001", None, 1..=1, 1),
@@ -177,8 +188,57 @@ async fn a_shorter_deadline_is_kept() {
 #[tokio::test]
 async fn a_lost_answer_may_mean_a_sent_message_and_okta_is_told_so() {
     let hook = Hook::with("okta.deadline_ms = 500").await;
-    for number in ["+15550103001", "+15550103005"] {
+    for number in ["+15550103001", "+15550103005", "+15550103503"] {
         let answer = hook.post(envelope(number).to_string()).await;
         assert!(answer.text.contains("The message may have been sent."), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn the_fix_names_the_most_likely_cause_first() {
+    let hook = Hook::start().await;
+    for (number, causes) in [
+        ("+15550100400", &["recipient's number", "providers.senders"][..]),
+        ("+15550102400", &["recipient's number", "providers.senders"]),
+        ("+15550103400", &["api_version"]),
+        ("+15550100401", &["key and endpoint", "acs_connection_string", "clock"]),
+        ("+15550101401", &["acs_from_shortcode", "connection string"]),
+        ("+15550101404", &["acs_from_shortcode", "acs_connection_string"]),
+        ("+15550104400", &["date", "clock"]),
+    ] {
+        let answer = hook.post(envelope(number).to_string()).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+        let fix = body["debugContext"]["fix"].as_str().unwrap();
+        let mut rest = fix;
+        for cause in causes {
+            let at = rest.find(cause).unwrap_or_else(|| panic!("{number}: {cause} in {fix}"));
+            rest = &rest[at + cause.len()..];
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_acs_is_told_with_how_far_it_is_off() {
+    for (minutes, told) in [
+        (20, "The clock of the hook's host is 20 minutes behind that of ACS"),
+        (-20, "The clock of the hook's host is 20 minutes ahead of that of ACS"),
+    ] {
+        let acs = acs_whose_clock_is_off(minutes).await;
+        let there = Setup::new()
+            .variable("acs_connection_string", acs.connection_string())
+            .variable("outbound_host1", acs.origin());
+        let answer = Hook::with(there).await.post(envelope("+15550100123").to_string()).await;
+        answer.failed(Form::Documented, 200, "acs_unauthorized");
+        assert!(answer.text.contains(told), "{}", answer.text);
+    }
+}
+
+/// An ACS whose clock is so many minutes ahead.
+async fn acs_whose_clock_is_off(minutes: i64) -> AcsEmulator {
+    let now = move || time::OffsetDateTime::now_utc() + time::Duration::minutes(minutes);
+    let settings = acs_emulator::Settings {
+        now: Arc::new(now),
+        ..acs_emulator::Settings::new("127.0.0.1:0".parse().unwrap(), ACCESS_KEY)
+    };
+    AcsEmulator::start(settings).await.unwrap()
 }

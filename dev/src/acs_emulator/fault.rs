@@ -40,10 +40,11 @@ pub enum Fault {
         status: u16,
         /// The `Retry-After` header, in seconds.
         retry_after: Option<u32>,
+        body: RefusalBody,
         times: Times,
     },
     /// The request is answered with 202 but this recipient's item has another status.
-    FailRecipient { status: u16, times: Times },
+    FailRecipient { status: u16, odd: Option<OddItem>, times: Times },
     /// No answer, and the connection stays open until the sender closes it.
     NeverAnswer,
     /// The connection is closed without an answer, and nothing is accepted.
@@ -62,6 +63,29 @@ pub enum Times {
     First,
 }
 
+/// The forms that the body of a refusal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalBody {
+    /// `{"error":{"code":…,"message":…}}`, with this code and message.
+    Error(&'static str, &'static str),
+    /// The same with the name of the status as the code.
+    NamedError,
+    /// That of a validation error: `{"type":…,"title":…,"errors":{"SmsRecipients":[…]}}`.
+    Validation,
+    /// That of older versions: `{"SmsRecipients":[…]}`.
+    BareValidation,
+    Empty,
+}
+
+/// What is odd about the item of a recipient that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OddItem {
+    /// It is the pair by which a repeat is known that is wrong: `repeatabilityResult` is `rejected`.
+    Rejected,
+    /// It has a `messageId`, as in an example of the specification.
+    WithId,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OddAnswer {
     /// Right, but late.
@@ -78,6 +102,12 @@ pub enum OddAnswer {
     NoItems,
     /// The item says `successful` but has no `messageId`.
     NoMessageId,
+    /// The item has 202 and a `messageId`, and `successful` is false: a recording of azure-sdk-for-js from April 2022.
+    NotSuccessful,
+    /// The `messageId` lacks the `Outgoing_` that the report's has, as in the specification.
+    BareId,
+    /// The `messageId` has a region behind it, which the report's lacks.
+    IdWithRegion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +126,33 @@ pub const HUGE_BODY: usize = 10 * 1024 * 1024;
 /// The time between two bytes of an [`OddAnswer::Trickle`] answer.
 pub const TRICKLE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Of a wrong signature, as Microsoft's own nightly tests have met it (azure-sdk-for-js, issue 31523).
+pub(super) const DENIED: RefusalBody =
+    RefusalBody::Error("Denied", "Denied by the resource provider.");
+/// Of a body that is not the one that was signed (REST specification 2026-01-23).
+pub(super) const OTHER_CONTENT: RefusalBody = RefusalBody::Error(
+    "Denied",
+    "Request 'x-ms-content-sha256' differs from generated content hash.",
+);
+/// Of a sender that the resource does not own (recordings of azure-sdk-for-js and azure-sdk-for-python).
+pub(super) const NOT_OWNED: RefusalBody = RefusalBody::Error("Unauthorized", "");
+/// REST specification 2026-01-23.
+pub(super) const NO_API_VERSION: RefusalBody = RefusalBody::Error(
+    "ApiVersionUnspecified",
+    "An API version is required, but was not specified.",
+);
+
 /// Every number that has a fault.
 #[rustfmt::skip]
 pub const FAULTS: &[FaultNumber] = &[
-    number("+15550100400", refuse(400), "400 for the whole request, in the form of a validation error"),
-    number("+15550100401", refuse(401), "401 for the whole request"),
+    number("+15550100400", refuse_with(400, RefusalBody::Validation), "400 for the whole request, in the form of a validation error"),
+    number("+15550102400", refuse_with(400, RefusalBody::BareValidation), "400 for the whole request, in the form of a validation error of older versions"),
+    number("+15550103400", refuse_with(400, NO_API_VERSION), "400 for the whole request, with the code ApiVersionUnspecified"),
+    number("+15550100401", refuse_with(401, DENIED), "401 for the whole request with the code Denied, as for a wrong signature"),
+    number("+15550101401", refuse_with(401, NOT_OWNED), "401 for the whole request with the code Unauthorized and an empty message, as for a sender that the resource does not own"),
     number("+15550100403", refuse(403), "403 for the whole request"),
     number("+15550100404", refuse(404), "404 for the whole request"),
+    number("+15550101404", refuse_with(404, RefusalBody::Empty), "404 for the whole request with an empty body, as older versions answer a sender that the resource does not own"),
     number("+15550100429", throttle(Some(1), Times::First), "429 with Retry-After: 1 the first time, then accepted"),
     number("+15550101429", throttle(Some(60), Times::Always), "429 with Retry-After: 60, always"),
     number("+15550102429", throttle(None, Times::Always), "429 without Retry-After, always"),
@@ -110,10 +160,12 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550100502", refuse(502), "502, always"),
     number("+15550100503", refuse(503), "503, always"),
     number("+15550100504", refuse(504), "504, always"),
-    number("+15550102500", Fault::RefuseRequest { status: 500, retry_after: None, times: Times::First }, "500 the first time, then accepted"),
-    number("+15550101400", Fault::FailRecipient { status: 400, times: Times::Always }, "400 for this recipient inside a 202"),
-    number("+15550101503", Fault::FailRecipient { status: 503, times: Times::Always }, "503 for this recipient inside a 202, always"),
-    number("+15550102503", Fault::FailRecipient { status: 503, times: Times::First }, "503 for this recipient inside a 202 the first time, then accepted"),
+    number("+15550102500", Fault::RefuseRequest { status: 500, retry_after: None, body: RefusalBody::NamedError, times: Times::First }, "500 the first time, then accepted"),
+    number("+15550101400", fail(400, None, Times::Always), "400 for this recipient inside a 202"),
+    number("+15550104400", fail(400, Some(OddItem::Rejected), Times::Always), "400 for this recipient inside a 202, with repeatabilityResult rejected"),
+    number("+15550101503", fail(503, None, Times::Always), "503 for this recipient inside a 202, always"),
+    number("+15550102503", fail(503, None, Times::First), "503 for this recipient inside a 202 the first time, then accepted"),
+    number("+15550103503", fail(503, Some(OddItem::WithId), Times::Always), "503 for this recipient inside a 202, always, with a messageId"),
     number("+15550103001", Fault::NeverAnswer, "never answered; the connection stays open"),
     number("+15550103002", Fault::Accept(OddAnswer::Late(Duration::from_secs(2))), "accepted, answered 2 seconds late"),
     number("+15550103003", Fault::Cut, "the connection is closed without an answer, nothing is accepted"),
@@ -123,6 +175,9 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550103007", Fault::Accept(OddAnswer::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
     number("+15550103008", Fault::Accept(OddAnswer::NoItems), "accepted, but the answer is {\"value\":[]}"),
     number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
+    number("+15550101202", Fault::Accept(OddAnswer::NotSuccessful), "accepted, but the answer says that this was not successful"),
+    number("+15550102202", Fault::Accept(OddAnswer::BareId), "accepted; the messageId has no Outgoing_ before it"),
+    number("+15550103202", Fault::Accept(OddAnswer::IdWithRegion), "accepted; the messageId has _noam behind it"),
     number("+15550104000", report(OddReport::Failed(4000)), "accepted; the delivery report says Failed, 4000: Message rejected as fraud"),
     number("+15550104001", report(OddReport::Failed(4001)), "accepted; the delivery report says Failed, 4001: Invalid From number"),
     number("+15550104002", report(OddReport::Failed(4002)), "accepted; the delivery report says Failed, 4002: Invalid To number"),
@@ -153,11 +208,19 @@ const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> Fa
 }
 
 const fn refuse(status: u16) -> Fault {
-    Fault::RefuseRequest { status, retry_after: None, times: Times::Always }
+    refuse_with(status, RefusalBody::NamedError)
+}
+
+const fn refuse_with(status: u16, body: RefusalBody) -> Fault {
+    Fault::RefuseRequest { status, retry_after: None, body, times: Times::Always }
 }
 
 const fn throttle(retry_after: Option<u32>, times: Times) -> Fault {
-    Fault::RefuseRequest { status: 429, retry_after, times }
+    Fault::RefuseRequest { status: 429, retry_after, body: RefusalBody::NamedError, times }
+}
+
+const fn fail(status: u16, odd: Option<OddItem>, times: Times) -> Fault {
+    Fault::FailRecipient { status, odd, times }
 }
 
 const fn report(odd: OddReport) -> Fault {

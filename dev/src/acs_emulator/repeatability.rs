@@ -17,6 +17,10 @@ pub(super) const TRACKED: Duration = Duration::minutes(5);
 /// The record is looked through for entries past their time this often, not at every request.
 const SWEEP: Duration = Duration::seconds(30);
 
+/// The service's own words, grammar and all, from the specification's example SmsSend.json.
+pub(super) const INVALID_FIRST_SENT: &str = "Request sent with Invalid DateTime value for repeatability-first-sent. \
+                                             Expected is DateTime ,RFC1123 pattern.";
+
 /// What a sender says about a message that it may send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Repeatable {
@@ -43,13 +47,8 @@ impl Repeatable {
         if id.is_none() && first_sent.is_none() {
             return Ok(None);
         }
-        // The service's own words, grammar and all, from the specification's example SmsSend.json.
         let Some(first_sent) = first_sent.and_then(imf_fixdate::parse) else {
-            return rejection(
-                400,
-                "Request sent with Invalid DateTime value for repeatability-first-sent. \
-                 Expected is DateTime ,RFC1123 pattern.",
-            );
+            return rejection(400, INVALID_FIRST_SENT);
         };
         let Some(id) = id.and_then(hyphenated_uuid) else {
             return rejection(

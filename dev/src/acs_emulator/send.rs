@@ -1,9 +1,9 @@
 //! `POST /sms`: what the service checks, and what it answers.
 //!
 //! The sources are the specification in Azure/azure-rest-api-specs
-//! (`specification/communication/data-plane/Sms`), its example `SmsSend.json`, and the pages "SMS
-//! FAQ" and "Repeatability of requests". Nothing here knows sockets: a request goes in, a
-//! [`Verdict`] comes out.
+//! (`specification/communication/data-plane/Sms`), its example `SmsSend.json`, the pages "SMS
+//! FAQ" and "Repeatability of requests", and the recordings of Microsoft's SDK tests. Nothing here
+//! knows sockets: a request goes in, a [`Verdict`] comes out.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,9 +17,9 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::fault::{self, Fault, FaultNumber, OddAnswer, OddReport, Times};
-use super::repeatability::{Fingerprint, Record, Rejection, Repeatable, Seen};
-use super::signature;
+use super::fault::{self, Fault, FaultNumber, OddAnswer, OddItem, OddReport, RefusalBody, Times};
+use super::repeatability::{Fingerprint, INVALID_FIRST_SENT, Record, Rejection, Repeatable, Seen};
+use super::signature::{self, Flaw};
 
 /// The versions in the specification's `stable` and `preview` folders.
 const API_VERSIONS: &[&str] = &[
@@ -72,6 +72,7 @@ pub(super) enum Reply {
 #[derive(Debug, PartialEq)]
 pub(super) enum ReplyBody {
     Json(Value),
+    Empty,
     NotJson,
     /// See [`fault::HUGE_BODY`].
     Huge,
@@ -111,17 +112,27 @@ impl Reply {
 }
 
 impl Verdict {
-    /// The whole request is refused. `reason` is for the developer; the sender gets what the
-    /// service would say.
+    /// The whole request is refused, and the sender is told why.
     pub fn refused(status: StatusCode, reason: impl Into<String>) -> Verdict {
         let reason = reason.into();
-        // The service says nothing to who is not authentic.
-        let message = if status == StatusCode::UNAUTHORIZED { "" } else { &reason };
-        Verdict {
-            reply: Reply::json(status, error(status, message)),
-            accepted: Vec::new(),
-            reasons: vec![format!("Refused: {reason}")],
-        }
+        let body = error(&name_of(status), &reason);
+        Verdict::told(Reply::json(status, body), reason)
+    }
+
+    /// The whole request is refused in the service's own words. `reason` is for the developer.
+    fn refused_with(status: StatusCode, body: RefusalBody, reason: impl Into<String>) -> Verdict {
+        let reason = reason.into();
+        let reply = Reply::Answer {
+            status,
+            retry_after: None,
+            body: refusal_body(status, body, &reason),
+            delay: Duration::ZERO,
+        };
+        Verdict::told(reply, reason)
+    }
+
+    fn told(reply: Reply, reason: String) -> Verdict {
+        Verdict { reply, accepted: Vec::new(), reasons: vec![format!("Refused: {reason}")] }
     }
 }
 
@@ -152,9 +163,14 @@ pub(super) fn check(
     now: OffsetDateTime,
 ) -> Result<SendRequest, Verdict> {
     check_api_version(&head.uri)
-        .map_err(|reason| Verdict::refused(StatusCode::BAD_REQUEST, reason))?;
-    signature::verify(key, now, &head.method, &head.uri, &head.headers, body)
-        .map_err(|flaw| Verdict::refused(StatusCode::UNAUTHORIZED, flaw.to_string()))?;
+        .map_err(|(body, reason)| Verdict::refused_with(StatusCode::BAD_REQUEST, body, reason))?;
+    signature::verify(key, now, &head.method, &head.uri, &head.headers, body).map_err(|flaw| {
+        let body = match flaw {
+            Flaw::ContentHash { .. } => fault::OTHER_CONTENT,
+            _ => fault::DENIED,
+        };
+        Verdict::refused_with(StatusCode::UNAUTHORIZED, body, flaw.to_string())
+    })?;
     check_content_type(&head.headers)
         .map_err(|reason| Verdict::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
     SendRequest::parse(body).map_err(|violations| {
@@ -171,17 +187,32 @@ pub(super) fn check(
     })
 }
 
-fn check_api_version(uri: &Uri) -> Result<(), String> {
+/// The codes besides [`fault::NO_API_VERSION`]'s are those of ASP.NET's API versioning, which the service has that
+/// one from.
+fn check_api_version(uri: &Uri) -> Result<(), (RefusalBody, String)> {
     let mut versions = uri
         .query()
         .unwrap_or_default()
         .split('&')
         .filter_map(|pair| pair.strip_prefix("api-version="));
     match (versions.next(), versions.next()) {
-        (None, _) => Err("the api-version query parameter is missing".into()),
-        (Some(_), Some(_)) => Err("the api-version query parameter is repeated".into()),
+        (None, _) => {
+            Err((fault::NO_API_VERSION, "the api-version query parameter is missing".into()))
+        }
+        (Some(_), Some(_)) => {
+            let body = RefusalBody::Error(
+                "AmbiguousApiVersion",
+                "More than one API version was specified.",
+            );
+            Err((body, "the api-version query parameter is repeated".into()))
+        }
         (Some(version), None) if !API_VERSIONS.contains(&version) => {
-            Err(format!("the api-version {version:?} is not one of {}", API_VERSIONS.join(", ")))
+            let body = RefusalBody::Error(
+                "UnsupportedApiVersion",
+                "The HTTP resource does not support the API version.",
+            );
+            let known = API_VERSIONS.join(", ");
+            Err((body, format!("the api-version {version:?} is not one of {known}")))
         }
         (Some(_), None) => Ok(()),
     }
@@ -387,8 +418,18 @@ impl SendRequest {
         self
     }
 
-    /// Accepts the messages, but for what the record and the faults have against it.
-    pub fn execute(&self, record: &mut Record, now: OffsetDateTime) -> Verdict {
+    /// Accepts the messages, but for what the record and the faults have against it. `owned` are the senders of the
+    /// resource; without them it has every one.
+    pub fn execute(
+        &self,
+        owned: Option<&[String]>,
+        record: &mut Record,
+        now: OffsetDateTime,
+    ) -> Verdict {
+        if owned.is_some_and(|owned| !owned.contains(&self.from)) {
+            let reason = format!("{:?} is no sender of the resource", self.from);
+            return Verdict::refused_with(StatusCode::UNAUTHORIZED, fault::NOT_OWNED, reason);
+        }
         if let Some(verdict) = self.fault_of_whole_request(record, now) {
             return verdict;
         }
@@ -407,7 +448,7 @@ impl SendRequest {
                 }
                 Standing::InvalidTo => {
                     reasons.push(format!("Refused: {to:?} is no number in E.164 form"));
-                    items.push(failed_item(recipient, 400));
+                    items.push(failed_item(recipient, 400, None));
                     continue;
                 }
                 Standing::Repeat { message_id } => {
@@ -422,10 +463,14 @@ impl SendRequest {
             };
             if let Some(fault) = execution.fault {
                 match fault.fault {
-                    Fault::FailRecipient { status, times } if execution.happens(times) => {
+                    Fault::FailRecipient { status, odd, times } if execution.happens(times) => {
                         execution.record(record, None, now);
                         reasons.push(fault_reason(fault));
-                        items.push(failed_item(recipient, status));
+                        let mut item = failed_item(recipient, status, odd);
+                        if odd == Some(OddItem::WithId) {
+                            item.insert("messageId".to_owned(), json!(new_message_id(now)));
+                        }
+                        items.push(item);
                         continue;
                     }
                     Fault::Accept(odd) => {
@@ -463,9 +508,15 @@ impl SendRequest {
                 continue;
             };
             let reply = match fault.fault {
-                Fault::RefuseRequest { status, retry_after, times } if execution.happens(times) => {
+                Fault::RefuseRequest { status, retry_after, body, times }
+                    if execution.happens(times) =>
+                {
                     execution.record(record, None, now);
-                    refusal(status, retry_after, fault)
+                    // The table of faults has valid ones only.
+                    let status =
+                        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    let body = refusal_body(status, body, &fault_reason(fault));
+                    Reply::Answer { status, retry_after, body, delay: Duration::ZERO }
                 }
                 Fault::NeverAnswer => Reply::Silence,
                 Fault::Cut => Reply::Cut,
@@ -521,46 +572,57 @@ fn fault_reason(fault: &FaultNumber) -> String {
     format!("Fault: {}: {}", fault.number, fault.meaning)
 }
 
-fn refusal(status: u16, retry_after: Option<u32>, fault: &FaultNumber) -> Reply {
-    // The table of faults has valid ones only.
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = match status {
-        StatusCode::BAD_REQUEST => {
+/// `reason` is for the developer, and told only where the service has no words of its own.
+fn refusal_body(status: StatusCode, body: RefusalBody, reason: &str) -> ReplyBody {
+    const INVALID: &str = "Invalid recipient phone number format.";
+    ReplyBody::Json(match body {
+        RefusalBody::Error(code, message) => error(code, message),
+        RefusalBody::NamedError => error(&name_of(status), reason),
+        RefusalBody::Validation => {
             let mut violations = Violations::default();
-            violations.add("SmsRecipients", "Invalid recipient phone number format.");
+            violations.add("SmsRecipients", INVALID);
             validation_error(violations)
         }
-        StatusCode::UNAUTHORIZED => error(status, ""),
-        _ => error(status, &fault_reason(fault)),
-    };
-    Reply::Answer { status, retry_after, body: ReplyBody::Json(body), delay: Duration::ZERO }
+        RefusalBody::BareValidation => json!({ "SmsRecipients": [INVALID] }),
+        RefusalBody::Empty => return ReplyBody::Empty,
+    })
 }
 
-fn answer(items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> Reply {
-    let value = |items: Vec<Map<String, Value>>| ReplyBody::Json(json!({ "value": items }));
+fn answer(mut items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> Reply {
+    for item in &mut items {
+        make_odd(item, odd_answer);
+    }
     let mut delay = Duration::ZERO;
     let body = match odd_answer {
-        None => value(items),
-        Some(OddAnswer::Late(late)) => {
-            delay = late;
-            value(items)
-        }
         Some(OddAnswer::CutFirstTime) => return Reply::Cut,
         Some(OddAnswer::NotJson) => ReplyBody::NotJson,
         Some(OddAnswer::Huge) => ReplyBody::Huge,
         Some(OddAnswer::Trickle) => ReplyBody::Trickle,
-        Some(OddAnswer::NoItems) => value(Vec::new()),
-        Some(OddAnswer::NoMessageId) => value(
-            items
-                .into_iter()
-                .map(|mut item| {
-                    item.remove("messageId");
-                    item
-                })
-                .collect(),
-        ),
+        Some(OddAnswer::NoItems) => ReplyBody::Json(json!({ "value": [] })),
+        _ => {
+            if let Some(OddAnswer::Late(late)) = odd_answer {
+                delay = late;
+            }
+            ReplyBody::Json(json!({ "value": items }))
+        }
     };
     Reply::Answer { status: StatusCode::ACCEPTED, retry_after: None, body, delay }
+}
+
+fn make_odd(item: &mut Map<String, Value>, odd: Option<OddAnswer>) {
+    match odd {
+        Some(OddAnswer::NoMessageId) => drop(item.remove("messageId")),
+        Some(OddAnswer::NotSuccessful) => drop(item.insert("successful".to_owned(), json!(false))),
+        Some(odd @ (OddAnswer::BareId | OddAnswer::IdWithRegion)) => {
+            if let Some(Value::String(id)) = item.get_mut("messageId") {
+                *id = match odd {
+                    OddAnswer::BareId => id.trim_start_matches(OUTGOING).to_owned(),
+                    _ => format!("{id}_noam"),
+                };
+            }
+        }
+        _ => {}
+    }
 }
 
 fn item(recipient: &Recipient, status: u16) -> Map<String, Value> {
@@ -577,14 +639,17 @@ fn accepted_item(recipient: &Recipient, message_id: &str) -> Map<String, Value> 
     with_repeatability(item, recipient, "accepted")
 }
 
-/// Its repeatability was in order, so that is not what is rejected.
-fn failed_item(recipient: &Recipient, status: u16) -> Map<String, Value> {
+fn failed_item(recipient: &Recipient, status: u16, odd: Option<OddItem>) -> Map<String, Value> {
+    if odd == Some(OddItem::Rejected) {
+        return rejected_item(recipient, &Rejection { status, message: INVALID_FIRST_SENT });
+    }
     let message = match status {
         400 => "Invalid To phone number format.",
         _ => "ServiceUnavailable",
     };
     let mut item = item(recipient, status);
     item.insert("errorMessage".to_owned(), json!(message));
+    // Its repeatability was in order, so that is not what is rejected.
     with_repeatability(item, recipient, "accepted")
 }
 
@@ -607,6 +672,9 @@ fn with_repeatability(
     item
 }
 
+/// What a message id begins with.
+const OUTGOING: &str = "Outgoing_";
+
 /// `Outgoing_`, as in the delivery reports of the page "Azure Communication Services as an Event
 /// Grid source"; the specification's examples of an answer lack it.
 fn new_message_id(now: OffsetDateTime) -> String {
@@ -614,12 +682,16 @@ fn new_message_id(now: OffsetDateTime) -> String {
         .format(format_description!("[year][month][day][hour][minute][second]"))
         // Formatting fails only for what a moment lacks, and this one has a date and a time.
         .unwrap_or_default();
-    format!("Outgoing_{seconds}{}", Uuid::new_v4())
+    format!("{OUTGOING}{seconds}{}", Uuid::new_v4())
 }
 
-fn error(status: StatusCode, message: &str) -> Value {
-    let code: String = status.canonical_reason().unwrap_or_default().split(' ').collect();
+fn error(code: &str, message: &str) -> Value {
     json!({ "error": { "code": code, "message": message } })
+}
+
+/// Such as `NotFound`.
+fn name_of(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().split(' ').collect()
 }
 
 /// The form of version 2026-01-23.
@@ -664,7 +736,7 @@ mod tests {
 
     fn execute(record: &mut Record, body: &Value) -> (Vec<Value>, usize) {
         let request = SendRequest::parse(body.to_string().as_bytes()).unwrap();
-        let verdict = request.execute(record, NOW);
+        let verdict = request.execute(None, record, NOW);
         let Reply::Answer { body: ReplyBody::Json(body), .. } = verdict.reply else {
             panic!("{verdict:?}");
         };
@@ -883,7 +955,7 @@ mod tests {
         let recipients = json!([{ "to": "+15550100199" }, { "to": "+15550100500" }]);
         let body = with("/smsRecipients", recipients).to_string();
         let request = SendRequest::parse(body.as_bytes()).unwrap();
-        let verdict = request.execute(&mut Record::default(), NOW);
+        let verdict = request.execute(None, &mut Record::default(), NOW);
         assert_eq!(verdict.reply.status(), Some(500));
         assert!(verdict.accepted.is_empty());
     }

@@ -25,8 +25,8 @@ const CONTENT_HASH: HeaderName = HeaderName::from_static("x-ms-content-sha256");
 const AUTHORIZATION_START: &str =
     "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
 
-/// Why a request is not authentic. The service answers all of these alike, with an empty message;
-/// this is what a developer needs to know instead.
+/// Why a request is not authentic. The service says no more than that it is denied; this is what a developer needs
+/// to know instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     NotOnce(HeaderName, usize),

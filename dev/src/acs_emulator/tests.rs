@@ -252,30 +252,58 @@ async fn a_chunked_body_is_accepted_and_told_apart() {
 }
 
 #[tokio::test]
-async fn who_is_not_authentic_gets_an_empty_message_and_the_developer_the_reason() {
+async fn who_is_not_authentic_is_denied_and_the_developer_has_the_reason() {
     let emulator = start().await;
     let body = message_to("+15550100199").to_string();
     let post = || Draft::post(&emulator, TARGET, body.clone());
     let mut other_body = post();
     other_body.body[10] ^= 1;
-    for (draft, reason) in [
-        (post().without("authorization"), "the authorization header is missing"),
-        (post().without("x-ms-date"), "the x-ms-date header is missing"),
+    let denied = "Denied by the resource provider.";
+    let other_host = format!("localhost:{}", emulator.address.port());
+    for (draft, message, reason) in [
+        (post().without("authorization"), denied, "the authorization header is missing"),
+        (post().without("x-ms-date"), denied, "the x-ms-date header is missing"),
+        (post().with("host", other_host), denied, "signature does not match"),
         (
-            post().with("host", format!("localhost:{}", emulator.address.port())),
-            "signature does not match",
+            other_body,
+            "Request 'x-ms-content-sha256' differs from generated content hash.",
+            "x-ms-content-sha256 is",
         ),
-        (other_body, "x-ms-content-sha256 is"),
     ] {
         let answer = draft.send(&emulator).await;
         assert_eq!(answer.status, 401);
-        let expected = json!({ "error": { "code": "Unauthorized", "message": "" } });
+        let expected = json!({ "error": { "code": "Denied", "message": message } });
         assert_eq!(answer.json(), expected);
         let request = last_request(&emulator);
         assert_eq!(request.status, Some(401));
         assert!(request.reasons[0].starts_with(&format!("Refused: {reason}")), "{request:?}");
     }
     assert!(emulator.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_sender_that_the_resource_does_not_own_is_unauthorized_without_a_word() {
+    let emulator = start().await;
+    for (senders, status) in [(["12345"], 401), (["+18001110000"], 202)] {
+        emulator.set_senders(Some(senders.map(str::to_owned).into()));
+        let answer = send(&emulator, &message_to("+15550100199")).await;
+        assert_eq!(answer.status, status, "{senders:?}");
+        if status == 401 {
+            let expected = json!({ "error": { "code": "Unauthorized", "message": "" } });
+            assert_eq!(answer.json(), expected);
+            assert!(last_request(&emulator).reasons[0].contains("is no sender of the resource"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_the_date_of_the_emulators_own_clock() {
+    let emulator = start().await;
+    for to in ["+15550100199", "+15550101401"] {
+        let answer = send(&emulator, &message_to(to)).await;
+        let dates: Vec<_> = answer.head.lines().filter(|line| line.starts_with("date:")).collect();
+        assert_eq!(dates, [format!("date: {}", NOW_TEXT.to_ascii_lowercase())], "{to}");
+    }
 }
 
 #[tokio::test]
@@ -366,6 +394,46 @@ async fn a_fault_of_the_whole_request_has_its_status_and_accepts_nothing() {
 }
 
 #[tokio::test]
+async fn a_refusal_has_each_of_the_bodies_that_the_service_was_seen_to_have() {
+    let sent = async |number| {
+        let emulator = start().await;
+        let answer = send(&emulator, &message_to(number)).await;
+        assert!(emulator.messages().is_empty(), "{number}");
+        answer
+    };
+    let error =
+        |code: &str, message: &str| json!({ "error": { "code": code, "message": message } });
+    let invalid = "Invalid recipient phone number format.";
+    for (number, status, body) in [
+        ("+15550102400", 400, Some(json!({ "SmsRecipients": [invalid] }))),
+        (
+            "+15550103400",
+            400,
+            Some(error(
+                "ApiVersionUnspecified",
+                "An API version is required, but was not specified.",
+            )),
+        ),
+        ("+15550100401", 401, Some(error("Denied", "Denied by the resource provider."))),
+        ("+15550101401", 401, Some(error("Unauthorized", ""))),
+        ("+15550101404", 404, None),
+    ] {
+        let answer = sent(number).await;
+        assert_eq!(answer.status, status, "{number}");
+        let said = (!answer.body.is_empty()).then(|| answer.json());
+        assert_eq!(said, body, "{number}");
+    }
+    let problem = sent("+15550100400").await.json();
+    assert_eq!(problem["errors"], json!({ "SmsRecipients": [invalid] }));
+    let item = sent("+15550104400").await.item();
+    assert_eq!(item["repeatabilityResult"], "rejected");
+    assert_eq!((&item["httpStatusCode"], &item["successful"]), (&json!(400), &json!(false)));
+    let item = sent("+15550103503").await.item();
+    assert!(item["messageId"].as_str().unwrap().starts_with("Outgoing_"));
+    assert_eq!((&item["httpStatusCode"], &item["successful"]), (&json!(503), &json!(false)));
+}
+
+#[tokio::test]
 async fn a_fault_of_the_first_time_is_over_at_the_second() {
     for (number, status) in [("+15550100429", 429), ("+15550102500", 500)] {
         let emulator = start().await;
@@ -450,7 +518,27 @@ async fn odd_answers_are_odd_in_their_own_way() {
     assert_eq!(huge.status, 202);
     assert!(huge.body.len() > fault::HUGE_BODY);
 
-    assert_eq!(emulator.messages().len(), 4);
+    let no_success = send(&emulator, &json_without_repeatability("+15550101202")).await.item();
+    assert_eq!(
+        (&no_success["httpStatusCode"], &no_success["successful"]),
+        (&json!(202), &json!(false))
+    );
+    assert!(no_success["messageId"].is_string());
+
+    assert_eq!(emulator.messages().len(), 5);
+}
+
+#[tokio::test]
+async fn an_answers_id_may_lack_what_the_reports_has_and_have_what_it_lacks() {
+    let emulator = start().await;
+    for (number, before, behind) in
+        [("+15550102202", "Outgoing_", ""), ("+15550103202", "", "_noam")]
+    {
+        let item = send(&emulator, &json_without_repeatability(number)).await.item();
+        let id = emulator.messages().pop().unwrap().id;
+        let told = item["messageId"].as_str().unwrap();
+        assert_eq!(format!("{before}{told}"), format!("{id}{behind}"));
+    }
 }
 
 #[tokio::test]
