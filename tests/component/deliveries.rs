@@ -83,6 +83,26 @@ async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
 }
 
 #[tokio::test]
+async fn a_message_and_its_report_meet_whatever_the_answer_puts_around_its_id() {
+    let hook = start().await;
+    let endpoint = format!("{}{PATH}", hook.host.url());
+    let subscription = EventSubscription {
+        delay: Duration::ZERO,
+        ..EventSubscription::new(endpoint, REPORT_SECRET)
+    };
+    hook.acs.subscribe_reports(subscription).await.unwrap();
+    for number in ["+15550101202", "+15550102202", "+15550103202"] {
+        let id = hook.post(envelope(number).to_string()).await.accepted(Form::Documented);
+        until_told(async || {
+            let delivery = delivery(&hook, &id).await;
+            let both = delivery["status"] == "delivered" && !delivery["acceptedAt"].is_null();
+            if both { Ok(()) } else { Err(format!("{number}: {delivery}")) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn the_items_of_a_message_are_of_one_operation_which_is_the_callers_if_it_has_one() {
     let hook = start_with_telemetry(Setup::new()).await;
     let mut operations = Vec::new();

@@ -1,4 +1,4 @@
-//! What ACS's answer to a request means, or that there was none. What to do about it is [`fix`]'s.
+//! What ACS's answer to a request means, or that there was none. What to do about it, `fix` says.
 
 use std::time::Duration;
 
