@@ -139,7 +139,7 @@ reasons! {
     Misconfigured = "misconfigured", 200, Service;
     /// The keys of the authorization server whose token the caller presents are not to be had.
     IssuerUnavailable = "issuer_unavailable", 200, Service;
-    /// ACS refused the signature or the right to send.
+    /// ACS refused the signature, the sender or the right to send.
     AcsUnauthorized = "acs_unauthorized", 200, Service;
     /// ACS refused the message.
     AcsRejected = "acs_rejected", 200, Service;
