@@ -83,7 +83,7 @@ pub fn decide<'a>(
         refusal: None,
     };
     decision.hold_to(policy, policy::check(policy, number, plan, request.enrollment));
-    decision.look_at_limits(policy);
+    decision.look_at_limits(policy, request.event_id.as_deref());
     Ok(decision)
 }
 
@@ -145,24 +145,37 @@ impl<'a> Decision<'a> {
         self.refusal = Some(refusal);
     }
 
-    fn look_at_limits(&mut self, policy: &Policy) {
+    fn look_at_limits(&mut self, policy: &Policy, event_id: Option<&str>) {
         let (None, None, Ok(message)) = (&self.refusal, self.would_refuse, &mut self.message)
         else {
             return;
         };
-        for limit in &message.limits {
-            match message.counters.used(limit) {
-                Ok(used) if used >= limit.rate.count() => {
-                    let refusal = policy::limit_reached(limit.scope, limit.rate);
-                    return self.hold_to(policy, Err(refusal));
-                }
-                Ok(_) => {}
-                // A sign-in is worth more than a limit.
-                Err(StoreUnavailable) => {
-                    message.store_failed = true;
-                    return;
-                }
+        match message.reached(event_id, self.recipient.number) {
+            Ok(None) => {}
+            Ok(Some(refusal)) => self.hold_to(policy, Err(refusal)),
+            // A sign-in is worth more than a limit.
+            Err(StoreUnavailable) => message.store_failed = true,
+        }
+    }
+}
+
+impl Planned<'_> {
+    /// The refusal by the first of its limits that is reached. A repeat of an event that they have counted is not held to them.
+    fn reached(
+        &mut self,
+        event_id: Option<&str>,
+        number: &PhoneNumber,
+    ) -> Result<Option<Refusal>, StoreUnavailable> {
+        if let Some(event_id) = event_id
+            && self.counters.is_repeat(event_id, number.as_str(), &self.limits)?
+        {
+            return Ok(None);
+        }
+        for limit in &self.limits {
+            if self.counters.used(limit)? >= limit.rate.count() {
+                return Ok(Some(policy::limit_reached(limit.scope, limit.rate)));
             }
         }
+        Ok(None)
     }
 }

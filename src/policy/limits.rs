@@ -5,8 +5,21 @@
 //! open to everybody, has messages sent to numbers that earn them a share of the price, until the account is
 //! empty.
 //!
-//! [`Counters`] has the two steps: [`used`](Counters::used) while it is decided whether the message is sent,
-//! and [`commit`](Counters::commit) once it is.
+//! [`Counters`] has the steps: [`is_repeat`](Counters::is_repeat) and [`used`](Counters::used) while it is decided
+//! whether the message is sent, and [`commit`](Counters::commit) once it is.
+//!
+//! # One event counts once
+//!
+//! Okta may call again for an event whose answer it did not get. So a message that is counted leaves a mark of its
+//! event beside one of its counters, for [`MEMORY`]. A call whose event has a mark passes all limits and is counted
+//! nowhere: it takes no second place, and a limit that its own first call filled does not refuse it.
+//!
+//! - **Only what was counted leaves a mark.** An event that was refused may be refused again.
+//! - **A mark is good for [`REPEATS`] repeats**, and the next one counts as a new event. Event ids come from a caller
+//!   that has proven itself, and a provider should send a repeated message once. But should somebody have the caller's
+//!   secret, and the provider send each time, the limits still hold, if only at eleven times what they say.
+//! - **A bucket keeps the newest [`MARKS`] marks.** A repeat of an event whose mark was displaced, or lost to a hook
+//!   that overlaps, counts once more. So does one that reaches another process.
 //!
 //! # How exact a limit is
 //!
@@ -40,10 +53,11 @@
 //! # What is stored
 //!
 //! One key for each bucket, `okta-telephony-acs/limit/000` to `…/fff`, and one for the total. A value has at
-//! most eight counters. A bucket has at most 626 bytes, and about 266 if no count is over 127, so the store
-//! never holds more than 2.6 MB. A keyed hash of scope, rate and subject ([`StoreKey`]) says whose a counter
-//! is and in which bucket it lies: a changed rate starts afresh. Counters are told apart by 16 bytes of that
-//! hash, so no counter ever counts for another subject. Expired counters go with the next write.
+//! most eight counters and 32 marks. A bucket has at most 1139 bytes, and about 267 if no count is over 127 and
+//! nothing was counted in the last five minutes, so the store never holds more than 4.7 MB. A keyed hash of scope,
+//! rate and subject ([`StoreKey`]) says whose a counter is and in which bucket it lies: a changed rate starts afresh.
+//! Counters are told apart by 16 bytes of that hash, so no counter ever counts for another subject. A mark is 8 bytes of a keyed hash of event and number, and
+//! the time. Expired counters and marks go with the next write.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -197,8 +211,18 @@ const BUCKETS: u16 = 1 << 12;
 /// How many counters a bucket holds.
 const COUNTERS: usize = 8;
 
+/// How many marks of events a bucket holds.
+const MARKS: usize = 32;
+
+/// For how long the mark of an event holds, in milliseconds: as long as ACS knows a repeated message, and as Okta's
+/// passcodes hold.
+const MEMORY: u64 = 5 * 60 * 1000;
+
+/// For how many repeats the mark of an event is good. Okta's documentation speaks of one.
+const REPEATS: u8 = 10;
+
 /// The version of a bucket's value.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The counters of one message: first what they stand at, then the message counted in them.
 ///
@@ -208,14 +232,46 @@ pub struct Counters<'a> {
     store: &'a dyn Store,
     /// In milliseconds since 1970.
     now: u64,
-    /// The live counters of the buckets that were read, by the buckets' keys.
-    buckets: BTreeMap<String, Vec<Counter>>,
+    /// What is alive in the buckets that were read, by the buckets' keys.
+    buckets: BTreeMap<String, Bucket>,
+    /// The mark that the message leaves once it is counted, and the key of its bucket.
+    mark: Option<(String, Mark)>,
 }
 
 impl<'a> Counters<'a> {
     /// The counters as they are in the store. Reads nothing yet.
     pub fn new(key: StoreKey, store: &'a dyn Store, now: OffsetDateTime) -> Self {
-        Self { key, store, now: milliseconds(now), buckets: BTreeMap::new() }
+        Self { key, store, now: milliseconds(now), buckets: BTreeMap::new(), mark: None }
+    }
+
+    /// Whether the message of this event to this number was counted against these limits before. If it was, no limit
+    /// is to be asked for; if not, [`commit`](Self::commit) leaves the mark by which a repeat is known.
+    pub fn is_repeat(
+        &mut self,
+        event_id: &str,
+        number: &str,
+        limits: &[Limit],
+    ) -> Result<bool, StoreUnavailable> {
+        if limits.is_empty() {
+            return Ok(false);
+        }
+        let hash = self.key.hash("counted event", &[event_id.as_bytes(), number.as_bytes()]);
+        let [tag @ .., low, high] = *hash.first_chunk::<10>().expect("a hash is longer");
+        // In a bucket that is read and written anyway; but not in that of the total, where the marks of all
+        // messages would be.
+        let key = match limits.iter().find(|limit| limit.scope != Scope::Total) {
+            Some(limit) => place(limit, &self.key).0,
+            None => bucket_key(u16::from_le_bytes([low, high])),
+        };
+        let now = self.now;
+        let marks = &mut self.bucket(key.clone())?.marks;
+        if let Some(mark) = marks.iter_mut().find(|mark| mark.tag == tag && mark.repeats < REPEATS)
+        {
+            mark.repeats += 1;
+            return Ok(true);
+        }
+        self.mark = Some((key, Mark { tag, at: now, repeats: 0 }));
+        Ok(false)
     }
 
     /// How many messages a limit counts at this moment. The limit is reached once that is its rate's count.
@@ -230,36 +286,49 @@ impl<'a> Counters<'a> {
         tag: [u8; 16],
         window: u32,
     ) -> Result<u32, StoreUnavailable> {
-        let counters = match self.buckets.entry(key) {
-            Entry::Occupied(bucket) => bucket.into_mut(),
-            Entry::Vacant(bucket) => {
-                let value = self.store.get(bucket.key())?.unwrap_or_default();
-                bucket.insert(live_counters(&value, self.now))
-            }
-        };
+        let now = self.now;
+        let counters = &mut self.bucket(key)?.counters;
         let counter = match counters.iter_mut().find(|counter| counter.tag == tag) {
             Some(counter) => counter,
-            None => counters.push_mut(Counter::new(tag, window, self.now)),
+            None => counters.push_mut(Counter::new(tag, window, now)),
         };
-        counter.advance(self.now);
+        counter.advance(now);
         counter.asked = true;
         Ok(counter.used())
     }
 
-    /// Counts the message against every limit that [`used`](Self::used) was asked for. To be called for a
-    /// message that is sent, and after none of them was reached.
+    /// The bucket with this key, read when it is asked for the first time.
+    fn bucket(&mut self, key: String) -> Result<&mut Bucket, StoreUnavailable> {
+        Ok(match self.buckets.entry(key) {
+            Entry::Occupied(bucket) => bucket.into_mut(),
+            Entry::Vacant(bucket) => {
+                let value = self.store.get(bucket.key())?.unwrap_or_default();
+                bucket.insert(Bucket::read(&value, self.now))
+            }
+        })
+    }
+
+    /// Counts the message against every limit that [`used`](Self::used) was asked for, and leaves its mark. To be
+    /// called for a message that is sent, and after no limit was reached.
     ///
     /// On an error the message may be counted against some of the limits. It is to be sent all the same, with
     /// a warning.
-    pub fn commit(self) -> Result<(), StoreUnavailable> {
-        for (key, mut counters) in self.buckets {
+    pub fn commit(mut self) -> Result<(), StoreUnavailable> {
+        if let Some((key, mark)) = self.mark.take() {
+            let marks = &mut self.bucket(key)?.marks;
+            marks.retain(|other| other.tag != mark.tag);
+            marks.insert(0, mark);
+        }
+        for (key, mut bucket) in self.buckets {
+            let counters = &mut bucket.counters;
             for counter in counters.iter_mut().filter(|counter| counter.asked) {
                 counter.add();
             }
             // The message's own counters never make room for each other.
             counters.sort_by_key(|counter| Reverse((counter.asked, counter.left(self.now))));
             counters.truncate(COUNTERS);
-            self.store.set(&key, &value::write(VERSION, &counters))?;
+            bucket.marks.truncate(MARKS);
+            self.store.set(&key, &value::write(VERSION, &bucket))?;
         }
         Ok(())
     }
@@ -277,22 +346,47 @@ fn place(limit: &Limit, key: &StoreKey) -> (String, [u8; 16]) {
         ],
     );
     let [tag @ .., low, high] = *hash.first_chunk::<18>().expect("a hash is longer");
-    let bucket = u16::from_le_bytes([low, high]) % BUCKETS;
     let key = match limit.scope {
         Scope::Total => "okta-telephony-acs/limit/total".to_owned(),
-        _ => format!("okta-telephony-acs/limit/{bucket:03x}"),
+        _ => bucket_key(u16::from_le_bytes([low, high])),
     };
     (key, tag)
 }
 
-/// The counters of a value that have not expired. A value that cannot be read, or that has too many, has
-/// none.
-fn live_counters(value: &[u8], now: u64) -> Vec<Counter> {
-    let mut counters: Vec<Counter> = value::read(VERSION, value)
-        .filter(|counters: &Vec<Counter>| counters.len() <= COUNTERS)
-        .unwrap_or_default();
-    counters.retain(|counter| counter.is_live(now));
-    counters
+fn bucket_key(hash: u16) -> String {
+    format!("okta-telephony-acs/limit/{:03x}", hash % BUCKETS)
+}
+
+/// The value of a key.
+#[derive(Default, Serialize, Deserialize)]
+struct Bucket {
+    counters: Vec<Counter>,
+    /// The newest first.
+    marks: Vec<Mark>,
+}
+
+impl Bucket {
+    /// What has not expired of a value. A value that cannot be read, or that has too much, has nothing.
+    fn read(value: &[u8], now: u64) -> Self {
+        let mut bucket: Self = value::read(VERSION, value)
+            .filter(|it: &Self| it.counters.len() <= COUNTERS && it.marks.len() <= MARKS)
+            .unwrap_or_default();
+        bucket.counters.retain(|counter| counter.is_live(now));
+        // One that is ahead was written by another clock.
+        bucket.marks.retain(|mark| mark.at.abs_diff(now) < MEMORY);
+        bucket
+    }
+}
+
+/// What a counted message leaves of its event.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// Of which event, and to which number, as a keyed hash.
+    tag: [u8; 8],
+    /// When it was counted, in milliseconds since 1970.
+    at: u64,
+    /// How many repeats there were.
+    repeats: u8,
 }
 
 /// How many tenths of a window a counter holds: so many overlap the last window.
@@ -375,8 +469,8 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-01-31 12:00:00 UTC);
 
     /// The most bytes of a bucket, and the most if no count is over 127.
-    const LARGEST: usize = 626;
-    const LARGEST_USUAL: usize = 266;
+    const LARGEST: usize = 1139;
+    const LARGEST_USUAL: usize = 267;
 
     fn key() -> StoreKey {
         StoreKey::derive(b"secret")
@@ -418,6 +512,23 @@ mod tests {
         count_with(&key(), store, limits, now)
     }
 
+    /// The same of an event, of which only the number makes another message.
+    fn count_event(
+        store: &dyn Store,
+        event: (&str, &str),
+        limits: &[Limit],
+        now: OffsetDateTime,
+    ) -> bool {
+        let mut counters = Counters::new(key(), store, now);
+        if !counters.is_repeat(event.0, event.1, limits).unwrap()
+            && limits.iter().any(|limit| counters.used(limit).unwrap() >= limit.rate.count)
+        {
+            return false;
+        }
+        counters.commit().unwrap();
+        true
+    }
+
     fn used(
         store: &dyn Store,
         limits: &[Limit],
@@ -448,6 +559,11 @@ mod tests {
             }
         }
         unreachable!()
+    }
+
+    /// The value of a bucket with these counters.
+    fn written(counters: Vec<Counter>) -> Vec<u8> {
+        value::write(VERSION, &Bucket { counters, marks: Vec::new() })
     }
 
     /// Puts a value in the place of every value.
@@ -605,6 +721,114 @@ mod tests {
         assert!(host.store_calls.borrow().is_empty());
     }
 
+    const TO: &str = "+15550100123";
+
+    #[test]
+    fn a_repeat_of_a_counted_event_takes_no_place_and_is_not_refused() {
+        for scope in Scope::ALL {
+            let host = FakeHost::default();
+            let at = |event, seconds| {
+                let limits = [limit(scope, "2/1h", "s")];
+                count_event(&host, (event, TO), &limits, NOW + Duration::seconds(seconds))
+            };
+            assert!(at("a", 0) && at("a", 1) && at("a", 2), "{scope:?}");
+            assert!(at("b", 3), "one place of two is left: {scope:?}");
+            assert!(!at("c", 4), "{scope:?}");
+            assert!(at("a", 5) && at("b", 6), "they filled the limit themselves: {scope:?}");
+            assert!(!at("c", 7), "what was refused may be refused again: {scope:?}");
+            assert_eq!(used_one(&host, limit(scope, "2/1h", "s"), NOW), 2);
+        }
+    }
+
+    #[test]
+    fn an_event_with_another_number_and_a_call_without_an_event_count_each_time() {
+        let host = FakeHost::default();
+        let limits = [limit(Scope::Total, "9/1h", "")];
+        for number in [TO, "+15550100124"] {
+            assert!(count_event(&host, ("a", number), &limits, NOW));
+        }
+        assert_eq!(used(&host, &limits, NOW), Ok(vec![2]));
+        for _ in 0..2 {
+            assert_eq!(count(&host, &limits, NOW), Ok(Counted::Admitted));
+        }
+        assert_eq!(used(&host, &limits, NOW), Ok(vec![4]));
+    }
+
+    #[test]
+    fn an_event_is_forgotten_after_five_minutes_and_after_ten_repeats() {
+        let number = || limit(Scope::Number, "1/1h", "n");
+        let at = |host: &FakeHost, milliseconds| {
+            let now = NOW + Duration::milliseconds(milliseconds);
+            count_event(host, ("a", TO), &[number()], now)
+        };
+        let host = FakeHost::default();
+        assert!(at(&host, 0));
+        assert!(at(&host, 299_999));
+        assert!(!at(&host, 300_000), "a repeat does not renew it");
+        // By a clock that is set back it is no older.
+        let host = FakeHost::default();
+        assert!(at(&host, 0) && at(&host, -299_999));
+
+        let host = FakeHost::default();
+        for call in 0..=10 {
+            assert!(at(&host, call), "{call}");
+        }
+        assert!(!at(&host, 11));
+        let host = FakeHost::default();
+        let limits = [limit(Scope::Number, "2/1h", "n")];
+        let sent = (0..99).filter(|_| count_event(&host, ("a", TO), &limits, NOW)).count();
+        assert_eq!(sent, 2 * 11);
+    }
+
+    #[test]
+    fn a_bucket_remembers_the_newest_events() {
+        let host = FakeHost::default();
+        let limits = [limit(Scope::Number, "33/1h", "n")];
+        let call = |event: u32| count_event(&host, (&event.to_string(), TO), &limits, NOW);
+        for event in 0..=MARKS as u32 {
+            assert!(call(event));
+        }
+        assert!(!call(0), "the oldest made room");
+        for event in 1..=MARKS as u32 {
+            assert!(call(event), "{event}");
+        }
+        let stored = host.stored.take().unwrap();
+        assert!(stored.values().all(|value| value.len() <= LARGEST));
+    }
+
+    #[test]
+    fn a_repeat_costs_no_call_of_the_store_more_where_there_is_another_limit_than_the_total() {
+        let host = FakeHost::default();
+        let number = || limit(Scope::Number, "5/10m", "n");
+        let total = || limit(Scope::Total, "1/1h", "");
+        for (limits, calls) in [
+            (vec![], [0, 0]),
+            (vec![number()], [2, 2]),
+            (vec![number(), total()], [4, 2]),
+            // The mark is in a bucket of its own.
+            (vec![total()], [4, 2]),
+        ] {
+            host.stored.replace(Some(BTreeMap::new()));
+            for calls in calls {
+                assert!(count_event(&host, ("a", TO), &limits, NOW));
+                assert_eq!(host.store_calls.take().len(), calls);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_tells_neither_event_nor_number() {
+        let host = FakeHost::default();
+        let limits = [limit(Scope::Number, "5/10m", TO)];
+        assert!(count_event(&host, ("uS5871kJThSsU8qlA1LTcg", TO), &limits, NOW));
+        let stored = host.stored.take().unwrap();
+        let value = stored.values().next().unwrap();
+        assert_eq!(value.len(), 2 + 33 + 1 + 8 + 6 + 1);
+        for told in [TO, "uS5871kJThSsU8qlA1LTcg"] {
+            assert!(!value.windows(4).any(|part| told.as_bytes().windows(4).any(|it| it == part)));
+        }
+    }
+
     #[test]
     fn scopes_rates_and_subjects_count_apart() {
         let host = FakeHost::default();
@@ -671,7 +895,7 @@ mod tests {
         for (key, value) in stored {
             let bucket = key.strip_prefix("okta-telephony-acs/limit/").unwrap();
             assert!(bucket.len() == 3 && u16::from_str_radix(bucket, 16).unwrap() < BUCKETS);
-            assert_eq!(value.len(), 2 + 33);
+            assert_eq!(value.len(), 2 + 33 + 1);
             for limit in &limits {
                 assert!(!value.windows(4).any(|part| limit.subject.as_bytes().starts_with(part)));
             }
@@ -689,13 +913,14 @@ mod tests {
             assert!(count_one(&host, total(), NOW + Duration::seconds(seconds)));
         }
         let value = host.stored.take().unwrap().remove("okta-telephony-acs/limit/total").unwrap();
-        // The version, one counter, its hash, its window, its newest slice, and its counts.
-        let mut expected = vec![1, 1];
+        // The version, one counter, its hash, its window, its newest slice, and its counts; no mark.
+        let mut expected = vec![2, 1];
         expected.extend(place(&total(), &key()).1);
         expected.push(10);
         expected.extend([0xc0, 0xdd, 0xf7, 0xcb, 0x06]);
         expected.extend([2, 1]);
         expected.extend([0; 9]);
+        expected.push(0);
         assert_eq!(value, expected);
     }
 
@@ -707,13 +932,16 @@ mod tests {
                 ..Counter::new([255; 16], window, milliseconds(now))
             };
             let counters: Vec<_> = (0..COUNTERS).map(|_| counter()).collect();
-            value::write(VERSION, &counters).len()
+            written(counters).len()
         };
         assert_eq!(size(3600, NOW, 127), LARGEST_USUAL);
         let windows = [1, 127, 128, 16_383, 16_384, LONGEST_WINDOW];
         let far = datetime!(9999-12-31 23:59:59 UTC);
         let largest = windows.map(|window| size(window, far, u32::MAX)).into_iter().max();
-        assert_eq!(largest, Some(LARGEST));
+        let mark = || Mark { tag: [255; 8], at: milliseconds(far), repeats: REPEATS };
+        let marks = value::write(VERSION, &(0..MARKS).map(|_| mark()).collect::<Vec<_>>());
+        // The version, and the count of no marks.
+        assert_eq!(largest.unwrap() + marks.len() - 2, LARGEST);
     }
 
     #[test]
@@ -744,7 +972,7 @@ mod tests {
         assert_eq!(live(139), [0, 4, 5, 6, 7, 8, 9, 10]);
         let stored = host.stored.take().unwrap();
         let counters =
-            stored.values().map(|value| live_counters(value, milliseconds(NOW) + 139_000));
+            stored.values().map(|value| Bucket::read(value, milliseconds(NOW) + 139_000).counters);
         assert_eq!(counters.map(|counters| counters.len()).collect::<Vec<_>>(), [COUNTERS]);
     }
 
@@ -791,7 +1019,7 @@ mod tests {
         assert_eq!(count(&host, &limits(), NOW), Ok(Counted::Admitted));
         assert_eq!(used(&host, &limits(), NOW), Ok(vec![1, 2, 1]));
         let value = &host.stored.take().unwrap()[&bucket];
-        assert_eq!(live_counters(value, milliseconds(NOW)).len(), COUNTERS);
+        assert_eq!(Bucket::read(value, milliseconds(NOW)).counters.len(), COUNTERS);
     }
 
     #[test]
@@ -842,8 +1070,8 @@ mod tests {
         let number = || limit(Scope::Number, "1/1h", "n");
         assert!(count_one(&host, number(), NOW));
         let value = host.stored.borrow().as_ref().unwrap().values().next().unwrap().clone();
-        let counter = &value[2..];
-        let nine = [&[VERSION, 9], &counter.repeat(9)[..]].concat();
+        let counter = &value[2..value.len() - 1];
+        let nine = [&[VERSION, 9], &counter.repeat(9)[..], &[0]].concat();
         for unreadable in [
             vec![],
             vec![VERSION],
@@ -851,7 +1079,8 @@ mod tests {
             value[..value.len() - 1].to_vec(),
             [&value[..], &[0]].concat(),
             [&[VERSION + 1], &value[1..]].concat(),
-            [&[VERSION, 2], counter].concat(),
+            [&[VERSION, 2], counter, &[0]].concat(),
+            [&[VERSION, 1], counter, &[33], &[0; 10 * 33][..]].concat(),
             nine,
         ] {
             overwrite(&host, &unreadable);
@@ -879,10 +1108,10 @@ mod tests {
                 || Counter { tag, window, newest, counts: [u32::MAX; SLICES], asked: false };
             let counters: Vec<_> = (0..COUNTERS).map(|_| counter()).collect();
             let host = FakeHost::default();
-            host.set(&bucket, &value::write(VERSION, &counters)).unwrap();
+            host.set(&bucket, &written(counters)).unwrap();
             assert!(count_one(&host, number(), NOW), "{window} {newest}");
             let value = host.get(&bucket).unwrap().unwrap();
-            assert_eq!(live_counters(&value, milliseconds(NOW)).len(), 1);
+            assert_eq!(Bucket::read(&value, milliseconds(NOW)).counters.len(), 1);
         }
     }
 
@@ -894,7 +1123,7 @@ mod tests {
         let host = FakeHost::default();
         let counter =
             Counter { tag, window: 3600, newest, counts: [u32::MAX; SLICES], asked: false };
-        host.set(&bucket, &value::write(VERSION, &vec![counter])).unwrap();
+        host.set(&bucket, &written(vec![counter])).unwrap();
         assert_eq!(used_one(&host, number(), NOW), u32::MAX);
         assert!(!count_one(&host, number(), NOW));
     }
@@ -1065,6 +1294,48 @@ mod tests {
             prop_assert!(!count_one(&host, number(), NOW));
             let stored = host.stored.take().unwrap();
             prop_assert!(stored.values().all(|value| value.len() <= LARGEST));
+        }
+
+        // Against a list of the events that were admitted, each with its moment and its repeats.
+        #[test]
+        fn no_window_holds_more_events_than_the_limit_and_no_repeat_is_refused_that_is_remembered(
+            scope in prop::sample::select(Scope::ALL.to_vec()),
+            most in 1..6_u32,
+            window in 1..900_u32,
+            steps in prop::collection::vec((0..9_usize, 0..400_u64), 1..150),
+        ) {
+            struct Event {
+                at: u64,
+                repeats: u8,
+            }
+            let host = FakeHost::default();
+            let mut now = 0;
+            let mut admitted = Vec::<u64>::new();
+            let mut events: [Option<Event>; 9] = Default::default();
+            for (event, step) in steps {
+                // Thousandths of a window, or of the time that an event is remembered.
+                now += step * u64::from(window).min(300);
+                let limits = [Limit {
+                    scope,
+                    rate: Rate { count: most, window },
+                    subject: if scope == Scope::Total { String::new() } else { "s".into() },
+                }];
+                let clock = NOW + Duration::milliseconds(now as i64);
+                let is_sent = count_event(&host, (&event.to_string(), TO), &limits, clock);
+                let remembered = events[event]
+                    .as_mut()
+                    .filter(|it| now - it.at < MEMORY && it.repeats < REPEATS);
+                if let Some(event) = remembered {
+                    prop_assert!(is_sent, "a repeat was refused");
+                    event.repeats += 1;
+                } else if is_sent {
+                    let since = now.saturating_sub(u64::from(window) * 1000);
+                    let in_window = admitted.iter().filter(|at| **at > since || since == 0).count();
+                    prop_assert!(in_window < most as usize, "one too many");
+                    admitted.push(now);
+                    events[event] = Some(Event { at: now, repeats: 0 });
+                }
+            }
         }
 
         // Against a list of the moments at which messages were admitted.
