@@ -52,12 +52,14 @@ fn table() -> Result<String, String> {
     let mut tree = Tree::default();
     let mut plans = HashMap::new();
     let mut most_digits = [0; 1000];
+    let mut mobile_digits = [0; 1000];
     let mut findings = BTreeSet::new();
     for code in 1..1000 {
         if let Some(all) = DATABASE.by_code(&code) {
             let plan = Plan::new(code, &all, &mut tree)?;
             plans.insert(code, plan.next);
             most_digits[usize::from(code)] = plan::most_digits(code, &all);
+            mobile_digits[usize::from(code)] = plan::mobile_digits(code, &all);
             findings.extend(plan.findings);
         }
     }
@@ -65,7 +67,7 @@ fn table() -> Result<String, String> {
         println!("cargo::warning={finding}");
     }
     match calling_codes(0, &plans, &mut tree) {
-        Next::Node(root) => Ok(table::source(&tree, root, &most_digits, &findings)),
+        Next::Node(root) => Ok(table::source(&tree, root, &most_digits, &mobile_digits, &findings)),
         Next::Leaf(_) => Err("it tells no number from any other".to_owned()),
     }
 }

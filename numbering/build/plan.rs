@@ -51,6 +51,14 @@ pub fn most_digits(code: u16, all: &[&Metadata]) -> usize {
     }
 }
 
+/// How many digits the mobile numbers under a calling code have, with the code itself: a bit for each count.
+pub fn mobile_digits(code: u16, all: &[&Metadata]) -> u16 {
+    let mobiles = all.iter().filter_map(|metadata| metadata.descriptors().mobile());
+    let counts = mobiles.flat_map(Descriptor::possible_length);
+    let counts = counts.map(|length| code_length(code) + usize::from(*length));
+    counts.filter(|count| *count <= MOST_DIGITS).fold(0, |bits, count| bits | 1 << count)
+}
+
 fn code_length(code: u16) -> usize {
     code.to_string().len()
 }

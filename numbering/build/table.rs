@@ -11,11 +11,13 @@ const END: u8 = 10;
 /// Writes the source text of the table.
 ///
 /// `root` is the node that the first digit of a number leaves. `most_digits` has, by calling code, the
-/// most digits of a number with its calling code, and 0 for a code that nobody has.
+/// most digits of a number with its calling code, and 0 for a code that nobody has. `mobile_digits` has, likewise,
+/// a bit for each count of digits that mobile numbers have.
 pub fn source(
     tree: &Tree,
     root: usize,
     most_digits: &[usize],
+    mobile_digits: &[u16],
     findings: &BTreeSet<String>,
 ) -> String {
     let runs: Vec<_> = tree.nodes.iter().map(edges).collect();
@@ -47,6 +49,7 @@ pub fn source(
         array("OUTCOMES", "Outcome", outcomes.iter().map(outcome_in_rust)),
         array("REGIONS", "Region", regions.into_iter().map(region_in_rust)),
         array("MOST_DIGITS", "u8", most_digits),
+        array("MOBILE_DIGITS", "u16", mobile_digits),
         "#[cfg(test)]\n".to_owned(),
         array("FINDINGS", "&str", findings.iter().map(|finding| format!("{finding:?}"))),
     ]

@@ -23,7 +23,7 @@ use serde::{Serialize, Serializer};
 //
 // ROOT is the first edge of the node that the first digit leaves. REGIONS has all regions of OUTCOMES, sorted.
 // MOST_DIGITS has, by calling code, the most digits of a number with its calling code, and 0 for a code
-// that nobody has. FINDINGS is what a person should look at since the metadata is newer.
+// that nobody has. MOBILE_DIGITS has, likewise, a bit for each count of digits that mobile numbers have. FINDINGS is what a person should look at since the metadata is newer.
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
 /// The symbol that follows the last digit.
@@ -122,6 +122,17 @@ pub fn has_trunk_zero(digits: &str) -> bool {
 /// looked up. Nothing is too long under a code that nobody has.
 pub fn is_too_long(calling_code: &str, digits: usize) -> bool {
     most_digits(calling_code).is_some_and(|most| digits > most)
+}
+
+/// Whether mobile numbers under the calling code have as many digits, the calling code included.
+///
+/// ```
+/// assert!(numbering::has_mobile_length("1", "14255550123".len()));
+/// assert!(!numbering::has_mobile_length("91", "9175550123".len()));
+/// ```
+pub fn has_mobile_length(calling_code: &str, digits: usize) -> bool {
+    let counts = calling_code.parse().ok().and_then(|code: usize| MOBILE_DIGITS.get(code));
+    counts.is_some_and(|counts| digits <= 15 && counts >> digits & 1 == 1)
 }
 
 /// The calling code that these digits begin with, or the first three of them if nobody has it. No calling
