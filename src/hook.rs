@@ -8,6 +8,7 @@
 
 mod admit;
 pub mod answer;
+mod date;
 pub mod decide;
 pub mod request;
 
@@ -194,6 +195,10 @@ impl Call {
             ));
         }
         let request = body.into_request()?;
+        if !request.ignored.is_empty() {
+            self.outcome.warn(Warning::FieldIgnored);
+            self.outcome.ignored_fields.clone_from(&request.ignored);
+        }
         self.outcome.masked_number =
             request.phone_number.as_ref().ok().map(|number| number.masked());
         Ok(request)

@@ -3,15 +3,17 @@
 //! Attack: of two members with one name, the author means one and the reader takes the other (RFC 7515,
 //! section 4; RFC 7519, section 4). A member that is read must not be there twice, in whatever way its name is
 //! written. Nor may an array stand in the place of an object, which serde would take member by member.
-//! Members that are not read may be anything, as often and as deep as they like.
+//! Members that are not read may be anything, as often and as deep as they like. A byte order mark before the
+//! object is no part of it (RFC 8259, section 8.1).
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 /// Why nothing could be read. Says where, never what is there, which serde_json's messages quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,8 @@ pub enum Unreadable {
 
 /// Reads the members of an object that `T` has.
 pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Unreadable> {
-    read_text(str::from_utf8(json).map_err(|_| Unreadable::NotUtf8)?)
+    let text = str::from_utf8(json).map_err(|_| Unreadable::NotUtf8)?;
+    read_text(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// The same of what is known to be UTF-8.
@@ -75,6 +78,14 @@ impl<T> Value<T> {
         }
     }
 
+    /// The same, whole.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The object, if it is one.
     pub fn into_object(self) -> Option<T> {
         match self {
@@ -87,6 +98,22 @@ impl<T> Value<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Value<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue(PhantomData))
+    }
+}
+
+/// Reads a member that can be done without. What is JSON and has no value here, such as half of a surrogate pair or
+/// a number beyond all bounds, is a value of another type; `null` is none.
+///
+/// For a field with `#[serde(default, deserialize_with = "json::dispensable")]`.
+pub fn dispensable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Value<T>>, D::Error> {
+    let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(None) };
+    match serde_json::from_str(raw.get()) {
+        Ok(value) => Ok(Some(value)),
+        // A member of it is there twice.
+        Err(error) if error.is_data() => Err(D::Error::custom("a member")),
+        Err(_) => Ok(Some(Value::Other)),
     }
 }
 

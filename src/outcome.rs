@@ -49,6 +49,8 @@ pub struct Outcome {
     pub sending: Option<Sending>,
     /// What went wrong besides, each once.
     pub warnings: Vec<Warning>,
+    /// The fields of the request that hold something of no use, by their path.
+    pub ignored_fields: Vec<&'static str>,
     /// Why the message is not known to be sent, where it is not.
     pub refusal: Option<Refusal>,
 }
@@ -66,6 +68,8 @@ pub enum Warning {
     MayBeDouble,
     /// A connection to the provider was silent, and the message went over another one.
     SilentConnection,
+    /// A field of the request that the message can do without holds something of no use.
+    FieldIgnored,
 }
 
 impl Warning {
@@ -77,6 +81,7 @@ impl Warning {
             Self::KeysTampered => "keys_tampered",
             Self::MayBeDouble => "may_be_double",
             Self::SilentConnection => "silent_connection",
+            Self::FieldIgnored => "field_ignored",
         }
     }
 }
@@ -110,6 +115,7 @@ impl Outcome {
             told_as_successful: false,
             sending: None,
             warnings: Vec::new(),
+            ignored_fields: Vec::new(),
             refusal: None,
         }
     }

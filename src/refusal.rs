@@ -109,14 +109,8 @@ reasons! {
     MissingOtpCode = "missing_otp_code", 400, Request;
     /// `otpCode` is neither text nor an integer, or is too long, or holds control characters.
     InvalidOtpCode = "invalid_otp_code", 400, Request;
-    /// `otpExpires` is not a date.
-    InvalidOtpExpires = "invalid_otp_expires", 400, Request;
-    /// `eventTime` is not a date.
-    InvalidEventTime = "invalid_event_time", 400, Request;
     /// An envelope with neither `otpExpires` nor `eventTime`: nothing says until when it holds.
     MissingOtpExpires = "missing_otp_expires", 400, Request;
-    /// `msgTemplate` is not text.
-    InvalidMsgTemplate = "invalid_msg_template", 400, Request;
     /// Another channel than SMS.
     UnsupportedChannel = "unsupported_channel", 200, Request;
     /// The passcode is past its expiry.

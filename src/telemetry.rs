@@ -65,6 +65,8 @@ struct HookFacts<'a> {
     would_refuse: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ignored_fields: &'a [&'static str],
     credential: Option<&'static str>,
     event_id: Option<&'a Identifier>,
     request_type: Option<&'a Identifier>,
@@ -117,6 +119,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         okta_status: outcome.okta_status(),
         would_refuse: outcome.would_refuse.map(Reason::code),
         warnings: names(&outcome.warnings),
+        ignored_fields: &outcome.ignored_fields,
         credential: outcome.credential.map(|proof| proof.name()),
         event_id: outcome.event_id.as_ref(),
         request_type: outcome.request_type.as_ref(),

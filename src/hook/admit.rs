@@ -14,14 +14,26 @@ pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber,
     {
         return Err(unsupported_channel(channel));
     }
-    if request.valid_until.is_some_and(|expires| expires <= now) {
-        return Err(Refusal::new(
-            Reason::OtpExpired,
-            "The passcode was past its expiry when it arrived: ask for a new one. If all are, the clock of the \
-             hook's host is wrong.",
-        ));
+    let number = request.phone_number.as_ref().map_err(not_a_number);
+    // Okta's sample has dates of long ago, too: whoever sends it is told of the number first.
+    if request.phone_number == Err(NotANumber::Placeholder) {
+        return number;
     }
-    request.phone_number.as_ref().map_err(|cause| match cause {
+    if request.valid_until.is_some_and(|expires| expires <= now) {
+        let fix = if request.preview {
+            "The preview's dates are past: put a later one into data.messageProfile.otpExpires and eventTime, or \
+             generate the request anew, and run the preview again."
+        } else {
+            "The passcode was past its expiry when it arrived: ask for a new one. If all are, the clock of the \
+             hook's host is wrong."
+        };
+        return Err(Refusal::new(Reason::OtpExpired, fix));
+    }
+    number
+}
+
+fn not_a_number(cause: &NotANumber) -> Refusal {
+    match cause {
         NotANumber::Placeholder => Refusal::new(
             Reason::PreviewNumber,
             "This is the preview's placeholder: put your own number, with + and the country code, into \
@@ -35,7 +47,7 @@ pub fn admit(request: &HookRequest, now: OffsetDateTime) -> Result<&PhoneNumber,
             Reason::InvalidPhoneNumber,
             format!("phoneNumber is not E.164 (+, country code, number): {cause}."),
         ),
-    })
+    }
 }
 
 /// Names the channel in the log, and to Okta only where it is one that Okta knows.
@@ -110,6 +122,47 @@ mod tests {
         ] {
             let fields = format!(r#""phoneNumber":"+15550100123","otpExpires":"{expires}""#);
             assert_eq!(admitted(&fields).map(drop), result, "{expires}");
+        }
+    }
+
+    #[test]
+    fn oktas_sample_as_it_stands_is_told_of_its_number_and_with_another_one_of_its_dates() {
+        let sample = request::tests::PREVIEW;
+        for (payload, reason, fix) in [
+            (sample.to_owned(), Reason::PreviewNumber, "put your own number"),
+            (
+                sample.replace("9876543210", "+14255550123"),
+                Reason::OtpExpired,
+                "data.messageProfile.otpExpires",
+            ),
+            (
+                sample.replace("9876543210", "+14255550123").replace("/generatePreview", "/x"),
+                Reason::OtpExpired,
+                "ask for a new one",
+            ),
+        ] {
+            let request = request::parse(payload.as_bytes()).unwrap().into_request().unwrap();
+            let refusal = admit(&request, NOW).unwrap_err();
+            assert_eq!(refusal.reason, reason);
+            assert!(refusal.fix.contains(fix), "{}", refusal.fix);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_number_is_told_and_the_number_is_not() {
+        for (number, told) in [
+            (r"+1555\u00000100123", "an invisible character at position 6,"),
+            ("+1555010012\u{ff13}", "none of the plain 0 to 9 at position 12,"),
+            ("tel:+15550100123", "a + that is not its first character at position 5,"),
+            ("14255550123", "only the + is missing"),
+        ] {
+            let fields = format!(
+                r#"{{"data":{{"messageProfile":{{"otpCode":"1","phoneNumber":"{number}"}}}}}}"#
+            );
+            let request = request::parse(fields.as_bytes()).unwrap().into_request().unwrap();
+            let refusal = admit(&request, NOW).unwrap_err();
+            assert!(refusal.fix.contains(told), "{}", refusal.fix);
+            assert!(!refusal.fix.contains("555"), "{}", refusal.fix);
         }
     }
 

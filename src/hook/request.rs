@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use super::date;
 use crate::json::{self, Unreadable, Value};
 use crate::message::{self, Passcode};
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
-use crate::policy::Asking;
+use crate::policy::{Asking, limits};
 use crate::refusal::{Reason, Refusal};
 
 /// The most bytes of a body. Okta's payloads have about one kilobyte.
@@ -52,7 +52,7 @@ pub struct HookRequest {
     /// Until when the passcode holds, where the request says so.
     pub otp_expires: Option<OffsetDateTime>,
     /// From when on the request is too old to be answered: at `otp_expires`, or some time after
-    /// `event_time`. Only a classic request may leave it open.
+    /// `event_time`. Left open by a classic request that has neither, and by dates that can't be understood.
     pub valid_until: Option<OffsetDateTime>,
     /// The text, in Okta's payloads with the passcode already in it.
     pub msg_template: Option<String>,
@@ -64,6 +64,10 @@ pub struct HookRequest {
     pub user_id: Option<String>,
     /// The address from which the person asked, as Okta wrote it.
     pub ip_address: Option<String>,
+    /// It is the preview of Okta's Admin Console.
+    pub preview: bool,
+    /// The fields that hold something of no use, by their path: the message can do without them.
+    pub ignored: Vec<&'static str>,
 }
 
 /// Why `phoneNumber` is no recipient.
@@ -113,17 +117,23 @@ impl fmt::Debug for HookRequest {
 /// `null` counts as absent.
 pub struct Body {
     envelope: Envelope,
-    data: Data,
+    url: Option<String>,
+    ip_address: Option<Value>,
+    user_id: Option<Value>,
     profile: Option<MessageProfile>,
+    ignored: Ignored,
 }
 
-/// The members that are read, object by object.
+/// The members that are read, object by object. Those that the message can do without are [`json::dispensable`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
+    #[serde(default, deserialize_with = "json::dispensable")]
     event_id: Option<Value>,
+    #[serde(default, deserialize_with = "json::dispensable")]
     event_time: Option<Value>,
     event_type: Option<Value>,
+    #[serde(default, deserialize_with = "json::dispensable")]
     request_type: Option<Value>,
     data: Option<Value<Data>>,
 }
@@ -131,55 +141,83 @@ struct Envelope {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Data {
-    #[serde(deserialize_with = "object_or_default")]
-    context: Context,
-    #[serde(deserialize_with = "object_or_default")]
-    user_profile: UserProfile,
+    #[serde(deserialize_with = "json::dispensable")]
+    context: Option<Value<Context>>,
+    #[serde(deserialize_with = "json::dispensable")]
+    user_profile: Option<Value<UserProfile>>,
     message_profile: Option<Value<MessageProfile>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Context {
-    #[serde(deserialize_with = "object_or_default")]
-    request: ContextRequest,
+    #[serde(deserialize_with = "json::dispensable")]
+    request: Option<Value<ContextRequest>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ContextRequest {
-    #[serde(deserialize_with = "object_or_default")]
-    url: Url,
+    #[serde(deserialize_with = "json::dispensable")]
+    url: Option<Value<Url>>,
+    #[serde(deserialize_with = "json::dispensable")]
     ip_address: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Url {
+    #[serde(deserialize_with = "json::dispensable")]
     value: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct UserProfile {
+    #[serde(deserialize_with = "json::dispensable")]
     user_id: Option<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MessageProfile {
+    #[serde(default, deserialize_with = "json::dispensable")]
     msg_template: Option<Value>,
     phone_number: Option<Value>,
+    #[serde(default, deserialize_with = "json::dispensable")]
     otp_expires: Option<Value>,
     delivery_channel: Option<Value>,
     otp_code: Option<Value>,
+    #[serde(default, deserialize_with = "json::dispensable")]
     locale: Option<Value>,
 }
 
-/// An object that the hook can do without: a value of another type is as if not there.
-fn object_or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Value::deserialize(deserializer)?.into_object().unwrap_or_default())
+/// The fields that hold something which is of no use. None of them keeps the message from being sent.
+#[derive(Default)]
+struct Ignored(Vec<&'static str>);
+
+impl Ignored {
+    /// What a field holds, unless that is of no use.
+    fn or<T, U>(
+        &mut self,
+        field: Option<T>,
+        name: &'static str,
+        use_of: impl FnOnce(T) -> Option<U>,
+    ) -> Option<U> {
+        let held = use_of(field?);
+        if held.is_none() {
+            self.0.push(name);
+        }
+        held
+    }
+
+    fn object<T: Default>(&mut self, field: Option<Value<T>>, name: &'static str) -> T {
+        self.or(field, name, Value::into_object).unwrap_or_default()
+    }
+
+    fn text(&mut self, field: Option<Value>, name: &'static str) -> Option<String> {
+        self.or(field, name, Value::into_text)
+    }
 }
 
 /// Reads a body as JSON.
@@ -187,10 +225,31 @@ fn object_or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 /// Refuses, with 400, what is not UTF-8, not JSON, or has a field twice that the hook reads; other
 /// fields are ignored, whatever they hold.
 pub fn parse(body: &[u8]) -> Result<Body, Refusal> {
+    if is_utf16_or_32(body) {
+        let fix = "The body is UTF-16 or UTF-32, as some editors and shells write files: send it as UTF-8.";
+        return Err(Refusal::new(Reason::InvalidJson, fix));
+    }
     let mut envelope: Envelope = json::read(body).map_err(unreadable)?;
-    let mut data = object(envelope.data.take(), "data")?.unwrap_or_default();
-    let profile = object(data.message_profile.take(), "data.messageProfile")?;
-    Ok(Body { envelope, data, profile })
+    let data = object(envelope.data.take(), "data")?.unwrap_or_default();
+    let profile = object(data.message_profile, "data.messageProfile")?;
+    let mut ignored = Ignored::default();
+    let context = ignored.object(data.context, "data.context");
+    let request = ignored.object(context.request, "data.context.request");
+    let url = ignored.object(request.url, "data.context.request.url");
+    let user_profile = ignored.object(data.user_profile, "data.userProfile");
+    Ok(Body {
+        envelope,
+        url: ignored.text(url.value, "data.context.request.url.value"),
+        ip_address: request.ip_address,
+        user_id: user_profile.user_id,
+        profile,
+        ignored,
+    })
+}
+
+/// By its byte order mark, or since of the `{` that it begins with only one byte is not zero.
+fn is_utf16_or_32(body: &[u8]) -> bool {
+    matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
 }
 
 fn unreadable(unreadable: Unreadable) -> Refusal {
@@ -239,8 +298,7 @@ impl Body {
     /// The request is the preview of Okta's Admin Console, which calls the hook from a URL of its
     /// own (`/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview`).
     pub fn is_preview(&self) -> bool {
-        text(&self.data.context.request.url.value)
-            .is_some_and(|url| url.ends_with("/generatePreview"))
+        self.url.as_ref().is_some_and(|url| url.ends_with("/generatePreview"))
     }
 
     /// Looks at the fields.
@@ -248,7 +306,7 @@ impl Body {
         let documented = self.dialect() == Dialect::Documented;
         let preview = self.is_preview();
         let enrollment = self.request_type() == Some(ENROLLMENT);
-        let Self { envelope, data, profile } = self;
+        let Self { envelope, url: _, ip_address, user_id, profile, mut ignored } = self;
         if documented && text(&envelope.event_type) != Some(EVENT_TYPE) {
             return Err(Refusal::new(
                 Reason::UnsupportedEventType,
@@ -264,41 +322,43 @@ impl Body {
         let phone_number = phone_number(number, preview)?;
         let code = needed(profile.otp_code, Reason::MissingOtpCode, "data.messageProfile.otpCode")?;
         let otp_code = otp_code(code)?;
-        let event_time = date(&envelope.event_time, Reason::InvalidEventTime, "eventTime");
-        let otp_expires = date(&profile.otp_expires, Reason::InvalidOtpExpires, "otpExpires")?;
-        let valid_until = if documented && otp_expires.is_none() {
-            let name = "otpExpires, and eventTime to infer it from,";
-            let time = needed(event_time.clone()?, Reason::MissingOtpExpires, name)?;
-            Some(time.saturating_add(DEFAULT_LIFETIME))
-        } else {
-            otp_expires
-        };
-        let not_text = || {
-            let fix = "data.messageProfile.msgTemplate is not text.";
-            Refusal::new(Reason::InvalidMsgTemplate, fix)
-        };
-        let msg_template = profile
-            .msg_template
-            .map(|template| template.text().map(str::to_owned).ok_or_else(not_text))
-            .transpose()?;
         let delivery_channel = profile
             .delivery_channel
             .map(|channel| channel.text().unwrap_or("?").trim().to_owned())
             .filter(|channel| !channel.is_empty());
+
+        let says_expiry = profile.otp_expires.is_some();
+        if documented && !says_expiry && envelope.event_time.is_none() {
+            let fix = "otpExpires, and eventTime to infer it from, is missing.";
+            return Err(Refusal::new(Reason::MissingOtpExpires, fix));
+        }
+        let event_time = ignored.or(envelope.event_time, "eventTime", date::read);
+        let name = "data.messageProfile.otpExpires";
+        let otp_expires = ignored.or(profile.otp_expires, name, date::read);
+        // A date that nobody understands refuses no sign-in. The event's time still says when the passcode is
+        // past its expiry for certain.
+        let inferred = event_time
+            .filter(|_| documented || says_expiry)
+            .map(|time| time.saturating_add(DEFAULT_LIFETIME));
+        ignored.text(envelope.request_type, "requestType");
+        let event_id = ignored.text(envelope.event_id, "eventId");
+        let user_id = ignored.text(user_id, "data.userProfile.userId");
+        let locale = ignored.text(profile.locale, "data.messageProfile.locale");
         Ok(HookRequest {
-            event_id: identifier(&envelope.event_id),
-            // What is not needed does not refuse a sign-in.
-            event_time: event_time.unwrap_or_default(),
+            event_id: event_id.filter(identifies),
+            event_time,
             delivery_channel,
             phone_number,
             otp_code,
             otp_expires,
-            valid_until,
-            msg_template,
-            locale: identifier(&profile.locale),
+            valid_until: otp_expires.or(inferred),
+            msg_template: ignored.text(profile.msg_template, "data.messageProfile.msgTemplate"),
+            locale: locale.filter(identifies),
             enrollment,
-            user_id: identifier(&data.user_profile.user_id),
-            ip_address: text(&data.context.request.ip_address).map(str::to_owned),
+            user_id: user_id.filter(identifies),
+            ip_address: ignored.or(ip_address, "data.context.request.ipAddress", address),
+            preview,
+            ignored: ignored.0,
         })
     }
 }
@@ -316,7 +376,8 @@ fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotAN
     let number = text_or_integer(value).ok_or_else(|| {
         Refusal::new(Reason::InvalidField, "data.messageProfile.phoneNumber is not text.")
     })?;
-    Ok(if preview && number == PREVIEW_NUMBER {
+    // Who is told to begin it with + may have done no more.
+    Ok(if preview && number.trim().trim_start_matches('+') == PREVIEW_NUMBER {
         Err(NotANumber::Placeholder)
     } else if is_integer {
         Err(NotANumber::JsonNumber)
@@ -337,18 +398,6 @@ fn otp_code(value: Value) -> Result<String, Refusal> {
         })
 }
 
-fn date(
-    value: &Option<Value>,
-    reason: Reason,
-    name: &str,
-) -> Result<Option<OffsetDateTime>, Refusal> {
-    let Some(value) = value else { return Ok(None) };
-    let date = value.text().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
-    date.map(Some).ok_or_else(|| {
-        Refusal::new(reason, format!("{name} is not a date of the form 2026-01-31T12:00:00.000Z."))
-    })
-}
-
 /// Okta's OpenAPI example has the passcode and the number unquoted.
 fn text_or_integer(value: Value) -> Option<String> {
     match value {
@@ -362,19 +411,24 @@ fn text(value: &Option<Value>) -> Option<&str> {
     value.as_ref()?.text()
 }
 
-/// The value of an identifier; an empty one identifies nothing.
-fn identifier(value: &Option<Value>) -> Option<String> {
-    text(value).filter(|text| !text.is_empty()).map(str::to_owned)
+/// The text, if it is an address that the limits can count by.
+fn address(value: Value) -> Option<String> {
+    value.into_text().filter(|text| limits::address(text).is_some())
+}
+
+/// An empty identifier identifies nothing.
+fn identifies(identifier: &String) -> bool {
+    !identifier.is_empty()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
     use time::macros::datetime;
 
     /// The payload of Okta's preview, from its telephony inline hook reference.
-    const PREVIEW: &str = r#"{"eventId":"uS5871kJThSsU8qlA1LTcg","eventTime":"2022-01-28T21:43:40.000Z","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://${yourOktaDomain}/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.pre-enrollment","data":{"context":{"request":{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{"value":"/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview"},"ipAddress":"127.0.0.1"}},"userProfile":{"firstName":"test","lastName":"user","login":"test.user@okta.com","userId":"00uyxxSknGtK8022w0g3"},"messageProfile":{"msgTemplate":"(HOOK)Your code is 11111","phoneNumber":"9876543210","otpExpires":"2022-01-28T21:48:34.321Z","deliveryChannel":"SMS","otpCode":"11111","locale":"EN-US"}}}"#;
+    pub(in crate::hook) const PREVIEW: &str = r#"{"eventId":"uS5871kJThSsU8qlA1LTcg","eventTime":"2022-01-28T21:43:40.000Z","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://${yourOktaDomain}/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.pre-enrollment","data":{"context":{"request":{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{"value":"/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview"},"ipAddress":"127.0.0.1"}},"userProfile":{"firstName":"test","lastName":"user","login":"test.user@okta.com","userId":"00uyxxSknGtK8022w0g3"},"messageProfile":{"msgTemplate":"(HOOK)Your code is 11111","phoneNumber":"9876543210","otpExpires":"2022-01-28T21:48:34.321Z","deliveryChannel":"SMS","otpCode":"11111","locale":"EN-US"}}}"#;
 
     const BARE: &str =
         r#"{"data":{"messageProfile":{"phoneNumber":"+15550100123","otpCode":"123456"}}}"#;
@@ -416,6 +470,8 @@ mod tests {
                 enrollment: true,
                 user_id: Some("00uyxxSknGtK8022w0g3".into()),
                 ip_address: Some("127.0.0.1".into()),
+                preview: true,
+                ignored: vec![],
             }
         );
     }
@@ -448,6 +504,8 @@ mod tests {
         let unquoted =
             PREVIEW.replace(r#""9876543210""#, "9876543210").replace(r#""11111""#, "11111");
         assert_eq!(read(&unquoted).unwrap().phone_number, Err(NotANumber::Placeholder));
+        let with_plus = PREVIEW.replace(r#""9876543210""#, r#""+9876543210""#);
+        assert_eq!(read(&with_plus).unwrap().phone_number, Err(NotANumber::Placeholder));
     }
 
     #[test]
@@ -483,9 +541,8 @@ mod tests {
             (format!(r#"{number},"otpCode":1.5"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":18446744073709551616"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":{{"a":[1]}}"#), InvalidOtpCode),
-            (format!(r#"{number},"otpCode":"1","otpExpires":"soon""#), InvalidOtpExpires),
-            (format!(r#"{number},"otpCode":"1","otpExpires":1700000000"#), InvalidOtpExpires),
-            (format!(r#"{number},"otpCode":"1","msgTemplate":5"#), InvalidMsgTemplate),
+            // The names on Okta's help page on telephony by Workflows.
+            (format!(r#"{number},"otp":"1","messageTemplate":"Your code is 1""#), MissingOtpCode),
         ] {
             assert_eq!(reason(&envelope(&profile)), expected, "{profile}");
         }
@@ -503,8 +560,6 @@ mod tests {
         ] {
             assert_eq!(reason(body), expected, "{body}");
         }
-        let timed = envelope(&format!(r#"{number},"otpCode":"1""#));
-        assert_eq!(reason(&timed.replace("2026-01-31T12:00:00.000Z", "noon")), InvalidEventTime);
     }
 
     #[test]
@@ -517,13 +572,169 @@ mod tests {
             assert!(!body.is_preview(), "{other}");
             body.into_request().expect(other);
         }
-        let untimed = PREVIEW.replace("2022-01-28T21:43:40.000Z", "2022-01-28T21:43:40+0000");
-        assert_eq!(read(&untimed).unwrap().event_time, None);
+    }
+
+    /// An envelope with every field that is read.
+    fn whole() -> serde_json::Value {
+        let sample = include_str!("../../sample/okta-envelope.json");
+        serde_json::from_str(sample).unwrap()
+    }
+
+    // docs/answers.md says the same to people.
+    #[test]
+    fn every_field_is_needed_and_refused_by_name_or_ignored_by_name_whatever_it_holds() {
+        use Reason::*;
+        /// What becomes of a value of another type than the field has.
+        enum Other {
+            Refused(Reason),
+            Ignored,
+            Unread,
+        }
+        use Other::*;
+        let fields = [
+            ("/eventId", Ignored),
+            ("/eventTime", Ignored),
+            ("/eventType", Refused(UnsupportedEventType)),
+            ("/eventTypeVersion", Unread),
+            ("/contentType", Unread),
+            ("/cloudEventVersion", Unread),
+            ("/source", Unread),
+            ("/requestType", Ignored),
+            ("/data", Refused(InvalidField)),
+            ("/data/context", Ignored),
+            ("/data/context/request", Ignored),
+            ("/data/context/request/id", Unread),
+            ("/data/context/request/method", Unread),
+            ("/data/context/request/url", Ignored),
+            ("/data/context/request/url/value", Ignored),
+            ("/data/context/request/ipAddress", Ignored),
+            ("/data/userProfile", Ignored),
+            ("/data/userProfile/firstName", Unread),
+            ("/data/userProfile/lastName", Unread),
+            ("/data/userProfile/login", Unread),
+            ("/data/userProfile/userId", Ignored),
+            ("/data/messageProfile", Refused(InvalidField)),
+            ("/data/messageProfile/msgTemplate", Ignored),
+            ("/data/messageProfile/phoneNumber", Refused(InvalidField)),
+            ("/data/messageProfile/otpExpires", Ignored),
+            ("/data/messageProfile/otpCode", Refused(InvalidOtpCode)),
+            ("/data/messageProfile/locale", Ignored),
+        ];
+        let of_other_types = ["true", "false", "-1", "0.5", "1e999", "[]", "[{}]", r#""\ud800""#];
+        let holds = |field: &str, value: &str| {
+            let mut body = whole();
+            *body.pointer_mut(field).expect(field) = "HERE".into();
+            read(&body.to_string().replace("\"HERE\"", value))
+        };
+        for (field, other) in fields {
+            let name = field[1..].replace('/', ".");
+            for value in of_other_types {
+                let request = holds(field, value);
+                match other {
+                    // Nothing that is needed can be half of a surrogate pair, or a number beyond all bounds.
+                    Refused(_) if ["1e999", r#""\ud800""#].contains(&value) => {
+                        assert_eq!(request.unwrap_err().reason, InvalidJson, "{name}: {value}");
+                    }
+                    Refused(reason) => {
+                        assert_eq!(request.unwrap_err().reason, reason, "{name}: {value}");
+                    }
+                    Ignored => assert_eq!(request.unwrap().ignored, [&name], "{value}"),
+                    Unread => assert_eq!(request, read(&whole().to_string()), "{name}: {value}"),
+                }
+            }
+            if !matches!(other, Refused(_)) {
+                // As if it were not there, and that is all.
+                for value in ["null", "{}", r#""""#, &format!("{:?}", "x".repeat(50_000))] {
+                    let request = holds(field, value).expect(&name);
+                    assert_eq!(request.otp_code, "246810", "{name}: {value}");
+                    assert!(value != "null" || request.ignored.is_empty(), "{name}");
+                }
+            }
+            let twice = whole().to_string();
+            let last = format!("\"{}\":", field.rsplit('/').next().unwrap());
+            let twice = twice.replacen(&last, &[&last, "null,", &last].concat(), 1);
+            match other {
+                Unread => assert!(read(&twice).is_ok(), "{name}"),
+                // The first "id" and the like belong to others.
+                _ => assert_eq!(reason(&twice), DuplicateField, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_channel_need_not_be_said_and_is_never_taken_for_sms_where_it_is_something_else() {
+        for (value, channel) in [
+            ("null", None),
+            (r#""""#, None),
+            (r#"" ""#, None),
+            (r#"" SMS\u00a0""#, Some("SMS")),
+            ("7", Some("?")),
+            ("[\"SMS\"]", Some("?")),
+            ("{}", Some("?")),
+            ("false", Some("?")),
+        ] {
+            let fields =
+                format!(r#""phoneNumber":"+15550100123","otpCode":"1","deliveryChannel":{value}"#);
+            let request = read(&envelope(&fields)).unwrap();
+            assert_eq!(request.delivery_channel.as_deref(), channel, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_is_not_understood_refuses_nothing_and_leaves_the_expiry_to_the_events_time() {
+        const EXPIRES: &str = "data.messageProfile.otpExpires";
+        let at = datetime!(2026-01-31 12:05:00 UTC);
+        let ten_minutes = datetime!(2026-01-31 12:10:00 UTC);
+        let good = r#""2026-01-31T12:05:00+0000""#;
+        for (event_time, otp_expires, valid_until, ignored) in [
+            (r#""2026-01-31 12:00""#, good, Some(at), &[][..]),
+            ("1769860800", "1769861100000", Some(at), &[]),
+            (r#""noon""#, good, Some(at), &["eventTime"]),
+            (r#""2026-01-31T12:00Z""#, r#""soon""#, Some(ten_minutes), &[EXPIRES]),
+            (r#""2026-01-31T12:00Z""#, "300", Some(ten_minutes), &[EXPIRES]),
+            (r#""2026-01-31T12:00Z""#, r#""""#, Some(ten_minutes), &[EXPIRES]),
+            (r#""2026-01-31T12:00Z""#, "null", Some(ten_minutes), &[]),
+            (r#""noon""#, r#""soon""#, None, &["eventTime", EXPIRES]),
+            (r#""noon""#, "null", None, &["eventTime"]),
+            ("null", "{}", None, &[EXPIRES]),
+        ] {
+            let mut body = whole();
+            body["eventTime"] = serde_json::from_str(event_time).unwrap();
+            body["data"]["messageProfile"]["otpExpires"] =
+                serde_json::from_str(otp_expires).unwrap();
+            let request = read(&body.to_string()).unwrap();
+            assert_eq!(request.valid_until, valid_until, "{event_time} {otp_expires}");
+            assert_eq!(request.ignored, ignored, "{event_time} {otp_expires}");
+        }
+        let bare = BARE.replace(r#""otpCode""#, r#""otpExpires":"soon","otpCode""#);
+        assert_eq!(read(&bare).unwrap().valid_until, None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_body_and_another_encoding_is_named() {
+        assert_eq!(read(&["\u{feff}", PREVIEW].concat()), read(PREVIEW));
+        assert_eq!(reason("\u{feff}\u{feff}{}"), Reason::InvalidJson);
+        let utf16 = |bytes_of: fn(u16) -> [u8; 2], mark: &str| {
+            let text = [mark, BARE].concat();
+            text.encode_utf16().flat_map(bytes_of).collect::<Vec<_>>()
+        };
+        let utf32 = BARE.chars().flat_map(|it| u32::from(it).to_be_bytes()).collect();
+        for body in [
+            utf16(u16::to_le_bytes, "\u{feff}"),
+            utf16(u16::to_be_bytes, "\u{feff}"),
+            utf16(u16::to_le_bytes, ""),
+            utf16(u16::to_be_bytes, ""),
+            utf32,
+        ] {
+            let refusal = parse(&body).err().unwrap();
+            assert_eq!(refusal.reason, Reason::InvalidJson);
+            assert!(refusal.fix.contains("send it as UTF-8"), "{refusal:?}");
+        }
     }
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for body in ["", " ", "x", "{", r#"{"data":"#, r#"{"a":[1,"#, "{}{}", "\u{feff}{}"] {
+        for body in ["", " ", "x", "{", r#"{"data":"#, r#"{"a":[1,"#, "{}{}", "{}\u{feff}"] {
             assert_eq!(reason(body), Reason::InvalidJson, "{body:?}");
         }
         let refusal = parse(b"{\"x\":\"\xff\"}").err().unwrap();

@@ -274,6 +274,41 @@ fn a_call_that_is_repeated_makes_the_same_message_of_the_event() {
 }
 
 #[test]
+fn a_repeat_of_an_event_is_sent_and_counted_once_by_a_limit() {
+    let host = FakeHost::default()
+        .with_settings("limits.per_number = \"2/10m\"")
+        .answering(["1", "2", "3", "4", "5"].map(FakeAnswer::accepted));
+    let call = |event: &str| {
+        let envelope = include_str!("../../sample/okta-envelope.json");
+        let envelope = envelope.replace("uS5871kJThSsU8qlA1LTcg", event);
+        reason(&handle(&host, FakeRequest::hook(envelope)))
+    };
+    for (event, expected) in [
+        ("a", "accepted"),
+        ("a", "accepted"),
+        ("a", "accepted"),
+        ("b", "accepted"),
+        ("c", "rate_limited"),
+        ("a", "accepted"),
+        ("c", "rate_limited"),
+    ] {
+        assert_eq!(call(event), expected, "{event}");
+    }
+}
+
+#[test]
+fn what_is_ignored_is_told_by_its_name_and_the_message_goes_out() {
+    let envelope = include_str!("../../sample/okta-envelope.json")
+        .replace("\"2026-01-31T12:05:00.000Z\"", "\"at five past\"")
+        .replace("\"EN-US\"", "7");
+    let line = line(&handle(&FakeHost::default(), FakeRequest::hook(envelope)));
+    assert_eq!((&line["outcome"], &line["level"]), (&"accepted".into(), &"warn".into()));
+    assert_eq!(line["warnings"], json!(["field_ignored"]));
+    let fields = ["data.messageProfile.otpExpires", "data.messageProfile.locale"];
+    assert_eq!(line["ignored_fields"], json!(fields));
+}
+
+#[test]
 fn acs_message_id_without_a_letter_is_told_to_the_letter() {
     let id = "2020061020372512345678-7890-4123-9012-345678901234";
     let host = FakeHost::default().answering([FakeAnswer::accepted(id)]);

@@ -89,6 +89,8 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         enrollment: question.request_type.as_deref() == Some(ENROLLMENT),
         user_id: question.user_id,
         ip_address: question.ip_address,
+        preview: false,
+        ignored: Vec::new(),
     };
     let mut explanation = Explanation::default();
     if let Ok(number) = &request.phone_number {

@@ -11,14 +11,14 @@
 //! # One event counts once
 //!
 //! Okta may call again for an event whose answer it did not get. So a message that is counted leaves a mark of its
-//! event beside one of its counters, for [`MEMORY`]. A call whose event has a mark passes all limits and is counted
+//! event beside one of its counters, for five minutes. A call whose event has a mark passes all limits and is counted
 //! nowhere: it takes no second place, and a limit that its own first call filled does not refuse it.
 //!
 //! - **Only what was counted leaves a mark.** An event that was refused may be refused again.
-//! - **A mark is good for [`REPEATS`] repeats**, and the next one counts as a new event. Event ids come from a caller
+//! - **A mark is good for ten repeats**, and the next one counts as a new event. Event ids come from a caller
 //!   that has proven itself, and a provider should send a repeated message once. But should somebody have the caller's
 //!   secret, and the provider send each time, the limits still hold, if only at eleven times what they say.
-//! - **A bucket keeps the newest [`MARKS`] marks.** A repeat of an event whose mark was displaced, or lost to a hook
+//! - **A bucket keeps the newest 32 marks.** A repeat of an event whose mark was displaced, or lost to a hook
 //!   that overlaps, counts once more. So does one that reaches another process.
 //!
 //! # How exact a limit is

@@ -133,7 +133,7 @@ fn authorize(request: &mut Request<Full<Bytes>>, value: &str) {
 #[tokio::test]
 async fn what_is_refused_for_a_field_is_answered_in_the_callers_dialect() {
     type Change = fn(&mut Value);
-    let rows: [(&str, Change, u16, &str); 9] = [
+    let rows: [(&str, Change, u16, &str); 8] = [
         (
             "no number",
             |p| drop(p.as_object_mut().unwrap().remove("phoneNumber")),
@@ -147,7 +147,6 @@ async fn what_is_refused_for_a_field_is_answered_in_the_callers_dialect() {
             "missing_otp_code",
         ),
         ("passcode of the wrong type", |p| p["otpCode"] = json!(["1"]), 400, "invalid_otp_code"),
-        ("expiry that is no date", |p| p["otpExpires"] = json!("soon"), 400, "invalid_otp_expires"),
         ("voice", |p| p["deliveryChannel"] = json!("voice call"), 200, "unsupported_channel"),
         ("expired", |p| p["otpExpires"] = json!(from_now(-1)), 200, "otp_expired"),
         ("no plus", |p| p["phoneNumber"] = json!("15550100123"), 200, "invalid_phone_number"),
@@ -170,6 +169,36 @@ async fn what_is_refused_for_a_field_is_answered_in_the_callers_dialect() {
     assert!(hook.acs.requests().is_empty(), "nothing was sent");
 }
 
+/// Requests that people and Okta's pages write otherwise than Okta does.
+#[tokio::test]
+async fn what_is_written_in_another_way_is_sent_with_a_warning_where_something_is_ignored() {
+    type Change = fn(&mut Value);
+    let rows: [(Change, Option<&str>); 7] = [
+        (|p| p["phoneNumber"] = json!("+1\u{a0}555\u{2011}010\u{200b}0123\n"), None),
+        (|p| p["otpExpires"] = json!(from_now(300).replace('Z', "+0000")), None),
+        (|p| p["otpExpires"] = json!(from_now(300).replace('T', " ")), None),
+        (|p| p["otpExpires"] = json!("soon"), Some("data.messageProfile.otpExpires")),
+        (|p| p["otpExpires"] = json!({}), Some("data.messageProfile.otpExpires")),
+        (|p| p["msgTemplate"] = json!(5), Some("data.messageProfile.msgTemplate")),
+        (|p| p["locale"] = json!(["en"]), Some("data.messageProfile.locale")),
+    ];
+    let hook = Hook::with("limits.per_number = ''").await;
+    for (count, (change, ignored)) in (1..).zip(rows) {
+        hook.post(payload(Form::Documented, change)).await.accepted(Form::Documented);
+        assert_eq!(hook.acs.messages().pop().unwrap().to, NUMBER);
+        let line = hook.log.hooks(count).await.pop().unwrap();
+        match ignored {
+            Some(field) => assert_eq!(
+                (&line["warnings"], &line["ignored_fields"]),
+                (&json!(["field_ignored"]), &json!([field]))
+            ),
+            None => assert_eq!(line.get("warnings"), None, "{line}"),
+        }
+    }
+    let body = ["\u{feff}".as_bytes(), &payload(Form::Documented, |_| ())].concat();
+    hook.post(body).await.accepted(Form::Documented);
+}
+
 #[tokio::test]
 async fn a_preview_with_the_placeholder_says_what_to_edit_and_with_a_number_sends() {
     const URL: &str = "/api/internal/v1/inlineHooks/com.okta.telephony.provider/generatePreview";
@@ -179,9 +208,18 @@ async fn a_preview_with_the_placeholder_says_what_to_edit_and_with_a_number_send
     let answer = hook.post(preview.to_string()).await;
     answer.failed(Form::Documented, 200, "preview_number");
     assert!(answer.text.contains("put your own number, with + and the country code"));
+    // As Okta's documentation prints it.
+    let mut sample = preview.clone();
+    sample["eventTime"] = "2022-01-28T21:43:40.000Z".into();
+    sample["data"]["messageProfile"]["otpExpires"] = "2022-01-28T21:48:34.321Z".into();
+    hook.post(sample.to_string()).await.failed(Form::Documented, 200, "preview_number");
+    sample["data"]["messageProfile"]["phoneNumber"] = NUMBER.into();
+    let answer = hook.post(sample.to_string()).await;
+    answer.failed(Form::Documented, 200, "otp_expired");
+    assert!(answer.text.contains("put a later one into data.messageProfile.otpExpires"));
     preview["data"]["messageProfile"]["phoneNumber"] = NUMBER.into();
     hook.post(preview.to_string()).await.accepted(Form::Documented);
-    let lines = hook.log.hooks(2).await;
+    let lines = hook.log.hooks(4).await;
     assert!(lines.iter().all(|line| line["preview"] == true), "{lines:?}");
 }
 
@@ -263,6 +301,22 @@ async fn a_host_that_is_not_allowed_is_not_called_and_the_log_says_how_to_allow_
         assert!(line["fix"].as_str().unwrap().contains(&fix), "{line}");
     }
     assert!(hook.acs.requests().is_empty(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_counts_once_and_is_one_message() {
+    let hook = Hook::with("limits.per_number = '2/10m'").await;
+    let event = payload(Form::Documented, |_| ());
+    for _ in 0..4 {
+        hook.post(event.clone()).await.accepted(Form::Documented);
+    }
+    hook.post(payload(Form::Documented, |_| ())).await.accepted(Form::Documented);
+    let refused = payload(Form::Documented, |_| ());
+    for _ in 0..2 {
+        hook.post(refused.clone()).await.failed(Form::Documented, 200, "rate_limited");
+    }
+    hook.post(event).await.accepted(Form::Documented);
+    assert_eq!(hook.acs.messages().len(), 2);
 }
 
 #[tokio::test]
