@@ -22,6 +22,7 @@ mod json;
 pub mod message;
 pub mod operator;
 pub mod outcome;
+pub mod pasted;
 pub mod phone_number;
 pub mod policy;
 pub mod ports;

@@ -5,6 +5,7 @@
 
 pub mod issuer;
 mod member;
+pub mod servers;
 pub mod token;
 
 use std::fmt::Display;

@@ -257,6 +257,31 @@ async fn a_refused_token_is_told_so_and_a_missing_one_is_not() {
 }
 
 #[tokio::test]
+async fn the_log_says_of_each_mistake_in_a_set_up_what_it_is() {
+    let it = WithIssuer::okta().await;
+    let [with_slash, org] =
+        [format!("{}/", it.server.issuer()), it.server.issuer().replace("/oauth2/default", "")];
+    let auth0 = json!({
+        "azp": DEVELOPMENT_CLIENT_ID, "sub": format!("{DEVELOPMENT_CLIENT_ID}@clients"), "scope": "telephony",
+        "gty": "client-credentials", "cid": null, "scp": null,
+    });
+    let mistakes = [
+        (json!({"iss": with_slash}), "differ in nothing but a slash"),
+        (json!({"iss": org, "aud": org}), "the server that each Okta org has"),
+        (json!({"aud": "default"}), "without its api://"),
+        (auth0, "as Auth0 and Keycloak do not"),
+    ];
+    for (change, _) in &mistakes {
+        let token = it.server.mint(&it.claims(change.clone()));
+        it.post(&token).await.failed(Form::Documented, 401, "unauthorized");
+    }
+    for (line, (change, told)) in it.hook.log.hooks(mistakes.len()).await.iter().zip(&mistakes) {
+        let fix = line["fix"].as_str().unwrap();
+        assert!(fix.contains(told) && !fix.contains("idtyp"), "{change}: {fix}");
+    }
+}
+
+#[tokio::test]
 async fn es256_and_entra_work_too() {
     let it = WithIssuer::okta().await;
     let key = SigningKey::new(Algorithm::Es256);

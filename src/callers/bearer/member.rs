@@ -42,6 +42,15 @@ impl Member {
         !expected.is_empty() && texts.iter().any(|text| text == expected)
     }
 
+    /// Its texts, be it one or a list of them.
+    pub(super) fn texts(&self) -> &[String] {
+        match self {
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::Texts(texts) => texts,
+            _ => &[],
+        }
+    }
+
     /// Whether it is words with spaces between (RFC 6749, section 3.3), and this text is one of them. None
     /// has the empty one.
     pub(super) fn has_word(&self, expected: &str) -> bool {

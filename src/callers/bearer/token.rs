@@ -24,6 +24,7 @@ use time::OffsetDateTime;
 pub use keys::{Jwks, KEY_LIMIT, SignatureFault};
 
 use super::member::Member;
+use super::servers::{is_entra_v1, is_entra_v2, is_okta_org, is_spelt_otherwise};
 use crate::json::{self, Unreadable};
 
 /// The most bytes of a token. Okta's and Entra's have one to two thousand.
@@ -155,6 +156,7 @@ struct Claims {
     idtyp: Member,
     sub: Member,
     oid: Member,
+    tid: Member,
     cnf: Member,
 }
 
@@ -184,14 +186,10 @@ fn check_claims(
     let claims: Claims = json::read(payload)?;
 
     if !claims.iss.is(&expected.issuer) {
-        return Err(if is_of_entra_v1(&claims.iss, &expected.issuer) {
-            TokenFault::EntraVersion
-        } else {
-            TokenFault::Issuer
-        });
+        return Err(issuer_fault(claims.iss.text().unwrap_or_default(), &expected.issuer));
     }
     if !claims.aud.is(&expected.audience) && !claims.aud.lists(&expected.audience) {
-        return Err(TokenFault::Audience);
+        return Err(audience_fault(&claims, expected));
     }
 
     let now = now.unix_timestamp() as f64;
@@ -219,7 +217,12 @@ fn check_claims(
         return Err(TokenFault::Client);
     }
     if is_of_a_user(&claims) {
-        return Err(TokenFault::User);
+        let is_of_okta = claims.azp.is_missing() && claims.appid.is_missing();
+        return Err(if is_of_okta || is_of_entra(&claims, expected) {
+            TokenFault::User
+        } else {
+            TokenFault::OtherServer
+        });
     }
 
     let Claims { scp, scope, roles, .. } = &claims;
@@ -230,10 +233,73 @@ fn check_claims(
                 || scope.has_word(wanted)
                 || roles.lists(wanted)) =>
         {
-            Err(TokenFault::Scope)
+            Err(scope_fault(&claims, expected, wanted))
         }
         _ => Ok(()),
     }
+}
+
+/// What is wrong with another `iss`. What few texts are by mistake comes before what any may be.
+fn issuer_fault(iss: &str, expected: &str) -> TokenFault {
+    if is_entra_v1(iss) && is_entra_v2(expected) {
+        TokenFault::EntraVersion
+    } else if is_entra_v2(iss) && is_entra_v1(expected) {
+        TokenFault::NewerEntraVersion
+    } else if is_spelt_otherwise(iss, expected) {
+        TokenFault::IssuerSpelling
+    } else if is_entra_v2(iss) && is_entra_v2(expected) {
+        TokenFault::EntraTenant
+    } else if is_okta_org(iss, expected) {
+        TokenFault::OktaOrg
+    } else {
+        TokenFault::Issuer
+    }
+}
+
+/// What is wrong where `aud` does not hold the audience.
+fn audience_fault(claims: &Claims, expected: &Expected) -> TokenFault {
+    const URI: &str = "api://";
+    let audience = &*expected.audience;
+    let any = |is_it: &dyn Fn(&str) -> bool| claims.aud.texts().iter().any(|aud| is_it(aud));
+    if is_okta_org(&expected.issuer, "") {
+        TokenFault::OktaOrg
+    } else if any(&|aud| aud.strip_prefix(URI) == Some(audience)) {
+        TokenFault::AudienceUri
+    } else if any(&|aud| audience.strip_prefix(URI) == Some(aud)) {
+        TokenFault::AudienceId
+    } else if any(&|aud| is_spelt_otherwise(aud, audience)) {
+        TokenFault::AudienceSpelling
+    } else {
+        TokenFault::Audience
+    }
+}
+
+/// The names of the role that Event Grid needs: the one that Microsoft's script gives it, and the one that an older
+/// script gave it.
+const EVENT_GRID_ROLES: [&str; 2] =
+    ["AzureEventGridSecureWebhookSubscriber", "AzureEventGridSecureWebhook"];
+
+/// What is wrong where the scope or role is not there.
+fn scope_fault(claims: &Claims, expected: &Expected, wanted: &str) -> TokenFault {
+    if EVENT_GRID_ROLES.contains(&wanted)
+        && EVENT_GRID_ROLES.iter().any(|it| claims.roles.lists(it))
+    {
+        TokenFault::EventGridRole
+    } else if is_of_entra(claims, expected)
+        && claims.roles.is_missing()
+        && claims.scope.is_missing()
+    {
+        TokenFault::NoRoles
+    } else {
+        TokenFault::Scope
+    }
+}
+
+/// Whether the token is Entra's: all of theirs have `tid`, and other servers' have none of the three.
+fn is_of_entra(claims: &Claims, expected: &Expected) -> bool {
+    let Claims { tid, oid, idtyp, .. } = claims;
+    let has_its_claims = [tid, oid, idtyp].into_iter().any(|claim| !claim.is_missing());
+    has_its_claims || is_entra_v1(&expected.issuer) || is_entra_v2(&expected.issuer)
 }
 
 /// Whether the token may be a user's.
@@ -261,13 +327,6 @@ fn date(claim: &Member) -> Result<Option<f64>, TokenFault> {
         Member::Number(date) if (0.0..END_OF_TIME).contains(date) => Ok(Some(*date)),
         _ => Err(TokenFault::NotADate),
     }
-}
-
-/// Entra makes tokens of its older form for an API that does not ask for the newer, whichever endpoint
-/// they come from ("Access tokens", Microsoft identity platform).
-fn is_of_entra_v1(iss: &Member, expected: &str) -> bool {
-    iss.text().is_some_and(|iss| iss.starts_with("https://sts.windows.net/"))
-        && expected.starts_with("https://login.microsoftonline.")
 }
 
 /// Declares [`TokenFault`] with the text of each.
@@ -307,12 +366,39 @@ faults! {
     /// Another `iss`.
     Issuer = "the bearer token is of another issuer: oauth.issuer must be its iss claim to the letter, which is \
         the Issuer URI of Okta's authorization server, or https://login.microsoftonline.com/TENANT/v2.0";
+    /// An `iss` that is nearly the right one.
+    IssuerSpelling = "the bearer token's iss claim and oauth.issuer differ in nothing but a slash at the end or the case \
+        of letters: write oauth.issuer to the letter as the claim has it, as Okta and Entra's version 2 do without a slash \
+        at the end, and Entra's version 1 with one";
+    /// A token of the server that each Okta org has, which nobody but Okta can check.
+    OktaOrg = "the bearer token is of the server that each Okta org has, whose tokens are for Okta alone to check: set \
+        the token URL in Okta's hook to that of a custom authorization server, as in \
+        https://YOUR-ORG.okta.com/oauth2/default/v1/token, and oauth.issuer to its Issuer URI";
+    /// A token of another of Entra's tenants, or an issuer that is written in another way than in tokens.
+    EntraTenant = "the bearer token is of Entra ID, but of another issuer: oauth.issuer must be \
+        https://login.microsoftonline.com/TENANT/v2.0 with the tenant's ID for TENANT, not its domain, common or \
+        organizations; or the token is of another tenant";
+    /// An Entra token of version 2 where one of version 1 is expected.
+    NewerEntraVersion = "the bearer token is of Entra's version 2, and oauth.issuer is the issuer of version 1: set \
+        oauth.issuer to https://login.microsoftonline.com/TENANT/v2.0";
     /// An Entra token of version 1 where one of version 2 is expected.
+    // Entra makes tokens of its older form for an API that does not ask for the newer, whichever endpoint they come
+    // from ("Access tokens", Microsoft identity platform).
     EntraVersion = "the bearer token is of Entra's version 1, and oauth.issuer is the issuer of version 2: set \
         requestedAccessTokenVersion: 2 in the manifest of the API's app registration";
     /// `aud` does not hold the audience.
     Audience = "the bearer token is for another audience: oauth.audience must be its aud claim, which is the \
         Audience of Okta's authorization server, or the client ID of the API's app registration in Entra";
+    /// `aud` is `api://` and the audience.
+    AudienceUri = "the bearer token's aud claim is oauth.audience with api:// before it, as in Entra's tokens of version \
+        1: set requestedAccessTokenVersion: 2 in the manifest of the API's app registration, or write oauth.audience with \
+        api://, as the claim has it";
+    /// The audience is `api://` and what is in `aud`.
+    AudienceId = "the bearer token's aud claim is oauth.audience without its api://, as in Entra's tokens of version 2: \
+        set oauth.audience to the client ID of the API's app registration, without api://";
+    /// An `aud` that is nearly the right one.
+    AudienceSpelling = "the bearer token's aud claim and oauth.audience differ in nothing but a slash at the end or the \
+        case of letters: write oauth.audience to the letter as the claim has it";
     /// No `exp`.
     NoExpiry = "the bearer token has no exp claim";
     /// `exp`, `nbf` or `iat` is no date.
@@ -327,13 +413,26 @@ faults! {
     BoundToKey = "the bearer token is bound to a key: uncheck 'Require Demonstrating Proof of Possession (DPoP) header \
         in token requests' in Okta's app";
     /// None of `cid`, `azp` and `appid`.
-    NoClient = "the bearer token has none of the claims cid, azp and appid, so oauth.client_id can't be checked";
+    NoClient = "the bearer token has none of the claims cid, azp and appid, so oauth.client_id can't be checked: the \
+        authorization server must be an Okta custom one or Microsoft Entra ID";
     /// `cid`, `azp` or `appid` is of another client.
     Client = "the bearer token was given to another client: oauth.client_id must be the client ID of the \
         caller, which is the one in Okta's hook, or Event Grid's application";
     /// A user's token, or one that is not known to be an application's.
     User = "the bearer token is not known to be an application's: the caller must use client credentials, and for \
         Entra the API's app registration should add the optional claim idtyp";
+    /// A token with `azp` that is not Entra's, as Auth0's and Keycloak's.
+    OtherServer = "the bearer token is of an authorization server that does not say, in a way that is understood here, \
+        whether a token is an application's or a person's, as Auth0 and Keycloak do not: it must be an Okta custom one or \
+        Microsoft Entra ID; or let Okta's hook use Basic";
+    /// Both have a name of Event Grid's role, and not the same.
+    EventGridRole = "the bearer token has Event Grid's app role by another name than oauth.scope: older scripts of \
+        Microsoft's made AzureEventGridSecureWebhook, newer ones AzureEventGridSecureWebhookSubscriber; set oauth.scope to \
+        the one that the app registration has";
+    /// An Entra token without `roles`.
+    NoRoles = "the bearer token has no roles claim, so the client has no app role of the API: give the API's app \
+        registration the app role that oauth.scope names, assign it to the client's service principal, and grant admin \
+        consent";
     /// The scope is neither in `scp` nor in `scope` nor in `roles`.
     Scope = "the bearer token lacks the scope: oauth.scope must be one that the authorization server grants to \
         the client, or with Entra an app role of the API";

@@ -178,8 +178,9 @@ fn each_claim_of_okta_is_held_to_its_rule() {
     let text = |value: &str| Some(json!(value));
     for (name, value, expected) in [
         ("iss", None, Err(TokenFault::Issuer)),
-        ("iss", text("https://example.okta.com/oauth2/default/"), Err(TokenFault::Issuer)),
-        ("iss", text("https://EXAMPLE.okta.com/oauth2/default"), Err(TokenFault::Issuer)),
+        ("iss", text("https://example.okta.com/oauth2/default/"), Err(TokenFault::IssuerSpelling)),
+        ("iss", text("https://EXAMPLE.okta.com/oauth2/default"), Err(TokenFault::IssuerSpelling)),
+        ("iss", text("https://example.okta.com/oauth2/other"), Err(TokenFault::Issuer)),
         ("iss", text("https://sts.windows.net/tenant/"), Err(TokenFault::Issuer)),
         ("iss", some(json!(["https://example.okta.com/oauth2/default"])), Err(TokenFault::Issuer)),
         ("iss", some(json!(null)), Err(TokenFault::Issuer)),
@@ -261,7 +262,7 @@ fn a_token_of_entra_must_be_known_to_be_an_applications() {
         (vec![("appid", text("the-client"))], Ok(())),
         (vec![("appid", text("another"))], Err(TokenFault::Client)),
         (vec![("azp", None)], Err(TokenFault::NoClient)),
-        (vec![("roles", None)], Err(TokenFault::Scope)),
+        (vec![("roles", None)], Err(TokenFault::NoRoles)),
         (vec![("roles", text("Send"))], Err(TokenFault::Scope)),
         (vec![("roles", Some(json!(["Read"])))], Err(TokenFault::Scope)),
         (vec![("roles", None), ("scope", text("Read Send"))], Ok(())),
@@ -271,6 +272,120 @@ fn a_token_of_entra_must_be_known_to_be_an_applications() {
     ] {
         let claims = with(entra(), &changes).to_string();
         assert_eq!(check(HEADER, &claims, &entra_expected()), expected, "{claims}");
+    }
+}
+
+/// What was set up, what is in the token, and what is wrong between them.
+#[test]
+fn each_mistake_that_people_make_has_a_fault_of_its_own() {
+    use TokenFault::*;
+    let text = |value: &str| Some(json!(value));
+    let okta_of = |issuer: &str| Expected { issuer: issuer.into(), ..okta_expected() };
+    let entra_of = |issuer: &str| Expected { issuer: issuer.into(), ..entra_expected() };
+    let api = |audience: &str| Expected { audience: audience.into(), ..entra_expected() };
+    let role = |role: &str| Expected { scope: Some(role.into()), ..entra_expected() };
+    let (new, old) = ("AzureEventGridSecureWebhookSubscriber", "AzureEventGridSecureWebhook");
+    let default = "https://example.okta.com/oauth2/default";
+    let v2 = "https://login.microsoftonline.com/tenant/v2.0";
+    for (base, claim, value, expected, fault) in [
+        // Issuers.
+        (okta(), "iss", text(default), okta_of(&[default, "/"].concat()), IssuerSpelling),
+        (okta(), "iss", text(&[default, "//"].concat()), okta_expected(), IssuerSpelling),
+        (okta(), "iss", text("https://example.okta.com"), okta_expected(), OktaOrg),
+        (okta(), "iss", text("https://example.okta.com/"), okta_expected(), OktaOrg),
+        (okta(), "iss", text("https://other.oktapreview.com"), okta_expected(), OktaOrg),
+        (
+            okta(),
+            "iss",
+            text("https://login.contoso.com"),
+            okta_of("https://login.contoso.com/oauth2/default"),
+            OktaOrg,
+        ),
+        (
+            with(okta(), &[("iss", text("https://example.okta.com"))]),
+            "aud",
+            text("https://example.okta.com"),
+            okta_of("https://example.okta.com"),
+            OktaOrg,
+        ),
+        (okta(), "iss", text("https://login.contoso.com"), okta_expected(), Issuer),
+        (entra(), "iss", text(v2), entra_of(&[v2, "/"].concat()), IssuerSpelling),
+        (
+            entra(),
+            "iss",
+            text(v2),
+            entra_of("https://login.microsoftonline.com/common/v2.0"),
+            EntraTenant,
+        ),
+        (
+            entra(),
+            "iss",
+            text(v2),
+            entra_of("https://login.microsoftonline.com/tenant"),
+            EntraTenant,
+        ),
+        (entra(), "iss", text(v2), entra_of("https://sts.windows.net/tenant/"), NewerEntraVersion),
+        (entra(), "iss", text("https://sts.windows.net/tenant/"), entra_expected(), EntraVersion),
+        (
+            entra(),
+            "iss",
+            text("https://sts.windows.net/tenant/"),
+            entra_of("https://sts.windows.net/tenant"),
+            IssuerSpelling,
+        ),
+        // Audiences.
+        (entra(), "aud", text("api://the-api"), entra_expected(), AudienceUri),
+        (entra(), "aud", Some(json!(["x", "api://the-api"])), entra_expected(), AudienceUri),
+        (entra(), "aud", text("the-api"), api("api://the-api"), AudienceId),
+        (entra(), "aud", text("THE-API"), entra_expected(), AudienceSpelling),
+        (okta(), "aud", text("api://telephony/"), okta_expected(), AudienceSpelling),
+        (okta(), "aud", text("telephony"), okta_expected(), AudienceId),
+        (entra(), "aud", text("api://another"), entra_expected(), Audience),
+        // Roles.
+        (entra(), "roles", Some(json!([old])), role(new), EventGridRole),
+        (entra(), "roles", Some(json!([new])), role(old), EventGridRole),
+        (entra(), "roles", None, role(new), NoRoles),
+        (entra(), "roles", Some(json!([])), role(new), Scope),
+        (entra(), "roles", Some(json!([old])), role("Send"), Scope),
+        (okta(), "scp", None, okta_expected(), Scope),
+    ] {
+        let claims = with(base, &[(claim, value)]).to_string();
+        assert_eq!(check(HEADER, &claims, &expected), Err(fault), "{claims} {expected:?}");
+    }
+}
+
+/// As Auth0 and Keycloak make them for client credentials.
+#[test]
+fn machine_tokens_of_other_servers_are_refused_without_a_word_of_entra() {
+    let of = |issuer: &str| {
+        json!({
+            "iss": issuer, "aud": "https://hook.example.com", "azp": "the-client",
+            "iat": seconds_from_now(-5), "exp": seconds_from_now(3600), "scope": "send",
+        })
+    };
+    let auth0 = with(
+        of("https://contoso.eu.auth0.com/"),
+        &[("sub", Some(json!("the-client@clients"))), ("gty", Some(json!("client-credentials")))],
+    );
+    let keycloak = with(
+        of("https://id.contoso.com/realms/contoso"),
+        &[
+            ("sub", Some(json!("0b1ec700-0000-4000-8000-000000000002"))),
+            ("clientId", Some(json!("the-client"))),
+            ("preferred_username", Some(json!("service-account-the-client"))),
+        ],
+    );
+    for claims in [auth0, keycloak] {
+        let expected = Expected {
+            issuer: claims["iss"].as_str().unwrap().into(),
+            audience: "https://hook.example.com".into(),
+            scope: Some("send".into()),
+            client_id: "the-client".into(),
+        };
+        let fault = check(HEADER, &claims.to_string(), &expected).unwrap_err();
+        assert_eq!(fault, TokenFault::OtherServer);
+        let fix = fault.to_string();
+        assert!(fix.contains("Auth0 and Keycloak") && !fix.contains("idtyp"), "{fix}");
     }
 }
 
@@ -667,6 +782,16 @@ fn every_fault_of_the_configuration_names_the_setting_that_mends_it() {
     for (fault, name) in [
         (TokenFault::Issuer, "oauth.issuer"),
         (TokenFault::EntraVersion, "requestedAccessTokenVersion: 2"),
+        (TokenFault::IssuerSpelling, "oauth.issuer"),
+        (TokenFault::OktaOrg, "oauth.issuer"),
+        (TokenFault::EntraTenant, "oauth.issuer"),
+        (TokenFault::NewerEntraVersion, "oauth.issuer"),
+        (TokenFault::AudienceUri, "oauth.audience"),
+        (TokenFault::AudienceId, "oauth.audience"),
+        (TokenFault::AudienceSpelling, "oauth.audience"),
+        (TokenFault::EventGridRole, "oauth.scope"),
+        (TokenFault::NoRoles, "oauth.scope"),
+        (TokenFault::OtherServer, "Basic"),
         (TokenFault::Audience, "oauth.audience"),
         (TokenFault::NoClient, "oauth.client_id"),
         (TokenFault::Client, "oauth.client_id"),
