@@ -54,7 +54,7 @@ pub use self::manifest::{Build, Component, Manifest, Variable};
 pub use self::meter::{Mark, MeterObserver, Metered};
 pub use self::order::{Direction, HandOver, HandOverObserver};
 pub use self::output::Lines;
-pub use self::variables::{from_environment, read_dot_env};
+pub use self::variables::{expanded_in_dot_env, from_environment, read_dot_env};
 
 use self::allowed_hosts::AllowedHosts;
 use self::guest::Application;

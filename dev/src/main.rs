@@ -94,6 +94,13 @@ fn variables(said: &Variables, manifest: &Manifest) -> Result<BTreeMap<String, S
     let dot_env =
         if current.exists() { current.to_path_buf() } else { manifest.folder().join(".env") };
     let mut environment = local_host::read_dot_env(&dot_env)?;
+    for name in local_host::expanded_in_dot_env(&dot_env) {
+        eprintln!(
+            "warning: {} has a $ in {name} that is taken for the name of a variable, under Spin, too: put single quotes \
+             around the value",
+            dot_env.display()
+        );
+    }
     // The process's own come later, and so count. Not `vars()`, which panics on a value that is no text;
     // none of ours is that.
     environment.extend(

@@ -47,13 +47,39 @@ pub fn read_dot_env(path: &Path) -> Result<Vec<(String, String)>> {
         return Ok(Vec::new());
     }
     let file = path.display();
-    dotenvy::from_path_iter(path).and_then(Iterator::collect).map_err(|error| match error {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| anyhow!("{file} can't be read: {error}"))?;
+    dot_env_pairs(&text).collect::<dotenvy::Result<_>>().map_err(|error| match error {
         // Not the error's own text: it quotes the line, which may hold a secret.
         dotenvy::Error::LineParse(..) => anyhow!(
             "{file}: write each line as SPIN_VARIABLE_NAME=value, and a value with spaces or a $ in single quotes"
         ),
         error => anyhow!("{file} can't be read: {error}"),
     })
+}
+
+/// The pairs in the text of a `.env` file, which may begin with a byte order mark, as under Spin.
+fn dot_env_pairs(text: &str) -> impl Iterator<Item = dotenvy::Result<(String, String)>> {
+    dotenvy::from_read_iter(text.trim_start_matches('\u{feff}').as_bytes())
+}
+
+/// The names in a `.env` file whose values have a `$` that was taken for the name of a variable, as under Spin: that, and
+/// what followed it, is mostly lost. Nothing is said of a file that can't be read, which [`read_dot_env`] tells.
+pub fn expanded_in_dot_env(path: &Path) -> Vec<String> {
+    // Two characters that no text has: for a `$`, and for one after a backslash.
+    const PLAIN: char = '\u{e000}';
+    const ESCAPED: char = '\u{e001}';
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let literal = text.replace("\\$", &ESCAPED.to_string()).replace('$', &PLAIN.to_string());
+    let is_expanded = |value: &str, literal: &str| {
+        let literal = literal.replace(PLAIN, "$");
+        ["$", "\\$"].iter().all(|escaped| literal.replace(ESCAPED, escaped) != value)
+    };
+    let values = dot_env_pairs(&text).map_while(Result::ok);
+    let literals = dot_env_pairs(&literal).map_while(Result::ok);
+    let pairs = values.zip(literals);
+    let expanded = pairs.filter(|((_, value), (_, literal))| is_expanded(value, literal));
+    expanded.map(|((name, _), _)| name).collect()
 }
 
 /// The application's variables, each with its value.
@@ -164,6 +190,63 @@ mod tests {
             pairs(&[("SPIN_VARIABLE_A", "x y"), ("SPIN_VARIABLE_B", "z"), ("C", "")])
         );
         assert!(read_dot_env(Path::new("/no/such/.env")).unwrap().is_empty());
+    }
+
+    /// The table of docs/settings.md, and its neighbours.
+    #[test]
+    fn dot_env_takes_a_dollar_for_a_variable_unless_it_is_in_single_quotes() {
+        let path = std::env::temp_dir().join(format!("dot-env-quotes-{}", std::process::id()));
+        let read = |value: &str| {
+            std::fs::write(&path, format!("\u{feff}SPIN_VARIABLE_A={value}\r\n")).unwrap();
+            read_dot_env(&path).ok().map(|mut pairs| pairs.remove(0).1)
+        };
+        for (written, value) in [
+            ("'pa$word9 #1'", Some("pa$word9 #1")),
+            ("'${code} \\ \"x\"'", Some("${code} \\ \"x\"")),
+            ("'it'\\''s'", Some("it's")),
+            ("pa$word9", Some("pa")),
+            ("\"pa$word9.\"", Some("pa.")),
+            // The crate takes the quote for a part of the value.
+            ("\"pa$word9\"", None),
+            ("$word9", Some("")),
+            ("\"pa\\$word9\"", Some("pa$word9")),
+            ("\"Your code is ${code}\"", Some("Your code is ")),
+            ("pa#word", Some("pa#word")),
+            ("pa #word", Some("pa")),
+            ("\"pa #word\"", Some("pa #word")),
+            ("pa word", None),
+            ("pa\\word", None),
+            ("'pa", None),
+            (
+                "endpoint=https://a.example/;accesskey=pw==",
+                Some("endpoint=https://a.example/;accesskey=pw=="),
+            ),
+        ] {
+            assert_eq!(read(written).as_deref(), value, "{written}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_value_of_dot_env_that_has_lost_its_dollar_is_named() {
+        let path = std::env::temp_dir().join(format!("dot-env-dollar-{}", std::process::id()));
+        let lines = [
+            ("A='pa$word9'", false),
+            ("B=pa$word9", true),
+            ("C=\"pa$word9.\" # a comment", true),
+            ("D=\"pa\\$word9\"", false),
+            ("E='pa\\$word9'", false),
+            ("F='[message.templates]\ndefault = \"${code}\"'", false),
+            ("G=\"${code}\"", true),
+            ("H=plain # $comment", false),
+            ("# I=$x", false),
+            ("J=", false),
+        ];
+        std::fs::write(&path, lines.map(|(line, _)| line).join("\n")).unwrap();
+        let expected = lines.iter().filter(|(_, is_lost)| *is_lost).map(|(line, _)| &line[..1]);
+        assert_eq!(expanded_in_dot_env(&path), expected.collect::<Vec<_>>());
+        std::fs::remove_file(&path).unwrap();
+        assert!(expanded_in_dot_env(Path::new("/no/such/.env")).is_empty());
     }
 
     #[test]
