@@ -16,6 +16,7 @@ use self::basic::Basic;
 use self::bearer::OAuth;
 use self::bearer::issuer::{Issuer, Warnings};
 use self::header::HeaderSecret;
+use crate::pasted::oddity;
 use crate::ports::{InboundRequest, Instant, Ports};
 use crate::records::store_key::StoreKey;
 use crate::secret::Secret;
@@ -148,11 +149,13 @@ impl Proof {
 }
 
 impl Secrets {
-    /// Which of the two `is_it` finds, as the proof that it is; otherwise `why`.
+    /// Which of the two `is_it` finds, as the proof that it is; otherwise `why`, and what is odd about what is
+    /// `presented` or about the secret itself.
     fn find(
         &self,
         is_it: impl Fn(&Secret) -> bool,
         [current, previous]: [Proof; 2],
+        presented: &[u8],
         why: impl FnOnce() -> String,
     ) -> Result<Proof, Unproven> {
         if is_it(&self.current) {
@@ -163,7 +166,16 @@ impl Secrets {
             Ok(_) => None,
             Err(fault) => Some(fault.clone()),
         };
-        Err(Unproven { why: why(), faulty_previous })
+        let why = [why(), odd_encoding(presented), self.odd_ends(presented)].concat();
+        Err(Unproven { why, faulty_previous })
+    }
+
+    /// What is odd at the ends of what is presented, or of the secret itself.
+    fn odd_ends(&self, presented: &[u8]) -> String {
+        let odd = |text| str::from_utf8(text).ok().and_then(oddity);
+        let of_presented = odd(presented).map(|it| format!("; what is presented {it}"));
+        let of_secret = odd(self.current.reveal()).map(|it| format!("; {} {it}", self.setting));
+        of_presented.into_iter().chain(of_secret).collect()
     }
 }
 
@@ -231,6 +243,19 @@ impl Callers {
         let header = self.header.as_ref().map(|_| format!(r#"Secret realm="{realm}""#));
         oauth.into_iter().chain(basic).chain(header).collect()
     }
+}
+
+/// What is odd about the bytes of what is presented.
+fn odd_encoding(presented: &[u8]) -> String {
+    let odd = if presented.contains(&0) {
+        "; what is presented is UTF-16, as PowerShell's [Text.Encoding]::Unicode makes it: encode it as UTF-8"
+    } else if str::from_utf8(presented).is_err() {
+        "; what is presented is not UTF-8, as where letters such as \u{e4} are encoded as Latin-1: encode it as UTF-8, \
+         or take a secret of ASCII letters and digits"
+    } else {
+        ""
+    };
+    odd.to_owned()
 }
 
 /// What follows the scheme in a value of `Authorization`. The scheme's name is case-insensitive (RFC 9110,

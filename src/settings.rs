@@ -11,6 +11,7 @@ mod document;
 mod findings;
 mod hosts;
 mod keys;
+mod lost;
 mod policy;
 mod providers;
 mod reading;
@@ -26,9 +27,10 @@ pub use self::keys::{KEYS, Key};
 use self::callers::{BASIC_SECRET, Doors};
 use self::document::{Document, Said};
 use self::findings::each_once;
-use self::reading::{ANY_OTHER, Documents, Reading, WHITE_SPACE, too_short};
+use self::reading::{ANY_OTHER, Documents, Reading, in_white_space, is_no_secret};
 use crate::callers::Callers;
-use crate::message::{Domain, Templates, Wording};
+use crate::message::{Domain, InvalidEntry, InvalidTemplate, Templates, Wording};
+use crate::pasted::clean;
 use crate::policy::Policy;
 use crate::policy::limits::seconds;
 use crate::ports::Variables;
@@ -274,12 +276,16 @@ fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
     let mut templates = Templates::default();
     for (language, text) in reading.value(TEMPLATES, said.templates).unwrap_or_default() {
         let key = [TEMPLATES, ".", &language].concat();
-        let Some(text) = reading.value(&key, text) else { continue };
+        // What is lost shows at the ends, too.
+        let lost = text.as_ref().and_then(|text| lost::code(text));
+        let Some(text) = reading.prose(&key, text) else { continue };
         if let Err(error) = templates.add(&language, &text) {
-            reading.problem(Place::Settings, &key, error.to_string());
+            let is_without = error == InvalidEntry::Template(InvalidTemplate::NoCode);
+            let fix = lost.filter(|_| is_without).unwrap_or_else(|| error.to_string());
+            reading.problem(Place::Settings, &key, fix);
         }
     }
-    let org_name = reading.text("message.org_name", said.org_name).unwrap_or_default();
+    let org_name = reading.prose("message.org_name", said.org_name).unwrap_or_default();
     if templates.uses_org() && org_name.is_empty() {
         reading.problem(
             Place::Settings,
@@ -299,7 +305,7 @@ fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
 fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<Secret> {
     const KEY: &str = "store.secret";
     let secret = reading.said(Place::Secrets, KEY, said.secret)?;
-    if secret.is_empty() {
+    if is_no_secret(&secret) {
         return None;
     }
     if secret.trim().is_empty() {
@@ -309,12 +315,10 @@ fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<S
             "is nothing but white space: make one, or leave it out",
         );
     }
-    if secret.trim() != secret {
-        reading.advise(Place::Secrets, KEY, WHITE_SPACE);
-    }
-    if let Some(fix) = too_short(&secret) {
+    if let Some(fix) = in_white_space(&secret) {
         reading.advise(Place::Secrets, KEY, fix);
     }
+    reading.advise_of_secret(Place::Secrets, KEY, &secret);
     Some(Secret::from(&*secret))
 }
 
@@ -340,9 +344,9 @@ fn records(reading: &mut Reading<'_>, said: said::Records) -> Option<Bounds> {
 
 fn sink(reading: &mut Reading<'_>, said: said::ConnectionSecret) -> Option<Sink> {
     const KEY: &str = "application_insights.connection_string";
-    let said = reading.said(Place::Secrets, KEY, said.connection_string)?;
-    let said = Some(said.trim()).filter(|said| !said.is_empty())?;
-    Sink::parse(said)
+    let said = clean(&reading.said(Place::Secrets, KEY, said.connection_string)?);
+    let said = Some(said).filter(|said| !said.is_empty())?;
+    Sink::parse(&said)
         .map_err(|invalid| reading.problem(Place::Secrets, KEY, invalid.to_string()))
         .ok()
 }

@@ -12,10 +12,13 @@ use crate::ports::InboundRequest;
 use crate::secret::Secret;
 
 /// Senders of Basic credentials differ in whether they pad.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
+
+/// What is taken for the other by mistake.
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
 /// The user and the secret that a caller must present.
 #[derive(Clone, Debug)]
@@ -38,20 +41,44 @@ impl Basic {
         let Some(encoded) = credentials(value, "basic") else {
             return Err(Unproven::new(
                 "the Authorization header is not of the Basic scheme: all of it, such as the secret in Okta's hook, \
-                 must be `Basic ` followed by base64 of user:secret",
+                 must be `Basic ` followed by base64 of user:secret, without quotes",
             ));
         };
         let decoded = BASE64.decode(encoded).ok().filter(|decoded| decoded.contains(&b':'));
         let Some(decoded) = decoded else {
-            return Err(Unproven::new("what follows `Basic ` is not base64 of user:secret"));
+            return Err(Unproven::new(not_credentials(encoded)));
         };
         // No user has a colon in it, so that there is one way to part them.
         let is_it = |secret: &Secret| {
             Secret::from([self.user.as_bytes(), b":", secret.reveal()].concat()).is(&decoded)
         };
-        self.secrets.find(is_it, [Proof::Basic, Proof::BasicPrevious], || {
+        self.secrets.find(is_it, [Proof::Basic, Proof::BasicPrevious], &decoded, || {
             format!("the user or the secret is not the one of {}", self.secrets.setting)
         })
+    }
+}
+
+/// What is wrong with what should be base64 of user:secret.
+fn not_credentials(encoded: &[u8]) -> &'static str {
+    let is_in_one_line = !encoded.contains(&b' ') && !encoded.contains(&b'\t');
+    if encoded.is_empty() {
+        "nothing follows `Basic `: base64 of user:secret must"
+    } else if BASE64.decode(encoded).is_ok() {
+        "what follows `Basic ` is not base64 of user:secret, but of a text without a colon: it must have both, with a \
+         colon between them"
+    } else if credentials(encoded, "basic").is_some() {
+        "`Basic ` is there twice: it must stand once in the secret in Okta's hook"
+    } else if encoded.contains(&b':') {
+        "what follows `Basic ` is not base64 of user:secret, but has a colon, as user:secret itself has: encode it"
+    } else if !encoded.is_ascii() {
+        "what follows `Basic ` has characters that are none of base64, such as typographic quotes: copy it anew"
+    } else if !is_in_one_line {
+        "what follows `Basic ` is base64 in several lines or with a space in it: encode user:secret in one line, as \
+         with base64 | tr -d '\\n'"
+    } else if BASE64_URL.decode(encoded).is_ok() {
+        "what follows `Basic ` is base64url, which has - and _: encode user:secret as plain base64, which has + and /"
+    } else {
+        "what follows `Basic ` is not base64 of user:secret"
     }
 }
 
@@ -123,6 +150,52 @@ mod tests {
     fn a_bare_secret_makes_the_log_say_what_oktas_form_must_hold() {
         let Unproven { why, .. } = check(&[b"supersecret".to_vec()]).unwrap_err();
         assert!(why.contains("must be `Basic ` followed by base64 of user:secret"), "{why}");
+    }
+
+    #[test]
+    fn the_log_says_what_is_off_about_what_is_presented_and_shows_nothing_of_it() {
+        let of_bytes =
+            |bytes: &[u8]| format!("Basic {}", BASE64_STANDARD.encode(bytes)).into_bytes();
+        let utf16: Vec<u8> = "okta:supersecret".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (value, told) in [
+            (of_bytes(b"okta:s\xfcpersecret"), "Latin-1"),
+            (of_bytes(&utf16), "UTF-16"),
+            (basic("okta:supersecret\n"), "ends with a line feed"),
+            (basic("okta:supersecret\r\n"), "ends with a line feed"),
+            (basic("\u{feff}okta:supersecret"), "begins with a byte order mark"),
+            (basic("okta:supersecret\u{200b}"), "ends with the character U+200B"),
+            (basic("'okta:supersecret'"), "begins with a quotation mark"),
+            (basic("okta:“supersecret”"), "ends with a typographic quotation mark"),
+            (basic("supersecret"), "a text without a colon"),
+            (b"Basic".to_vec(), "must be `Basic ` followed by"),
+            (b"Basic ".to_vec(), "nothing follows"),
+            (b"Basic okta:supersecret".to_vec(), "has a colon"),
+            (b"Basic Basic b2t0YTpzdXBlcnNlY3JldA==".to_vec(), "there twice"),
+            (b"Basic b2t0YTpzdXBl cnNlY3JldA==".to_vec(), "in several lines"),
+            (b"Basic b2t0YTpz_3BlcnNlY3JldA==".to_vec(), "base64url"),
+            ("Basic “b2t0YTpzdXBlcnNlY3JldA==”".into(), "typographic quotes"),
+            (b"\"Basic b2t0YTpzdXBlcnNlY3JldA==\"".to_vec(), "without quotes"),
+            (b"Bearer supersecret".to_vec(), "not of the Basic scheme"),
+            (b"Basic !!!".to_vec(), "is not base64 of user:secret"),
+        ] {
+            let Unproven { why, .. } = check(std::slice::from_ref(&value)).unwrap_err();
+            let shown = String::from_utf8_lossy(&value);
+            assert!(why.contains(told), "{shown}: {why}");
+            assert!(!why.contains("supersecret") && !why.contains("b2t0"), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_log_names_what_is_odd_about_the_secret_itself() {
+        for (secret, told) in [
+            ("\u{feff}supersecret", "okta_basic_secret begins with a byte order mark"),
+            ("'supersecret'", "okta_basic_secret begins with a quotation mark"),
+        ] {
+            let Unproven { why, .. } = check_by(secret, &[basic("okta:supersecret")]).unwrap_err();
+            assert!(why.contains(told), "{why}");
+            let as_set = basic(&format!("okta:{secret}"));
+            assert_eq!(check_by(secret, &[as_set]), Ok(Proof::Basic), "it may be meant");
+        }
     }
 
     proptest! {

@@ -32,7 +32,14 @@ impl HeaderSecret {
                 Some(value) => (value.into_bytes(), [Proof::Query, Proof::QueryPrevious]),
                 None => {
                     let why = format!("the header that should hold {setting} is not there");
-                    return Err(Unproven::new(why));
+                    let dropped = match passes_every_proxy(&self.name) {
+                        true => "",
+                        false => {
+                            ": nginx and ingress-nginx drop a header with a _ or . in its name unless they are told \
+                             otherwise, so name it with -"
+                        }
+                    };
+                    return Err(Unproven::new([&why, dropped].concat()));
                 }
             },
             _ => {
@@ -43,6 +50,7 @@ impl HeaderSecret {
         self.secrets.find(
             |secret| secret.is(&presented),
             proofs,
+            &presented,
             || {
                 let place = if proofs[0] == Proof::Query { "query" } else { "header" };
                 format!("what the {place} holds is not {setting}")
@@ -59,6 +67,13 @@ impl HeaderSecret {
             .filter_map(|(name, value)| (name == parameter).then(|| value.into_owned()));
         values.next().filter(|_| values.next().is_none())
     }
+}
+
+/// Whether every proxy lets a header of this name pass. nginx, and so ingress-nginx, drops one with a `_`
+/// (`underscores_in_headers off`), and one with anything else but letters, digits and hyphens
+/// (`ignore_invalid_headers on`), both by default ("Module ngx_http_core_module", nginx).
+pub fn passes_every_proxy(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 #[cfg(test)]
@@ -96,6 +111,17 @@ mod tests {
             ("/r?code=previous", &[], "s", Some(Proof::QueryPrevious)),
         ] {
             assert_eq!(check(secret, path, headers), proof, "{path} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_there_may_have_been_dropped_on_the_way() {
+        for (name, dropped) in [("x-key", false), ("auth_secret", true), ("x.key", true)] {
+            let secrets =
+                Secrets { setting: "okta.header_secret", current: "s".into(), previous: Ok(None) };
+            let header = HeaderSecret { name: name.into(), parameter: None, secrets };
+            let Unproven { why, .. } = header.check(&FakeRequest::hook("")).unwrap_err();
+            assert_eq!(why.contains("nginx"), dropped, "{why}");
         }
     }
 

@@ -115,6 +115,18 @@ impl Rate {
         self.count
     }
 
+    /// The most messages that it admits in an hour.
+    ///
+    /// ```
+    /// use okta_telephony_acs::policy::limits::Rate;
+    ///
+    /// let in_an_hour = |rate| Rate::parse(rate).unwrap().in_an_hour();
+    /// assert_eq!(["5/10m", "5/1d", "5/45m"].map(in_an_hour), [30, 5, 10]);
+    /// ```
+    pub fn in_an_hour(self) -> u64 {
+        u64::from(self.count) * 3600_u64.div_ceil(self.window.into())
+    }
+
     /// Reads `COUNT/WINDOW`, such as `5/10m`: a count from 1 to 4,294,967,295, and a window from 1
     /// second to 7 days as a whole number with `s`, `m`, `h` or `d`. White space around the whole and
     /// around the `/` is tolerated.

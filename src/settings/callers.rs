@@ -2,13 +2,13 @@
 
 use super::document::Said;
 use super::findings::Place;
-use super::reading::{Reading, same_at};
+use super::reading::{LOST_DOLLAR, Reading, is_no_secret, same_at};
 use super::said;
 use crate::callers::basic::Basic;
 use crate::callers::bearer::OAuth;
 use crate::callers::bearer::issuer::Issuer;
 use crate::callers::bearer::token::Expected;
-use crate::callers::header::HeaderSecret;
+use crate::callers::header::{self, HeaderSecret};
 use crate::callers::{Callers, OKTA_REALM, OPERATOR_REALM, REPORTS_REALM, Secrets};
 use crate::ports::VariableUnavailable;
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ impl Doors {
         basic_secret: &Result<String, VariableUnavailable>,
     ) -> Self {
         let is_there = |(name, secret): (&'static str, Option<&String>)| {
-            let secret = secret.filter(|secret| !secret.is_empty())?;
+            let secret = secret.filter(|secret| !is_no_secret(secret))?;
             Some((name, secret.clone()))
         };
         let okta = secrets.okta.as_ref();
@@ -75,7 +75,7 @@ pub(super) fn callers(
 ) -> Callers {
     let mut callers = Callers { realm: OKTA_REALM, ..Callers::default() };
     let user = reading.variable("okta_user").unwrap_or("okta".to_owned());
-    let variable = reading.given(BASIC_SECRET, basic_secret);
+    let variable = reading.given(BASIC_SECRET, basic_secret).filter(|it| !is_no_secret(it));
     let secret = reading.secret("okta.basic_secret", secrets.basic_secret);
     if variable.is_some() && secret.is_some() {
         let fix = "is there twice: the variable okta_basic_secret has it, too";
@@ -109,6 +109,15 @@ pub(super) fn callers(
     let secrets = secret_pair(reading, "okta.header_secret", pair, &[]);
     if !may_hold_a_secret(&name) {
         reading.unexpected(Place::Settings, NAME);
+    } else if !header::passes_every_proxy(&name) {
+        reading.advise(
+            Place::Settings,
+            NAME,
+            "has a character other than letters, digits and -: nginx and ingress-nginx drop such a header unless they \
+             are told otherwise, without a word. Name it with - here and in Okta's hook, as in x-okta-key; or set \
+             underscores_in_headers (for a _) or ignore_invalid_headers (for any other) in nginx, \
+             enable-underscores-in-headers or ignore-invalid-headers in the ConfigMap of ingress-nginx",
+        );
     }
     callers.header = secrets.map(|secrets| HeaderSecret { name, parameter: None, secrets });
     callers.oauth = read_oauth(reading, oauth, &OKTA_OAUTH);
@@ -117,9 +126,13 @@ pub(super) fn callers(
         reading.problem(
             Place::Variable,
             BASIC_SECRET,
-            "is not set: set it to the secret of the Basic credentials in Okta's hook, or okta.header_secret in the \
-             secrets to that of its header, or okta.oauth.issuer in the settings to the authorization server of its \
-             tokens",
+            [
+                "is not set: set it to the secret of the Basic credentials in Okta's hook, or okta.header_secret in \
+                 the secrets to that of its header, or okta.oauth.issuer in the settings to the authorization server \
+                 of its tokens",
+                LOST_DOLLAR,
+            ]
+            .concat(),
         );
     }
     callers

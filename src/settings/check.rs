@@ -7,7 +7,7 @@ use super::findings::{Finding, each_once};
 use super::hosts::{self, Hosts};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
-use crate::callers::bearer::OAuth;
+use crate::callers::bearer::{OAuth, servers};
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
@@ -69,6 +69,31 @@ struct Looking<'a> {
     check: Check,
 }
 
+/// Messages of an attack in an hour that nothing bounds: ten a second.
+const ATTACK: u64 = 36_000;
+
+/// Prices of a message in cents of a US dollar, as examples: to a country where messages are cheap, and to one where
+/// they are dear, which is where attacks have them sent.
+const USUAL: u64 = 5;
+const DEAR: u64 = 25;
+
+/// What so many messages cost in an hour, in words that an owner understands.
+fn cost(messages: u64, cents: u64) -> String {
+    format!(
+        "{} messages in an hour, about {} US dollars at {} cents each (an example: look up the prices of your countries)",
+        grouped(messages),
+        grouped(messages.saturating_mul(cents).div_ceil(100)),
+        cents
+    )
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
 impl Looking<'_> {
     /// Warns of a key of the settings.
     fn warn(&mut self, key: &str, fix: impl Into<String>) {
@@ -119,7 +144,10 @@ impl Looking<'_> {
         if let Some(fix) = self.not_covered(&origin) {
             self.warn(&key, ["is at a host ", &fix].concat());
         }
-        if oauth.issuer.url.starts_with("https://sts.windows.net/") {
+        if let Some(advice) = servers::advice(&oauth.issuer.url) {
+            self.warn(&[section, ".issuer"].concat(), advice);
+        }
+        if servers::is_entra_v1(&oauth.issuer.url) {
             self.warn(
                 &[section, ".issuer"].concat(),
                 "is Entra's of version 1, whose tokens say less of who they are for: set requestedAccessTokenVersion: \
@@ -249,16 +277,46 @@ impl Looking<'_> {
 
     fn at_policy(&mut self, settings: &Settings) {
         let Ok(policy) = &settings.policy else { return };
-        if policy.allowed == Countries::All {
-            self.warn(
-                "policy.allowed_countries",
-                "is not set, which lets messages go to every country: name those where your people are",
-            );
+        let total = policy.limits.iter().find(|(scope, _)| *scope == Scope::Total);
+        let in_an_hour = total.map(|(_, rate)| rate.in_an_hour());
+        let (is_open, price) = match policy.allowed {
+            Countries::All => (true, DEAR),
+            Countries::Only(_) => (false, USUAL),
+        };
+        if is_open {
+            let fix = "is not set, which lets messages go to every country, the dearest too: name those where your \
+                       people are";
+            let cost = in_an_hour.filter(|_| policy.enforce).map(|messages| {
+                let cost = cost(messages, price);
+                format!(". As limits.total is set, an attack by sign-up can have each replica send {cost}")
+            });
+            self.warn("policy.allowed_countries", [fix, &cost.unwrap_or_default()].concat());
         }
-        if !policy.limits.iter().any(|(scope, _)| *scope == Scope::Total) {
-            self.warn(
+        match in_an_hour {
+            None => self.warn(
                 "limits.total",
-                "is not set: set it to what your busiest hour needs, which bounds what an attack can cost",
+                format!(
+                    "is not set, so no setting bounds what an attack by sign-up can cost: each of its messages goes to \
+                     another number, which the other limits let pass. Ten a second are {}. Set it to what your busiest \
+                     hour needs, such as \"2000/1h\"",
+                    cost(ATTACK, price)
+                ),
+            ),
+            Some(messages) if messages >= ATTACK => self.warn(
+                "limits.total",
+                format!(
+                    "lets an attack by sign-up have each replica send {}: set it to what your busiest hour needs, if \
+                     that is less",
+                    cost(messages, price)
+                ),
+            ),
+            Some(_) => {}
+        }
+        if !policy.enforce {
+            self.warn(
+                "policy.mode",
+                "is \"observe\", in which no limit and no country keeps a message from being sent, and nothing bounds \
+                 what an attack can cost: set it to \"enforce\" once the log shows that your rules are right",
             );
         }
     }

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::findings::{Finding, Place};
 use super::keys::{self, Key};
+use crate::pasted::{is_invisible, lookalike, unquoted};
 use crate::ports::Variables;
 
 /// What a document says of one key.
@@ -147,6 +148,9 @@ impl Document {
 
     fn not_toml(&self, error: &toml::de::Error) -> Finding {
         let name = self.place.name();
+        let at = error.span().map(|span| span.start.min(self.text.len()));
+        let line = at.and_then(|at| self.text.get(..at)).map(|above| above.matches('\n').count());
+        let lookalike = line.and_then(|line| lookalike(self.text.lines().nth(line)?));
         let fix = if self.text.lines().count() == 1 && self.text.ends_with(".toml") {
             format!(
                 "is the name of a file, not what is in it: give it as --variable {name}=@FILE, where the file \
@@ -154,16 +158,21 @@ impl Document {
             )
         } else if self.text.starts_with('{') {
             "is JSON, and must be TOML: see the samples".to_owned()
+        } else if unquoted(self.text.trim()).is_some() {
+            "is in quotes as a whole: give it without them, as --variable NAME=@FILE does"
+                .replace("NAME", name)
+        } else if let Some(lookalike) = lookalike {
+            format!(
+                "is not TOML here: there is {lookalike}, as word processors and web pages have it. Type the line anew, \
+                 with plain spaces and straight quotes"
+            )
         } else if self.place == Place::Secrets {
             "is not TOML here: a text must stand between quotes, and a key must be there once"
                 .to_owned()
         } else {
             format!("is not TOML here: {}", error.message())
         };
-        let line = error
-            .span()
-            .map(|span| self.text[..span.start.min(self.text.len())].matches('\n').count() + 1);
-        self.faulty(line, fix)
+        self.faulty(line.map(|line| line + 1), fix)
     }
 }
 
@@ -238,14 +247,18 @@ fn shown(key: &str) -> String {
     key.chars().take(64).map(|c| if fits(c) { c } else { '?' }).collect()
 }
 
-/// The text as it was meant: without a byte order mark, which editors on Windows write, and empty where a
-/// shell or an `.env` file has left the quotes around nothing.
+/// The text as it was meant: without a byte order mark and the line ends of Windows, which editors there write, and
+/// empty where a shell or an `.env` file has left the quotes around nothing.
 fn without_shell_marks(text: String) -> String {
-    let bare = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    if matches!(bare.trim(), "\"\"" | "''") {
+    let bare = text.trim_matches(|c: char| is_invisible(c) && !c.is_control());
+    if unquoted(bare.trim()).is_some_and(|inside| inside.trim().is_empty()) {
         return String::new();
     }
-    if bare.len() == text.len() { text } else { bare.to_owned() }
+    match bare.contains('\r') {
+        true => bare.replace("\r\n", "\n"),
+        false if bare.len() == text.len() => text,
+        false => bare.to_owned(),
+    }
 }
 
 /// A key that should not be there, or whose value is a table where it must not be one, or the other way

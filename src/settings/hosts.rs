@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::findings::{Finding, UNREADABLE};
+use crate::pasted::oddity;
 use crate::ports::Variables;
 
 /// The variables that are entries of spin.toml's `allowed_outbound_hosts`.
@@ -22,12 +23,18 @@ impl Hosts {
                 problems.push(Finding::of_variable(name, UNREADABLE));
                 return String::new();
             };
+            // Spin reads it by itself: nothing that is dropped here would be dropped there.
             let entry = entry.trim().to_owned();
             if !is_entry(&entry) {
+                let odd = oddity(&entry).map(|oddity| format!(", and this {oddity}"));
                 problems.push(Finding::of_variable(
                     name,
-                    "must be scheme://host or scheme://host:port without a path, such as https://contoso.okta.com: \
-                     with anything else Spin lets no request out",
+                    [
+                        "must be scheme://host or scheme://host:port without a path, such as \
+                         https://contoso.okta.com: with anything else Spin lets no request out",
+                        &odd.unwrap_or_default(),
+                    ]
+                    .concat(),
                 ));
             }
             entry

@@ -6,6 +6,7 @@ use super::document::Said;
 use super::findings::Place;
 use super::reading::Reading;
 use super::said;
+use crate::pasted::clean;
 use crate::policy::limits::{Rate, Scope};
 use crate::policy::{Countries, Policy};
 
@@ -47,7 +48,7 @@ pub(super) fn policy(
             // An empty text is no limit; one of white space is a mistake.
             said => reading.value(scope.name(), said).filter(|said| !said.is_empty())?,
         };
-        match Rate::parse(&said) {
+        match Rate::parse(&clean(&said)) {
             Ok(rate) => Some((scope, rate)),
             Err(error) => {
                 reading.problem(Place::Settings, scope.name(), error.to_string());
@@ -100,7 +101,7 @@ fn countries(
         );
     }
     let region = |(key, text): (String, String)| {
-        let region = Region::parse(text.trim());
+        let region = Region::parse(&clean(&text));
         if region.is_none() {
             reading.problem(
                 Place::Settings,
@@ -123,6 +124,8 @@ fn prefixes(reading: &mut Reading<'_>, said: Said<Vec<Said<String>>>) -> Vec<Str
         fits && digits.bytes().all(|b| b.is_ascii_digit())
     };
     let prefix = |(key, text): (String, String)| {
+        // A number copied out of a document has blanks in it.
+        let text: String = clean(&text).split_whitespace().collect();
         if !is_prefix(&text) {
             reading.problem(
                 Place::Settings,

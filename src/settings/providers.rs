@@ -7,10 +7,11 @@ use super::findings::Place;
 use super::keys;
 use super::reading::Reading;
 use super::said;
+use crate::pasted::clean;
 use crate::providers::Provider;
 use crate::providers::acs::connection_string::ConnectionString;
 use crate::providers::acs::{self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME};
-use crate::sender::{Sender, Senders};
+use crate::sender::{NotASender, Sender, Senders};
 
 /// The providers, in order: one or two.
 pub(super) fn providers(
@@ -119,7 +120,7 @@ fn resource(
     let from_variables = name == DEFAULT_NAME;
     let secret = secret.and_then(|secret| reading.said(Place::Secrets, key, secret));
     let secret = secret.and_then(|it| reading.said(Place::Secrets, key, it.connection_string));
-    let secret = secret.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
+    let secret = secret.map(|it| clean(&it)).filter(|it| !it.is_empty());
     let variable = if from_variables { reading.variable(CONNECTION_VARIABLE) } else { None };
     let (place, key, said) = match (secret, variable) {
         (Some(_), Some(_)) => {
@@ -164,7 +165,7 @@ fn senders(
     for (country, sender) in reading.value(&key, said).unwrap_or_default() {
         let key = [&key, ".", &country].concat();
         let Some(sender) = reading.value(&key, sender) else { continue };
-        let Ok(sender) = Sender::parse(sender.trim()) else {
+        let Ok(sender) = parse_sender(&sender) else {
             reading.unexpected(Place::Settings, &key);
             continue;
         };
@@ -191,7 +192,7 @@ fn senders(
                 "is there twice: the variable acs_from_shortcode has it, too",
             );
         }
-        match Sender::parse(&said) {
+        match parse_sender(&said) {
             Ok(sender) => default = Some(sender),
             Err(_) => {
                 let fix = keys::must_be(Place::Settings, &format!("{key}.default"));
@@ -200,4 +201,17 @@ fn senders(
         }
     }
     (reading.problems.len() == before).then(|| Senders::new(by_region, default))
+}
+
+/// Reads a sender as people paste it: a number may have blanks, dashes and brackets in it, and the blanks of a name
+/// may be no-break spaces.
+fn parse_sender(said: &str) -> Result<Sender, NotASender> {
+    const IN_NUMBERS: &str = "()-.\u{2010}\u{2011}\u{2012}\u{2013}";
+    let said = clean(said);
+    let is_number = said.starts_with('+') && !said.contains(char::is_alphabetic);
+    let sender: String = match is_number {
+        true => said.chars().filter(|c| !c.is_whitespace() && !IN_NUMBERS.contains(*c)).collect(),
+        false => said.replace(char::is_whitespace, " "),
+    };
+    Sender::parse(&sender)
 }

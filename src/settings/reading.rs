@@ -5,11 +5,9 @@ use std::cell::RefCell;
 use super::document::{Document, Said};
 use super::findings::{Finding, Place, Problems, UNREADABLE, each_once};
 use super::{Section, keys};
+use crate::pasted::{self, clean, oddity};
 use crate::ports::{VariableUnavailable, Variables};
 use crate::secret::Secret;
-
-/// What is wrong with a secret that a file's line break or a space stands around.
-pub(super) const WHITE_SPACE: &str = "begins or ends with white space: remove it";
 
 /// Both documents, so that a finding can name its line.
 pub(super) struct Documents<'a> {
@@ -62,25 +60,47 @@ impl Reading<'_> {
         self.said(Place::Settings, key, said)
     }
 
-    /// A text of the settings, without the white space around it; an empty one is none.
+    /// A value of the settings as it was meant; an empty one is none.
     pub(super) fn text(&mut self, key: &str, said: Said<String>) -> Option<String> {
-        let text = self.value(key, said)?.trim().to_owned();
-        Some(text).filter(|text| !text.is_empty())
+        Some(clean(&self.value(key, said)?)).filter(|text| !text.is_empty())
+    }
+
+    /// A text of the settings that people will read. Quotes around it may be meant, and are named.
+    pub(super) fn prose(&mut self, key: &str, said: Said<String>) -> Option<String> {
+        let said = self.value(key, said)?;
+        let text = pasted::trim(&said);
+        if pasted::unquoted(text).is_some() {
+            let fix = "is in quotes, which people will read: remove them, unless they are meant";
+            self.advise(Place::Settings, key, fix);
+        }
+        Some(text.to_owned())
     }
 
     /// A secret to the letter; an empty one is none.
     pub(super) fn secret(&mut self, key: &str, said: Said<String>) -> Option<String> {
-        let secret = self.said(Place::Secrets, key, said).filter(|secret| !secret.is_empty())?;
+        let secret = self.said(Place::Secrets, key, said).filter(|it| !is_no_secret(it))?;
         self.look_at_secret(Place::Secrets, key, &secret);
         Some(secret)
     }
 
-    /// White space around a secret would match nothing that anybody sends.
+    /// White space around a secret would match nothing that anybody sends. All else that is odd about it may be
+    /// meant.
     pub(super) fn look_at_secret(&mut self, place: Place, key: &str, secret: &str) {
-        if secret.trim() != secret {
-            self.problem(place, key, WHITE_SPACE);
+        if let Some(fix) = in_white_space(secret) {
+            self.problem(place, key, fix);
         }
-        if let Some(fix) = too_short(secret) {
+        self.advise_of_secret(place, key, secret);
+    }
+
+    /// What may be wrong with a secret, and may be meant.
+    pub(super) fn advise_of_secret(&self, place: Place, key: &str, secret: &str) {
+        if let Some(oddity) = oddity(secret).filter(|_| in_white_space(secret).is_none()) {
+            let fix = format!(
+                "{oddity}, which is a part of it here: remove it, unless whoever sends the secret sends that, too"
+            );
+            self.advise(place, key, fix);
+        }
+        if let Some(fix) = too_short(place, secret) {
             self.advise(place, key, fix);
         }
     }
@@ -95,17 +115,14 @@ impl Reading<'_> {
     ) -> Result<Option<Secret>, String> {
         let finding = match said {
             Said::Nothing => return Ok(None),
-            Said::This(secret) if secret.is_empty() => return Ok(None),
+            Said::This(secret) if is_no_secret(&secret) => return Ok(None),
             Said::Wrong => self.document(Place::Secrets).unexpected(key),
             Said::This(secret) => {
                 let same = doors.iter().find_map(|door| same_at(door, &secret));
-                let fix = if secret.trim() != secret { Some(WHITE_SPACE.to_owned()) } else { same };
-                match fix {
+                match in_white_space(&secret).or(same) {
                     Some(fix) => self.finding(Place::Secrets, key, fix),
                     None => {
-                        if let Some(fix) = too_short(&secret) {
-                            self.advise(Place::Secrets, key, fix);
-                        }
+                        self.advise_of_secret(Place::Secrets, key, &secret);
                         return Ok(Some(Secret::from(&*secret)));
                     }
                 }
@@ -145,10 +162,9 @@ impl Reading<'_> {
         )
     }
 
-    /// The value of a variable without the white space around it, such as the line feed of a file; an empty
-    /// one is none.
+    /// The value of a variable as it was meant, such as without the line feed of a file; an empty one is none.
     pub(super) fn variable(&mut self, name: &'static str) -> Option<String> {
-        let value = self.given(name, self.documents.variables.get(name))?.trim().to_owned();
+        let value = clean(&self.given(name, self.documents.variables.get(name))?);
         Some(value).filter(|value| !value.is_empty())
     }
 
@@ -204,9 +220,28 @@ pub(super) fn same_at(door: &[(&'static str, String)], secret: &str) -> Option<S
 /// The fewest bytes of a secret that nobody can guess.
 const SHORTEST_SECRET: usize = 16;
 
-/// What is to be said of a secret that is too short.
-pub(super) fn too_short(secret: &str) -> Option<String> {
-    (secret.len() < SHORTEST_SECRET).then(|| {
-        format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`")
-    })
+/// What is to be said of a secret that is too short. Nothing else tells of one that has lost its `$` and what followed.
+fn too_short(place: Place, secret: &str) -> Option<String> {
+    let fix =
+        format!("has fewer than {SHORTEST_SECRET} bytes: make one with `openssl rand -base64 24`");
+    let fix = match place {
+        Place::Variable => [&fix, LOST_DOLLAR].concat(),
+        _ => fix,
+    };
+    (secret.len() < SHORTEST_SECRET).then_some(fix)
+}
+
+/// What may have become of a variable's value.
+pub(super) const LOST_DOLLAR: &str = "; if yours has a $, .env and shells take that for the name of a variable: put \
+                                      single quotes around the value";
+
+/// Whether a secret is empty, or just looks like it. Whoever has written the quotes of an empty value where they are
+/// kept has turned this way off: two quotes are no secret.
+pub(super) fn is_no_secret(secret: &str) -> bool {
+    in_white_space(secret).is_none() && clean(secret).is_empty()
+}
+
+/// What is wrong with a secret that a file's line break or a space stands around.
+pub(super) fn in_white_space(secret: &str) -> Option<String> {
+    (secret.trim() != secret).then(|| "begins or ends with white space: remove it".to_owned())
 }

@@ -3,6 +3,8 @@ use numbering::Region;
 use super::*;
 use crate::ports::fake::FakeHost;
 
+mod pasted;
+
 fn check(host: &FakeHost) -> Check {
     Settings::read_and_check(host).1
 }
@@ -612,5 +614,115 @@ fn a_misspelt_key_of_every_table_is_told() {
         let check = check(&host);
         let is_told = |finding: &Finding| finding.line == Some(document.lines().count());
         assert!(check.problems.iter().chain(&check.warnings).any(is_told), "{}", key.path);
+    }
+}
+
+#[test]
+fn a_header_that_nginx_drops_is_warned_about() {
+    for (name, is_dropped) in [
+        ("auth_secret", true),
+        ("x.okta.key", true),
+        ("x~key", true),
+        ("X-Okta-Key", false),
+        ("Authorization", false),
+    ] {
+        let document = format!("okta.header_name = \"{name}\"");
+        for host in [
+            wise_with(&document),
+            wise_with(&document).with_secrets("okta.header_secret = \"0123456789abcdeF\""),
+        ] {
+            assert_warnings(&host, if is_dropped { &["okta.header_name"] } else { &[] });
+        }
+    }
+    let fix = &check(&wise_with("okta.header_name = \"auth_secret\"")).warnings[0].fix;
+    for told in ["nginx and ingress-nginx", "Name it with -", "underscores_in_headers"] {
+        assert!(fix.contains(told), "{fix}");
+    }
+}
+
+#[test]
+fn a_template_that_has_lost_its_code_is_told_so() {
+    for (template, told) in [
+        ("Your code is ", "may have been. If you wrote it, a shell or .env has taken it"),
+        ("Your code is {code}", "has no ${code}, but has {code}: write ${code}"),
+        ("Hello", "has no ${code}: put it where the passcode goes"),
+        ("{otpCode}, ${org}", ""),
+    ] {
+        let document = format!("message.org_name = \"C\"\nmessage.templates.de = \"{template}\"");
+        let problems = check(&wise_with(&document)).problems;
+        match told {
+            "" => assert_eq!(problems, []),
+            told => assert!(problems[0].fix.contains(told), "{template}: {problems:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_may_have_lost_its_dollar_is_told_so() {
+    for secret in ["pa", ""] {
+        let check = check(&FakeHost::default().with("okta_basic_secret", secret));
+        let mut found = check.problems.iter().chain(&check.warnings);
+        let finding = found.find(|it| it.key == "okta_basic_secret").unwrap();
+        assert!(finding.fix.contains("if yours has a $"), "{finding}");
+    }
+}
+
+#[test]
+fn the_check_says_what_an_attack_can_cost_as_things_are_set() {
+    let plain = |document: &str| {
+        let document = ["okta.response_format = \"documented\"\n", document].concat();
+        wise().with("settings", &document)
+    };
+    let us = "policy.allowed_countries = [\"US\"]\n";
+    for (document, key, told) in [
+        (String::new(), "limits.total", "36,000 messages in an hour, about 9,000 US dollars"),
+        (us.to_owned(), "limits.total", "36,000 messages in an hour, about 1,800 US dollars"),
+        (
+            "limits.total = \"2000/1h\"".to_owned(),
+            "policy.allowed_countries",
+            "2,000 messages in an hour, about 500 US dollars at 25 cents each (an example",
+        ),
+        (
+            "limits.total = \"100/1m\"".to_owned(),
+            "policy.allowed_countries",
+            "6,000 messages in an hour, about 1,500 US dollars",
+        ),
+        (
+            [us, "limits.total = \"10/1s\""].concat(),
+            "limits.total",
+            "36,000 messages in an hour, about 1,800 US dollars at 5 cents each (an example",
+        ),
+        (
+            [us, "limits.total = \"9/1h\"\npolicy.mode = \"observe\""].concat(),
+            "policy.mode",
+            "nothing bounds what an attack can cost",
+        ),
+        (
+            [us, "limits.total = \"4294967295/1s\""].concat(),
+            "limits.total",
+            "15,461,882,262,000 messages in an hour",
+        ),
+    ] {
+        let warnings = check(&plain(&document)).warnings;
+        let warning = warnings.iter().find(|it| it.key == key).unwrap();
+        assert!(warning.fix.contains(told), "{document}: {warning}");
+    }
+    // A bound is one where it is kept to.
+    let host = plain("limits.total = \"9/1h\"\npolicy.mode = \"observe\"");
+    assert!(check(&host).warnings.iter().all(|it| !it.fix.contains(" US dollars")));
+}
+
+#[test]
+fn an_issuer_whose_tokens_would_all_be_refused_is_warned_about() {
+    for (issuer, is_told) in [
+        ("https://contoso.okta.com/oauth2/default", false),
+        ("https://contoso.okta.com/oauth2/default/", true),
+        ("https://contoso.okta.com", true),
+    ] {
+        let document = format!(
+            "[okta.oauth]\nissuer = \"{issuer}\"\nclient_id = \"0oa\"\nscope = \"telephony\"\n"
+        );
+        let host = wise_with(&document).with("outbound_host2", "https://contoso.okta.com");
+        assert_warnings(&host, if is_told { &["okta.oauth.issuer"] } else { &[] });
     }
 }

@@ -1,12 +1,13 @@
 //! `endpoint=https://NAME.communication.azure.com/;accesskey=BASE64`, as the Azure portal shows it.
 //!
 //! Lenient where Microsoft's SDKs are: order, case of the keys, spaces around parts, a `;` or `/` at
-//! the end, further parts. Strict where a mistake would sign for the wrong host or with the wrong
+//! the end, further parts; and where a line was broken on the way here. Strict where a mistake would sign for the wrong host or with the wrong
 //! key, which ACS answers with a bare 401.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::pasted::{clean, in_one_line};
 use crate::secret::Secret;
 use crate::url::{self, InvalidUrl, Url};
 
@@ -31,6 +32,23 @@ pub enum InvalidConnectionString {
          resource's page Keys, without quotes"
     )]
     NotAPart,
+    /// It is the access key, without anything else.
+    #[error(
+        "is the access key alone: copy what the resource's page Keys has as Connection string, which begins with \
+         endpoint="
+    )]
+    KeyAlone,
+    /// It is the endpoint, without anything else.
+    #[error(
+        "is the endpoint alone: copy what the resource's page Keys has as Connection string, which begins with \
+         endpoint= and has the access key, too"
+    )]
+    EndpointAlone,
+    /// It is one of another service of Azure.
+    #[error(
+        "is the connection string of {0}: copy that of the Communication Services resource, from its page Keys"
+    )]
+    OtherService(&'static str),
     /// `endpoint` is missing, empty, or there twice.
     #[error(
         "must have one endpoint=https://NAME.communication.azure.com/: copy the whole Connection string from \
@@ -43,7 +61,9 @@ pub enum InvalidConnectionString {
     )]
     AccessKey,
     /// The access key is not base64.
-    #[error("has an access key that is not base64: copy it whole, with its = at the end")]
+    #[error(
+        "has an access key that is not base64: copy it whole, with its = at the end and without blanks"
+    )]
     AccessKeyNotBase64,
     /// The endpoint does not begin with `https://`, or with `http://` for a loopback host.
     #[error("must have an endpoint that begins with https:// (http:// is for loopback hosts only)")]
@@ -68,11 +88,15 @@ impl ConnectionString {
     /// assert_eq!(acs.authority, "contoso.communication.azure.com");
     /// ```
     pub fn parse(text: &str) -> Result<Self, InvalidConnectionString> {
+        let text = &in_one_line(&clean(text));
+        if let Some(error) = something_else(text) {
+            return Err(error);
+        }
         let (mut endpoint, mut access_key) = (None, None);
         for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             // The first `=`: base64 ends in some.
             let (name, value) = part.split_once('=').ok_or(InvalidConnectionString::NotAPart)?;
-            let (name, value) = (name.trim_end(), value.trim_start());
+            let (name, value) = (name.trim_end(), clean(value));
             let (slot, twice) = if name.eq_ignore_ascii_case("endpoint") {
                 (&mut endpoint, InvalidConnectionString::Endpoint)
             } else if name.eq_ignore_ascii_case("accesskey") {
@@ -84,13 +108,13 @@ impl ConnectionString {
                 return Err(twice);
             }
         }
-        let given = |value: &&str| !value.is_empty();
+        let given = |value: &String| !value.is_empty();
         let endpoint = endpoint.filter(given).ok_or(InvalidConnectionString::Endpoint)?;
         let access_key = access_key.filter(given).ok_or(InvalidConnectionString::AccessKey)?;
         let access_key = BASE64_STANDARD
             .decode(access_key)
             .map_err(|_| InvalidConnectionString::AccessKeyNotBase64)?;
-        let (tls, authority) = parse_endpoint(endpoint)?;
+        let (tls, authority) = parse_endpoint(&endpoint)?;
         Ok(Self { tls, authority, access_key: access_key.into() })
     }
 
@@ -98,6 +122,44 @@ impl ConnectionString {
     pub fn origin(&self) -> String {
         url::origin(self.tls, &self.authority)
     }
+}
+
+/// The parts of other services' connection strings, by the beginnings of their names, in lower case.
+const PARTS_OF_OTHERS: [(&str, &str); 6] = [
+    ("instrumentationkey=", "Application Insights"),
+    ("ingestionendpoint=", "Application Insights"),
+    ("sharedaccesskey", "Event Hubs, Service Bus or IoT Hub"),
+    ("accountkey=", "a storage account or Cosmos DB"),
+    ("accountname=", "a storage account"),
+    ("defaultendpointsprotocol=", "a storage account"),
+];
+
+/// The domains of other services whose connection strings have an endpoint and mostly an access key, too.
+const HOSTS_OF_OTHERS: [(&str, &str); 5] = [
+    (".eventgrid.azure.net", "Event Grid"),
+    (".servicebus.windows.net", "Event Hubs or Service Bus"),
+    (".service.signalr.net", "SignalR"),
+    (".webpubsub.azure.com", "Web PubSub"),
+    (".azconfig.io", "App Configuration"),
+];
+
+/// The bytes of an access key at the least. Microsoft's have 64.
+const SHORTEST_KEY: usize = 32;
+
+/// What is wrong with a text that was copied from the wrong place.
+fn something_else(text: &str) -> Option<InvalidConnectionString> {
+    let lower: String = text.to_ascii_lowercase().split_whitespace().collect();
+    let is_there = |name: &str| lower.starts_with(name) || lower.contains(&[";", name].concat());
+    let by_part = PARTS_OF_OTHERS.iter().find(|(name, _)| is_there(name));
+    let by_host = HOSTS_OF_OTHERS.iter().find(|(domain, _)| lower.contains(domain));
+    if let Some((_, service)) = by_part.or(by_host) {
+        return Some(InvalidConnectionString::OtherService(service));
+    }
+    if lower.starts_with("https://") && !lower.contains(';') {
+        return Some(InvalidConnectionString::EndpointAlone);
+    }
+    let is_key = BASE64_STANDARD.decode(text.trim()).is_ok_and(|key| key.len() >= SHORTEST_KEY);
+    is_key.then_some(InvalidConnectionString::KeyAlone)
 }
 
 fn parse_endpoint(endpoint: &str) -> Result<(bool, String), InvalidConnectionString> {
@@ -138,6 +200,13 @@ mod tests {
             "accesskey=c2VjcmV0;endpoint=https://contoso.communication.azure.com/",
             "  endpoint = HTTPS://Contoso.Communication.Azure.com/ ; accesskey = c2VjcmV0 ;; foo=1;",
             "endpoint=https://contoso.communication.azure.com:443/;accesskey=c2VjcmV0",
+            // As it comes out of mails, documents and terminals.
+            "endpoint=https://contoso.communication.azure.com/\naccesskey=c2VjcmV0\r\n",
+            "endpoint=https://contoso.communication.\r\n  azure.com/;accesskey=c2Vj\r\n  cmV0",
+            "endpoint=https://contoso.communication.azure.com/;accesskey=\nc2VjcmV0",
+            "endpoint=\"https://contoso.communication.azure.com/\";accesskey='c2VjcmV0'",
+            "endpoint=\u{feff}https://contoso.communication.azure.com/;accesskey=c2Vj\u{200b}cmV0",
+            "ENDPOINT\u{a0}=\u{a0}https://contoso.communication.azure.com/\u{a0};\u{a0}ACCESSKEY=c2VjcmV0",
         ] {
             assert_eq!(ConnectionString::parse(text).as_ref(), Ok(&expected), "{text}");
         }
@@ -213,6 +282,43 @@ mod tests {
             ("c2VjcmV0", NotAPart),
         ] {
             assert_eq!(ConnectionString::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_copied_from_the_wrong_place_is_named() {
+        use InvalidConnectionString::*;
+        let key = BASE64_STANDARD.encode([7; 64]);
+        for (text, error) in [
+            (&*key, KeyAlone),
+            ("https://contoso.communication.azure.com/", EndpointAlone),
+            (
+                "InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef;IngestionEndpoint=https://a.example/",
+                OtherService("Application Insights"),
+            ),
+            (
+                "Endpoint=https://contoso.westeurope-1.eventgrid.azure.net/api/events;AccessKey=c2VjcmV0",
+                OtherService("Event Grid"),
+            ),
+            (
+                "https://contoso.westeurope-1.eventgrid.azure.net/api/events",
+                OtherService("Event Grid"),
+            ),
+            (
+                "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=x;SharedAccessKey=c2VjcmV0",
+                OtherService("Event Hubs, Service Bus or IoT Hub"),
+            ),
+            (
+                "DefaultEndpointsProtocol=https;AccountName=contoso;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net",
+                OtherService("a storage account or Cosmos DB"),
+            ),
+            (
+                "Endpoint=https://contoso.service.signalr.net;AccessKey=c2VjcmV0;Version=1.0;",
+                OtherService("SignalR"),
+            ),
+        ] {
+            assert_eq!(ConnectionString::parse(text), Err(error), "{text}");
+            assert!(!error.to_string().contains("contoso"), "{error}");
         }
     }
 

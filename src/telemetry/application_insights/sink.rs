@@ -7,6 +7,7 @@
 
 use uuid::Uuid;
 
+use crate::pasted::{clean, in_one_line};
 use crate::secret::Secret;
 use crate::url::{InvalidUrl, Url};
 
@@ -31,6 +32,12 @@ pub enum InvalidSink {
         "has a part that is not of the form name=value: copy the whole connection string from the resource's Overview page"
     )]
     NotAPart,
+    /// It is one of Azure Communication Services.
+    #[error(
+        "is the connection string of a Communication Services resource: copy that of the Application Insights \
+         resource, from its Overview page"
+    )]
+    OfCommunicationServices,
     /// A part is there twice.
     #[error("has a part twice")]
     Twice,
@@ -63,12 +70,16 @@ impl Sink {
     /// ```
     pub fn parse(connection_string: &str) -> Result<Self, InvalidSink> {
         const NAMES: [&str; 3] = ["InstrumentationKey", "IngestionEndpoint", "Authorization"];
-        let mut values = [None; NAMES.len()];
-        for part in connection_string.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        let mut values = [const { None }; NAMES.len()];
+        let text = in_one_line(connection_string);
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or(InvalidSink::NotAPart)?;
             let is_named = |known: &&str| name.trim_end().eq_ignore_ascii_case(known);
+            if is_named(&"accesskey") {
+                return Err(InvalidSink::OfCommunicationServices);
+            }
             let Some(place) = NAMES.iter().position(is_named) else { continue };
-            if values[place].replace(value.trim_start()).is_some() {
+            if values[place].replace(clean(value)).is_some() {
                 return Err(InvalidSink::Twice);
             }
         }
@@ -81,7 +92,7 @@ impl Sink {
         if !authorization.is_empty() && !authorization.eq_ignore_ascii_case("ikey") {
             return Err(InvalidSink::Authorization);
         }
-        let mut track = Url::parse(endpoint).map_err(InvalidSink::Endpoint)?;
+        let mut track = Url::parse(&endpoint).map_err(InvalidSink::Endpoint)?;
         if track.path_and_query.contains('?') {
             return Err(InvalidSink::Query);
         }
@@ -119,6 +130,8 @@ mod tests {
             " IngestionEndpoint = https://westeurope-5.in.applicationinsights.azure.com/ ;; InstrumentationKey = 0a1b2c3d-0000-4000-8000-0000000000ef ",
             "Authorization=iKey;InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef;IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/",
             "Authorization=;InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef;IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/;EndpointSuffix=;Location=x y",
+            "InstrumentationKey=\"0a1b2c3d-0000-4000-8000-0000000000ef\";\r\nIngestionEndpoint=\u{feff}https://westeurope-5.in.\r\n  applicationinsights.azure.com/",
+            "InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef\nIngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/\n",
             "AADAudience=https://monitor.azure.com/;a=1;a=2;InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef;IngestionEndpoint=https://westeurope-5.in.applicationinsights.azure.com/",
         ] {
             let expected = (url.to_owned(), "0a1b2c3d-0000-4000-8000-0000000000ef".to_owned());
@@ -155,6 +168,10 @@ mod tests {
             ("InstrumentationKey=0a1b2c3d-0000-4000-8000-00000000000\u{e9}", Key),
             ("\"InstrumentationKey=0a1b2c3d-0000-4000-8000-0000000000ef\"", Key),
             ("0a1b2c3d-0000-4000-8000-0000000000ef", NotAPart),
+            (
+                "endpoint=https://contoso.communication.azure.com/;AccessKey=c2VjcmV0",
+                OfCommunicationServices,
+            ),
         ] {
             assert_eq!(Sink::parse(text), Err(error), "{text}");
         }
