@@ -163,11 +163,12 @@ fn change_at(value: &mut Value, path: &[&str], change: &dyn Fn(&str) -> String) 
             true
         }
         (Value::Array(entries), _) => {
-            entries.iter_mut().fold(false, |any, entry| change_at(entry, path, change) || any)
+            entries.iter_mut().filter_map(|it| change_at(it, path, change).then_some(())).count()
+                > 0
         }
         (Value::Table(table), [name, rest @ ..]) => {
             let inner = table.iter_mut().filter(|(key, _)| *name == "*" || key == name);
-            inner.fold(false, |any, (_, value)| change_at(value, rest, change) || any)
+            inner.filter_map(|(_, it)| change_at(it, rest, change).then_some(())).count() > 0
         }
         _ => false,
     }
