@@ -10,6 +10,9 @@ use serde::Serialize;
 pub struct Identifier(String);
 
 impl Identifier {
+    /// How long ACS's ids of messages are: 14 digits and a UUID.
+    pub const MESSAGE_LENGTH: usize = 14 + 36;
+
     /// Makes any text fit.
     ///
     /// ```
@@ -34,8 +37,7 @@ impl Identifier {
     /// assert_eq!(Identifier::of_message("+15550100123").as_str(), "____________");
     /// ```
     pub fn of_message(id: &str) -> Self {
-        const LENGTH: usize = 14 + 36;
-        if id.len() < LENGTH { Self::new(id) } else { Self::of(id, true) }
+        if id.len() < Self::MESSAGE_LENGTH { Self::new(id) } else { Self::of(id, true) }
     }
 
     fn of(text: &str, lettered: bool) -> Self {

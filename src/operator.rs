@@ -198,11 +198,13 @@ fn newest(
     // The page has them all, and counts them; JSON is for those that are asked for.
     let status = if query.json { query.status } else { None };
     let newest = records.newest(query.limit, status).map_err(|_| unread(&records))?;
+    let unreadable = records.unreadable().map_err(|_| unread(&records))?;
     if query.json {
-        return Ok(deliveries::json_list(&newest));
+        return Ok(deliveries::json_list(&newest, unreadable.as_ref()));
     }
     Ok(deliveries::page(&View {
         deliveries: &newest,
+        unreadable: unreadable.as_ref(),
         covers: query.limit,
         status: query.status,
         problems: &check.problems,

@@ -171,6 +171,8 @@ pub struct TakenReport {
     pub event_id: Option<Identifier>,
     /// What it says.
     pub reported: Reported,
+    /// It has a date.
+    pub has_date: bool,
     /// What the hook saw of the message.
     pub accepted: Option<Accepted>,
     /// It says what was not known.

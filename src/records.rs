@@ -88,12 +88,23 @@ pub struct Accepted {
 /// What a delivery report says of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
-    /// When ACS received the report.
+    /// When ACS received the report or, where it does not say so, when the hook did.
     pub at: Moment,
-    /// `deliveryStatus` is `Delivered`.
-    pub delivered: bool,
+    /// What `deliveryStatus` says.
+    pub said: Said,
     /// The number that `deliveryStatusDetails` begins with, if any: see [`code`].
     pub code: Option<u16>,
+}
+
+/// What the `deliveryStatus` of a report says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Said {
+    /// `Failed`.
+    Failed,
+    /// `Delivered`.
+    Delivered,
+    /// What is not documented, such as `Queued`: some letters of it, fit for a log. `None` where it says nothing.
+    Other(Option<String>),
 }
 
 /// A message with both halves of its record.
@@ -116,8 +127,8 @@ pub enum Status {
     Delivered,
     /// The carrier did not deliver it.
     Failed,
-    /// The carrier gives no reports, so it may have been delivered (code 5002, "Troubleshooting in Azure
-    /// Communication Services").
+    /// It may have been delivered: the carrier gives no reports (code 5002, "Troubleshooting in Azure
+    /// Communication Services"), or the report says something that is not known.
     Unconfirmed,
 }
 
@@ -138,17 +149,31 @@ impl Status {
 
 impl Reported {
     /// Whether this report replaces another one of the same message. The newer report does; of two from the
-    /// same moment, the one that says that the message was delivered.
+    /// same moment, the one that says that the message was delivered. One whose status is not known replaces none
+    /// whose status is.
     pub fn supersedes(&self, known: &Self) -> bool {
-        (self.at, self.delivered, self.code) > (known.at, known.delivered, known.code)
+        let rank = |it: &Self| {
+            let (is_known, delivered) =
+                (!matches!(it.said, Said::Other(_)), it.said == Said::Delivered);
+            (is_known, it.at, delivered, it.code)
+        };
+        rank(self) > rank(known)
     }
 
     /// What became of the message.
     pub fn status(&self) -> Status {
-        match self {
-            Self { delivered: true, .. } => Status::Delivered,
-            Self { code: Some(code::NO_REPORTS), .. } => Status::Unconfirmed,
-            _ => Status::Failed,
+        match (&self.said, self.code) {
+            (Said::Delivered, _) => Status::Delivered,
+            (Said::Failed, Some(code::NO_REPORTS)) | (Said::Other(_), _) => Status::Unconfirmed,
+            (Said::Failed, _) => Status::Failed,
+        }
+    }
+
+    /// The letters of a status that is not known.
+    pub fn unknown_status(&self) -> Option<&str> {
+        match &self.said {
+            Said::Other(status) => status.as_deref(),
+            Said::Failed | Said::Delivered => None,
         }
     }
 
@@ -157,6 +182,19 @@ impl Reported {
     pub fn milliseconds_since(&self, accepted: &Accepted) -> Option<u64> {
         self.at.checked_sub(accepted.at)
     }
+}
+
+/// What Event Grid brought that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// How many events, each time that one came. A body that could not be read at all counts as one.
+    pub count: u64,
+    /// When the first of them came.
+    pub since: Moment,
+    /// When the last of them came.
+    pub last: Moment,
+    /// Why the last could not be read, in words of the hook's own.
+    pub reason: String,
 }
 
 impl Delivery {

@@ -4,6 +4,8 @@
 //! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
 //! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Events come
 //! at least once, in any order.
+//!
+//! What a repeat can't mend is counted, with its reason, where the operator looks.
 
 pub mod event_grid;
 mod lines;
@@ -37,6 +39,9 @@ const KEYS_TIME: Duration = Duration::from_secs(2);
 
 /// Who delivers CloudEvents: what Event Grid says of itself in `WebHook-Request-Origin`.
 const ORIGIN: &str = "eventgrid.azure.net";
+
+/// What is to be done about a subscription that was deleted.
+const GONE: &str = "the event subscription is gone: no more reports come until there is another";
 
 /// A delivery that has been answered, for what is done after that.
 #[derive(Debug)]
@@ -175,14 +180,39 @@ impl Batch {
         let subscription = request.header("aeg-subscription-name");
         self.facts.subscription =
             subscription.first().map(|name| Identifier::new(&String::from_utf8_lossy(name)));
+        let (taken, unreadable) = match self.take_events(request, ports) {
+            Ok((response, unreadable)) => (Ok(response), unreadable),
+            // What comes again is not lost.
+            Err(not_taken) if not_taken.status == 503 => return Err(not_taken),
+            Err(not_taken) => {
+                let unreadable = Some(not_taken.fix.to_string());
+                (Err(not_taken), unreadable)
+            }
+        };
+        if let (Some(reason), Ok(Some(bounds))) = (unreadable, &self.settings.records) {
+            let count = self.facts.bad_events.max(1) as u64;
+            // Where the store fails, the log still has it.
+            let _ = Records::new(*bounds, ports).count_unreadable(count, reason);
+        }
+        taken
+    }
+
+    /// Takes the events of a delivery, and says why some of them could not be read, where that is so.
+    fn take_events(
+        &mut self,
+        request: &mut dyn InboundRequest,
+        ports: Ports<'_>,
+    ) -> Result<(Response, Option<String>), NotTaken> {
         let body = self.read(request)?;
-        let events = event_grid::parse(&body).map_err(|fault| {
+        let events = event_grid::parse(&body, ports.clock.milliseconds()).map_err(|fault| {
             NotTaken::new(400, "The body is not one of Event Grid's.", fault.to_string())
         })?;
         self.facts.events = events.len();
 
         let mut reports = Vec::new();
         let mut validation = None;
+        let mut gone = false;
+        let mut faults = Vec::new();
         for event in events {
             match event {
                 Ok(Event::Report(report)) => reports.push(report),
@@ -190,28 +220,31 @@ impl Batch {
                     self.lines += &lines::received(&received, ports.clock.now());
                 }
                 Ok(Event::Validation { code }) => validation = Some(code),
-                Ok(Event::SubscriptionDeleted) => {
-                    self.facts.fix = Some(
-                        "the event subscription is gone: no more reports come until there is another"
-                            .into(),
-                    );
-                }
+                Ok(Event::SubscriptionDeleted) => gone = true,
                 Ok(Event::Other) => self.facts.other_events += 1,
                 Err(fault) => {
                     self.facts.bad_events += 1;
-                    self.facts.fix = Some(fault.to_string());
+                    if !faults.contains(&fault) {
+                        faults.push(fault);
+                    }
                 }
             }
         }
         self.remember(reports, ports)?;
-        if self.facts.bad_events > 0 && self.facts.bad_events == self.facts.events {
-            let fix = self.facts.fix.take().unwrap_or_default();
-            return Err(NotTaken::new(400, "No event of these can be read.", fix));
+        let unreadable = (!faults.is_empty())
+            .then(|| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        let fixes: Vec<_> = gone.then_some(GONE).into_iter().chain(unreadable.as_deref()).collect();
+        self.facts.fix = (!fixes.is_empty()).then(|| fixes.join("; "));
+        match unreadable {
+            // So Event Grid keeps it among the dead letters. Beside others it must not: they would be there, too.
+            Some(unreadable) if self.facts.bad_events == self.facts.events => {
+                Err(NotTaken::new(400, "No event of these can be read.", unreadable))
+            }
+            unreadable => {
+                let taken = || text(200, "The reports are taken.");
+                Ok((validation.map_or_else(taken, |code| validated(&code)), unreadable))
+            }
         }
-        Ok(match validation {
-            Some(code) => validated(&code),
-            None => text(200, "The reports are taken."),
-        })
     }
 
     /// Has the reporter prove itself.
@@ -264,15 +297,15 @@ impl Batch {
                 (told, fix)
             }
         };
-        for (DeliveryReport { message_id, reported, tag, .. }, told) in
-            reports.into_iter().zip(told)
-        {
+        for (report, told) in reports.into_iter().zip(told) {
             // What is written down is told now: when it comes again with the rest, it is known.
             let Some(Told { accepted, news: is_news }) = told else { continue };
+            let DeliveryReport { message_id, reported, has_date, tag } = report;
             let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
             let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
             let event_id = known.or(tagged).map(Identifier::new);
-            let report = TakenReport { message_id, event_id, reported, accepted, is_news };
+            let report =
+                TakenReport { message_id, event_id, reported, has_date, accepted, is_news };
             self.lines += &lines::report(&report, ports.clock.now());
             self.reports.push(report);
         }
@@ -369,6 +402,49 @@ mod tests {
         told.extend(rest);
         told.sort_unstable();
         assert_eq!(told, ["id-1", "id-2"]);
+    }
+
+    #[test]
+    fn only_what_does_not_come_again_counts_as_unreadable_and_costs_a_delivery_store_calls() {
+        let host = with_secret("s");
+        let deliver = |host: &FakeHost, body: Result<Vec<u8>, BodyError>| {
+            let mut request = FakeRequest::hook("");
+            request.path = REPORTS_PATH;
+            request.headers = vec![("x-report-secret", b"s".to_vec())];
+            request.body = body;
+            crate::handle(&mut request, host.ports()).response.status
+        };
+        let counted = |host: &FakeHost| {
+            let Ok(Some(bounds)) = Settings::read(host).records else { panic!() };
+            let unreadable = Records::new(bounds, host.ports()).unreadable().unwrap();
+            unreadable.map_or(0, |unreadable| unreadable.count)
+        };
+        let batch = REPORT.replacen('[', "[7,{},", 1);
+        for (body, status, count) in [
+            (Ok(REPORT.into()), 200, 0),
+            (Ok(b"[]".to_vec()), 200, 0),
+            (Err(BodyError::Late), 503, 0),
+            (Err(BodyError::Broken), 503, 0),
+            (Err(BodyError::TooLarge), 413, 1),
+            (Ok(b"x".to_vec()), 400, 2),
+            (Ok(b"[7,7]".to_vec()), 400, 4),
+            (Ok(batch.clone().into()), 200, 6),
+        ] {
+            assert_eq!((deliver(&host, body), counted(&host)), (status, count));
+        }
+        // Event Grid brings the whole batch again.
+        let mut host = with_secret("s");
+        let records = host.records.0.replace(None);
+        assert_eq!(deliver(&host, Ok(batch.clone().into())), 503);
+        host.records.0.replace(records);
+        host.now += crate::records::breaker::BACKOFF;
+        assert_eq!((deliver(&host, Ok(batch.into())), counted(&host)), (200, 2));
+        // A store that fails makes no difference to what can't be read.
+        host.records.0.replace(None);
+        assert_eq!(deliver(&host, Ok(b"[7]".to_vec())), 400);
+        let host = with_secret("s").with_settings("records.slots = 0");
+        assert_eq!(deliver(&host, Ok(b"[7]".to_vec())), 400);
+        assert!(host.records.0.borrow().as_ref().unwrap().is_empty());
     }
 
     #[test]

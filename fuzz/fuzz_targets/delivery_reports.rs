@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::reports::event_grid::{EVENTS_LIMIT, Event, VALIDATION_CODE_LIMIT, parse};
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(events) = parse(body) else { return };
+    let Ok(events) = parse(body, 0) else { return };
     assert!(events.len() <= EVENTS_LIMIT);
     for event in events {
         match event {

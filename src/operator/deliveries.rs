@@ -18,7 +18,7 @@ pub use self::page::{View, page};
 use super::json;
 use crate::ports::{Response, date};
 use crate::records::code::{self, Code};
-use crate::records::{Accepted, Delivery, Moment, Status};
+use crate::records::{Accepted, Delivery, Moment, Status, Unreadable};
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
@@ -28,15 +28,35 @@ pub fn json_one(delivery: &Delivery) -> Response {
     json(200, &OneDelivery::of(delivery))
 }
 
-/// The messages, in the order in which they are given: the newest first.
-pub fn json_list(deliveries: &[Delivery]) -> Response {
+/// The messages, in the order in which they are given: the newest first. And what could not be read, if there
+/// was any.
+pub fn json_list(deliveries: &[Delivery], unreadable: Option<&Unreadable>) -> Response {
+    #[skip_serializing_none]
     #[derive(Serialize)]
     struct List<'a> {
         deliveries: Vec<OneDelivery<'a>>,
         count: usize,
+        unreadable: Option<NotRead<'a>>,
     }
-    let count = deliveries.len();
-    json(200, &List { deliveries: deliveries.iter().map(OneDelivery::of).collect(), count })
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct NotRead<'a> {
+        count: u64,
+        since: String,
+        last_at: String,
+        reason: &'a str,
+    }
+    let list = List {
+        deliveries: deliveries.iter().map(OneDelivery::of).collect(),
+        count: deliveries.len(),
+        unreadable: unreadable.map(|it| NotRead {
+            count: it.count,
+            since: rfc3339(it.since),
+            last_at: rfc3339(it.last),
+            reason: &it.reason,
+        }),
+    };
+    json(200, &list)
 }
 
 /// A message in JSON. What is not known is left out.
@@ -46,6 +66,7 @@ pub fn json_list(deliveries: &[Delivery]) -> Response {
 struct OneDelivery<'a> {
     message_id: &'a str,
     status: &'static str,
+    reported_status: Option<&'a str>,
     accepted_at: Option<String>,
     reported_at: Option<String>,
     time_to_report_ms: Option<u64>,
@@ -78,6 +99,7 @@ impl<'a> OneDelivery<'a> {
         Self {
             message_id: &delivery.message_id,
             status: delivery.status().name(),
+            reported_status: reported.and_then(|reported| reported.unknown_status()),
             accepted_at: accepted.map(|accepted| rfc3339(accepted.at)),
             reported_at: reported.map(|reported| rfc3339(reported.at)),
             time_to_report_ms: milliseconds_to_report(delivery),

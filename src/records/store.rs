@@ -7,8 +7,11 @@
 //! report which comes while its hook still writes is not lost. There is one bucket for each 32 of
 //! `records.slots`, and a hash of the message's id says which one is the message's.
 //!
-//! A message takes at most 265 bytes of the first value and 81 of the second, and as Okta's and ACS's ids are
-//! today about 140 and 67. For 10,000 slots that is at most 3.5 MB, and usually 2.1 MB.
+//! A message takes at most 265 bytes of the first value and 115 of the second, and as Okta's and ACS's ids are
+//! today about 140 and 67. For 10,000 slots that is at most 3.8 MB, and usually 2.1 MB.
+//!
+//! Beside the buckets there is one value that counts what could not be read of Event Grid's, so that the operator
+//! sees it: `okta-telephony-acs.unreadable.1`.
 //!
 //! # What makes room
 //!
@@ -39,15 +42,31 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::breaker::Breaker;
-use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, value};
+use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, Unreadable, value};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
 /// How many messages a bucket holds.
 const ENTRIES: usize = 32;
 
-/// The version of the values. Postcard writes no names, so a record with another field, or with the same
+/// The version of what hooks write. Postcard writes no names, so a record with another field, or with the same
 /// fields in another order, needs another version.
 const VERSION: u8 = 1;
+
+/// The version of what the receiver of reports writes.
+const REPORTED_VERSION: u8 = 2;
+
+/// The one before, which is read, too: it had a bool in the place of [`Said`](super::Said), whose bytes are those
+/// of its first two variants.
+const FORMER_REPORTED_VERSION: u8 = 1;
+
+/// Where what could not be read is counted.
+const UNREADABLE: &str = "okta-telephony-acs.unreadable.1";
+
+/// The version of that.
+const UNREADABLE_VERSION: u8 = 1;
+
+/// The most bytes of a reason.
+const REASON_LIMIT: usize = 1024;
 
 /// How long one request may read and write buckets one after the other. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(15);
@@ -114,7 +133,7 @@ impl<'a> Records<'a> {
     pub fn accept(&self, message_id: &str, accepted: &Accepted) -> Result<(), StoreUnavailable> {
         let key = key(Half::Accepted, self.bucket_of(message_id));
         let write = || {
-            let mut bucket: Bucket<Accepted> = self.bucket(self.store.get(&key)?);
+            let mut bucket: Bucket<Accepted> = self.bucket(Half::Accepted, self.store.get(&key)?);
             // A hook that Okta calls twice has one message, which ACS accepted the first time.
             let known = bucket.get(message_id).map(|entry| entry.record.at);
             let at = known.map_or(accepted.at, |known| known.min(accepted.at));
@@ -173,7 +192,8 @@ impl<'a> Records<'a> {
             told.push(Told { accepted, news });
         }
         if told.iter().any(|told| told.news) {
-            let (key, value) = (key(Half::Reported, bucket), value::write(VERSION, &reported));
+            let key = key(Half::Reported, bucket);
+            let value = value::write(REPORTED_VERSION, &reported);
             self.writes.run(|| self.store.set(&key, &value)).map_err(|_| StoreUnavailable)?;
         }
         Ok(told)
@@ -224,6 +244,32 @@ impl<'a> Records<'a> {
         Ok(newest)
     }
 
+    /// Counts what Event Grid brought and could not be read. `reason` is why, and quotes nothing of it.
+    pub fn count_unreadable(&self, count: u64, mut reason: String) -> Result<(), StoreUnavailable> {
+        reason.truncate(reason.floor_char_boundary(REASON_LIMIT));
+        let write = || {
+            let known = self.recent(self.store.get(UNREADABLE)?);
+            let (before, since) = known.map_or((0, self.now), |known| (known.count, known.since));
+            let count = before.saturating_add(count);
+            let value = Unreadable { count, since, last: self.now, reason };
+            self.store.set(UNREADABLE, &value::write(UNREADABLE_VERSION, &value))
+        };
+        self.writes.run(write).map_err(|_| StoreUnavailable)
+    }
+
+    /// What Event Grid brought and could not be read, if there was any lately.
+    pub fn unreadable(&self) -> Result<Option<Unreadable>, StoreUnavailable> {
+        let value = self.reads.run(|| self.store.get(UNREADABLE)).map_err(|_| StoreUnavailable)?;
+        Ok(self.recent(value))
+    }
+
+    /// What could not be read, unless all of it is too old.
+    fn recent(&self, value: Option<Vec<u8>>) -> Option<Unreadable> {
+        value
+            .and_then(|value| value::read(UNREADABLE_VERSION, &value))
+            .filter(|it: &Unreadable| it.last >= self.oldest())
+    }
+
     /// Half of a bucket, for a request that only reads it or has read it before it writes.
     fn read<T: DeserializeOwned>(
         &self,
@@ -232,18 +278,22 @@ impl<'a> Records<'a> {
     ) -> Result<Bucket<T>, StoreUnavailable> {
         let key = key(half, bucket);
         let value = self.reads.run(|| self.store.get(&key)).map_err(|_| StoreUnavailable)?;
-        Ok(self.bucket(value))
+        Ok(self.bucket(half, value))
     }
 
     /// The messages of a value that are not too old. A value that cannot be read has none.
-    fn bucket<T: DeserializeOwned>(&self, value: Option<Vec<u8>>) -> Bucket<T> {
-        let oldest = self.now.saturating_sub(u64::from(self.bounds.max_age) * 1000);
+    fn bucket<T: DeserializeOwned>(&self, half: Half, value: Option<Vec<u8>>) -> Bucket<T> {
         let mut bucket: Bucket<T> = value
-            .and_then(|value| value::read(VERSION, &value))
+            .and_then(|value| half.versions().iter().find_map(|it| value::read(*it, &value)))
             .filter(|bucket: &Bucket<T>| bucket.len() <= ENTRIES)
             .unwrap_or_default();
-        bucket.retain(|_, entry| entry.when >= oldest);
+        bucket.retain(|_, entry| entry.when >= self.oldest());
         bucket
+    }
+
+    /// What is from before this is too old to be shown.
+    fn oldest(&self) -> Moment {
+        self.now.saturating_sub(u64::from(self.bounds.max_age) * 1000)
     }
 
     fn buckets(&self) -> u32 {
@@ -261,6 +311,16 @@ impl<'a> Records<'a> {
 enum Half {
     Accepted,
     Reported,
+}
+
+impl Half {
+    /// The versions that are read.
+    fn versions(self) -> &'static [u8] {
+        match self {
+            Self::Accepted => &[VERSION],
+            Self::Reported => &[REPORTED_VERSION, FORMER_REPORTED_VERSION],
+        }
+    }
 }
 
 /// With dots: Azure Cosmos DB takes no `/` in an item's id.
@@ -309,6 +369,7 @@ fn delivery(
 mod tests {
     use super::*;
     use crate::ports::fake::FakeHost;
+    use crate::records::Said;
     use crate::sender::SenderKind;
     use numbering::Region;
     use proptest::prelude::*;
@@ -332,11 +393,11 @@ mod tests {
     }
 
     fn delivered(at: Moment) -> Reported {
-        Reported { at, delivered: true, code: Some(2000) }
+        Reported { at, said: Said::Delivered, code: Some(2000) }
     }
 
     fn failed(at: Moment, code: u16) -> Reported {
-        Reported { at, delivered: false, code: Some(code) }
+        Reported { at, said: Said::Failed, code: Some(code) }
     }
 
     #[test]
@@ -394,6 +455,26 @@ mod tests {
         {
             records.report(&[("a", first), ("a", second)]);
             assert_eq!(records.find("a").unwrap().unwrap().status(), Status::Delivered);
+        }
+    }
+
+    #[test]
+    fn a_report_whose_status_is_not_known_replaces_none_whose_status_is() {
+        let queued = |at| Reported { said: Said::Other(Some("Queued".into())), ..failed(at, 4006) };
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        let now = records.now;
+        for (report, news, status) in [
+            (queued(now + 10), true, Status::Unconfirmed),
+            (queued(now + 10), false, Status::Unconfirmed),
+            (queued(now + 20), true, Status::Unconfirmed),
+            (failed(now, 4005), true, Status::Failed),
+            (queued(now + 30), false, Status::Failed),
+            (delivered(now + 5), true, Status::Delivered),
+        ] {
+            let told = records.report(&[("a", report)]);
+            assert_eq!(told[0].as_ref().unwrap().news, news);
+            assert_eq!(records.find("a").unwrap().unwrap().status(), status);
         }
     }
 
@@ -539,8 +620,64 @@ mod tests {
         let record = b"\x01\x01a\x06\xac\x02\x01\x01e\x00\x01\x02GB\x03\x02\x01";
         let expected = [&[VERSION], &record[..], &[7; 16], b"\x01", &[8; 16], &[9; 8]].concat();
         assert_eq!((VERSION, value::write(VERSION, &bucket)), (1, expected));
-        let bucket = Bucket::from([("a".to_owned(), Entry { when: 6, record: failed(300, 4005) })]);
-        assert_eq!(value::write(VERSION, &bucket), b"\x01\x01\x01a\x06\xac\x02\x00\x01\xa5\x1f");
+        for (said, bytes) in [
+            (Said::Failed, &b"\x00"[..]),
+            (Said::Delivered, b"\x01"),
+            (Said::Other(None), b"\x02\x00"),
+            (Said::Other(Some("Sent".into())), b"\x02\x01\x04Sent"),
+        ] {
+            let record = Reported { said, ..failed(300, 4005) };
+            let bucket = Bucket::from([("a".to_owned(), Entry { when: 6, record })]);
+            let expected = [b"\x02\x01\x01a\x06\xac\x02", bytes, b"\x01\xa5\x1f"].concat();
+            assert_eq!(value::write(REPORTED_VERSION, &bucket), expected);
+        }
+        let unreadable =
+            Unreadable { count: 3, since: 300, last: 301, reason: "no object".to_owned() };
+        let expected = b"\x01\x03\xac\x02\xad\x02\x09no object";
+        assert_eq!(value::write(UNREADABLE_VERSION, &unreadable), expected);
+    }
+
+    #[test]
+    fn reports_that_the_version_before_wrote_are_read() {
+        let host = FakeHost::default();
+        let records = Records::new(Bounds { slots: 1, max_age: u32::MAX }, host.ports());
+        for (delivered, status) in [(0, Status::Failed), (1, Status::Delivered)] {
+            let value = [&b"\x01\x01\x01a\x06\xac\x02"[..], &[delivered], b"\x01\xa5\x1f"].concat();
+            Store::set(&host.records, &key(Half::Reported, 0), &value).unwrap();
+            assert_eq!(records.find("a").unwrap().unwrap().status(), status);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_counted_until_all_of_it_is_too_old() {
+        let mut host = FakeHost::default();
+        let bounds = Bounds { max_age: 60, ..BOUNDS };
+        let count = |host: &FakeHost, count, reason: &str| {
+            Records::new(bounds, host.ports()).count_unreadable(count, reason.to_owned()).unwrap();
+        };
+        let counted = |host: &FakeHost| Records::new(bounds, host.ports()).unreadable().unwrap();
+        assert_eq!(counted(&host), None);
+        let since = host.clock_milliseconds();
+        count(&host, 2, "first");
+        host.now += Duration::from_secs(60);
+        count(&host, u64::MAX, &"\u{fc}".repeat(REASON_LIMIT));
+        let known = counted(&host).unwrap();
+        assert_eq!((known.count, known.since, known.last), (u64::MAX, since, since + 60_000));
+        assert_eq!(known.reason, "\u{fc}".repeat(REASON_LIMIT / 2));
+        assert_eq!(host.records.0.borrow().as_ref().unwrap().len(), 1);
+        host.now += Duration::from_millis(60_001);
+        assert_eq!(counted(&host), None);
+        count(&host, 1, "anew");
+        assert_eq!(counted(&host).unwrap().count, 1);
+        // A value that can't be read is none.
+        for value in [&b""[..], b"\x01", b"\x02\x01\x01\x01\x00"] {
+            Store::set(&host.records, UNREADABLE, value).unwrap();
+            assert_eq!(counted(&host), None);
+        }
+        host.records.0.replace(None);
+        let records = Records::new(bounds, host.ports());
+        assert_eq!(records.count_unreadable(1, String::new()), Err(StoreUnavailable));
+        assert_eq!(records.unreadable(), Err(StoreUnavailable));
     }
 
     #[test]
@@ -569,15 +706,16 @@ mod tests {
                 &Bucket::from([(id.to_owned(), Entry { when: at, record })]),
             ))
         };
+        let longest = Said::Other(Some("a".repeat(32)));
         let usual = "20261124092252f6fa287e-9087-4137-a6ef-123456789012";
         assert_eq!(
             [
                 accepted_size(&id, largest),
-                reported_size(&id, failed(at, 9999)),
+                reported_size(&id, Reported { said: longest, ..failed(at, 9999) }),
                 accepted_size(usual, accepted(at)),
                 reported_size(usual, delivered(at)),
             ],
-            [265, 81, 140, 67]
+            [265, 115, 140, 67]
         );
     }
 
@@ -718,8 +856,8 @@ mod tests {
         fn any_bytes_are_a_bucket(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let host = FakeHost::default();
             let records = Records::new(Bounds { slots: 1, max_age: u32::MAX }, host.ports());
-            let bytes = [vec![VERSION], bytes].concat();
             for half in [Half::Accepted, Half::Reported] {
+                let bytes = [&half.versions()[..1], &bytes[..]].concat();
                 Store::set(&host.records, &key(half, 0), &bytes).unwrap();
             }
             prop_assert!(records.newest(99, None).unwrap().len() <= 2 * ENTRIES);

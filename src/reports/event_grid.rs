@@ -5,23 +5,25 @@
 //! Communication Services - SMS events" and "Endpoint validation with Event Grid event schema" (Azure
 //! documentation).
 //!
-//! What is needed is taken strictly, since a report on the wrong message is worse than none. What is not
-//! needed refuses nothing: Event Grid does not deliver again what it is answered 400 for. No phone number, no
-//! text of a message and no explanation of a carrier leaves this room, but for the masked number of
-//! [`SmsReceived`]; so no message of serde_json does either, which may quote them.
+//! A report needs the message's id, to the letter, since a report on the wrong message is worse than none.
+//! Nothing else is needed, and what is not needed refuses nothing, whatever it holds: Event Grid does not deliver
+//! again what it is answered 400 for. docs/delivery-reports.md has every field, and what becomes of a report
+//! without it. No phone number, no text of a message and no explanation of a carrier leaves this room, but for
+//! the masked number of [`SmsReceived`]; so no message of serde_json does either, which may quote them.
 
+mod date;
+mod object;
+
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use self::object::{Object, text, text_or_number};
 use crate::identifier::Identifier;
-use crate::json::{self, Unreadable};
 use crate::phone_number::PhoneNumber;
-use crate::records::{Moment, Reported, canonical_id};
+use crate::records::{Moment, Reported, Said, canonical_id};
 
 /// The most bytes of a body, for whoever reads it from the network: 1.5 MiB. Event Grid's arrays have 1 MB at
 /// most ("Azure Event Grid event schema"). Half as much again, so that it does not matter whether that counts
@@ -35,6 +37,9 @@ pub const EVENTS_LIMIT: usize = 5000;
 
 /// The longest validation code, in characters. Microsoft's sample has the 36 of a UUID.
 pub const VALIDATION_CODE_LIMIT: usize = 256;
+
+/// The most letters of a status that is not known.
+pub const STATUS_LIMIT: usize = 32;
 
 /// The texts by which a person opts out. ACS's SMS FAQ has only STOP, by which ACS and the carriers go. The
 /// others count as much in the United States (47 CFR 64.1200(a)(10)), or by the carriers' custom (STOPALL).
@@ -66,6 +71,8 @@ pub struct DeliveryReport {
     pub message_id: Identifier,
     /// What the carrier says.
     pub reported: Reported,
+    /// The report has a date. Without one its time is that of its arrival.
+    pub has_date: bool,
     /// The tag that was sent with the message.
     pub tag: Option<Identifier>,
 }
@@ -74,7 +81,7 @@ pub struct DeliveryReport {
 /// kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmsReceived {
-    /// The text is one of [`OPT_OUT_TEXTS`], in any case, with any spaces and punctuation.
+    /// The text is one of [`OPT_OUT_TEXTS`] and nothing else, in any case, with any spaces, punctuation and emoji.
     pub opt_out: bool,
     /// The writer's number as [`PhoneNumber::masked`] shows it; `None` for a short code, or what else is no
     /// number.
@@ -84,7 +91,7 @@ pub struct SmsReceived {
 /// Why a body has no events to read. Never quotes the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotEvents {
-    /// It is not JSON in UTF-8.
+    /// It is not JSON in UTF-8. Bytes that are not UTF-8 may be within its texts.
     NotJson {
         /// Where it stops being JSON, from 1.
         line: usize,
@@ -102,12 +109,7 @@ pub enum NotEvents {
 pub enum BadEvent {
     /// It is not an object.
     NotAnObject,
-    /// A member that is read is there twice, so that nobody knows which of the two its author means. Or the
-    /// name of some member is no text.
-    Members,
-    /// It has a `specversion`, which is not `1.0`.
-    SpecVersion,
-    /// It has no type.
+    /// It has no type, and its data is not that of a report.
     NoType,
     /// Its `data` is missing, or not an object.
     Data,
@@ -116,10 +118,6 @@ pub enum BadEvent {
     /// `data.messageId` is longer than 64 characters, or has others than ACS's ids. A cleaned one would
     /// match nothing.
     MessageId,
-    /// `data.deliveryStatus` is neither `Delivered` nor `Failed`.
-    DeliveryStatus,
-    /// Neither `data.receivedTimestamp` nor the event's own time is a date since 1970.
-    NoTime,
     /// `data.validationCode` is missing, or not as [`Event::Validation`] has it.
     ValidationCode,
 }
@@ -139,36 +137,32 @@ impl fmt::Display for NotEvents {
 impl fmt::Display for BadEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAnObject => "the event is not an object",
-            Self::Members => "a member is there twice, or has a name that is no text",
-            Self::SpecVersion => "specversion is not 1.0",
-            Self::NoType => "neither eventType nor, beside specversion, type is text",
-            Self::Data => "data is not an object",
-            Self::NoMessageId => "data.messageId is missing, empty or not text",
+            Self::NotAnObject => "an event is not an object",
+            Self::NoType => "an event has neither eventType nor type",
+            Self::Data => "an event's data is not an object",
+            Self::NoMessageId => "a report's data.messageId is missing, empty or not text",
             Self::MessageId => {
-                "data.messageId is longer than 64 characters, or has characters that no id of ACS's has"
-            }
-            Self::DeliveryStatus => "data.deliveryStatus is neither Delivered nor Failed",
-            Self::NoTime => {
-                "neither data.receivedTimestamp nor the event's time is a date since 1970 of the form 2026-01-31T12:00:00Z"
+                "a report's data.messageId is longer than 64 characters, or has characters that no id of ACS's has"
             }
             Self::ValidationCode => {
-                "data.validationCode is not text of 1 to 256 printable ASCII characters"
+                "an event's data.validationCode is not text of 1 to 256 printable ASCII characters"
             }
         })
     }
 }
 
 /// Reads a body as events: an object, or an array of none to [`EVENTS_LIMIT`] of them, each in Event Grid's
-/// own schema or in that of CloudEvents 1.0. An event that cannot be taken does not concern the others.
+/// own schema or in that of CloudEvents 1.0. An event that cannot be taken does not concern the others. A report
+/// without a date counts as one of `now`.
 ///
 /// A byte order mark before the JSON is skipped: it is allowed to (RFC 8259, section 8.1), and Event Grid
 /// would not try again.
-pub fn parse(body: &[u8]) -> Result<Vec<Result<Event, BadEvent>>, NotEvents> {
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    let events: serde_json::Result<Vec<&RawValue>> = match body.trim_ascii_start().first() {
-        Some(b'{') => serde_json::from_slice(body).map(|event| vec![event]),
-        _ => serde_json::from_slice(body),
+pub fn parse(body: &[u8], now: Moment) -> Result<Vec<Result<Event, BadEvent>>, NotEvents> {
+    let body = utf8(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body));
+    let events: serde_json::Result<Vec<&RawValue>> = match body.trim_ascii_start().starts_with('{')
+    {
+        true => serde_json::from_str(&body).map(|event| vec![event]),
+        false => serde_json::from_str(&body),
     };
     let events = events.map_err(|error| match error.classify() {
         Category::Data => NotEvents::NotAnArray,
@@ -177,173 +171,167 @@ pub fn parse(body: &[u8]) -> Result<Vec<Result<Event, BadEvent>>, NotEvents> {
     if events.len() > EVENTS_LIMIT {
         return Err(NotEvents::TooMany);
     }
-    Ok(events.into_iter().map(event).collect())
+    Ok(events.into_iter().map(|it| event(it, now)).collect())
 }
 
-/// An event in either schema. The members that only one of them has have different names.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Envelope<'a> {
-    event_type: Text,
-    event_time: Text,
-    specversion: Option<Text>,
-    r#type: Text,
-    time: Text,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+/// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses no
+/// event, and line and column stay what they are.
+fn utf8(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(body) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text.into()
 }
 
-/// The data of a delivery report. Microsoft's page has shown the names in PascalCase for years, and people
-/// have built senders by it.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ReportData {
-    #[serde(alias = "MessageId")]
-    message_id: Text,
-    #[serde(alias = "DeliveryStatus")]
-    delivery_status: Text,
-    #[serde(alias = "DeliveryStatusDetails")]
-    delivery_status_details: Text,
-    #[serde(alias = "ReceivedTimestamp")]
-    received_timestamp: Text,
-    /// As the models of Microsoft's SDKs have it.
-    tag: Text,
-    /// As Microsoft's sample has it.
-    #[serde(rename = "Tag")]
-    pascal_tag: Text,
-    #[serde(rename = "TAG")]
-    upper_tag: Text,
+/// The events that concern the hook, by their types.
+enum Kind {
+    Report,
+    Received,
+    Validation,
+    SubscriptionDeleted,
 }
 
-/// The data of a reply.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ReplyData {
-    #[serde(alias = "Message")]
-    message: Text,
-    #[serde(alias = "From")]
-    from: Text,
-}
-
-/// The data of the event by which Event Grid validates a subscription.
-///
-/// `validationUrl` is another way to prove the same, for whoever cannot answer. It is never asked: a request to
-/// an address out of a body is what an attacker would want.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ValidationData {
-    #[serde(alias = "ValidationCode")]
-    validation_code: Text,
-}
-
-/// The text of a member. `None` if the member is missing, null, or anything but text.
-#[derive(Default)]
-struct Text(Option<String>);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(serde_json::from_str(value.get()).ok()))
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name.trim().to_ascii_lowercase().as_str() {
+            "microsoft.communication.smsdeliveryreportreceived" => Self::Report,
+            "microsoft.communication.smsreceived" => Self::Received,
+            "microsoft.eventgrid.subscriptionvalidationevent" => Self::Validation,
+            "microsoft.eventgrid.subscriptiondeletedevent" => Self::SubscriptionDeleted,
+            _ => return None,
+        })
     }
 }
 
-fn event(event: &RawValue) -> Result<Event, BadEvent> {
-    let event: Envelope<'_> = object(event, BadEvent::NotAnObject)?;
-    let (name, time) = match event.specversion {
-        None => (event.event_type, event.event_time),
-        Some(Text(Some(version))) if version == "1.0" => (event.r#type, event.time),
-        Some(_) => return Err(BadEvent::SpecVersion),
-    };
-    let name = name.0.ok_or(BadEvent::NoType)?;
-    let data = event.data.ok_or(BadEvent::Data);
-    match name.to_ascii_lowercase().as_str() {
-        "microsoft.communication.smsdeliveryreportreceived" => {
-            delivery_report(object(data?, BadEvent::Data)?, time).map(Event::Report)
-        }
-        "microsoft.communication.smsreceived" => {
-            Ok(Event::Received(sms_received(object(data?, BadEvent::Data)?)))
-        }
-        "microsoft.eventgrid.subscriptionvalidationevent" => {
-            let code = validation_code(object(data?, BadEvent::Data)?)?;
-            Ok(Event::Validation { code })
-        }
-        "microsoft.eventgrid.subscriptiondeletedevent" => Ok(Event::SubscriptionDeleted),
-        _ => Ok(Event::Other),
-    }
-}
-
-fn object<'a, T: Deserialize<'a>>(
-    value: &'a RawValue,
-    not_an_object: BadEvent,
-) -> Result<T, BadEvent> {
-    json::read_text(value.get()).map_err(|unreadable| match unreadable {
-        Unreadable::NotAnObject => not_an_object,
-        // It is JSON, no member has to be there, and `Text` takes any type.
-        _ => BadEvent::Members,
-    })
-}
-
-fn delivery_report(data: ReportData, time: Text) -> Result<DeliveryReport, BadEvent> {
-    let id = data.message_id.0.ok_or(BadEvent::NoMessageId)?;
-    let status = data.delivery_status.0.ok_or(BadEvent::DeliveryStatus)?;
-    let delivered = status.eq_ignore_ascii_case("Delivered");
-    if !delivered && !status.eq_ignore_ascii_case("Failed") {
-        return Err(BadEvent::DeliveryStatus);
-    }
-    // ACS's own date, or else the envelope's.
-    let dates = [data.received_timestamp, time];
-    let tags = [data.tag, data.pascal_tag, data.upper_tag];
-    Ok(DeliveryReport {
-        message_id: message_id(&id)?,
-        reported: Reported {
-            at: dates
-                .into_iter()
-                .find_map(|date| milliseconds(&date.0?))
-                .ok_or(BadEvent::NoTime)?,
-            delivered,
-            code: data.delivery_status_details.0.and_then(|details| code(&details)),
+/// Reads an event in either schema. The members that only one of them has have different names: Event Grid's has
+/// `eventType` and `eventTime`, that of CloudEvents `type` and `time`.
+fn event(event: &RawValue, now: Moment) -> Result<Event, BadEvent> {
+    let event = Object::read(event).ok_or(BadEvent::NotAnObject)?;
+    let data = event.find("data", Object::read).ok_or(BadEvent::Data);
+    let kind = |name| event.find(name, |value| Kind::of(&text(value)?));
+    let has_type = |name| event.find(name, text).is_some();
+    let kind = match kind("eventType").or_else(|| kind("type")) {
+        Some(kind) => kind,
+        None if has_type("eventType") || has_type("type") => return Ok(Event::Other),
+        // Without a type it is told by what no other event has.
+        None => match &data {
+            Ok(data) if data.find("deliveryStatus", Some).is_some() => Kind::Report,
+            _ => return Err(BadEvent::NoType),
         },
-        tag: tags
-            .into_iter()
-            .find_map(|tag| tag.0.filter(|tag| !tag.is_empty()))
-            .map(|tag| Identifier::new(&tag)),
+    };
+    match kind {
+        Kind::Report => delivery_report(&event, &data?, now).map(Event::Report),
+        Kind::Received => Ok(Event::Received(sms_received(&data?))),
+        Kind::Validation => Ok(Event::Validation { code: validation_code(&data?)? }),
+        Kind::SubscriptionDeleted => Ok(Event::SubscriptionDeleted),
+    }
+}
+
+fn delivery_report(
+    event: &Object<'_>,
+    data: &Object<'_>,
+    now: Moment,
+) -> Result<DeliveryReport, BadEvent> {
+    let date = |of: &Object<'_>, name| of.find(name, |value| date::read(&text_or_number(value)?));
+    // ACS's own date, or else the envelope's.
+    let at = date(data, "receivedTimestamp")
+        .or_else(|| date(event, "eventTime"))
+        .or_else(|| date(event, "time"));
+    let tag = data.find("tag", |value| text(value).filter(|tag| !tag.is_empty()));
+    Ok(DeliveryReport {
+        message_id: message_id(data)?,
+        reported: Reported {
+            at: at.unwrap_or(now),
+            said: said(data),
+            code: data.find("deliveryStatusDetails", |value| code(&text_or_number(value)?)),
+        },
+        has_date: at.is_some(),
+        tag: tag.map(|tag| Identifier::new(&tag)),
     })
 }
 
-fn sms_received(data: ReplyData) -> SmsReceived {
-    let message = data.message.0.unwrap_or_default();
-    SmsReceived { opt_out: opts_out(&message), from: data.from.0.and_then(|from| masked(&from)) }
+/// What became of the message. A status that is not documented is kept by its letters alone, since whatever a
+/// sender puts there may be a number or a passcode.
+fn said(data: &Object<'_>) -> Said {
+    let status = |value| text(value).filter(|status| !letters(status).is_empty());
+    let known = |value| match letters(&status(value)?).as_str() {
+        "DELIVERED" => Some(Said::Delivered),
+        "FAILED" => Some(Said::Failed),
+        _ => None,
+    };
+    data.find("deliveryStatus", known).unwrap_or_else(|| {
+        let status = data.find("deliveryStatus", status);
+        Said::Other(status.map(|status| {
+            let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
+            trimmed(&status).chars().take(STATUS_LIMIT).map(letter).collect()
+        }))
+    })
 }
 
-/// Whether a text is one of [`OPT_OUT_TEXTS`], but for case, spaces and punctuation.
+fn sms_received(data: &Object<'_>) -> SmsReceived {
+    let message = data.find("message", text).unwrap_or_default();
+    SmsReceived {
+        opt_out: opts_out(&message),
+        from: data.find("from", |value| masked(&text_or_number(value)?)),
+    }
+}
+
+/// Whether a text is one of [`OPT_OUT_TEXTS`], but for case, spaces, punctuation and whatever else is no letter. A
+/// sentence with such a word in it is not one: "don't stop" is no wish to opt out.
 fn opts_out(message: &str) -> bool {
-    let letters = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
-    };
     let message = letters(message);
     OPT_OUT_TEXTS.iter().any(|text| letters(text) == message)
 }
 
-fn validation_code(data: ValidationData) -> Result<String, BadEvent> {
-    let code = data.validation_code.0.ok_or(BadEvent::ValidationCode)?;
-    let fits = (1..=VALIDATION_CODE_LIMIT).contains(&code.len())
-        && code.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if fits { Ok(code) } else { Err(BadEvent::ValidationCode) }
+/// The letters and digits of a text, in upper case: what is left of it without spaces, punctuation, emoji and
+/// characters that nobody sees.
+fn letters(text: &str) -> String {
+    // Unicode has these among the letters and digits: invisible fillers of Hangul, signs, and letters in circles
+    // and squares, which phones offer as emoji.
+    let is_sign = |c: char| {
+        matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2100}'..='\u{214f}'
+            | '\u{2460}'..='\u{24ff}' | '\u{1f100}'..='\u{1f1ff}')
+    };
+    let letters = text.chars().filter(|c| c.is_alphanumeric() && !is_sign(*c));
+    letters.flat_map(char::to_uppercase).collect()
 }
 
-fn message_id(id: &str) -> Result<Identifier, BadEvent> {
-    let id = canonical_id(id);
-    if id.is_empty() {
-        return Err(BadEvent::NoMessageId);
-    }
-    let identifier = Identifier::of_message(id);
-    if identifier.as_str() == id { Ok(identifier) } else { Err(BadEvent::MessageId) }
+/// `validationUrl` is another way to prove the same, for whoever cannot answer. It is never asked: a request to
+/// an address out of a body is what an attacker would want.
+fn validation_code(data: &Object<'_>) -> Result<String, BadEvent> {
+    let fits = |code: &String| {
+        (1..=VALIDATION_CODE_LIMIT).contains(&code.len())
+            && code.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    data.find("validationCode", |value| text(value).filter(fits)).ok_or(BadEvent::ValidationCode)
 }
 
-fn milliseconds(date: &str) -> Option<Moment> {
-    let date = OffsetDateTime::parse(date, &Rfc3339).ok()?;
-    let seconds = Moment::try_from(date.unix_timestamp()).ok()?;
-    Some(seconds * 1000 + Moment::from(date.millisecond()))
+/// The message's id to the letter, without the blanks and quotes around it.
+fn message_id(data: &Object<'_>) -> Result<Identifier, BadEvent> {
+    let id = |text: &str| {
+        let id = canonical_id(trimmed(text));
+        let identifier = Identifier::of_message(id);
+        (!id.is_empty() && identifier.as_str() == id).then_some(identifier)
+    };
+    data.find("messageId", |value| id(&text(value)?)).ok_or_else(|| {
+        let is_there = |value| text(value).is_some_and(|id| !canonical_id(trimmed(&id)).is_empty());
+        match data.find("messageId", |value| is_there(value).then_some(())) {
+            Some(()) => BadEvent::MessageId,
+            None => BadEvent::NoMessageId,
+        }
+    })
+}
+
+/// A text without the blanks, the invisible characters and the typographic quotes around it.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace() || c.is_control() || !(c.is_ascii() || c.is_alphanumeric())
+    })
 }
 
 /// The number that the details begin with: four digits that are not a part of something longer, such as of

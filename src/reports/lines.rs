@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::event_grid::SmsReceived;
 use crate::identifier::Identifier;
 use crate::outcome::TakenReport;
-use crate::records::{Status, code};
+use crate::records::{Said, Status, code};
 use crate::telemetry::line;
 
 /// The facts of a delivery of Event Grid's. Fields that say nothing are left out.
@@ -52,15 +52,22 @@ pub fn delivery(facts: &DeliveryFacts, now: OffsetDateTime) -> String {
     line(now, level, "delivery_reports", facts)
 }
 
+/// The help with a status that is not known.
+const UNKNOWN_STATUS: &str = "the report's deliveryStatus is neither Delivered nor Failed, so the message counts as \
+     unconfirmed: look at who sends such reports";
+
 /// The line of one report.
 pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
     #[skip_serializing_none]
     #[derive(Serialize)]
     struct Facts<'a> {
         status: &'static str,
+        reported_status: Option<&'a str>,
         code: Option<u16>,
         meaning: Option<&'static str>,
         fix: Option<&'static str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<&'static str>,
         known: Option<bool>,
         message_id: &'a Identifier,
         event_id: Option<&'a Identifier>,
@@ -72,11 +79,21 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
     let known = report.reported.code.and_then(code::look_up);
     let accepted = report.accepted.as_ref();
     let failed = status == Status::Failed && report.is_news;
+    let status_unknown = matches!(report.reported.said, Said::Other(_));
+    let warnings = [(status_unknown, "status_unknown"), (!report.has_date, "time_unknown")];
+    let warnings: Vec<_> =
+        warnings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, name)| name).collect();
+    let level = if failed || !warnings.is_empty() { "warn" } else { "info" };
     let facts = Facts {
         status: status.name(),
+        reported_status: report.reported.unknown_status(),
         code: report.reported.code,
         meaning: known.map(|code| code.meaning),
-        fix: known.filter(|_| failed).map(|code| code.fix),
+        fix: match status_unknown {
+            true => Some(UNKNOWN_STATUS),
+            false => known.filter(|_| failed).map(|code| code.fix),
+        },
+        warnings,
         known: (!report.is_news).then_some(true),
         message_id: &report.message_id,
         event_id: report.event_id.as_ref(),
@@ -84,7 +101,7 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
         sender_type: accepted.map(|it| it.sender_type.name()),
         report_ms: report.milliseconds_to_report(),
     };
-    line(now, if failed { "warn" } else { "info" }, "delivery_report", facts)
+    line(now, level, "delivery_report", facts)
 }
 
 /// The line of a message that somebody sent to one of the senders.

@@ -147,14 +147,14 @@ async fn bad_deliveries_are_answered_so_that_event_grid_comes_again_only_where_t
         ("an event without data", &post, PATH, &[right], &with(&|e| { e.as_object_mut().unwrap().remove("data"); }), 400, "the same comes again"),
         ("a report without an id", &post, PATH, &[right], &with(&|e| e["data"]["messageId"] = Value::Null), 400, "the same comes again"),
         ("a report with an id that is none", &post, PATH, &[right], &with(&|e| e["data"]["messageId"] = "<script>".into()), 400, "it would match nothing"),
-        ("a report without a status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = 1.into()), 400, "the same comes again"),
-        ("a report with another status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = "Expired".into()), 400, "it says nothing that is known"),
-        ("a report without a time", &post, PATH, &[right], &with(&|e| { e["data"]["receivedTimestamp"] = "now".into(); e["eventTime"] = "now".into(); }), 400, "the same comes again"),
-        ("CloudEvents of another version", &post, PATH, &[right], &cloud("0.3"), 400, "the same comes again"),
         ("a validation without a code", &post, PATH, &[right], r#"[{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{}}]"#, 400, "the same comes again"),
         ("another method", &Method::GET, PATH, &[right], "", 405, "it is not Event Grid"),
         ("another method yet", &Method::PUT, PATH, &[right], &good, 405, "it is not Event Grid"),
         // And what is not bad.
+        ("a report without a status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = 1.into()), 200, "it is not needed"),
+        ("a report with another status", &post, PATH, &[right], &with(&|e| e["data"]["deliveryStatus"] = "Expired".into()), 200, "it says something"),
+        ("a report without a time", &post, PATH, &[right], &with(&|e| { e["data"]["receivedTimestamp"] = "now".into(); e["eventTime"] = "now".into(); }), 200, "it has just come"),
+        ("CloudEvents of another version", &post, PATH, &[right], &cloud("0.3"), 200, "it says all that is needed"),
         ("an event of another type", &post, PATH, &[right], r#"[{"eventType":"Microsoft.Communication.ChatThreadDeleted","data":{}}]"#, 200, "nobody asked for it"),
         ("no events", &post, PATH, &[right], "[]", 200, "there is nothing to lose"),
         ("another content type", &post, PATH, &[right, ("content-type", "text/plain")], &good, 200, "it is what it is"),
@@ -326,6 +326,107 @@ async fn one_bad_event_does_not_lose_the_others_and_a_report_may_come_first() {
 }
 
 #[tokio::test]
+async fn names_in_pascal_case_and_a_status_that_is_not_known_lose_no_report() {
+    let hook = start().await;
+    let now = crate::harness::from_now(0);
+    let pascal = |id: &str, status: &str| {
+        json!({
+            "Id": "1", "EventType": "Microsoft.Communication.SMSDeliveryReportReceived", "EventTime": now,
+            "Data": {
+                "MessageId": id, "DeliveryStatus": status, "DeliveryStatusDetails": "4005: blocked",
+                "DeliveryAttempts": "2", "ReceivedTimestamp": now, "Tag": "okta:uS58",
+            },
+        })
+    };
+    let cloud = json!({
+        "SpecVersion": "1.0", "Type": "Microsoft.Communication.SMSDeliveryReportReceived", "Time": now,
+        "Data": { "MessageId": "id-5", "DeliveryStatus": "Delivered" },
+    });
+    for body in [
+        pascal("id-1", "Failed"),
+        json!([pascal("id-2", "Failed")]),
+        json!([report("id-3", "Delivered", "", &now), pascal("id-4", "Queued"), cloud]),
+    ] {
+        assert_eq!(deliver(&hook, &body).await.status, 200, "{body}");
+    }
+    for (id, status, code) in [
+        ("id-1", "failed", json!(4005)),
+        ("id-2", "failed", json!(4005)),
+        ("id-3", "delivered", Value::Null),
+        ("id-4", "unconfirmed", json!(4005)),
+        ("id-5", "delivered", Value::Null),
+    ] {
+        let told = delivery(&hook, id).await;
+        assert_eq!((&told["status"], &told["code"]), (&status.into(), &code), "{told}");
+        assert!(told["reportedAt"].as_str().unwrap()[..19] == now[..19], "{told}");
+    }
+    assert_eq!(delivery(&hook, "id-4").await["reportedStatus"], "Queued");
+    let line = report_line(&hook, 3).await;
+    assert_eq!((&line["level"], &line["reported_status"]), (&"warn".into(), &"Queued".into()));
+    assert_eq!(
+        (&line["warnings"], &line["event_id"]),
+        (&json!(["status_unknown"]), &"uS58".into())
+    );
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_counted_and_shown_and_loses_no_other() {
+    let hook = start().await;
+    let unreadable = async || {
+        let list = look_up(&hook, "/api/deliveries?format=json").await;
+        let list: Value = serde_json::from_str(&list.text).unwrap();
+        (list["count"].clone(), list["unreadable"].clone())
+    };
+    assert_eq!(unreadable().await, (0.into(), Value::Null));
+    let now = crate::harness::from_now(0);
+    let nameless = report("", "Failed", "4005: +15550100123", &now);
+    let validation = json!({
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": { "validationCode": "c-1" },
+    });
+    let batch = json!([report("id-1", "Delivered", "", &now), nameless, 7, nameless, validation]);
+    // A batch: the code, the report, and the rest counted.
+    let answer = deliver(&hook, &batch).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"validationResponse":"c-1"}"#));
+    assert_eq!(delivery(&hook, "id-1").await["status"], "delivered");
+    let (count, told) = unreadable().await;
+    assert_eq!((&count, &told["count"]), (&1.into(), &3.into()), "{told}");
+    let reason =
+        "a report's data.messageId is missing, empty or not text; an event is not an object";
+    assert_eq!(told["reason"], reason);
+    // Nothing but such events, then no JSON: a comma too many in line 2.
+    assert_eq!(deliver(&hook, &json!([nameless])).await.status, 400);
+    let trailing_comma = format!("\u{feff}[{},\n]", report("id-2", "Delivered", "", &now));
+    let headers = [("x-report-secret", REPORT_SECRET)];
+    let answer = ask(&hook, Method::POST, PATH, &headers, trailing_comma).await;
+    assert_eq!(answer.status, 400);
+    let (_, told) = unreadable().await;
+    assert_eq!(told["count"], 5, "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("line 2, column 1"), "{told}");
+    // A stranger counts nothing.
+    ask(&hook, Method::POST, PATH, &[], "x").await;
+    assert_eq!(unreadable().await.1, told);
+    let page = look_up(&hook, "/api/deliveries").await.text;
+    assert!(page.contains("Could not be read: 5 of"), "{page}");
+    let lines = hook.log.lines();
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |fix: &str| {
+        lines.iter().any(|line| line["fix"].as_str().is_some_and(|it| it.contains(fix)))
+    };
+    assert!(said(reason) && said("line 2, column 1"), "{lines:?}");
+    assert!(!page.contains("5550100123") && !hook.log.lines().concat().contains("5550100123"));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_delivery_is_taken() {
+    let hook = start().await;
+    let now = crate::harness::from_now(0);
+    let body = format!("\u{feff}{}", json!([report("id-1", "Delivered", "", &now)]));
+    let headers = [("x-report-secret", REPORT_SECRET)];
+    assert_eq!(ask(&hook, Method::POST, PATH, &headers, body).await.status, 200);
+    assert_eq!(delivery(&hook, "id-1").await["status"], "delivered");
+}
+
+#[tokio::test]
 async fn a_stop_is_logged_as_an_opt_out_without_the_number_or_the_text() {
     let hook = start().await;
     let received = |text: &str| {
@@ -361,7 +462,9 @@ pub async fn lines() -> Vec<Value> {
     });
     let other = json!({ "eventType": "Microsoft.Communication.ChatThreadDeleted", "data": {} });
     let headers = [("x-report-secret", REPORT_SECRET), ("aeg-subscription-name", "OKTA-TELEPHONY")];
-    let body = json!([failed, failed, received, other, 7]).to_string();
+    let mut queued = report("id-1", "Queued", "", "");
+    queued["eventTime"] = "".into();
+    let body = json!([failed, failed, queued, received, other, 7]).to_string();
     assert_eq!(ask(&hook, Method::POST, PATH, &headers, body).await.status, 200);
     let is_ours = |line: &Value| line["event"] != "hook" && line["event"] != "operator";
     let lines = crate::harness::until(|| {
@@ -369,7 +472,7 @@ pub async fn lines() -> Vec<Value> {
         let lines: Vec<Value> =
             lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let lines: Vec<_> = lines.into_iter().filter(is_ours).collect();
-        (lines.len() >= 4).then_some(lines)
+        (lines.len() >= 5).then_some(lines)
     });
     lines.await
 }

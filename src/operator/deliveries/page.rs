@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::tally::{Tally, groups};
 use super::{PATH, milliseconds_to_report, rfc3339, trouble};
 use crate::ports::{Response, milliseconds};
-use crate::records::{Delivery, Moment, Status};
+use crate::records::{Delivery, Moment, Reported, Status, Unreadable};
 use crate::settings::Finding;
 
 /// What the page shows.
@@ -16,6 +16,8 @@ use crate::settings::Finding;
 pub struct View<'a> {
     /// The newest messages, newest first, whatever became of them.
     pub deliveries: &'a [Delivery],
+    /// What Event Grid brought and could not be read, if there was any.
+    pub unreadable: Option<&'a Unreadable>,
     /// How many of the newest were asked for.
     pub covers: usize,
     /// The list shows only messages with this status; None shows all. The numbers are of all messages: a
@@ -73,6 +75,7 @@ pub fn page(view: &View<'_>) -> Response {
                     h1 { "Deliveries" }
                     (lead(view))
                     (findings("problems", "The configuration keeps messages from being sent", view.problems))
+                    (unreadable(view))
                     @if !view.deliveries.is_empty() {
                         (reports(view))
                         (totals(view))
@@ -139,6 +142,18 @@ fn findings(class: &str, title: &str, findings: &[Finding]) -> Markup {
     }
 }
 
+/// A notice if something that arrived could not be read.
+fn unreadable(view: &View<'_>) -> Markup {
+    html! {
+        @if let Some(Unreadable { count, since, last, reason }) = view.unreadable {
+            p class="notice" {
+                strong { "Could not be read: " (count) " of what Event Grid has brought since " (moment(*since)) "." }
+                " The last came at " (moment(*last)) ": " (reason) ". What becomes of it: " (SET_UP) "."
+            }
+        }
+    }
+}
+
 /// A notice if reports do not arrive.
 fn reports(view: &View<'_>) -> Markup {
     let due = milliseconds(view.now).saturating_sub(PATIENCE.as_millis() as u64);
@@ -181,7 +196,7 @@ fn totals(view: &View<'_>) -> Markup {
             div { dt { "p95 time" } dd { (span(tally.percentile(95))) } }
         }
         p class="quiet" {
-            "Accepted: no report yet. Unconfirmed: the carrier gives no reports. Success: the delivered out of the \
+            "Accepted: no report yet. Unconfirmed: the carrier gives no reports, or one that says something else. Success: the delivered out of the \
              delivered and the failed. Times are from Azure’s acceptance to the report; median and p95 are the \
              shortest time that 50 or 95 % of the messages did not exceed."
         }
@@ -259,7 +274,12 @@ fn newest(view: &View<'_>) -> Markup {
             @let status = delivery.status().name();
             tr {
                 td { (moment(delivery.at())) }
-                td { span class={ "status " (status) } { (status) } }
+                td {
+                    span class={ "status " (status) } { (status) }
+                    @if let Some(said) = delivery.reported.as_ref().and_then(Reported::unknown_status) {
+                        " (" (said) ")"
+                    }
+                }
                 td { (span(milliseconds_to_report(delivery))) }
                 td { (region(delivery)) }
                 td { (sender(delivery)) }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::*;
-use crate::records::{Accepted, Reported};
+use crate::records::{Accepted, Reported, Said};
 use crate::sender::SenderKind;
 use crate::settings::{Finding, Place};
 use crate::trace_context::Trace;
@@ -36,11 +36,11 @@ fn accepted(at: Moment) -> Accepted {
 }
 
 fn delivered(at: Moment) -> Reported {
-    Reported { at, delivered: true, code: Some(2000) }
+    Reported { at, said: Said::Delivered, code: Some(2000) }
 }
 
 fn failed(at: Moment, code: Option<u16>) -> Reported {
-    Reported { at, delivered: false, code }
+    Reported { at, said: Said::Failed, code }
 }
 
 fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery {
@@ -48,7 +48,15 @@ fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery 
 }
 
 fn view(deliveries: &[Delivery]) -> View<'_> {
-    View { deliveries, covers: 500, status: None, problems: &[], warnings: &[], now: NOW }
+    View {
+        deliveries,
+        unreadable: None,
+        covers: 500,
+        status: None,
+        problems: &[],
+        warnings: &[],
+        now: NOW,
+    }
 }
 
 fn html(view: &View<'_>) -> String {
@@ -198,14 +206,64 @@ fn what_is_not_known_is_left_out() {
 fn the_list_is_in_order_and_counted() {
     let deliveries =
         ["b", "a"].map(|id| Delivery { message_id: id.into(), ..delivery(None, None) });
-    let response = json_list(&deliveries);
+    let response = json_list(&deliveries, None);
     let one = |id| json!({ "messageId": id, "status": "accepted" });
     assert_eq!(body(response), json!({ "deliveries": [one("b"), one("a")], "count": 2 }));
-    assert_eq!(body(json_list(&[])), json!({ "deliveries": [], "count": 0 }));
+    assert_eq!(body(json_list(&[], None)), json!({ "deliveries": [], "count": 0 }));
 }
 
 #[test]
-fn the_largest_answers_have_less_than_700_kb() {
+fn what_could_not_be_read_is_told_with_its_reason_even_if_nothing_else_is_there() {
+    let reason = "an event's data is not an object".to_owned();
+    let unreadable =
+        Unreadable { count: 3, since: NOW_MS - 60 * MINUTE, last: NOW_MS - MINUTE, reason };
+    assert_eq!(
+        body(json_list(&[], Some(&unreadable)))["unreadable"],
+        json!({
+            "count": 3,
+            "since": "2026-11-24T13:06:00.250Z",
+            "lastAt": "2026-11-24T14:05:00.250Z",
+            "reason": "an event's data is not an object",
+        })
+    );
+    for deliveries in [&[][..], &[delivery(None, Some(delivered(NOW_MS)))]] {
+        let html = html(&View { unreadable: Some(&unreadable), ..view(deliveries) });
+        assert_well_formed(&html);
+        let text = text_of(&html);
+        for told in [
+            "Could not be read: 3 of what Event Grid has brought since 2026-11-24 13:06:00.",
+            "The last came at 2026-11-24 14:05:00: an event's data is not an object.",
+            "docs/delivery-reports.md",
+        ] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_status_that_is_not_known_is_shown_as_it_came() {
+    let said = |status: Option<&str>| {
+        let said = Said::Other(status.map(str::to_owned));
+        [delivery(None, Some(Reported { said, ..failed(NOW_MS, Some(4006)) }))]
+    };
+    let told = body(json_one(&said(Some("Queued"))[0]));
+    assert_eq!(
+        (&told["status"], &told["reportedStatus"]),
+        (&json!("unconfirmed"), &json!("Queued"))
+    );
+    assert_eq!(told["code"], 4006);
+    assert_eq!(body(json_one(&said(None)[0])).get("reportedStatus"), None);
+    for (status, expected) in [(Some("Queued"), "unconfirmed (Queued)"), (None, "unconfirmed")] {
+        let deliveries = said(status);
+        let html = html(&view(&deliveries));
+        assert_well_formed(&html);
+        assert_eq!(rows(&html, "The newest 50 at most, newest first")[0][1], expected);
+        assert!(rows(&html, "By code").is_empty());
+    }
+}
+
+#[test]
+fn the_largest_answers_have_less_than_740_kb() {
     let longest = code::CODES.iter().max_by_key(|code| code.meaning.len() + code.fix.len());
     let text = || Some("x".repeat(64));
     let largest = Delivery {
@@ -218,11 +276,14 @@ fn the_largest_answers_have_less_than_700_kb() {
             sender_type: SenderKind::Alphanumeric,
             ..accepted(NOW_MS - MINUTE)
         }),
-        reported: Some(failed(NOW_MS, longest.map(|code| code.number))),
+        reported: Some(Reported {
+            said: Said::Other(Some("x".repeat(32))),
+            ..failed(NOW_MS, longest.map(|code| code.number))
+        }),
     };
     let deliveries = vec![largest; Query::MOST];
-    let bytes = json_list(&deliveries).body.len();
-    assert!(bytes < 700_000, "{bytes}");
+    let bytes = json_list(&deliveries, None).body.len();
+    assert!(bytes < 740_000, "{bytes}");
     let bytes = page(&view(&deliveries)).body.len();
     assert!(bytes < 100_000, "{bytes}");
 }
@@ -479,7 +540,7 @@ fn any_delivery() -> impl Strategy<Value = Delivery> {
     let codes = prop::sample::select(vec![None, Some(4006), Some(4005), Some(4011), Some(5002)]);
     let reported = (0..900_u64, any::<bool>(), codes).prop_map(|(at, delivered, code)| Reported {
         at,
-        delivered,
+        said: if delivered { Said::Delivered } else { Said::Failed },
         code,
     });
     (prop::option::weighted(0.9, seen), prop::option::weighted(0.8, reported))
