@@ -114,9 +114,9 @@ pub(super) fn callers(
             Place::Settings,
             NAME,
             "has a character other than letters, digits and -: nginx and ingress-nginx drop such a header unless they \
-             are told otherwise, without a word. Name it with - here and in Okta's hook, as in x-okta-key; or set \
-             underscores_in_headers (for a _) or ignore_invalid_headers (for any other) in nginx, \
-             enable-underscores-in-headers or ignore-invalid-headers in the ConfigMap of ingress-nginx",
+             are told otherwise, without a word. Name it with - here and in Okta's hook, as in x-okta-key; or let it \
+             pass: for a _ by underscores_in_headers on (ingress-nginx: enable-underscores-in-headers: \"true\"), for \
+             any other by ignore_invalid_headers off (ignore-invalid-headers: \"false\")",
         );
     }
     callers.header = secrets.map(|secrets| HeaderSecret { name, parameter: None, secrets });
