@@ -218,6 +218,11 @@ impl Ignored {
     fn text(&mut self, field: Option<Value>, name: &'static str) -> Option<String> {
         self.or(field, name, Value::into_text)
     }
+
+    /// An empty one identifies nothing, which is nothing ignored.
+    fn identifier(&mut self, field: Option<Value>, name: &'static str) -> Option<String> {
+        self.text(field, name).filter(|text| !text.is_empty())
+    }
 }
 
 /// Reads a body as JSON.
@@ -341,11 +346,11 @@ impl Body {
             .filter(|_| documented || says_expiry)
             .map(|time| time.saturating_add(DEFAULT_LIFETIME));
         ignored.text(envelope.request_type, "requestType");
-        let event_id = ignored.text(envelope.event_id, "eventId");
-        let user_id = ignored.text(user_id, "data.userProfile.userId");
-        let locale = ignored.text(profile.locale, "data.messageProfile.locale");
+        let event_id = ignored.identifier(envelope.event_id, "eventId");
+        let user_id = ignored.identifier(user_id, "data.userProfile.userId");
+        let locale = ignored.identifier(profile.locale, "data.messageProfile.locale");
         Ok(HookRequest {
-            event_id: event_id.filter(identifies),
+            event_id,
             event_time,
             delivery_channel,
             phone_number,
@@ -353,9 +358,9 @@ impl Body {
             otp_expires,
             valid_until: otp_expires.or(inferred),
             msg_template: ignored.text(profile.msg_template, "data.messageProfile.msgTemplate"),
-            locale: locale.filter(identifies),
+            locale,
             enrollment,
-            user_id: user_id.filter(identifies),
+            user_id,
             ip_address: ignored.or(ip_address, "data.context.request.ipAddress", address),
             preview,
             ignored: ignored.0,
@@ -414,11 +419,6 @@ fn text(value: &Option<Value>) -> Option<&str> {
 /// The text, if it is an address that the limits can count by.
 fn address(value: Value) -> Option<String> {
     value.into_text().filter(|text| limits::address(text).is_some())
-}
-
-/// An empty identifier identifies nothing.
-fn identifies(identifier: &String) -> bool {
-    !identifier.is_empty()
 }
 
 #[cfg(test)]
