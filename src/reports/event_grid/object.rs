@@ -27,12 +27,19 @@ impl<'a> Object<'a> {
         name: &str,
         read: impl Fn(&'a RawValue) -> Option<T>,
     ) -> Option<T> {
+        self.values(name).into_iter().find_map(read)
+    }
+
+    /// The values of the members with this name, in that order. Apart from [`Self::find`], of which there is one
+    /// for each type: sorting is much code.
+    #[inline(never)]
+    fn values(&self, name: &str) -> Vec<&'a RawValue> {
         let is_pascal =
             |it: &str| it.starts_with(|c: char| c.is_ascii_uppercase()) && it[1..] == name[1..];
         let mut found: Vec<_> =
             self.0.iter().filter(|(it, _)| it.eq_ignore_ascii_case(name)).collect();
         found.sort_by_key(|(it, _)| (it != name, !is_pascal(it)));
-        found.into_iter().find_map(|(_, value)| read(value))
+        found.into_iter().map(|(_, value)| *value).collect()
     }
 }
 
