@@ -41,7 +41,7 @@ pub struct Acs {
 }
 
 impl Acs {
-    /// Whether it can be asked over [`Connection::Other`]: without TLS there is no HTTP/2, and each request has a
+    /// Whether there is another connection to ask it over: without TLS there is no HTTP/2, and each request has a
     /// connection of its own.
     pub fn has_other_connection(&self) -> bool {
         self.resource.tls
