@@ -8,7 +8,6 @@
 
 mod admit;
 pub mod answer;
-mod date;
 pub mod decide;
 pub mod request;
 

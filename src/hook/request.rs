@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::date;
+use crate::date;
 use crate::json::{self, Unreadable, Value};
 use crate::message::{self, Passcode};
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
@@ -337,9 +337,10 @@ impl Body {
             let fix = "otpExpires, and eventTime to infer it from, is missing.";
             return Err(Refusal::new(Reason::MissingOtpExpires, fix));
         }
-        let event_time = ignored.or(envelope.event_time, "eventTime", date::read);
+        let date = |value| date::read(&text_or_integer(value)?);
+        let event_time = ignored.or(envelope.event_time, "eventTime", date);
         let name = "data.messageProfile.otpExpires";
-        let otp_expires = ignored.or(profile.otp_expires, name, date::read);
+        let otp_expires = ignored.or(profile.otp_expires, name, date);
         // A date that nobody understands refuses no sign-in. The event's time still says when the passcode is
         // past its expiry for certain.
         let inferred = event_time

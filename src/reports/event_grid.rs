@@ -11,7 +11,6 @@
 //! without it. No phone number, no text of a message and no explanation of a carrier leaves this room, but for
 //! the masked number of [`SmsReceived`]; so no message of serde_json does either, which may quote them.
 
-mod date;
 mod object;
 
 use std::borrow::Cow;
@@ -19,10 +18,13 @@ use std::fmt;
 
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 use self::object::{Object, text, text_or_number};
+use crate::date;
 use crate::identifier::Identifier;
 use crate::phone_number::PhoneNumber;
+use crate::ports::milliseconds;
 use crate::records::{Moment, Reported, Said, canonical_id};
 
 /// The most bytes of a body, for whoever reads it from the network: 1.5 MiB. Event Grid's arrays have 1 MB at
@@ -237,7 +239,7 @@ fn delivery_report(
     data: &Object<'_>,
     now: Moment,
 ) -> Result<DeliveryReport, BadEvent> {
-    let date = |of: &Object<'_>, name| of.find(name, |value| date::read(&text_or_number(value)?));
+    let date = |of: &Object<'_>, name| of.find(name, |value| moment(&text_or_number(value)?));
     // ACS's own date, or else the envelope's.
     let at = date(data, "receivedTimestamp")
         .or_else(|| date(event, "eventTime"))
@@ -253,6 +255,11 @@ fn delivery_report(
         has_date: at.is_some(),
         tag: tag.map(|tag| Identifier::new(&tag)),
     })
+}
+
+/// A date since 1970.
+fn moment(text: &str) -> Option<Moment> {
+    date::read(text).filter(|date| *date >= OffsetDateTime::UNIX_EPOCH).map(milliseconds)
 }
 
 /// What became of the message. A status that is not documented is kept by its letters alone, since whatever a
