@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::date;
 use crate::json::{self, Unreadable, Value};
 use crate::message::{self, Passcode};
+use crate::pasted;
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
 use crate::policy::{Asking, limits};
 use crate::refusal::{Reason, Refusal};
@@ -329,7 +330,7 @@ impl Body {
         let otp_code = otp_code(code)?;
         let delivery_channel = profile
             .delivery_channel
-            .map(|channel| channel.text().unwrap_or("?").trim().to_owned())
+            .map(|channel| pasted::trim(channel.text().unwrap_or("?")).to_owned())
             .filter(|channel| !channel.is_empty());
 
         let says_expiry = profile.otp_expires.is_some();
@@ -394,7 +395,9 @@ fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotAN
 
 fn otp_code(value: Value) -> Result<String, Refusal> {
     text_or_integer(value)
-        .filter(|code| !code.trim().is_empty() && code.chars().count() <= OTP_CODE_LIMIT)
+        // A control character is no slip of whoever pastes, and is refused below.
+        .map(|code| code.trim_matches(|c: char| c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}').to_owned())
+        .filter(|code| !code.is_empty() && code.chars().count() <= OTP_CODE_LIMIT)
         .filter(|code| !code.contains(char::is_control))
         .ok_or_else(|| {
             let fix = format!(
@@ -447,6 +450,18 @@ pub(super) mod tests {
         format!(
             r#"{{"eventType":"com.okta.telephony.provider","eventTime":"2026-01-31T12:00:00.000Z","data":{{"messageProfile":{{{profile}}}}}}}"#
         )
+    }
+
+    #[test]
+    fn what_nobody_sees_around_a_channel_or_a_passcode_is_no_part_of_it() {
+        for around in ["", " ", "\\n", "\\r\\n", "\u{a0}", "\u{200b}", "\u{feff}"] {
+            let profile = format!(
+                r#""phoneNumber":"+15550100123","deliveryChannel":"{around}SMS{around}","otpCode":"{around}12 34{around}""#
+            );
+            let request = read(&envelope(&profile)).unwrap();
+            assert_eq!(request.delivery_channel.as_deref(), Some("SMS"), "{around:?}");
+            assert_eq!(request.otp_code, "12 34", "{around:?}");
+        }
     }
 
     #[test]

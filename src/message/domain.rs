@@ -1,6 +1,7 @@
 //! The line by which a browser knows that a passcode is for its page.
 
 use super::fits;
+use crate::pasted::is_invisible;
 
 /// The host whose sign-in page a passcode is for.
 ///
@@ -81,8 +82,8 @@ impl Domain {
     /// Adds the line to a text, unless it is the last line already, or the whole would be too long
     /// for a message, or the line can't hold the passcode.
     pub(super) fn bind(&self, text: &mut String, code: &str) {
-        // The draft ends a code at white space. Chromium ends it at a `#` too.
-        if code.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#') {
+        // The draft ends a code at white space. Chromium ends it at a `#` too. What nobody sees would be typed along.
+        if code.contains(|c: char| c.is_whitespace() || is_invisible(c) || c == '#') {
             return;
         }
         let line = format!("@{} #{code}", self.0);
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_passcode_that_the_line_cannot_hold_adds_none() {
-        for code in ["1 2", "1\u{a0}2", "1\t2", "1\n2", "1#2", "1\u{7f}"] {
+        for code in ["1 2", "1\u{a0}2", "1\t2", "1\n2", "1#2", "1\u{7f}", "1\u{200b}2"] {
             assert_eq!(bound("text", code), "text", "{code:?}");
         }
     }

@@ -15,9 +15,9 @@
 //! nowhere: it takes no second place, and a limit that its own first call filled does not refuse it.
 //!
 //! - **Only what was counted leaves a mark.** An event that was refused may be refused again.
-//! - **A mark is good for ten repeats**, and the next one counts as a new event. Event ids come from a caller
+//! - **A mark is good for three repeats**, and the next one counts as a new event. Event ids come from a caller
 //!   that has proven itself, and a provider should send a repeated message once. But should somebody have the caller's
-//!   secret, and the provider send each time, the limits still hold, if only at eleven times what they say.
+//!   secret, and the provider send each time, the limits still hold, if only at four times what they say.
 //! - **A bucket keeps the newest 32 marks.** A repeat of an event whose mark was displaced, or lost to a hook
 //!   that overlaps, counts once more. So does one that reaches another process.
 //!
@@ -27,7 +27,7 @@
 //! host's wall clock. A message counts as long as its tenth overlaps the last window: for one window at
 //! least, and for less than 1.1 windows. So, as long as hooks do not overlap, a limit of N never admits more
 //! than N messages in any window, and never refuses one while fewer than N were admitted in the last 1.1
-//! windows. It is a bound, not a schedule: N messages may come at once.
+//! windows. It is a bound, not a schedule: N messages may come at once. Repeats of an event are one message here.
 //!
 //! - **Hooks that overlap** lose each other's counts, since `fermyon:spin/key-value` has no atomic change: a
 //!   hook writes what it has read, plus one. If at most *m* other hooks write a key between the get and the
@@ -230,8 +230,9 @@ const MARKS: usize = 32;
 /// passcodes hold.
 const MEMORY: u64 = 5 * 60 * 1000;
 
-/// For how many repeats the mark of an event is good. Okta's documentation speaks of one.
-const REPEATS: u8 = 10;
+/// For how many repeats the mark of an event is good. Okta's documentation speaks of one; two more are for what stands
+/// between Okta and the hook.
+const REPEATS: u8 = 3;
 
 /// The version of a bucket's value.
 const VERSION: u8 = 2;
@@ -269,9 +270,10 @@ impl<'a> Counters<'a> {
         }
         let hash = self.key.hash("counted event", &[event_id.as_bytes(), number.as_bytes()]);
         let [tag @ .., low, high] = *hash.first_chunk::<10>().expect("a hash is longer");
-        // In a bucket that is read and written anyway; but not in that of the total, where the marks of all
-        // messages would be.
-        let key = match limits.iter().find(|limit| limit.scope != Scope::Total) {
+        // In a bucket that is read and written anyway; but not in one where the marks of many people would be, as
+        // of all who share an address.
+        let is_one_person = |limit: &&Limit| matches!(limit.scope, Scope::Number | Scope::User);
+        let key = match limits.iter().find(is_one_person) {
             Some(limit) => place(limit, &self.key).0,
             None => bucket_key(u16::from_le_bytes([low, high])),
         };
@@ -767,7 +769,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_forgotten_after_five_minutes_and_after_ten_repeats() {
+    fn an_event_is_forgotten_after_five_minutes_and_after_three_repeats() {
         let number = || limit(Scope::Number, "1/1h", "n");
         let at = |host: &FakeHost, milliseconds| {
             let now = NOW + Duration::milliseconds(milliseconds);
@@ -782,14 +784,14 @@ mod tests {
         assert!(at(&host, 0) && at(&host, -299_999));
 
         let host = FakeHost::default();
-        for call in 0..=10 {
+        for call in 0..=3 {
             assert!(at(&host, call), "{call}");
         }
-        assert!(!at(&host, 11));
+        assert!(!at(&host, 4));
         let host = FakeHost::default();
         let limits = [limit(Scope::Number, "2/1h", "n")];
         let sent = (0..99).filter(|_| count_event(&host, ("a", TO), &limits, NOW)).count();
-        assert_eq!(sent, 2 * 11);
+        assert_eq!(sent, 2 * 4);
     }
 
     #[test]
@@ -806,6 +808,16 @@ mod tests {
         }
         let stored = host.stored.take().unwrap();
         assert!(stored.values().all(|value| value.len() <= LARGEST));
+    }
+
+    #[test]
+    fn whoever_shares_an_address_displaces_nobodys_event() {
+        let host = FakeHost::default();
+        let limits = [limit(Scope::Ip, "99/1h", "192.0.2.1")];
+        let call = |event: u32| count_event(&host, (&event.to_string(), TO), &limits, NOW);
+        assert!((0..99).all(call));
+        assert!((0..99).all(call), "none of them counts again");
+        assert!(!call(99));
     }
 
     #[test]

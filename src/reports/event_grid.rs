@@ -273,6 +273,8 @@ fn said(data: &Object<'_>) -> Said {
     };
     data.find("deliveryStatus", known).unwrap_or_else(|| {
         let status = data.find("deliveryStatus", status);
+        // Several words may be about a person.
+        let status = status.filter(|status| !trimmed(status).contains(char::is_whitespace));
         Said::Other(status.map(|status| {
             let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
             trimmed(&status).chars().take(STATUS_LIMIT).map(letter).collect()

@@ -101,6 +101,8 @@ pub(super) fn refusal(said: Said<'_>, candidate: Candidate<'_>) -> Refusal {
         401 | 403 => Reason::AcsUnauthorized,
         429 => Reason::AcsThrottled,
         408 | 409 | 500.. => Reason::AcsUnavailable,
+        // A success that is none.
+        200..=299 => Reason::AcsUnexpectedAnswer,
         _ => Reason::AcsRejected,
     };
     let mut fix =

@@ -151,7 +151,7 @@ fn what_cannot_pass_is_not_tried_again() {
         (FakeAnswer::of(202, &"x".repeat(answer::ANSWER_LIMIT + 1)), Reason::AcsUnexpectedAnswer),
         (FakeAnswer::of(202, &recipient(400)), Reason::AcsRejected),
         (FakeAnswer::of(202, &recipient(429)), Reason::AcsThrottled),
-        (FakeAnswer::of(202, &recipient(202)), Reason::AcsRejected),
+        (FakeAnswer::of(202, &recipient(202)), Reason::AcsUnexpectedAnswer),
         ((Duration::ZERO, Err(SendError::NotAllowed)), Reason::Misconfigured),
         ((Duration::from_secs(9), Err(SendError::Broken)), Reason::DeadlineExceeded),
     ] {
