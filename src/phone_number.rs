@@ -135,6 +135,19 @@ fn is_separator(character: char) -> bool {
         || character.general_category() == GeneralCategory::DashPunctuation
 }
 
+/// A number, or what numbers begin with, without what people write between its digits, and with the plain `+`. All else
+/// stays.
+///
+/// ```
+/// use okta_telephony_acs::phone_number::bare;
+///
+/// assert_eq!(bare("\u{ff0b}44 (7700)\u{2013}900"), "+447700900");
+/// ```
+pub fn bare(text: &str) -> String {
+    let digits = text.chars().filter(|c| !is_meaningless(*c) && !is_separator(*c));
+    digits.map(|c| if c == FULLWIDTH_PLUS { PLUS } else { c }).collect()
+}
+
 impl PhoneNumber {
     /// Reads E.164, tolerating the separators that people write between digits and what nobody sees, but no trunk
     /// 0: the number would be another.

@@ -11,8 +11,8 @@ use okta_telephony_acs::callers::bearer::issuer::discovery::{
 };
 use okta_telephony_acs::callers::bearer::issuer::{Issuer, keys, refresh};
 use okta_telephony_acs::ports::{
-    Answer, Answered, Body, BodyError, Clock, HttpClient, Instant, Log, OutboundRequest, Ports,
-    Random, InFlight, Store, StoreUnavailable, VariableUnavailable, Variables,
+    Answer, Answered, Body, BodyError, Clock, HttpClient, InFlight, Instant, Log, OutboundRequest,
+    Ports, Random, Store, StoreUnavailable, VariableUnavailable, Variables,
 };
 use okta_telephony_acs::records::store_key::StoreKey;
 

@@ -7,6 +7,7 @@ use super::findings::Place;
 use super::reading::Reading;
 use super::said;
 use crate::pasted::clean;
+use crate::phone_number::bare;
 use crate::policy::limits::{Rate, Scope};
 use crate::policy::{Countries, Policy};
 
@@ -124,8 +125,7 @@ fn prefixes(reading: &mut Reading<'_>, said: Said<Vec<Said<String>>>) -> Vec<Str
         fits && digits.bytes().all(|b| b.is_ascii_digit())
     };
     let prefix = |(key, text): (String, String)| {
-        // A number copied out of a document has blanks in it.
-        let text: String = clean(&text).split_whitespace().collect();
+        let text = bare(&clean(&text));
         if !is_prefix(&text) {
             reading.problem(
                 Place::Settings,

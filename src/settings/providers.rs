@@ -8,6 +8,7 @@ use super::keys;
 use super::reading::Reading;
 use super::said;
 use crate::pasted::clean;
+use crate::phone_number::bare;
 use crate::providers::Provider;
 use crate::providers::acs::connection_string::ConnectionString;
 use crate::providers::acs::{self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME};
@@ -206,12 +207,8 @@ fn senders(
 /// Reads a sender as people paste it: a number may have blanks, dashes and brackets in it, and the blanks of a name
 /// may be no-break spaces.
 fn parse_sender(said: &str) -> Result<Sender, NotASender> {
-    const IN_NUMBERS: &str = "()-.\u{2010}\u{2011}\u{2012}\u{2013}";
     let said = clean(said);
-    let is_number = said.starts_with('+') && !said.contains(char::is_alphabetic);
-    let sender: String = match is_number {
-        true => said.chars().filter(|c| !c.is_whitespace() && !IN_NUMBERS.contains(*c)).collect(),
-        false => said.replace(char::is_whitespace, " "),
-    };
-    Sender::parse(&sender)
+    let number = bare(&said);
+    let is_number = number.starts_with('+') && !said.contains(char::is_alphabetic);
+    Sender::parse(&if is_number { number } else { said.replace(char::is_whitespace, " ") })
 }

@@ -341,6 +341,7 @@ fn a_number_may_be_pasted_as_people_write_it() {
         ("+1 (800) 555-1234", "+18005551234"),
         ("+1\u{a0}800\u{2011}555\u{2011}1234", "+18005551234"),
         ("\u{202a}+1 800.555.1234\u{202c}", "+18005551234"),
+        ("\u{ff0b}1\u{2212}800\u{2014}555\u{2014}1234", "+18005551234"),
         ("A\u{a0}&\u{a0}B", "A & B"),
         ("CON\u{ad}TOSO", "CONTOSO"),
     ] {
@@ -348,9 +349,10 @@ fn a_number_may_be_pasted_as_people_write_it() {
         let providers = Settings::read(&host).providers.unwrap();
         assert_eq!(providers[0].senders.to(None).unwrap().value, expected, "{sender:?}");
     }
-    let document = "policy.blocked_prefixes = ['+44\u{a0}900', '+ 881']";
+    let document =
+        "policy.blocked_prefixes = ['+44\u{a0}900', '+ 881', '+1-900', '\u{ff0b}44\u{2013}70']";
     let policy = Settings::read(&FakeHost::default().with("settings", document)).policy.unwrap();
-    assert_eq!(policy.blocked_prefixes, ["+44900", "+881"]);
+    assert_eq!(policy.blocked_prefixes, ["+44900", "+881", "+1900", "+4470"]);
 }
 
 #[test]
