@@ -69,10 +69,12 @@ pub fn in_one_line(text: &str) -> String {
 /// A text for people to read: without white space and what nobody sees around it. The marks of direction and the
 /// joiners stay: they say how the characters beside them are shown.
 pub fn trim(text: &str) -> &str {
-    let means_nothing = |c: char| {
-        c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
-    };
-    text.trim_matches(means_nothing)
+    text.trim_matches(|c: char| is_blank(c) || c.is_control())
+}
+
+/// White space, or a mark that is nothing but a blank of no width.
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 /// What stands at an end of a text that is taken to the letter, and that few people mean: its text is a verb with its

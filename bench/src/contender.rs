@@ -1,33 +1,23 @@
 //! What is measured, and how each contender is built and started.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
 use okta_telephony_dev::tls;
-use tokio::net::TcpStream;
 
 use crate::folders::{checkout, target};
 use crate::load::SECRET;
-use crate::process;
+use crate::process::Running;
 use crate::stand_in::{Transport, authorities};
 
 /// The access key with which messages to the stand-in for ACS are signed.
 const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtc3RhbmQtaW4=";
-
-/// The time in which a contender must listen. Spin and the local host may have to compile a component first.
-const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// The time that a contender has to end once it is told to.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -111,20 +101,7 @@ impl Contender {
             _ if on_spin => self.spin_up(address, acs)?,
             _ => self.serve_locally(address, acs)?,
         };
-        // A file, since that is where a cluster's logs go: a terminal would be slower, /dev/null faster.
-        let log = File::create(self.log())?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("{command:?} can't be run"))?;
-        let mut running = Running { child, address };
-        let end = Instant::now() + START_LIMIT;
-        while TcpStream::connect(address).await.is_err() {
-            if let Some(status) = running.child.try_wait()? {
-                bail!("it ended with {status} before it listened");
-            }
-            ensure!(Instant::now() < end, "it does not listen on {address} after {START_LIMIT:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(running)
+        Running::start(&mut command, address, &self.log()).await
     }
 
     fn spin_up(self, address: SocketAddr, acs: &str) -> Result<Command> {
@@ -160,47 +137,6 @@ impl Contender {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve").arg(self.manifest()).args([&address.to_string(), acs]);
         Ok(command)
-    }
-}
-
-/// A contender that serves, until it is dropped.
-pub struct Running {
-    child: Child,
-    pub address: SocketAddr,
-}
-
-impl Running {
-    /// The CPU time that it has used so far, with its children: the server of `spin up` is one.
-    pub fn cpu(&self) -> Option<Duration> {
-        process::cpu(self.child.id())
-    }
-}
-
-impl Drop for Running {
-    /// Has it end, and waits until its children have ended too.
-    fn drop(&mut self) {
-        let tree: Vec<_> = process::tree(self.child.id()).iter().map(|it| it.id).collect();
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        // Asked and not killed, since `spin up` and gunicorn have processes of their own to end.
-        _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let end = Instant::now() + STOP_LIMIT;
-        let is_running = |child: &mut Child| {
-            matches!(child.try_wait(), Ok(None))
-                || tree.iter().any(|id| !process::tree(*id).is_empty())
-        };
-        while is_running(&mut self.child) {
-            if Instant::now() > end {
-                _ = Command::new("kill")
-                    .arg("-KILL")
-                    .args(tree.iter().map(u32::to_string))
-                    .status();
-                _ = self.child.wait();
-                return;
-            }
-            sleep(Duration::from_millis(20));
-        }
     }
 }
 

@@ -5,14 +5,13 @@
 //! Linux only; it needs `unshare`, `ip`, `ss` and `nft`, and either root or unprivileged user namespaces.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator, DEVELOPMENT_ACCESS_KEY};
 use okta_telephony_dev::component;
@@ -23,6 +22,7 @@ use tokio::net::TcpStream;
 
 use crate::folders::{checkout, target};
 use crate::load::{Connection, Hooks, SECRET};
+use crate::process::Running;
 
 /// The two providers.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -126,9 +126,9 @@ async fn measure(kind: Kind, providers: u8, drops: &Drops) -> Result<String> {
          add chain ip drops packets { type filter hook input priority 0; }")?;
     let mut emulators = Vec::new();
     for emulator in EMULATORS {
-        emulators.push(Process::emulator(emulator.into()).await?);
+        emulators.push(start_emulator(emulator.into()).await?);
     }
-    let _spin = Process::spin(providers, drops).await?;
+    let _spin = start_spin(providers, drops).await?;
 
     let hooks = Hooks::new("/api/okta-telephony".into());
     let pause = Duration::from_secs(1) / u32::from(drops.hooks);
@@ -199,7 +199,7 @@ async fn post(hooks: &Hooks) -> Result<(Duration, bool)> {
 }
 
 /// Lets the connections to the first provider that there are now die.
-fn drop_connections(kind: Kind, first: &Process) -> Result<()> {
+fn drop_connections(kind: Kind, first: &Running) -> Result<()> {
     let provider = FIRST.to_string();
     let found =
         Command::new("ss").args(["-Htn", "state", "established", "dst", &provider]).output();
@@ -237,98 +237,62 @@ async fn taken_by(address: SocketAddr) -> Result<BTreeSet<String>> {
     Ok(ids.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect())
 }
 
-/// A process of this case, which ends with it.
-struct Process(Child);
-
-impl Process {
-    /// Starts an emulator and waits until it listens.
-    async fn emulator(address: SocketAddr) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["emulator", &address.to_string()]).arg(authority(address));
-        Self::start(command, address).await
-    }
-
-    /// Starts Spin and waits until it listens.
-    async fn spin(providers: u8, drops: &Drops) -> Result<Self> {
-        let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml"))?;
-        let mut runtime_config = match drops.no_pooling {
-            true => sample.replace("connection_pooling = true", "connection_pooling = false"),
-            false => sample,
-        };
-        let mut authorities = String::new();
-        for emulator in EMULATORS {
-            authorities += &std::fs::read_to_string(authority(emulator.into()))?;
-        }
-        let file = target().join("drops.pem");
-        std::fs::write(&file, authorities)?;
-        let hosts = [FIRST.to_string(), SECOND.to_string()];
-        let hosts = hosts.each_ref().map(String::as_str);
-        runtime_config += &tls::spins_client_tls("okta-telephony", &hosts, &file);
-        let runtime_config_file = target().join("drops-runtime-config.toml");
-        std::fs::write(&runtime_config_file, runtime_config)?;
-
-        let connection_string =
-            |address| format!("endpoint=https://{address}/;accesskey={DEVELOPMENT_ACCESS_KEY}");
-        let mut settings = include_str!("../settings.toml").to_owned();
-        let mut secrets = String::new();
-        if providers == 2 {
-            settings.insert_str(
-                0,
-                "providers = [{ kind = 'acs' }, { kind = 'acs', name = 'second', senders = { default = '12345' } }]\n",
-            );
-            secrets = format!(
-                "[providers.second]\nconnection_string = '{}'\n",
-                connection_string(SECOND)
-            );
-        }
-        let mut command = Command::new("spin");
-        command.arg("up").arg("--from").arg(checkout().join("spin.toml"));
-        command.arg("--runtime-config-file").arg(runtime_config_file);
-        command.args(["--quiet", "--truncate-logs", "--listen", &HOOK.to_string()]);
-        command.arg("--state-dir").arg(target().join("drops-spin"));
-        for (name, value) in [
-            ("okta_basic_secret", SECRET.to_owned()),
-            ("acs_connection_string", connection_string(FIRST)),
-            ("acs_from_shortcode", "12345".into()),
-            ("settings", settings),
-            ("secrets", secrets),
-            ("outbound_host1", format!("https://{FIRST}")),
-            ("outbound_host2", format!("https://{SECOND}")),
-        ] {
-            command.arg("--variable").arg(format!("{name}={value}"));
-        }
-        command.env_remove("RUST_BACKTRACE");
-        Self::start(command, HOOK).await
-    }
-
-    async fn start(mut command: Command, listens: SocketAddr) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(target().join("drops.log"))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("{command:?} can't be run"))?;
-        let mut process = Self(child);
-        let end = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(listens).await.is_err() {
-            if let Some(status) = process.0.try_wait()? {
-                bail!("{command:?} ended with {status} before it listened");
-            }
-            ensure!(Instant::now() < end, "{listens} is not listened on after a minute");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(process)
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.0.id().to_string();
-        _ = Command::new("kill").args([&format!("-{signal}"), &id]).status();
-    }
+/// Starts an emulator and waits until it listens.
+async fn start_emulator(address: SocketAddr) -> Result<Running> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["emulator", &address.to_string()]).arg(authority(address));
+    Running::start(&mut command, address, &target().join(format!("{address}.log"))).await
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.signal("CONT");
-        self.signal("TERM");
-        _ = self.0.wait();
+/// Starts Spin and waits until it listens.
+async fn start_spin(providers: u8, drops: &Drops) -> Result<Running> {
+    let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml"))?;
+    let mut runtime_config = match drops.no_pooling {
+        true => sample.replace("connection_pooling = true", "connection_pooling = false"),
+        false => sample,
+    };
+    let mut authorities = String::new();
+    for emulator in EMULATORS {
+        authorities += &std::fs::read_to_string(authority(emulator.into()))?;
     }
+    let file = target().join("drops.pem");
+    std::fs::write(&file, authorities)?;
+    let hosts = [FIRST.to_string(), SECOND.to_string()];
+    let hosts = hosts.each_ref().map(String::as_str);
+    runtime_config += &tls::spins_client_tls("okta-telephony", &hosts, &file);
+    let runtime_config_file = target().join("drops-runtime-config.toml");
+    std::fs::write(&runtime_config_file, runtime_config)?;
+
+    let connection_string =
+        |address| format!("endpoint=https://{address}/;accesskey={DEVELOPMENT_ACCESS_KEY}");
+    let mut settings = include_str!("../settings.toml").to_owned();
+    let mut secrets = String::new();
+    if providers == 2 {
+        settings.insert_str(
+            0,
+            "providers = [{ kind = 'acs' }, { kind = 'acs', name = 'second', senders = { default = '12345' } }]\n",
+        );
+        secrets =
+            format!("[providers.second]\nconnection_string = '{}'\n", connection_string(SECOND));
+    }
+    let mut command = Command::new("spin");
+    command.arg("up").arg("--from").arg(checkout().join("spin.toml"));
+    command.arg("--runtime-config-file").arg(runtime_config_file);
+    command.args(["--quiet", "--truncate-logs", "--listen", &HOOK.to_string()]);
+    command.arg("--state-dir").arg(target().join("drops-spin"));
+    for (name, value) in [
+        ("okta_basic_secret", SECRET.to_owned()),
+        ("acs_connection_string", connection_string(FIRST)),
+        ("acs_from_shortcode", "12345".into()),
+        ("settings", settings),
+        ("secrets", secrets),
+        ("outbound_host1", format!("https://{FIRST}")),
+        ("outbound_host2", format!("https://{SECOND}")),
+    ] {
+        command.arg("--variable").arg(format!("{name}={value}"));
+    }
+    command.env_remove("RUST_BACKTRACE");
+    Running::start(&mut command, HOOK, &target().join("drops.log")).await
 }
 
 /// The file with the certificate authority of the emulator at an address.

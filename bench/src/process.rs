@@ -1,7 +1,21 @@
-//! Processes and their children, as Linux tells of them in /proc. Elsewhere nothing is told.
+//! Processes that are measured: how they are started and ended, and what CPU they and their children take, as Linux
+//! tells it in /proc. Elsewhere that is not told.
 
-use std::fs;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::net::TcpStream;
+
+/// The time in which a process must listen. Spin and the local host may have to compile a component first.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The time that a process has to end once it is told to.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A tick of the clock in /proc, which is the same on every Linux that Spin is made for.
 const TICK: Duration = Duration::from_millis(10);
@@ -51,6 +65,71 @@ pub fn tree(root: u32) -> Vec<Process> {
 pub fn cpu(root: u32) -> Option<Duration> {
     let tree = tree(root);
     if tree.is_empty() { None } else { Some(tree.iter().map(|process| process.cpu).sum()) }
+}
+
+/// A process that listens, until it is dropped.
+pub struct Running {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Running {
+    /// Starts it and waits until it listens. All that it prints goes into a file, since that is where a cluster's logs
+    /// go: a terminal would be slower, /dev/null faster.
+    ///
+    /// # Errors
+    ///
+    /// A command that can't be run, ends early, or does not listen within a minute.
+    pub async fn start(command: &mut Command, address: SocketAddr, log: &Path) -> Result<Self> {
+        let log = File::create(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("{command:?} can't be run"))?;
+        let mut running = Self { child, address };
+        let end = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).await.is_err() {
+            if let Some(status) = running.child.try_wait()? {
+                bail!("it ended with {status} before it listened");
+            }
+            ensure!(Instant::now() < end, "it does not listen on {address} after {START_LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(running)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        _ = Command::new("kill").args([&format!("-{name}"), &id]).status();
+    }
+
+    /// The CPU time that it has used so far, with its children: the server of `spin up` is one.
+    pub fn cpu(&self) -> Option<Duration> {
+        cpu(self.child.id())
+    }
+}
+
+impl Drop for Running {
+    /// Has it end, and waits until its children have ended too.
+    fn drop(&mut self) {
+        let ids: Vec<_> = tree(self.child.id()).iter().map(|it| it.id).collect();
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        // Asked and not killed, since `spin up` and gunicorn have processes of their own to end.
+        self.signal("TERM");
+        let end = Instant::now() + STOP_LIMIT;
+        let is_running = |child: &mut Child| {
+            matches!(child.try_wait(), Ok(None)) || ids.iter().any(|id| !tree(*id).is_empty())
+        };
+        while is_running(&mut self.child) {
+            if Instant::now() > end {
+                _ = Command::new("kill").arg("-KILL").args(ids.iter().map(u32::to_string)).status();
+                _ = self.child.wait();
+                return;
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -396,7 +396,7 @@ fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotAN
 fn otp_code(value: Value) -> Result<String, Refusal> {
     text_or_integer(value)
         // A control character is no slip of whoever pastes, and is refused below.
-        .map(|code| code.trim_matches(|c: char| c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}').to_owned())
+        .map(|code| code.trim_matches(pasted::is_blank).to_owned())
         .filter(|code| !code.is_empty() && code.chars().count() <= OTP_CODE_LIMIT)
         .filter(|code| !code.contains(char::is_control))
         .ok_or_else(|| {
@@ -454,7 +454,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_nobody_sees_around_a_channel_or_a_passcode_is_no_part_of_it() {
-        for around in ["", " ", "\\n", "\\r\\n", "\u{a0}", "\u{200b}", "\u{feff}"] {
+        for around in ["", " ", "\\n", "\\r\\n", "\u{a0}", "\u{200b}", "\u{2060}", "\u{feff}"] {
             let profile = format!(
                 r#""phoneNumber":"+15550100123","deliveryChannel":"{around}SMS{around}","otpCode":"{around}12 34{around}""#
             );

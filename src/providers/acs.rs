@@ -138,10 +138,13 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
     let mut repeated = false;
     // An attempt without the time to hear of it would send a message and deny it.
     while next.plus(SHORTEST_ATTEMPT) <= turn.until {
-        if repeated {
+        let now = if repeated {
             ports.clock.sleep(next);
-        }
-        let spare_at = turn.spare_at(ports.clock.instant());
+            ports.clock.instant()
+        } else {
+            started
+        };
+        let spare_at = turn.spare_at(now);
         let send = |in_flight: &mut dyn InFlight, over| request.send(in_flight, over, turn.until);
         let asked =
             connection::ask(ports.http, ports.clock, turn.connection, spare_at, turn.until, send);
@@ -158,9 +161,10 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
             Err(error) => answer::without(error, turn.candidate),
         };
         ended = ports.clock.instant();
-        let (status, accepted) = (verdict.status, verdict.result.is_ok());
-        let elapsed = ended.since(attempts[of].started);
-        attempts[of] = Attempt { elapsed, status, accepted, ..attempts[of].clone() };
+        let counting = &mut attempts[of];
+        counting.elapsed = ended.since(counting.started);
+        counting.status = verdict.status;
+        counting.accepted = verdict.result.is_ok();
         may_be_sent |= verdict.may_be_sent;
         if verdict.most_likely_sent {
             most_likely_sent = true;
