@@ -12,8 +12,9 @@ pub use templates::{InvalidEntry, Templates};
 
 use time::OffsetDateTime;
 
-/// The most that ACS takes, in UTF-16 code units ("maxLength 2048", ACS SMS REST API, `message`).
-pub const MESSAGE_LIMIT: usize = 2048;
+/// How many segments a message may have where nothing is said. Okta's own texts have at most 160 characters, which are
+/// three segments in the scripts that take the most room.
+const DEFAULT_MAX_SEGMENTS: u32 = 3;
 
 /// How the operator wants messages to be worded. The default leaves it to Okta.
 ///
@@ -27,6 +28,7 @@ pub const MESSAGE_LIMIT: usize = 2048;
 ///     templates,
 ///     org_name: "Contoso".into(),
 ///     web_otp_domain: Some(Domain::parse("login.contoso.com").unwrap()),
+///     max_segments: 1,
 /// };
 /// let mut passcode =
 ///     Passcode { code: "123456", minutes: Some(5), okta_template: None, locale: Some("de-AT") };
@@ -37,7 +39,7 @@ pub const MESSAGE_LIMIT: usize = 2048;
 /// passcode.locale = Some("en");
 /// assert_eq!(wording.text(&passcode), "Contoso: 123456\n\n@login.contoso.com #123456");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wording {
     /// The texts in place of Okta's.
     pub templates: Templates,
@@ -45,6 +47,19 @@ pub struct Wording {
     pub org_name: String,
     /// The host whose sign-in page fills in the passcode by itself.
     pub web_otp_domain: Option<Domain>,
+    /// The most segments of a message, each of which is paid for; at least 1.
+    pub max_segments: u32,
+}
+
+impl Default for Wording {
+    fn default() -> Self {
+        Self {
+            templates: Templates::default(),
+            org_name: String::new(),
+            web_otp_domain: None,
+            max_segments: DEFAULT_MAX_SEGMENTS,
+        }
+    }
 }
 
 /// A passcode, and what Okta says of it. It has no `Debug`: a passcode is for its message alone.
@@ -62,8 +77,8 @@ pub struct Passcode<'a> {
 
 impl Wording {
     /// The text for a passcode: the template of its language, or else the operator's default, or else
-    /// Okta's text, or else one of our own. Whichever can't be completed, lacks the passcode, or would
-    /// be longer than [`MESSAGE_LIMIT`], gives way to the next.
+    /// Okta's text, or else one of our own. Whichever can't be completed, lacks the passcode, or has more segments than
+    /// a message may have, gives way to the next. Our own has one.
     ///
     /// ```
     /// use okta_telephony_acs::message::{Passcode, Wording};
@@ -75,6 +90,7 @@ impl Wording {
     /// assert_eq!(text(Some("Welcome!")), "Your verification code is 123456");
     /// ```
     pub fn text(&self, passcode: &Passcode<'_>) -> String {
+        let fits = |text: &str| segments(text).count <= self.max_segments;
         let by_language = passcode.locale.and_then(|locale| self.templates.get(locale));
         let mut text = [by_language, self.templates.default_template()]
             .into_iter()
@@ -86,7 +102,7 @@ impl Wording {
             })
             .unwrap_or_else(|| format!("Your verification code is {}", passcode.code));
         if let Some(domain) = &self.web_otp_domain {
-            domain.bind(&mut text, passcode.code);
+            domain.bind(&mut text, passcode.code, fits);
         }
         text
     }
@@ -106,11 +122,6 @@ impl Wording {
 pub fn minutes_until(expires: OffsetDateTime, now: OffsetDateTime) -> u64 {
     let seconds = u64::try_from((expires - now).whole_seconds()).unwrap_or_default();
     seconds.div_ceil(60).max(1)
-}
-
-/// ACS takes a text of this length.
-fn fits(text: &str) -> bool {
-    text.encode_utf16().count() <= MESSAGE_LIMIT
 }
 
 #[cfg(test)]
@@ -156,15 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_oktas_over_the_limit_gives_way_to_our_own() {
-        let fits = format!("1{}", "x".repeat(2047));
-        assert_eq!(oktas(Some(&fits), "1"), fits);
-        let fits = format!("11{}", "😀".repeat(1023));
-        assert_eq!(oktas(Some(&fits), "1"), fits);
-        let too_long = format!("1{}", "x".repeat(2048));
-        assert_eq!(oktas(Some(&too_long), "1"), "Your verification code is 1");
-        let too_long = format!("1{}", "😀".repeat(1024));
-        assert_eq!(oktas(Some(&too_long), "1"), "Your verification code is 1");
+    fn a_text_of_oktas_with_too_many_segments_gives_way_to_our_own() {
+        for (character, most) in [("x", 3 * 153), ("я", 3 * 67)] {
+            let fits = ["1", &character.repeat(most - 1)].concat();
+            assert_eq!(oktas(Some(&fits), "1"), fits);
+            let too_long = ["1", &character.repeat(most)].concat();
+            assert_eq!(oktas(Some(&too_long), "1"), "Your verification code is 1");
+        }
     }
 
     #[test]
@@ -191,8 +200,9 @@ mod tests {
         assert_eq!(text(&wording, Some("de-CH"), None), "okta 123456");
         assert_eq!(text(&wording, Some("fr"), None), "okta 123456");
         // What the values make too long.
-        wording.org_name = "x".repeat(MESSAGE_LIMIT - 7);
-        assert_eq!(text(&wording, Some("de-CH"), None).len(), MESSAGE_LIMIT);
+        wording.max_segments = 1;
+        wording.org_name = "x".repeat(160 - 7);
+        assert_eq!(text(&wording, Some("de-CH"), None).len(), 160);
         wording.org_name.push('x');
         assert_eq!(text(&wording, Some("de-CH"), Some(5)), "operator 123456 5");
     }
@@ -210,9 +220,10 @@ mod tests {
         ] {
             assert_eq!(wording.text(&passcode("12", template)), expected);
         }
-        let room = MESSAGE_LIMIT - "\n\n@example.com #12".len();
+        let most = 3 * 153;
+        let room = most - "\n\n@example.com #12".len();
         let text = format!("12{}", "x".repeat(room - 2));
-        assert_eq!(wording.text(&passcode("12", Some(&text))).len(), MESSAGE_LIMIT);
+        assert_eq!(wording.text(&passcode("12", Some(&text))).len(), most);
         let text = format!("12{}", "x".repeat(room - 1));
         assert_eq!(wording.text(&passcode("12", Some(&text))), text);
     }
@@ -239,15 +250,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_passcode_is_in_every_text_and_the_limit_holds(
+        fn the_passcode_is_in_every_text_and_none_has_too_many_segments(
             text in "\\PC*|([${}a-zA-Z]|otpCode|\\$\\{code\\}|\\$\\{minutes\\}|\\$\\{org\\}){0,20}",
             okta_template in "\\PC*|([${}a-zA-Z]|otpCode|code){0,20}",
             tag in "[a-z]{2}",
             locale in "\\PC{0,8}|[a-zA-Z]{2}([-_][a-zA-Z]{2})?",
-            code in "\\PC{1,32}|[0-9]{1,8}",
+            code in "[-#0-9A-Za-z ]{1,32}|[0-9]{1,8}",
             minutes in proptest::option::of(any::<u64>()),
-            org_name in "\\PC{0,40}|.{1960,2100}",
+            org_name in "\\PC{0,40}|.{150,2100}",
             bound: bool,
+            max_segments in 1..=10_u32,
         ) {
             let mut templates = Templates::default();
             for key in ["default", &tag] {
@@ -257,11 +269,12 @@ mod tests {
                 templates,
                 org_name,
                 web_otp_domain: bound.then(|| Domain::parse("login.example.com").unwrap()),
+                max_segments,
             };
             let passcode = Passcode { code: &code, minutes, okta_template: Some(&okta_template), locale: Some(&locale) };
             let text = wording.text(&passcode);
             prop_assert!(text.contains(&code));
-            prop_assert!(text.encode_utf16().count() <= MESSAGE_LIMIT);
+            prop_assert!(segments(&text).count <= max_segments);
         }
     }
 }

@@ -113,20 +113,27 @@ pub struct Asking<'a> {
     pub ip_address: Option<&'a str>,
     /// The person is about to enrol the number.
     pub is_enrollment: bool,
+    /// How many segments the message has.
+    pub segments: u32,
 }
 
-/// The limits that count a message.
+/// The limits that count a message. Those in total count its segments, as each is paid for.
 pub fn limits_of(policy: &Policy, asking: Asking<'_>) -> Vec<Limit> {
-    let Asking { canonical, user_id, ip_address, is_enrollment } = asking;
-    let subject = |scope| match scope {
-        Scope::Number => Some(canonical.to_owned()),
-        Scope::Prefix if is_enrollment => Some(canonical[..canonical.len() - 4].to_owned()),
-        Scope::Prefix => None,
-        Scope::User => user_id.map(str::to_owned),
-        Scope::Ip => limits::address(ip_address?),
-        Scope::Total => Some(String::new()),
+    let Asking { canonical, user_id, ip_address, is_enrollment, segments } = asking;
+    let of_all = Some((String::new(), segments));
+    let counted = |scope| match scope {
+        Scope::Number => Some((canonical.to_owned(), 1)),
+        Scope::User => Some((user_id?.to_owned(), 1)),
+        Scope::Ip => Some((limits::address(ip_address?)?, 1)),
+        Scope::Prefix if is_enrollment => Some((canonical[..canonical.len() - 4].to_owned(), 1)),
+        Scope::Total if !is_enrollment => of_all.clone(),
+        Scope::EnrollmentTotal if is_enrollment => of_all.clone(),
+        Scope::Prefix | Scope::Total | Scope::EnrollmentTotal => None,
     };
-    let limit = |&(scope, rate)| Some(Limit { scope, rate, subject: subject(scope)? });
+    let limit = |&(scope, rate)| {
+        let (subject, weight) = counted(scope)?;
+        Some(Limit { scope, rate, is_enrollment, subject, weight })
+    };
     policy.limits.iter().filter_map(limit).collect()
 }
 

@@ -108,6 +108,10 @@ const DEFAULT_DEADLINE_MS: u64 = 2500;
 /// longer leaves the network none.
 const DEADLINE_RANGE_MS: std::ops::RangeInclusive<u64> = 500..=2800;
 
+/// How many segments a message may be let have. Ten have at most 1,530 characters, and ACS takes 2,048 ("maxLength 2048",
+/// ACS SMS REST API, `message`).
+const SEGMENTS_RANGE: std::ops::RangeInclusive<u32> = 1..=10;
+
 /// How many messages are remembered where nothing is said.
 const DEFAULT_RECORD_SLOTS: u32 = 10_000;
 
@@ -274,15 +278,19 @@ fn hook(reading: &mut Reading<'_>, format: Said<String>, deadline: Said<u64>) ->
 fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
     const TEMPLATES: &str = "message.templates";
     let mut templates = Templates::default();
+    let mut taken = Vec::new();
     for (language, text) in reading.value(TEMPLATES, said.templates).unwrap_or_default() {
         let key = [TEMPLATES, ".", &language].concat();
         // What is lost shows at the ends, too.
         let lost = text.as_ref().and_then(|text| lost::code(text));
         let Some(text) = reading.prose(&key, text) else { continue };
-        if let Err(error) = templates.add(&language, &text) {
-            let is_without = error == InvalidEntry::Template(InvalidTemplate::NoCode);
-            let fix = lost.filter(|_| is_without).unwrap_or_else(|| error.to_string());
-            reading.problem(Place::Settings, &key, fix);
+        match templates.add(&language, &text) {
+            Ok(()) => taken.push((language, key)),
+            Err(error) => {
+                let is_without = error == InvalidEntry::Template(InvalidTemplate::NoCode);
+                let fix = lost.filter(|_| is_without).unwrap_or_else(|| error.to_string());
+                reading.problem(Place::Settings, &key, fix);
+            }
         }
     }
     let org_name = reading.prose("message.org_name", said.org_name).unwrap_or_default();
@@ -299,7 +307,26 @@ fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
             .map_err(|error| reading.problem(Place::Settings, DOMAIN, error.to_string()))
             .ok()
     });
-    Wording { templates, org_name, web_otp_domain }
+    const MAX_SEGMENTS: &str = "message.max_segments";
+    let max_segments = match reading.value(MAX_SEGMENTS, said.max_segments) {
+        None => Wording::default().max_segments,
+        Some(most) if SEGMENTS_RANGE.contains(&most) => most,
+        Some(_) => {
+            reading.unexpected(Place::Settings, MAX_SEGMENTS);
+            *SEGMENTS_RANGE.end()
+        }
+    };
+    for (language, key) in taken {
+        let count = templates.get(&language).and_then(|template| template.segments(&org_name));
+        if let Some(count) = count.filter(|count| *count > max_segments) {
+            let fix = format!(
+                "has {count} segments with a passcode of six digits, and {MAX_SEGMENTS} is {max_segments}: shorten it, or \
+                 raise that"
+            );
+            reading.problem(Place::Settings, &key, fix);
+        }
+    }
+    Wording { templates, org_name, web_otp_domain, max_segments }
 }
 
 fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<Secret> {

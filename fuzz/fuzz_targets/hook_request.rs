@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::hook::request::{self, Body, OTP_CODE_LIMIT};
-use okta_telephony_acs::message::{MESSAGE_LIMIT, Passcode, Wording};
+use okta_telephony_acs::message::{Passcode, Wording, segments};
 
 fuzz_target!(|body: &[u8]| {
     let Ok(request) = request::parse(body).and_then(Body::into_request) else { return };
@@ -13,12 +13,13 @@ fuzz_target!(|body: &[u8]| {
         assert!((7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()));
         assert!(!number.masked().contains(digits));
     }
-    let text = Wording::default().text(&Passcode {
+    let wording = Wording::default();
+    let text = wording.text(&Passcode {
         code: &request.otp_code,
         minutes: None,
         okta_template: request.msg_template.as_deref(),
         locale: None,
     });
     assert!(text.contains(&request.otp_code));
-    assert!(text.encode_utf16().count() <= MESSAGE_LIMIT);
+    assert!(segments(&text).count <= wording.max_segments);
 });

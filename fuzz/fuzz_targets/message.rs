@@ -3,13 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::hook::request::OTP_CODE_LIMIT;
-use okta_telephony_acs::message::{Domain, MESSAGE_LIMIT, Passcode, Templates, Wording, segments};
+use okta_telephony_acs::message::{Domain, Passcode, Templates, Wording, segments};
 
 type Said<'a> = (Vec<(&'a str, &'a str)>, &'a str, &'a str, &'a str, &'a str, &'a str, Option<u64>);
 
 fuzz_target!(|said: Said<'_>| {
     let (entries, org_name, domain, okta_template, locale, code, minutes) = said;
-    if code.chars().count() > OTP_CODE_LIMIT {
+    let is_of_a_passcode = |b: u8| b.is_ascii_alphanumeric() || b" -#".contains(&b);
+    if code.len() > OTP_CODE_LIMIT || !code.bytes().all(is_of_a_passcode) {
         return;
     }
     let mut templates = Templates::default();
@@ -20,6 +21,7 @@ fuzz_target!(|said: Said<'_>| {
         templates,
         org_name: org_name.to_owned(),
         web_otp_domain: Domain::parse(domain).ok(),
+        ..Wording::default()
     };
     let text = wording.text(&Passcode {
         code,
@@ -28,8 +30,8 @@ fuzz_target!(|said: Said<'_>| {
         locale: Some(locale),
     });
     assert!(text.contains(code));
+    assert!(segments(&text).count <= wording.max_segments);
     let length = text.encode_utf16().count();
-    assert!(length <= MESSAGE_LIMIT);
     // The fewest and the most characters that a part holds.
     let count = segments(&text).count as usize;
     assert!((length.div_ceil(160).max(1)..=length.div_ceil(66).max(1)).contains(&count));

@@ -100,11 +100,12 @@ fn plan_message<'a>(
     // From the event's time, not from this moment, so that a repeated call makes the same text.
     let first_sent = Repeatability::first_sent(request.event_time, now);
     let text = wording.text(&request.passcode(first_sent));
+    let segments = message::segments(&text);
     Ok(Planned {
         candidates: providers::candidates(providers, plan.region)?,
-        segments: message::segments(&text),
+        segments,
         text,
-        limits: policy::limits_of(policy, request.asking(canonical)),
+        limits: policy::limits_of(policy, request.asking(canonical, segments.count)),
         counters: Counters::new(store_key, store, now),
         store_failed: false,
     })
@@ -172,10 +173,163 @@ impl Planned<'_> {
             return Ok(None);
         }
         for limit in &self.limits {
-            if self.counters.used(limit)? >= limit.rate.count() {
+            if !self.counters.admits(limit)? {
                 return Ok(Some(policy::limit_reached(limit.scope, limit.rate)));
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::fake::FakeHost;
+    use proptest::prelude::*;
+    use time::Duration;
+
+    /// A message that somebody asks for.
+    #[derive(Clone, Copy, Debug)]
+    struct Asked {
+        at: OffsetDateTime,
+        is_enrollment: bool,
+        number: &'static str,
+        user: &'static str,
+        address: &'static str,
+        text: &'static str,
+    }
+
+    const TEXTS: [&str; 2] = [
+        "Code ${code}",
+        "Код ${code}: никому его не говорите, даже тем, кто позвонит и скажет, что он от нас",
+    ];
+
+    impl Asked {
+        fn request(&self) -> HookRequest {
+            HookRequest {
+                event_id: None,
+                event_time: None,
+                delivery_channel: None,
+                phone_number: Ok(PhoneNumber::parse(self.number).unwrap()),
+                otp_code: "123456".into(),
+                otp_expires: None,
+                valid_until: None,
+                msg_template: Some(self.text.into()),
+                locale: None,
+                enrollment: self.is_enrollment,
+                user_id: Some(self.user.into()),
+                ip_address: Some(self.address.into()),
+                preview: false,
+                ignored: Vec::new(),
+            }
+        }
+    }
+
+    /// Which of these messages are sent, each counted as the hook does it.
+    fn sent(limits: &str, asked: impl IntoIterator<Item = Asked>) -> Vec<bool> {
+        let host = FakeHost::default().with_settings(&format!("limits = {limits}"));
+        let settings = Settings::read(&host);
+        let is_sent = |asked: Asked| {
+            let request = asked.request();
+            match decide(&settings, &request, &host, asked.at).unwrap().into_message() {
+                Ok((_, message)) => message.counters.commit().is_ok(),
+                Err(refusal) => {
+                    assert_eq!(refusal.reason, Reason::RateLimited, "{}", refusal.fix);
+                    false
+                }
+            }
+        };
+        asked.into_iter().map(is_sent).collect()
+    }
+
+    #[test]
+    fn the_limits_in_total_count_segments_and_the_others_messages() {
+        let [short, long] = TEXTS;
+        assert_eq!((message::segments(short).count, message::segments(long).count), (1, 2));
+        for is_enrollment in [false, true] {
+            let asked = |text| Asked {
+                at: OffsetDateTime::UNIX_EPOCH,
+                is_enrollment,
+                number: "+14255550123",
+                user: "u",
+                address: "192.0.2.1",
+                text,
+            };
+            let four = [long, short, long, short].map(asked);
+            assert_eq!(sent("{ total = '4/1h' }", four), [true, true, false, true]);
+            assert_eq!(sent("{ per_number = '3/1h' }", four), [true, true, true, false]);
+        }
+    }
+
+    /// Messages that strangers and the person ask for in any order: for few numbers, users and addresses, so that they
+    /// meet at every limit.
+    fn interleavings() -> impl Strategy<Value = Vec<Asked>> {
+        let one_of = prop::sample::select::<&'static str>;
+        let asked = (
+            any::<bool>(),
+            one_of(vec!["+14255550123", "+14255550124", "+4915123456789"]),
+            one_of(vec!["u1", "u2"]),
+            one_of(vec!["192.0.2.1", "192.0.2.2"]),
+            one_of(TEXTS.to_vec()),
+            0..120_i64,
+        );
+        prop::collection::vec(asked, 0..60).prop_map(|all| {
+            let mut at = OffsetDateTime::UNIX_EPOCH;
+            let asked =
+                all.into_iter().map(|(is_enrollment, number, user, address, text, pause)| {
+                    at += Duration::seconds(pause);
+                    Asked { at, is_enrollment, number, user, address, text }
+                });
+            asked.collect()
+        })
+    }
+
+    /// Limits of which each is reached within the interleavings, some of them off.
+    fn limits() -> impl Strategy<Value = String> {
+        let rate = || {
+            let rate = (1..6_u32, 60..1800_u32);
+            prop_oneof![
+                Just(String::new()),
+                rate.prop_map(|(count, window)| format!("{count}/{window}s"))
+            ]
+        };
+        (rate(), rate(), rate(), rate(), rate(), rate()).prop_map(|(a, b, c, d, e, f)| {
+            format!(
+                "{{ per_number = '{a}', per_user = '{b}', per_ip = '{c}', per_prefix = '{d}', total = '{e}', \
+                 enrollment_total = '{f}' }}"
+            )
+        })
+    }
+
+    /// Which messages of a kind are sent among all, and which without those of the other kind.
+    fn sent_among_all_and_alone(
+        limits: &str,
+        asked: &[Asked],
+        is_enrollment: bool,
+    ) -> (Vec<bool>, Vec<bool>) {
+        let is_of_kind = |asked: &Asked| asked.is_enrollment == is_enrollment;
+        let among_all = sent(limits, asked.iter().copied()).into_iter().zip(asked);
+        (
+            among_all.filter(|(_, asked)| is_of_kind(asked)).map(|(sent, _)| sent).collect(),
+            sent(limits, asked.iter().copied().filter(is_of_kind)),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_by_enrolment_sign_ins_are_admitted_up_to_their_own_limits(
+            limits in limits(), asked in interleavings()
+        ) {
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, false);
+            prop_assert_eq!(among_all, alone, "{}", limits);
+        }
+
+        #[test]
+        fn whatever_is_asked_for_by_sign_in_enrolments_are_admitted_up_to_their_own_limits(
+            limits in limits(), asked in interleavings()
+        ) {
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, true);
+            prop_assert_eq!(among_all, alone, "{}", limits);
+        }
     }
 }

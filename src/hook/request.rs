@@ -93,13 +93,14 @@ impl HookRequest {
         }
     }
 
-    /// What the message is counted by, of a number in its canonical form.
-    pub fn asking<'a>(&'a self, canonical: &'a str) -> Asking<'a> {
+    /// What the message is counted by, of a number in its canonical form and with so many segments.
+    pub fn asking<'a>(&'a self, canonical: &'a str, segments: u32) -> Asking<'a> {
         Asking {
             canonical,
             user_id: self.user_id.as_deref(),
             ip_address: self.ip_address.as_deref(),
             is_enrollment: self.enrollment,
+            segments,
         }
     }
 }
@@ -393,18 +394,28 @@ fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotAN
     })
 }
 
+/// The passcode. It goes out in the owner's own text, so it may hold no more than passcodes have: no address of a web
+/// page, and nothing that reads as a sentence of its own.
 fn otp_code(value: Value) -> Result<String, Refusal> {
-    text_or_integer(value)
-        // A control character is no slip of whoever pastes, and is refused below.
-        .map(|code| code.trim_matches(pasted::is_blank).to_owned())
-        .filter(|code| !code.is_empty() && code.chars().count() <= OTP_CODE_LIMIT)
-        .filter(|code| !code.contains(char::is_control))
-        .ok_or_else(|| {
-            let fix = format!(
-                "data.messageProfile.otpCode is not text of 1 to {OTP_CODE_LIMIT} characters without control characters."
-            );
-            Refusal::new(Reason::InvalidOtpCode, fix)
-        })
+    let invalid = |fix| Refusal::new(Reason::InvalidOtpCode, fix);
+    let text = text_or_integer(value)
+        .ok_or_else(|| invalid("data.messageProfile.otpCode is not text.".to_owned()))?;
+    // A control character is no slip of whoever pastes, and is refused below.
+    let code = text.trim_matches(pasted::is_blank);
+    if let Some(at) =
+        code.chars().position(|c| !matches!(c, '0'..='9' | 'A'..='Z' | 'a'..='z' | ' ' | '-' | '#'))
+    {
+        return Err(invalid(format!(
+            "data.messageProfile.otpCode has a character, at position {}, that is none of the digits 0 to 9, the \
+             letters A to Z, the space, - and #.",
+            at + 1
+        )));
+    }
+    if !(1..=OTP_CODE_LIMIT).contains(&code.len()) {
+        let fix = format!("data.messageProfile.otpCode has not 1 to {OTP_CODE_LIMIT} characters.");
+        return Err(invalid(fix));
+    }
+    Ok(code.to_owned())
 }
 
 /// Okta's OpenAPI example has the passcode and the number unquoted.
@@ -557,6 +568,7 @@ pub(super) mod tests {
             (format!(r#"{number},"otpCode":1.5"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":18446744073709551616"#), InvalidOtpCode),
             (format!(r#"{number},"otpCode":{{"a":[1]}}"#), InvalidOtpCode),
+            (format!(r#"{number},"otpCode":"evil.example/p""#), InvalidOtpCode),
             // The names on Okta's help page on telephony by Workflows.
             (format!(r#"{number},"otp":"1","messageTemplate":"Your code is 1""#), MissingOtpCode),
         ] {
@@ -575,6 +587,33 @@ pub(super) mod tests {
             (r#"{"eventType":7,"data":{}}"#, UnsupportedEventType),
         ] {
             assert_eq!(reason(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_passcode_has_letters_digits_spaces_hyphens_and_number_signs_and_what_else_comes_is_refused_by_its_place()
+     {
+        let with = |code: &str| read(&BARE.replace("123456", code));
+        for code in
+            ["123456", "12 34", "12-34", "#12345", "aB3dE", "01234567890123456789012345678901"]
+        {
+            assert_eq!(with(code).unwrap().otp_code, code);
+        }
+        for (code, at) in [
+            ("evil.example/p", 5),
+            ("1:2", 2),
+            ("12\u{a0}34", 3),
+            ("\u{661}\u{662}", 1),
+            ("1234é", 5),
+            ("12\\n34", 3),
+            ("1234!", 5),
+            ("12_34", 3),
+            ("1\\u0000", 2),
+            ("${code}", 1),
+        ] {
+            let refusal = with(code).unwrap_err();
+            assert_eq!(refusal.reason, Reason::InvalidOtpCode, "{code}");
+            assert!(refusal.fix.contains(&format!("at position {at},")), "{code}: {}", refusal.fix);
         }
     }
 
@@ -846,6 +885,16 @@ pub(super) mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse(&body).and_then(Body::into_request);
+        }
+
+        #[test]
+        fn any_passcode_that_is_taken_is_one(code in "\\PC{0,40}|[-#0-9A-Za-z ]{0,40}") {
+            let body = serde_json::json!({"data": {"messageProfile": {"phoneNumber": "+15550100123", "otpCode": code}}});
+            if let Ok(request) = read(&body.to_string()) {
+                let code = request.otp_code;
+                prop_assert!((1..=OTP_CODE_LIMIT).contains(&code.len()));
+                prop_assert!(code.bytes().all(|b| b.is_ascii_alphanumeric() || b" -#".contains(&b)));
+            }
         }
 
         #[test]

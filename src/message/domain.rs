@@ -1,6 +1,5 @@
 //! The line by which a browser knows that a passcode is for its page.
 
-use super::fits;
 use crate::pasted::is_invisible;
 
 /// The host whose sign-in page a passcode is for.
@@ -79,9 +78,9 @@ impl Domain {
         &self.0
     }
 
-    /// Adds the line to a text, unless it is the last line already, or the whole would be too long
-    /// for a message, or the line can't hold the passcode.
-    pub(super) fn bind(&self, text: &mut String, code: &str) {
+    /// Adds the line to a text, unless it is the last line already, or the whole would not fit into
+    /// a message, or the line can't hold the passcode.
+    pub(super) fn bind(&self, text: &mut String, code: &str, fits: impl FnOnce(&str) -> bool) {
         // The draft ends a code at white space. Chromium ends it at a `#` too. What nobody sees would be typed along.
         if code.contains(|c: char| c.is_whitespace() || is_invisible(c) || c == '#') {
             return;
@@ -106,7 +105,7 @@ mod tests {
 
     fn bound(text: &str, code: &str) -> String {
         let mut text = text.to_owned();
-        Domain::parse("example.com").unwrap().bind(&mut text, code);
+        Domain::parse("example.com").unwrap().bind(&mut text, code, |_| true);
         text
     }
 

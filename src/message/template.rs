@@ -1,6 +1,6 @@
 //! A text with placeholders.
 
-use super::{MESSAGE_LIMIT, Passcode, fits};
+use super::{Passcode, segments};
 
 /// What stands for the passcode. `${code}` is Okta's; in Okta's own text it has normally been filled
 /// in before the hook is called. The others are in use with the system that this one replaces.
@@ -47,17 +47,11 @@ pub enum InvalidTemplate {
     /// A `${` without its `}`.
     #[error("has a ${{ without its }}: add it")]
     Unclosed,
-    /// It has more than [`MESSAGE_LIMIT`] UTF-16 code units.
-    #[error("is too long: cut it to {MESSAGE_LIMIT} characters (UTF-16 code units)")]
-    TooLong,
 }
 
 impl Template {
     /// Reads a template.
     pub fn parse(text: &str) -> Result<Self, InvalidTemplate> {
-        if !fits(text) {
-            return Err(InvalidTemplate::TooLong);
-        }
         let (mut has_code, mut uses_minutes, mut uses_org) = (false, false, false);
         let mut rest = text;
         while let Some(at) = rest.find(['$', '{']) {
@@ -87,6 +81,13 @@ impl Template {
     /// `${org}` is in it, and so the organisation's name must be known.
     pub fn uses_org(&self) -> bool {
         self.uses_org
+    }
+
+    /// How many segments its text has with a passcode as long as Okta's; `None` where the organisation's name is missing.
+    pub fn segments(&self, org_name: &str) -> Option<u32> {
+        let passcode =
+            Passcode { code: "123456", minutes: Some(5), okta_template: None, locale: None };
+        Some(segments(&self.complete(&passcode, org_name)?).count)
     }
 
     /// The text of a message, of any length, unless a value that it needs is not known.
@@ -214,10 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_template_over_the_limit_is_refused() {
-        let text = format!("${{code}}{}", "😀".repeat((MESSAGE_LIMIT - 7) / 2));
-        assert!(Template::parse(&text).is_ok());
-        assert_eq!(Template::parse(&(text + "xx")), Err(InvalidTemplate::TooLong));
+    fn the_segments_of_a_template_are_those_of_its_text() {
+        let template = Template::parse(&format!("${{org}}${{code}}{}", "x".repeat(152))).unwrap();
+        assert_eq!(template.segments(""), None);
+        assert_eq!(template.segments("AB"), Some(1));
+        assert_eq!(template.segments("ABC"), Some(2));
     }
 
     proptest! {

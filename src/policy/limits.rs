@@ -5,8 +5,14 @@
 //! open to everybody, has messages sent to numbers that earn them a share of the price, until the account is
 //! empty.
 //!
-//! [`Counters`] has the steps: [`is_repeat`](Counters::is_repeat) and [`used`](Counters::used) while it is decided
+//! [`Counters`] has the steps: [`is_repeat`](Counters::is_repeat) and [`admits`](Counters::admits) while it is decided
 //! whether the message is sent, and [`commit`](Counters::commit) once it is.
+//!
+//! # Enrolments and sign-ins have counters of their own
+//!
+//! Attack: a limit as a weapon. A stranger may enrol any number, and so could use up the limit of somebody else's, or
+//! the total, and nobody could sign in. So no enrolment is counted where a sign-in is, nor the other way round: what
+//! strangers ask for by the one refuses none of the other.
 //!
 //! # One event counts once
 //!
@@ -41,8 +47,8 @@
 //!   that were counted between its get and its set. Without the key nobody can tell who shares a bucket.
 //! - **A flood of subjects** displaces counters: a bucket holds eight, and a ninth takes the place of the one
 //!   that has the least of its window left, whose subject then starts at 0. That has happened to 1 counter in
-//!   2000 when 10,000 are live, to 1 in 50 when 20,000 are, and to half of 65,000. `limits.total` is never
-//!   displaced: set it.
+//!   2000 when 10,000 are live, to 1 in 50 when 20,000 are, and to half of 65,000. The two totals are never
+//!   displaced: set them.
 //! - **A clock that is set back** by a window or less stands still for a counter until it has caught up, so
 //!   the counter falls later. If the clock is set back by more, the counter starts afresh, lest a clock that
 //!   was a year ahead locks everybody out for a year.
@@ -52,10 +58,10 @@
 //!
 //! # What is stored
 //!
-//! One key for each bucket, `okta-telephony-acs/limit/000` to `…/fff`, and one for the total. A value has at
+//! One key for each bucket, `okta-telephony-acs/limit/000` to `…/fff`, and one for each total. A value has at
 //! most eight counters and 32 marks. A bucket has at most 1139 bytes, and about 267 if no count is over 127 and
-//! nothing was counted in the last five minutes, so the store never holds more than 4.7 MB. A keyed hash of scope,
-//! rate and subject ([`StoreKey`]) says whose a counter is and in which bucket it lies: a changed rate starts afresh.
+//! nothing was counted in the last five minutes, so the store never holds more than 4.7 MB. A keyed hash of scope, kind
+//! of message, rate and subject ([`StoreKey`]) says whose a counter is and in which bucket it lies: a changed rate starts afresh.
 //! Counters are told apart by 16 bytes of that hash, so no counter ever counts for another subject. A mark is 8 bytes of a keyed hash of event and number, and
 //! the time. Expired counters and marks go with the next write.
 
@@ -110,10 +116,11 @@ const UNITS: [(&str, u32); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)
 const LONGEST_WINDOW: u32 = 7 * 86_400;
 
 impl Rate {
-    /// How many messages.
-    pub fn count(self) -> u32 {
-        self.count
-    }
+    /// Of a number where nothing is said: 5/10m.
+    pub const PER_NUMBER: Self = Self { count: 5, window: 600 };
+
+    /// Of a block of numbers where nothing is said: 30/1h.
+    pub const PER_PREFIX: Self = Self { count: 30, window: 3600 };
 
     /// The most messages that it admits in an hour.
     ///
@@ -173,15 +180,18 @@ pub enum Scope {
     User,
     /// The messages asked for from an address. The subject is what [`address`] makes of it.
     Ip,
-    /// The messages to a block of numbers. The subject is the number without its last four digits.
+    /// The enrolments of a block of numbers. The subject is the number without its last four digits.
     Prefix,
-    /// All messages. The subject is empty.
+    /// All messages that enrol no number. The subject is empty.
     Total,
+    /// All enrolments. The subject is empty.
+    EnrollmentTotal,
 }
 
 impl Scope {
-    /// Each of them, the total last.
-    pub const ALL: [Self; 5] = [Self::Number, Self::User, Self::Ip, Self::Prefix, Self::Total];
+    /// Each of them, the totals last.
+    pub const ALL: [Self; 6] =
+        [Self::Number, Self::User, Self::Ip, Self::Prefix, Self::Total, Self::EnrollmentTotal];
 
     /// The limit's key in the settings.
     pub fn name(self) -> &'static str {
@@ -191,6 +201,7 @@ impl Scope {
             Self::Ip => "limits.per_ip",
             Self::Prefix => "limits.per_prefix",
             Self::Total => "limits.total",
+            Self::EnrollmentTotal => "limits.enrollment_total",
         }
     }
 }
@@ -213,8 +224,12 @@ pub struct Limit {
     pub scope: Scope,
     /// How many in which time.
     pub rate: Rate,
+    /// The message enrols a number, and is counted with others that do.
+    pub is_enrollment: bool,
     /// Who is counted, in the form that [`Scope`] says.
     pub subject: String,
+    /// For how many messages this one counts.
+    pub weight: u32,
 }
 
 /// How many keys there are besides the total's. The number of hexadecimal digits in a key follows from it.
@@ -288,10 +303,16 @@ impl<'a> Counters<'a> {
         Ok(false)
     }
 
-    /// How many messages a limit counts at this moment. The limit is reached once that is its rate's count.
+    /// Whether a limit has room for the message.
+    pub fn admits(&mut self, limit: &Limit) -> Result<bool, StoreUnavailable> {
+        let with_it = self.used(limit)?.checked_add(limit.weight);
+        Ok(with_it.is_some_and(|count| count <= limit.rate.count))
+    }
+
+    /// How many messages a limit counts at this moment.
     pub fn used(&mut self, limit: &Limit) -> Result<u32, StoreUnavailable> {
         let (key, tag) = place(limit, &self.key);
-        self.used_at(key, tag, limit.rate.window)
+        self.used_at(key, tag, limit.rate.window, limit.weight)
     }
 
     fn used_at(
@@ -299,6 +320,7 @@ impl<'a> Counters<'a> {
         key: String,
         tag: [u8; 16],
         window: u32,
+        weight: u32,
     ) -> Result<u32, StoreUnavailable> {
         let now = self.now;
         let counters = &mut self.bucket(key)?.counters;
@@ -307,7 +329,7 @@ impl<'a> Counters<'a> {
             None => counters.push_mut(Counter::new(tag, window, now)),
         };
         counter.advance(now);
-        counter.asked = true;
+        counter.to_add = weight;
         Ok(counter.used())
     }
 
@@ -322,7 +344,7 @@ impl<'a> Counters<'a> {
         })
     }
 
-    /// Counts the message against every limit that [`used`](Self::used) was asked for, and leaves its mark. To be
+    /// Counts the message against every limit that was asked for, and leaves its mark. To be
     /// called for a message that is sent, and after no limit was reached.
     ///
     /// On an error the message may be counted against some of the limits. It is to be sent all the same, with
@@ -335,11 +357,11 @@ impl<'a> Counters<'a> {
         }
         for (key, mut bucket) in self.buckets {
             let counters = &mut bucket.counters;
-            for counter in counters.iter_mut().filter(|counter| counter.asked) {
-                counter.add();
+            for counter in counters.iter_mut() {
+                counter.counts[0] = counter.counts[0].saturating_add(counter.to_add);
             }
             // The message's own counters never make room for each other.
-            counters.sort_by_key(|counter| Reverse((counter.asked, counter.left(self.now))));
+            counters.sort_by_key(|counter| Reverse((counter.to_add > 0, counter.left(self.now))));
             counters.truncate(COUNTERS);
             bucket.marks.truncate(MARKS);
             self.store.set(&key, &value::write(VERSION, &bucket))?;
@@ -354,6 +376,7 @@ fn place(limit: &Limit, key: &StoreKey) -> (String, [u8; 16]) {
         "limit",
         &[
             limit.scope.name().as_bytes(),
+            &[u8::from(limit.is_enrollment)],
             &limit.rate.count.to_le_bytes(),
             &limit.rate.window.to_le_bytes(),
             limit.subject.as_bytes(),
@@ -362,6 +385,7 @@ fn place(limit: &Limit, key: &StoreKey) -> (String, [u8; 16]) {
     let [tag @ .., low, high] = *hash.first_chunk::<18>().expect("a hash is longer");
     let key = match limit.scope {
         Scope::Total => "okta-telephony-acs/limit/total".to_owned(),
+        Scope::EnrollmentTotal => "okta-telephony-acs/limit/enrollment-total".to_owned(),
         _ => bucket_key(u16::from_le_bytes([low, high])),
     };
     (key, tag)
@@ -417,14 +441,14 @@ struct Counter {
     newest: u64,
     /// The messages in each slice, the newest first.
     counts: [u32; SLICES],
-    /// A limit of this message is counted here.
+    /// For how many messages this one counts here; 0 if none of its limits is counted here.
     #[serde(skip)]
-    asked: bool,
+    to_add: u32,
 }
 
 impl Counter {
     fn new(tag: [u8; 16], window: u32, now: u64) -> Self {
-        Self { tag, window, newest: now / slice(window), counts: [0; SLICES], asked: false }
+        Self { tag, window, newest: now / slice(window), counts: [0; SLICES], to_add: 0 }
     }
 
     /// Whether its newest slice still counts, and is not ahead by more than a window, as it is where
@@ -449,10 +473,6 @@ impl Counter {
 
     fn used(&self) -> u32 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
-    }
-
-    fn add(&mut self) {
-        self.counts[0] = self.counts[0].saturating_add(1);
     }
 
     /// How long its newest slice still counts, in thousandths of a slice: by it, a counter with a short
@@ -491,7 +511,8 @@ mod tests {
     }
 
     fn limit(scope: Scope, rate: &str, subject: &str) -> Limit {
-        Limit { scope, rate: Rate::parse(rate).unwrap(), subject: subject.into() }
+        let rate = Rate::parse(rate).unwrap();
+        Limit { scope, rate, is_enrollment: false, subject: subject.into(), weight: 1 }
     }
 
     /// What becomes of a message.
@@ -510,7 +531,7 @@ mod tests {
     ) -> Result<Counted, StoreUnavailable> {
         let mut counters = Counters::new(key.clone(), store, now);
         for limit in limits {
-            if counters.used(limit)? >= limit.rate.count {
+            if !counters.admits(limit)? {
                 return Ok(Counted::Reached { scope: limit.scope, rate: limit.rate });
             }
         }
@@ -535,7 +556,7 @@ mod tests {
     ) -> bool {
         let mut counters = Counters::new(key(), store, now);
         if !counters.is_repeat(event.0, event.1, limits).unwrap()
-            && limits.iter().any(|limit| counters.used(limit).unwrap() >= limit.rate.count)
+            && !limits.iter().all(|limit| counters.admits(limit).unwrap())
         {
             return false;
         }
@@ -1128,8 +1149,7 @@ mod tests {
             (3600, now / 360 + 11),
             (3600, now / 360 - 11),
         ] {
-            let counter =
-                || Counter { tag, window, newest, counts: [u32::MAX; SLICES], asked: false };
+            let counter = || Counter { tag, window, newest, counts: [u32::MAX; SLICES], to_add: 0 };
             let counters: Vec<_> = (0..COUNTERS).map(|_| counter()).collect();
             let host = FakeHost::default();
             host.set(&bucket, &written(counters)).unwrap();
@@ -1145,8 +1165,7 @@ mod tests {
         let (bucket, tag) = place(&number(), &key());
         let newest = NOW.unix_timestamp().unsigned_abs() / 360;
         let host = FakeHost::default();
-        let counter =
-            Counter { tag, window: 3600, newest, counts: [u32::MAX; SLICES], asked: false };
+        let counter = Counter { tag, window: 3600, newest, counts: [u32::MAX; SLICES], to_add: 0 };
         host.set(&bucket, &written(vec![counter])).unwrap();
         assert_eq!(used_one(&host, number(), NOW), u32::MAX);
         assert!(!count_one(&host, number(), NOW));
@@ -1271,7 +1290,7 @@ mod tests {
             let bucket = format!("okta-telephony-acs/limit/{:03x}", n % u32::from(BUCKETS));
             let mut tag = [0; 16];
             tag[..4].copy_from_slice(&n.to_le_bytes());
-            assert_eq!(counters.used_at(bucket, tag, 3600), Ok(0));
+            assert_eq!(counters.used_at(bucket, tag, 3600, 1), Ok(0));
             counters.commit().unwrap();
         }
         // The victim was displaced, and starts at 0.
@@ -1339,11 +1358,8 @@ mod tests {
             for (event, step) in steps {
                 // Thousandths of a window, or of the time that an event is remembered.
                 now += step * u64::from(window).min(300);
-                let limits = [Limit {
-                    scope,
-                    rate: Rate { count: most, window },
-                    subject: if scope == Scope::Total { String::new() } else { "s".into() },
-                }];
+                let limits =
+                    [Limit { rate: Rate { count: most, window }, ..limit(scope, "1/1s", "s") }];
                 let clock = NOW + Duration::milliseconds(now as i64);
                 let is_sent = count_event(&host, (&event.to_string(), TO), &limits, clock);
                 let remembered = events[event]
@@ -1376,9 +1392,8 @@ mod tests {
                 // Thousandths of a window, so that every window sees its edges.
                 now += step * u64::from(window);
                 let limit = Limit {
-                    scope: Scope::Number,
                     rate: Rate { count: most, window },
-                    subject: ["a", "b", "c"][who].into(),
+                    ..limit(Scope::Number, "1/1s", ["a", "b", "c"][who])
                 };
                 let clock = NOW - Duration::milliseconds(NOW.unix_timestamp() * 1000)
                     + Duration::milliseconds(now as i64);

@@ -277,8 +277,15 @@ impl Looking<'_> {
 
     fn at_policy(&mut self, settings: &Settings) {
         let Ok(policy) = &settings.policy else { return };
-        let total = policy.limits.iter().find(|(scope, _)| *scope == Scope::Total);
-        let in_an_hour = total.map(|(_, rate)| rate.in_an_hour());
+        let in_an_hour = |scope| {
+            let limit = policy.limits.iter().find(|(it, _)| *it == scope);
+            limit.map(|(_, rate)| rate.in_an_hour())
+        };
+        let sign_ins = in_an_hour(Scope::Total);
+        let enrollments = in_an_hour(Scope::EnrollmentTotal);
+        // Where only one is said, it holds for both.
+        let of_enrollments =
+            if enrollments == sign_ins { Scope::Total } else { Scope::EnrollmentTotal }.name();
         let (is_open, price) = match policy.allowed {
             Countries::All => (true, DEAR),
             Countries::Only(_) => (false, USUAL),
@@ -286,15 +293,15 @@ impl Looking<'_> {
         if is_open {
             let fix = "is not set, which lets messages go to every country, the dearest too: name those where your \
                        people are";
-            let cost = in_an_hour.filter(|_| policy.enforce).map(|messages| {
+            let cost = enrollments.filter(|_| policy.enforce).map(|messages| {
                 let cost = cost(messages, price);
-                format!(". As limits.total is set, an attack by sign-up can have each replica send {cost}")
+                format!(". As {of_enrollments} is set, an attack by sign-up can have each replica send {cost}")
             });
             self.warn("policy.allowed_countries", [fix, &cost.unwrap_or_default()].concat());
         }
-        match in_an_hour {
+        match enrollments {
             None => self.warn(
-                "limits.total",
+                of_enrollments,
                 format!(
                     "is not set, so no setting bounds what an attack by sign-up can cost: each of its messages goes to \
                      another number, which the other limits let pass. Ten a second are {}. Set it to what your busiest \
@@ -303,7 +310,7 @@ impl Looking<'_> {
                 ),
             ),
             Some(messages) if messages >= ATTACK => self.warn(
-                "limits.total",
+                of_enrollments,
                 format!(
                     "lets an attack by sign-up have each replica send {}: set it to what your busiest hour needs, if \
                      that is less",
@@ -311,6 +318,13 @@ impl Looking<'_> {
                 ),
             ),
             Some(_) => {}
+        }
+        if sign_ins.is_none() && enrollments.is_some() {
+            self.warn(
+                Scope::Total.name(),
+                "is not set, so no setting bounds what messages to enrolled phones can cost, which whoever knows user \
+                 names may ask for: set it to what your busiest hour needs, such as \"2000/1h\"",
+            );
         }
         if !policy.enforce {
             self.warn(

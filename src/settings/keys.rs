@@ -69,9 +69,11 @@ pub const KEYS: &[Key] = &[
     value(Settings, "limits.per_ip", RATE),
     value(Settings, "limits.per_prefix", RATE),
     value(Settings, "limits.total", RATE),
+    value(Settings, "limits.enrollment_total", RATE),
     table(Settings, "message", "a table, [message]"),
     value(Settings, "message.org_name", "a text in quotes"),
     value(Settings, "message.web_otp_domain", "a web site's name in quotes"),
+    value(Settings, "message.max_segments", "a whole number from 1 to 10, without quotes"),
     table(Settings, "message.templates", "a table, [message.templates]"),
     value(Settings, "message.templates.*", "a text in quotes, with ${code} in it"),
     Key {

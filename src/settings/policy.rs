@@ -8,7 +8,7 @@ use super::reading::Reading;
 use super::said;
 use crate::pasted::clean;
 use crate::phone_number::bare;
-use crate::policy::limits::{Rate, Scope};
+use crate::policy::limits::{InvalidRate, Rate, Scope};
 use crate::policy::{Countries, Policy};
 
 /// Beginnings of numbers that get nothing where nothing is said: +800 freephone, +808 shared cost, +870
@@ -35,28 +35,28 @@ pub(super) fn policy(
         said.enrollment_allowed_countries,
     );
     let blocked_prefixes = prefixes(reading, said.blocked_prefixes);
+    let mut rate = |scope: Scope, said: Said<String>, default: Option<Rate>| match said {
+        Said::Nothing => default,
+        said => {
+            // An empty text is no limit; one of white space is a mistake.
+            let said = reading.value(scope.name(), said).filter(|said| !said.is_empty())?;
+            let error = |error: InvalidRate| {
+                reading.problem(Place::Settings, scope.name(), error.to_string());
+            };
+            Rate::parse(&clean(&said)).map_err(error).ok()
+        }
+    };
+    let total = rate(Scope::Total, limits.total, None);
     let limits = [
-        (Scope::Number, limits.per_number, Some("5/10m")),
-        (Scope::User, limits.per_user, None),
-        (Scope::Ip, limits.per_ip, None),
-        (Scope::Prefix, limits.per_prefix, Some("30/1h")),
-        (Scope::Total, limits.total, None),
+        (Scope::Number, rate(Scope::Number, limits.per_number, Some(Rate::PER_NUMBER))),
+        (Scope::User, rate(Scope::User, limits.per_user, None)),
+        (Scope::Ip, rate(Scope::Ip, limits.per_ip, None)),
+        (Scope::Prefix, rate(Scope::Prefix, limits.per_prefix, Some(Rate::PER_PREFIX))),
+        (Scope::Total, total),
+        (Scope::EnrollmentTotal, rate(Scope::EnrollmentTotal, limits.enrollment_total, total)),
     ]
     .into_iter()
-    .filter_map(|(scope, said, default)| {
-        let said = match said {
-            Said::Nothing => default?.to_owned(),
-            // An empty text is no limit; one of white space is a mistake.
-            said => reading.value(scope.name(), said).filter(|said| !said.is_empty())?,
-        };
-        match Rate::parse(&clean(&said)) {
-            Ok(rate) => Some((scope, rate)),
-            Err(error) => {
-                reading.problem(Place::Settings, scope.name(), error.to_string());
-                None
-            }
-        }
-    })
+    .filter_map(|(scope, rate)| Some((scope, rate?)))
     .collect();
     Policy {
         sending,

@@ -57,6 +57,7 @@ pub(super) struct Limits {
     pub(super) per_ip: Said<String>,
     pub(super) per_prefix: Said<String>,
     pub(super) total: Said<String>,
+    pub(super) enrollment_total: Said<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,6 +65,7 @@ pub(super) struct Limits {
 pub(super) struct Message {
     pub(super) org_name: Said<String>,
     pub(super) web_otp_domain: Said<String>,
+    pub(super) max_segments: Said<u32>,
     pub(super) templates: Said<Named<String>>,
 }
 

@@ -328,6 +328,26 @@ fn an_error_stops_only_who_needs_its_section() {
 }
 
 #[test]
+fn a_template_that_has_more_segments_than_a_message_may_have_is_a_mistake() {
+    let with = |most: &str, org_name: &str| {
+        wise_with(&format!(
+            "[message]\n{most}\norg_name = \"{org_name}\"\ntemplates.pt-BR = \"${{org}}: o código é ${{code}}, sente-se\""
+        ))
+    };
+    let long = "Ж".repeat(180);
+    assert_problems(&with("", "Contoso"), &[]);
+    assert_problems(&with("max_segments = 4", &long), &[]);
+    assert_problems(&with("", &long), &["message.templates.pt-BR"]);
+    let told = check(&with("max_segments = 2", &long)).problems.pop().unwrap();
+    let fix = "has 4 segments with a passcode of six digits, and message.max_segments is 2: shorten it, or raise that";
+    assert_eq!(told.fix, fix);
+    for most in ["0", "11", "-1", "\"2\""] {
+        let most = format!("max_segments = {most}");
+        assert_problems(&with(&most, "Contoso"), &["message.max_segments"]);
+    }
+}
+
+#[test]
 fn what_is_not_wise_is_warned_about() {
     let other = "endpoint=https://other.communication.azure.com/;accesskey=pw==";
     let same = "endpoint=https://contoso.communication.azure.com/;accesskey=pw==";
@@ -691,6 +711,21 @@ fn the_check_says_what_an_attack_can_cost_as_things_are_set() {
             [us, "limits.total = \"10/1s\""].concat(),
             "limits.total",
             "36,000 messages in an hour, about 1,800 US dollars at 5 cents each (an example",
+        ),
+        (
+            [us, "limits = { total = \"9/1h\", enrollment_total = \"\" }"].concat(),
+            "limits.enrollment_total",
+            "36,000 messages in an hour, about 1,800 US dollars",
+        ),
+        (
+            "limits = { total = \"10/1s\", enrollment_total = \"9/1h\" }".to_owned(),
+            "policy.allowed_countries",
+            "As limits.enrollment_total is set, an attack by sign-up can have each replica send 9 messages",
+        ),
+        (
+            [us, "limits.enrollment_total = \"9/1h\""].concat(),
+            "limits.total",
+            "messages to enrolled phones can cost",
         ),
         (
             [us, "limits.total = \"9/1h\"\npolicy.mode = \"observe\""].concat(),

@@ -23,7 +23,7 @@ const fn case(settings: &'static str, number: &'static str, reason: &'static str
 
 const ORDINARY: &str = "+15550100123";
 
-const CASES: [Case; 26] = [
+const CASES: [Case; 27] = [
     case("policy.sending = false", ORDINARY, "paused"),
     case("", "+881612345678", "prefix_blocked"),
     case("policy.blocked_prefixes = ['+44900', '+1555']", ORDINARY, "prefix_blocked"),
@@ -64,6 +64,11 @@ const CASES: [Case; 26] = [
         ..case("limits.per_prefix = '1/1h'", ORDINARY, "rate_limited")
     },
     Case { passes: 1, ..case("limits.total = '1/1h'", ORDINARY, "rate_limited") },
+    Case {
+        passes: 1,
+        enrolls: true,
+        ..case("limits.enrollment_total = '1/1h'", ORDINARY, "rate_limited")
+    },
 ];
 
 impl Case {
@@ -173,6 +178,34 @@ async fn a_company_whose_people_share_a_prefix_is_not_locked_out_at_shift_start(
     for answer in answers.await {
         answer.accepted(Form::Documented);
     }
+}
+
+#[tokio::test]
+async fn whoever_enrols_somebody_elses_number_keeps_nobody_from_signing_in() {
+    let hook = Hook::with("limits = { per_number = '5/10m', total = '20/1h' }").await;
+    let victim = "+14255550142";
+    let ask = async |number: &str, is_enrollment: bool| {
+        let mut request = envelope(number);
+        if is_enrollment {
+            request["requestType"] = ENROLLMENT.into();
+        }
+        hook.post(request.to_string()).await
+    };
+    for _ in 0..5 {
+        for _ in 0..4 {
+            ask(victim, true).await;
+        }
+        ask(victim, false).await.accepted(Form::Documented);
+    }
+    for n in 0..30 {
+        ask(&format!("+1425555{:04}", n * 37), true).await;
+    }
+    ask("+14255559999", true).await.failed(Form::Documented, 200, "rate_limited");
+    for n in 0..15 {
+        ask(&format!("+1206555{n:04}"), false).await.accepted(Form::Documented);
+    }
+    ask("+12065559999", false).await.failed(Form::Documented, 200, "rate_limited");
+    assert_eq!(hook.acs.messages().len(), 40);
 }
 
 #[tokio::test]

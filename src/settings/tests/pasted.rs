@@ -25,7 +25,7 @@ enum Kind {
 fn kind(place: Place, path: &str) -> Kind {
     let last = path.rsplit('.').next().unwrap();
     match (place, last) {
-        (Place::Settings, "deadline_ms" | "sending" | "slots") => Kind::Bare,
+        (Place::Settings, "deadline_ms" | "sending" | "slots" | "max_segments") => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path == "message.templates.*" => Kind::Prose,
         (
@@ -48,6 +48,7 @@ fn kind(place: Place, path: &str) -> Kind {
             | "per_ip"
             | "per_prefix"
             | "total"
+            | "enrollment_total"
             | "web_otp_domain"
             | "kind"
             | "name"
@@ -96,9 +97,11 @@ per_user = "10/1h"
 per_ip = "20/1h"
 per_prefix = "10/1h"
 total = "2000/1h"
+enrollment_total = "200/1h"
 [message]
 org_name = "Contoso"
 web_otp_domain = "login.contoso.com"
+max_segments = 2
 templates = { de = "${org}: ${code}" }
 [[providers]]
 kind = "acs"
