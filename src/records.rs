@@ -17,6 +17,11 @@ use crate::sender::SenderKind;
 use crate::trace_context::Trace;
 use numbering::Region;
 
+/// What every key in the store `records` begins with: the right to read and write those is all that the component
+/// needs there. With a dot, since Azure Cosmos DB takes no `/` in an item's id. Keys in the store `default`, which is
+/// the host's own, have a `/` in its place.
+pub const KEY_PREFIX: &str = "okta-telephony-acs.";
+
 /// Milliseconds since 1970.
 pub type Moment = u64;
 

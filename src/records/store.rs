@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::breaker::Breaker;
-use super::{Accepted, Bounds, Delivery, Moment, Reported, Status, Unreadable, value};
+use super::{Accepted, Bounds, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable, value};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
 /// How many messages a bucket holds.
@@ -59,10 +59,7 @@ const REPORTED_VERSION: u8 = 2;
 /// of its first two variants.
 const FORMER_REPORTED_VERSION: u8 = 1;
 
-/// Where what could not be read is counted.
-const UNREADABLE: &str = "okta-telephony-acs.unreadable.1";
-
-/// The version of that.
+/// The version of the count of what could not be read.
 const UNREADABLE_VERSION: u8 = 1;
 
 /// The most bytes of a reason.
@@ -247,19 +244,21 @@ impl<'a> Records<'a> {
     /// Counts what Event Grid brought and could not be read. `reason` is why, and quotes nothing of it.
     pub fn count_unreadable(&self, count: u64, mut reason: String) -> Result<(), StoreUnavailable> {
         reason.truncate(reason.floor_char_boundary(REASON_LIMIT));
+        let key = unreadable_key();
         let write = || {
-            let known = self.recent(self.store.get(UNREADABLE)?);
+            let known = self.recent(self.store.get(&key)?);
             let (before, since) = known.map_or((0, self.now), |known| (known.count, known.since));
             let count = before.saturating_add(count);
             let value = Unreadable { count, since, last: self.now, reason };
-            self.store.set(UNREADABLE, &value::write(UNREADABLE_VERSION, &value))
+            self.store.set(&key, &value::write(UNREADABLE_VERSION, &value))
         };
         self.writes.run(write).map_err(|_| StoreUnavailable)
     }
 
     /// What Event Grid brought and could not be read, if there was any lately.
     pub fn unreadable(&self) -> Result<Option<Unreadable>, StoreUnavailable> {
-        let value = self.reads.run(|| self.store.get(UNREADABLE)).map_err(|_| StoreUnavailable)?;
+        let key = unreadable_key();
+        let value = self.reads.run(|| self.store.get(&key)).map_err(|_| StoreUnavailable)?;
         Ok(self.recent(value))
     }
 
@@ -323,13 +322,18 @@ impl Half {
     }
 }
 
-/// With dots: Azure Cosmos DB takes no `/` in an item's id.
+/// Where half of a bucket is.
 fn key(half: Half, bucket: u32) -> String {
     let half = match half {
         Half::Accepted => "accepted",
         Half::Reported => "reported",
     };
-    format!("okta-telephony-acs.{half}.1.{bucket}")
+    format!("{KEY_PREFIX}{half}.1.{bucket}")
+}
+
+/// Where what could not be read is counted.
+fn unreadable_key() -> String {
+    format!("{KEY_PREFIX}unreadable.1")
 }
 
 /// Half of a bucket: records by message id.
@@ -612,6 +616,19 @@ mod tests {
     }
 
     #[test]
+    fn every_key_begins_with_the_prefix_that_a_stores_rights_are_given_for() {
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        records.accept("a", &accepted(records.now)).unwrap();
+        records.report(&[("a", delivered(records.now))]);
+        records.count_unreadable(1, String::new()).unwrap();
+        let stored = host.records.0.borrow();
+        let keys: Vec<_> = stored.as_ref().unwrap().keys().collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys.iter().all(|key| key.starts_with(KEY_PREFIX)), "{keys:?}");
+    }
+
+    #[test]
     fn the_format_does_not_change_without_its_version() {
         let trace = Some(crate::trace_context::Trace { trace_id: [8; 16], span_id: [9; 8] });
         let accepted =
@@ -671,7 +688,7 @@ mod tests {
         assert_eq!(counted(&host).unwrap().count, 1);
         // A value that can't be read is none.
         for value in [&b""[..], b"\x01", b"\x02\x01\x01\x01\x00"] {
-            Store::set(&host.records, UNREADABLE, value).unwrap();
+            Store::set(&host.records, &unreadable_key(), value).unwrap();
             assert_eq!(counted(&host), None);
         }
         host.records.0.replace(None);
