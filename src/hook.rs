@@ -296,7 +296,7 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
     // What could not be written is seen in the list; that the store is down, in the log.
     let _ = records.accept(canonical_id(message_id.as_str()), &accepted);
     if records.found_down() {
-        ports.log.print(&telemetry::trouble("records", records.fix(), ports.clock.now()));
+        ports.log.print(&telemetry::trouble("records", &records.fix(), ports.clock.now()));
     }
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ::time::OffsetDateTime;
+use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -128,9 +129,36 @@ pub trait Store {
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable>;
 }
 
-/// The host could not read or write its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreUnavailable;
+/// Why the host could not read or write its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoreUnavailable {
+    /// It fails or hangs.
+    #[default]
+    Down,
+    /// The host has no such store for the component.
+    NotGiven,
+    /// It does not take the host's user and password, or wants some.
+    Unauthorized,
+    /// The host's user may not do this in it.
+    Forbidden,
+}
+
+impl StoreUnavailable {
+    /// What the text of a host's error says. The text itself goes nowhere: keys and names of users may be in it.
+    pub fn of_text(text: &str) -> Self {
+        // Spin passes on how the clients of its stores print their errors: of Redis its own code, or the client's
+        // name for a log-in that failed; of Azure Cosmos DB the name of the HTTP status.
+        let text = text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if has(&["noperm", "forbidden"]) {
+            Self::Forbidden
+        } else if has(&["noauth", "wrongpass", "authenticationfailed", "unauthorized"]) {
+            Self::Unauthorized
+        } else {
+            Self::Down
+        }
+    }
+}
 
 /// The request that came in. A body of which the head promises more than is taken is not even begun with.
 pub trait InboundRequest {
@@ -242,7 +270,7 @@ pub trait Answer: Body {
 }
 
 /// Why a request brought no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SendError {
     /// The host may not call this host: `allowed_outbound_hosts` does not list it.
     NotAllowed,
@@ -255,4 +283,31 @@ pub enum SendError {
     Broken,
     /// No answer came in time; the request may have been sent.
     Late,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_refuses_is_known_by_the_text_of_the_hosts_error() {
+        use StoreUnavailable::{Down, Forbidden, Unauthorized};
+        for (text, cause) in [
+            // As Spin 4.0.2 has them of Redis 7.0 and 6.0.
+            ("NOPERM: User okta has no permissions to run the 'set' command", Forbidden),
+            ("NOPERM: No permissions to access a key", Forbidden),
+            ("NOPERM: this user has no permissions to access one of the keys used", Forbidden),
+            ("NOAUTH: Authentication required.", Unauthorized),
+            ("Password authentication failed- AuthenticationFailed", Unauthorized),
+            ("WRONGPASS: invalid username-password pair or user is disabled.", Unauthorized),
+            ("Error { context: Full(HttpResponse { status: Forbidden, .. }) }", Forbidden),
+            ("Error { context: Full(HttpResponse { status: Unauthorized, .. }) }", Unauthorized),
+            ("Connection refused (os error 111)", Down),
+            ("OOM: command not allowed when used memory > 'maxmemory'.", Down),
+            ("READONLY: You can't write against a read only replica.", Down),
+            ("", Down),
+        ] {
+            assert_eq!(StoreUnavailable::of_text(text), cause, "{text}");
+        }
+    }
 }

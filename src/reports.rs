@@ -378,7 +378,11 @@ mod tests {
                 self.0.get(key)
             }
             fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-                if self.1.replace(true) { Err(StoreUnavailable) } else { self.0.set(key, value) }
+                if self.1.replace(true) {
+                    Err(StoreUnavailable::Down)
+                } else {
+                    self.0.set(key, value)
+                }
             }
         }
         let mut host = with_secret("s");

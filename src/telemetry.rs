@@ -168,10 +168,10 @@ pub fn track(sink: &Sink, items: &[Item<'_>], ports: Ports<'_>) {
         Ok(sent) if sent.refused > 0 => {
             format!("Application Insights did not take {} items: look at its quota.", sent.refused)
         }
-        // One line each time that it goes down.
+        // One line each time that it goes down, or fails otherwise than before.
         _ if !breaker.found_down() => return,
         Err(Stopped::Failed(failure)) => failure.log_fix(sink),
-        Ok(_) | Err(Stopped::LeftAlone) => {
+        Ok(_) | Err(Stopped::LeftAlone(_)) => {
             "Application Insights hangs, and is left alone for half a minute.".into()
         }
     };

@@ -155,7 +155,7 @@ impl<'a> Decision<'a> {
             Ok(None) => {}
             Ok(Some(refusal)) => self.hold_to(policy, Err(refusal)),
             // A sign-in is worth more than a limit.
-            Err(StoreUnavailable) => message.store_failed = true,
+            Err(_) => message.store_failed = true,
         }
     }
 }

@@ -1099,10 +1099,10 @@ mod tests {
     fn a_store_that_fails_says_so_and_a_limit_that_is_reached_goes_before_a_failed_write() {
         let limits = || [limit(Scope::User, "1/1h", "u"), limit(Scope::Total, "1/1h", "")];
         let broken = FakeHost { stored: RefCell::new(None), ..FakeHost::default() };
-        assert_eq!(count(&broken, &limits(), NOW), Err(StoreUnavailable));
+        assert_eq!(count(&broken, &limits(), NOW), Err(StoreUnavailable::Down));
 
         let host = FakeHost::default();
-        assert_eq!(count(&ReadOnly(&host), &limits(), NOW), Err(StoreUnavailable));
+        assert_eq!(count(&ReadOnly(&host), &limits(), NOW), Err(StoreUnavailable::Down));
         assert_eq!(used(&host, &limits(), NOW), Ok(vec![0, 0]));
         assert_eq!(count(&host, &limits(), NOW), Ok(Counted::Admitted));
         let reached = count(&ReadOnly(&host), &limits(), NOW);

@@ -47,11 +47,15 @@ pub struct FakeStore(pub RefCell<Option<BTreeMap<String, Vec<u8>>>>);
 
 impl Store for FakeStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        Ok(self.0.borrow().as_ref().ok_or(StoreUnavailable)?.get(key).cloned())
+        Ok(self.0.borrow().as_ref().ok_or(StoreUnavailable::Down)?.get(key).cloned())
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
-        self.0.borrow_mut().as_mut().ok_or(StoreUnavailable)?.insert(key.into(), value.into());
+        self.0
+            .borrow_mut()
+            .as_mut()
+            .ok_or(StoreUnavailable::Down)?
+            .insert(key.into(), value.into());
         Ok(())
     }
 }
@@ -168,13 +172,13 @@ impl Store for FakeHost {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
         self.store_calls.borrow_mut().push(format!("get {key}"));
         let stored = self.stored.borrow();
-        Ok(stored.as_ref().ok_or(StoreUnavailable)?.get(key).cloned())
+        Ok(stored.as_ref().ok_or(StoreUnavailable::Down)?.get(key).cloned())
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
         self.store_calls.borrow_mut().push(format!("set {key}"));
         let mut stored = self.stored.borrow_mut();
-        stored.as_mut().ok_or(StoreUnavailable)?.insert(key.into(), value.into());
+        stored.as_mut().ok_or(StoreUnavailable::Down)?.insert(key.into(), value.into());
         Ok(())
     }
 }
@@ -188,7 +192,7 @@ impl Store for ReadOnly<'_> {
     }
 
     fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
-        Err(StoreUnavailable)
+        Err(StoreUnavailable::Down)
     }
 }
 

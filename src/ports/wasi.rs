@@ -104,11 +104,20 @@ impl KeyValue {
             Some(usable) => open.insert(usable),
             None => {
                 let store = spin_sdk::key_value::Store::open(self.label);
-                open.insert(Open { store: store.map_err(|_| StoreUnavailable)?, read: Vec::new() })
+                open.insert(Open { store: store.map_err(unavailable)?, read: Vec::new() })
             }
         };
         open.read.extend(key.map(str::to_owned));
-        work(&open.store).map_err(|_| StoreUnavailable)
+        work(&open.store).map_err(unavailable)
+    }
+}
+
+fn unavailable(error: spin_sdk::key_value::Error) -> StoreUnavailable {
+    use spin_sdk::key_value::Error;
+    match error {
+        Error::AccessDenied | Error::NoSuchStore => StoreUnavailable::NotGiven,
+        Error::Other(text) => StoreUnavailable::of_text(&text),
+        Error::StoreTableFull => StoreUnavailable::Down,
     }
 }
 

@@ -148,7 +148,7 @@ fn send_with_either(
     let known = health::read(ports.store);
     let mut store_failed = known.is_err();
     let mut known = known.unwrap_or_default();
-    let choice = choose(names, &mut known, ports).unwrap_or_else(|StoreUnavailable| {
+    let choice = choose(names, &mut known, ports).unwrap_or_else(|_| {
         store_failed = true;
         Choice::InOrder
     });

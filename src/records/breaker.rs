@@ -16,8 +16,10 @@
 //! what works to be down. Within one mark the worst is that two are watched, or try, at a time.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::value;
@@ -33,40 +35,33 @@ pub const WATCH_EVERY: Duration = Duration::from_millis(200);
 pub const BACKOFF: Duration = Duration::from_secs(30);
 
 /// The version of [`Mark`] in the store.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What those who came before have written down. Times are milliseconds since 1970; 0 is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct Mark<F> {
     /// When the watched one went in that is still inside.
     inside_since: u64,
     /// When the last watched one came out.
     watched: u64,
     /// Until when nobody goes in. Once that has passed, one tries.
     down_until: u64,
+    /// Why not.
+    failure: F,
 }
 
 /// Why the work brought no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped<E> {
+pub enum Stopped<F> {
     /// It was tried, and failed.
-    Failed(E),
-    /// It was not tried: it hangs or has failed lately, or the local store, which would tell, fails.
-    LeftAlone,
+    Failed(F),
+    /// It was not tried: it hangs, or has failed like this lately; or the local store, which would tell, fails.
+    LeftAlone(F),
 }
 
-/// Nobody goes in.
-struct Barred;
-
-impl From<StoreUnavailable> for Barred {
-    /// Without the mark nobody could tell.
-    fn from(_: StoreUnavailable) -> Self {
-        Self
-    }
-}
-
-/// Stands before something that may hang or be down.
-pub struct Breaker<'a> {
+/// Stands before something that may hang or be down. `F` is how it fails; its default stands for hanging, and for
+/// whatever nobody can tell.
+pub struct Breaker<'a, F> {
     /// Where the mark is kept.
     key: &'static str,
     ports: Ports<'a>,
@@ -74,25 +69,33 @@ pub struct Breaker<'a> {
     known_until: Cell<Option<Instant>>,
     /// This request has found out that it is down.
     found_down: Cell<bool>,
+    failure: PhantomData<F>,
 }
 
-impl<'a> Breaker<'a> {
+impl<'a, F: Copy + Default + PartialEq + Serialize + DeserializeOwned> Breaker<'a, F> {
     /// One whose mark has this key in the local store.
     pub fn new(key: &'static str, ports: Ports<'a>) -> Self {
-        Self { key, ports, known_until: Cell::default(), found_down: Cell::default() }
+        Self {
+            key,
+            ports,
+            known_until: Cell::default(),
+            found_down: Cell::default(),
+            failure: PhantomData,
+        }
     }
 
-    /// Whether this request has found out that it hangs or fails. Such a request says so in the log.
+    /// Whether this request has found out that it hangs or fails, or that it fails otherwise than was known. Such a
+    /// request says so in the log.
     pub fn found_down(&self) -> bool {
         self.found_down.get()
     }
 
     /// Does the work, unless it is known to hang or fail.
-    pub fn run<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, Stopped<E>> {
+    pub fn run<T>(&self, work: impl FnOnce() -> Result<T, F>) -> Result<T, Stopped<F>> {
         let Ports { clock, .. } = self.ports;
         let now = clock.instant();
         let known = self.known_until.get().is_some_and(|until| now < until);
-        let watched = !known && self.enter(now).map_err(|Barred| Stopped::LeftAlone)?;
+        let watched = !known && self.enter(now).map_err(Stopped::LeftAlone)?;
         // The time that the local store has taken is not the work's.
         let started = if known { now } else { clock.instant() };
         let result = work();
@@ -100,7 +103,7 @@ impl<'a> Breaker<'a> {
         // Work that took too long was taken to hang meanwhile, and is no sign that all is well: what answers
         // after seconds fills the host as much as what never does.
         if result.is_err() || ended.since(started) >= PATIENCE {
-            self.is_down(ended);
+            self.is_down(ended, result.as_ref().err().copied().unwrap_or_default());
             return result.map_err(Stopped::Failed);
         }
         if !known {
@@ -114,20 +117,22 @@ impl<'a> Breaker<'a> {
         result.map_err(Stopped::Failed)
     }
 
-    /// Goes in, watched or not, or finds the way barred.
-    fn enter(&self, at: Instant) -> Result<bool, Barred> {
+    /// Goes in, watched or not, or is told why nobody does.
+    fn enter(&self, at: Instant) -> Result<bool, F> {
+        // Without the mark nobody could tell.
+        let untold = |_: StoreUnavailable| F::default();
         let now = self.ports.clock.milliseconds_at(at);
-        let mark = self.read()?;
+        let mark = self.read().map_err(untold)?;
         let within =
             |time: u64, limit: Duration| u128::from(now.abs_diff(time)) < limit.as_millis();
         let barred = Mark { down_until: now + BACKOFF.as_millis() as u64, ..mark };
         if mark.down_until != 0 {
             // What lies further ahead was written before the clock went back.
             if now < mark.down_until && within(mark.down_until, BACKOFF + PATIENCE) {
-                return Err(Barred);
+                return Err(mark.failure);
             }
             // The others stay out until this one is through.
-            self.write(barred)?;
+            self.write(barred).map_err(untold)?;
             return Ok(true);
         }
         if mark.inside_since != 0 {
@@ -135,32 +140,32 @@ impl<'a> Breaker<'a> {
                 return Ok(false);
             }
             self.found_down.set(true);
-            self.write(Mark { inside_since: 0, ..barred })?;
-            return Err(Barred);
+            self.write(Mark { inside_since: 0, ..barred }).map_err(untold)?;
+            return Err(F::default());
         }
         let watched = !within(mark.watched, WATCH_EVERY);
         if watched {
-            self.write(Mark { inside_since: now, ..mark })?;
+            self.write(Mark { inside_since: now, ..mark }).map_err(untold)?;
         }
         Ok(watched)
     }
 
-    /// Writes down that nobody goes in.
-    fn is_down(&self, at: Instant) {
-        let was_up = self.read().is_ok_and(|mark| mark.down_until == 0);
-        self.found_down.set(self.found_down.get() || was_up);
+    /// Writes down that nobody goes in, and why.
+    fn is_down(&self, at: Instant, failure: F) {
+        let known = self.read();
+        let is_news = known.is_ok_and(|it| it.down_until == 0 || it.failure != failure);
+        self.found_down.set(self.found_down.get() || is_news);
         self.known_until.set(None);
-        let now = self.ports.clock.milliseconds_at(at);
-        let _ =
-            self.write(Mark { down_until: now + BACKOFF.as_millis() as u64, ..Mark::default() });
+        let down_until = self.ports.clock.milliseconds_at(at) + BACKOFF.as_millis() as u64;
+        let _ = self.write(Mark { down_until, failure, ..Mark::default() });
     }
 
-    fn read(&self) -> Result<Mark, StoreUnavailable> {
+    fn read(&self) -> Result<Mark<F>, StoreUnavailable> {
         let value = self.ports.store.get(self.key)?;
         Ok(value.and_then(|value| value::read(VERSION, &value)).unwrap_or_default())
     }
 
-    fn write(&self, mark: Mark) -> Result<(), StoreUnavailable> {
+    fn write(&self, mark: Mark<F>) -> Result<(), StoreUnavailable> {
         self.ports.store.set(self.key, &value::write(VERSION, &mark))
     }
 }
@@ -174,13 +179,30 @@ mod tests {
     const KEY: &str = "breaker";
 
     /// Tries, and says what came of it.
-    fn try_it(host: &FakeHost, result: Result<(), ()>) -> Result<(), Stopped<()>> {
-        Breaker::new(KEY, host.ports()).run(|| result)
+    fn try_it(host: &FakeHost, result: Result<(), u8>) -> Result<(), Stopped<u8>> {
+        Breaker::<u8>::new(KEY, host.ports()).run(|| result)
     }
 
     /// Goes in and stays there.
     fn hang(host: &FakeHost) -> bool {
-        Breaker::new(KEY, host.ports()).enter(host.instant()).is_ok()
+        Breaker::<u8>::new(KEY, host.ports()).enter(host.instant()).is_ok()
+    }
+
+    #[test]
+    fn those_who_are_kept_away_are_told_how_it_failed_and_another_failure_is_news() {
+        let mut host = FakeHost::default();
+        let fail = |host: &FakeHost, failure: u8| {
+            let breaker = Breaker::<u8>::new(KEY, host.ports());
+            assert_eq!(breaker.run(|| Err::<(), _>(failure)), Err(Stopped::Failed(failure)));
+            assert_eq!(try_it(host, Ok(())), Err(Stopped::LeftAlone(failure)));
+            breaker.found_down()
+        };
+        for (failure, is_news) in [(7, true), (7, false), (8, true), (8, false), (7, true)] {
+            assert_eq!(fail(&host, failure), is_news);
+            host.now += BACKOFF;
+        }
+        assert!(hang(&host), "one tries");
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(7)), "the others know as before");
     }
 
     #[test]
@@ -203,16 +225,16 @@ mod tests {
     #[test]
     fn what_fails_is_left_alone_and_then_tried_by_one() {
         let mut host = FakeHost::default();
-        let breaker = Breaker::new(KEY, host.ports());
-        assert_eq!(breaker.run(|| Err::<(), _>(())), Err(Stopped::Failed(())));
+        let breaker = Breaker::<u8>::new(KEY, host.ports());
+        assert_eq!(breaker.run(|| Err::<(), _>(1)), Err(Stopped::Failed(1)));
         assert!(breaker.found_down());
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(1)));
         host.now += BACKOFF;
         assert!(hang(&host), "one tries");
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone), "the others don't");
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(1)), "the others don't");
         host.now += BACKOFF;
-        let breaker = Breaker::new(KEY, host.ports());
-        assert_eq!(breaker.run(|| Err::<(), _>(())), Err(Stopped::Failed(())));
+        let breaker = Breaker::<u8>::new(KEY, host.ports());
+        assert_eq!(breaker.run(|| Err::<(), _>(1)), Err(Stopped::Failed(1)));
         assert!(!breaker.found_down(), "it was known");
         host.now += BACKOFF;
         assert_eq!(try_it(&host, Ok(())), Ok(()));
@@ -226,10 +248,10 @@ mod tests {
         host.now += PATIENCE - Duration::from_millis(1);
         assert!(hang(&host));
         host.now += Duration::from_millis(1);
-        let breaker = Breaker::new(KEY, host.ports());
-        assert_eq!(breaker.run(|| Ok::<_, ()>(())), Err(Stopped::LeftAlone));
+        let breaker = Breaker::<u8>::new(KEY, host.ports());
+        assert_eq!(breaker.run(|| Ok::<_, u8>(())), Err(Stopped::LeftAlone(0)));
         assert!(breaker.found_down());
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(0)));
         host.now += BACKOFF;
         assert_eq!(try_it(&host, Ok(())), Ok(()));
         assert_eq!(try_it(&host, Ok(())), Ok(()));
@@ -251,20 +273,20 @@ mod tests {
     fn what_comes_back_after_its_patience_is_left_alone() {
         let mut host = FakeHost::default();
         let slow = |host: &FakeHost| {
-            let breaker = Breaker::new(KEY, host.ports());
+            let breaker = Breaker::<u8>::new(KEY, host.ports());
             let work = || {
                 host.sleep(host.instant().plus(PATIENCE));
-                Ok::<_, ()>(())
+                Ok::<_, u8>(())
             };
             assert_eq!(breaker.run(work), Ok(()), "what it brought is good");
-            assert_eq!(breaker.run(work), Err(Stopped::LeftAlone), "by the same one, too");
+            assert_eq!(breaker.run(work), Err(Stopped::LeftAlone(0)), "by the same one, too");
             breaker.found_down()
         };
         assert!(slow(&host));
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(0)));
         host.now += BACKOFF;
         assert!(!slow(&host), "it was known");
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(0)));
         host.now += BACKOFF;
         assert_eq!(try_it(&host, Ok(())), Ok(()));
         assert_eq!(try_it(&host, Ok(())), Ok(()));
@@ -274,19 +296,19 @@ mod tests {
     fn without_the_local_store_nobody_goes_in() {
         let host = FakeHost::default();
         host.stored.replace(None);
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(0)));
     }
 
     #[test]
     fn a_clock_that_goes_back_bars_nobody_for_long() {
         let mut host = FakeHost::default();
-        assert_eq!(try_it(&host, Err(())), Err(Stopped::Failed(())));
+        assert_eq!(try_it(&host, Err(1)), Err(Stopped::Failed(1)));
         host.now -= Duration::from_secs(3600);
         assert_eq!(try_it(&host, Ok(())), Ok(()));
         host.now += WATCH_EVERY;
         assert!(hang(&host));
         host.now -= Duration::from_secs(3600);
-        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone));
+        assert_eq!(try_it(&host, Ok(())), Err(Stopped::LeftAlone(0)));
         host.now += BACKOFF;
         assert_eq!(try_it(&host, Ok(())), Ok(()));
     }
@@ -294,14 +316,14 @@ mod tests {
     #[test]
     fn within_one_instance_the_mark_is_not_read_for_each_call() {
         let host = FakeHost::default();
-        let breaker = Breaker::new(KEY, host.ports());
+        let breaker = Breaker::<u8>::new(KEY, host.ports());
         for _ in 0..100 {
-            assert_eq!(breaker.run(|| Ok::<_, ()>(())), Ok(()));
+            assert_eq!(breaker.run(|| Ok::<_, u8>(())), Ok(()));
         }
         assert_eq!(host.store_calls.borrow().len(), 3);
         let later = host.instant().plus(WATCH_EVERY);
         host.sleep(later);
-        assert_eq!(breaker.run(|| Ok::<_, ()>(())), Ok(()));
+        assert_eq!(breaker.run(|| Ok::<_, u8>(())), Ok(()));
         assert_eq!(host.store_calls.borrow().len(), 4);
     }
 
@@ -311,7 +333,7 @@ mod tests {
         for value in [vec![], vec![VERSION], vec![VERSION + 1, 1, 1, 1], vec![0xff; 25]] {
             Store::set(&host, KEY, &value).unwrap();
             assert_eq!(try_it(&host, Ok(())), Ok(()));
-            assert!(Breaker::new(KEY, host.ports()).read().unwrap().watched > 0);
+            assert!(Breaker::<u8>::new(KEY, host.ports()).read().unwrap().watched > 0);
         }
     }
 }

@@ -84,7 +84,7 @@ impl IssuerKeys {
         match store.get(&issuer.name(key)) {
             Ok(Some(value)) => Self::open(&value, issuer, key).ok_or(Unread::Tampered),
             Ok(None) => Ok(Self::default()),
-            Err(StoreUnavailable) => Err(Unread::StoreUnavailable),
+            Err(_) => Err(Unread::StoreUnavailable),
         }
     }
 

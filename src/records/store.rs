@@ -33,6 +33,8 @@
 //! After the answer: one read and one write of the store `records`, and one read of the local store, where
 //! [`Breaker`] keeps its mark. Every 200 ms, one hook also writes that mark twice.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +43,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Stopped};
 use super::{Accepted, Bounds, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable, value};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
@@ -69,7 +71,16 @@ const REASON_LIMIT: usize = 1024;
 const TIME: Duration = Duration::from_secs(15);
 
 const DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
-     a minute: look at the stores that the host's runtime configuration gives them, or set records.slots to 0";
+     a minute: look at the stores that the host's runtime configuration gives them (with a wrong password Redis seems to \
+     hang, for minutes), or set records.slots to 0";
+
+const NOT_GIVEN: &str = "the host gives the component no key-value store records, and records are left alone for half a \
+     minute: have key_value_stores in spin.toml list it, and the host's runtime configuration have a section \
+     [key_value_store.records]";
+
+const UNAUTHORIZED: &str = "the key-value store records wants a user and a password, or does not take the host's, and \
+     records are left alone for half a minute: look at what the host's runtime configuration has for that store, such as \
+     the url, in which a password is percent-encoded";
 
 const SLOW: &str = "the key-value store records took longer than 15 seconds for all that one request needs of it: give \
      it a faster one, lower records.slots, or lower the event subscription's --max-events-per-batch";
@@ -81,9 +92,11 @@ const SLOW: &str = "the key-value store records took longer than 15 seconds for 
 pub struct Records<'a> {
     store: &'a dyn Store,
     /// Before what only reads.
-    reads: Breaker<'a>,
+    reads: Breaker<'a, StoreUnavailable>,
     /// Before what writes, together with what it must read first.
-    writes: Breaker<'a>,
+    writes: Breaker<'a, StoreUnavailable>,
+    /// How the store failed this request, or another one lately.
+    failure: Cell<StoreUnavailable>,
     clock: &'a dyn Clock,
     /// When no more buckets are read.
     until: Instant,
@@ -108,6 +121,7 @@ impl<'a> Records<'a> {
             store: ports.records,
             reads: Breaker::new("okta-telephony-acs/breaker/records/reads", ports),
             writes: Breaker::new("okta-telephony-acs/breaker/records/writes", ports),
+            failure: Cell::default(),
             clock: ports.clock,
             until: now.plus(TIME),
             bounds,
@@ -121,9 +135,33 @@ impl<'a> Records<'a> {
     }
 
     /// What the operator can do if this request could not read or write all that it should.
-    pub fn fix(&self) -> &'static str {
+    pub fn fix(&self) -> Cow<'static, str> {
         let late = self.clock.instant() >= self.until;
-        if late && !self.found_down() { SLOW } else { DOWN }
+        match self.failure.get() {
+            StoreUnavailable::Down if late && !self.found_down() => SLOW.into(),
+            StoreUnavailable::Down => DOWN.into(),
+            StoreUnavailable::NotGiven => NOT_GIVEN.into(),
+            StoreUnavailable::Unauthorized => UNAUTHORIZED.into(),
+            StoreUnavailable::Forbidden => format!(
+                "the key-value store records refuses what the hook asks of it, since the host's user lacks the right, and \
+                 records are left alone for half a minute: let it get and set the keys that begin with {KEY_PREFIX}, in \
+                 Redis by ~{KEY_PREFIX}* +get +set, and nothing else"
+            )
+            .into(),
+        }
+    }
+
+    /// Does something with the store, and remembers how it failed.
+    fn run<T>(
+        &self,
+        breaker: &Breaker<'_, StoreUnavailable>,
+        work: impl FnOnce() -> Result<T, StoreUnavailable>,
+    ) -> Result<T, StoreUnavailable> {
+        breaker.run(work).map_err(|stopped| {
+            let (Stopped::Failed(failure) | Stopped::LeftAlone(failure)) = stopped;
+            self.failure.set(failure);
+            failure
+        })
     }
 
     /// Remembers what the hook saw of a message.
@@ -137,7 +175,7 @@ impl<'a> Records<'a> {
             put(&mut bucket, message_id, at, Accepted { at, ..accepted.clone() });
             self.store.set(&key, &value::write(VERSION, &bucket))
         };
-        self.writes.run(write).map_err(|_| StoreUnavailable)
+        self.run(&self.writes, write)
     }
 
     /// Remembers what reports say of messages, each by the message's id. For each report, `None` means that
@@ -191,7 +229,7 @@ impl<'a> Records<'a> {
         if told.iter().any(|told| told.news) {
             let key = key(Half::Reported, bucket);
             let value = value::write(REPORTED_VERSION, &reported);
-            self.writes.run(|| self.store.set(&key, &value)).map_err(|_| StoreUnavailable)?;
+            self.run(&self.writes, || self.store.set(&key, &value))?;
         }
         Ok(told)
     }
@@ -218,7 +256,7 @@ impl<'a> Records<'a> {
         let mut newest = Vec::new();
         for bucket in 0..self.buckets() {
             if self.clock.instant() >= self.until {
-                return Err(StoreUnavailable);
+                return Err(StoreUnavailable::Down);
             }
             let accepted = self.read(Half::Accepted, bucket)?;
             let mut reported = self.read(Half::Reported, bucket)?;
@@ -252,13 +290,13 @@ impl<'a> Records<'a> {
             let value = Unreadable { count, since, last: self.now, reason };
             self.store.set(&key, &value::write(UNREADABLE_VERSION, &value))
         };
-        self.writes.run(write).map_err(|_| StoreUnavailable)
+        self.run(&self.writes, write)
     }
 
     /// What Event Grid brought and could not be read, if there was any lately.
     pub fn unreadable(&self) -> Result<Option<Unreadable>, StoreUnavailable> {
         let key = unreadable_key();
-        let value = self.reads.run(|| self.store.get(&key)).map_err(|_| StoreUnavailable)?;
+        let value = self.run(&self.reads, || self.store.get(&key))?;
         Ok(self.recent(value))
     }
 
@@ -276,7 +314,7 @@ impl<'a> Records<'a> {
         bucket: u32,
     ) -> Result<Bucket<T>, StoreUnavailable> {
         let key = key(half, bucket);
-        let value = self.reads.run(|| self.store.get(&key)).map_err(|_| StoreUnavailable)?;
+        let value = self.run(&self.reads, || self.store.get(&key))?;
         Ok(self.bucket(half, value))
     }
 
@@ -509,7 +547,7 @@ mod tests {
         let store = Slow(&host);
         let ports = Ports { records: &store, ..host.ports() };
         let started = host.instant();
-        assert_eq!(Records::new(bounds, ports).newest(10, None), Err(StoreUnavailable));
+        assert_eq!(Records::new(bounds, ports).newest(10, None), Err(StoreUnavailable::Down));
         assert!(host.instant().since(started) < TIME + Duration::from_secs(1));
         let records = Records::new(bounds, ports);
         let ids: Vec<_> = (0..1000).map(|id| format!("id-{id}")).collect();
@@ -609,10 +647,44 @@ mod tests {
         let host = FakeHost::default();
         let records = Records::new(BOUNDS, host.ports());
         host.records.0.replace(None);
-        assert_eq!(records.accept("a", &accepted(1)), Err(StoreUnavailable));
+        assert_eq!(records.accept("a", &accepted(1)), Err(StoreUnavailable::Down));
         assert_eq!(records.report(&[("a", delivered(1))]), [None]);
         assert!(records.found_down());
-        assert_eq!(records.find("a"), Err(StoreUnavailable));
+        assert_eq!(records.find("a"), Err(StoreUnavailable::Down));
+    }
+
+    #[test]
+    fn a_store_that_refuses_the_hook_is_told_as_one_until_it_does_not() {
+        struct Refusing(StoreUnavailable);
+        impl Store for Refusing {
+            fn get(&self, _: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+                Err(self.0)
+            }
+            fn set(&self, _: &str, _: &[u8]) -> Result<(), StoreUnavailable> {
+                Err(self.0)
+            }
+        }
+        let mut host = FakeHost::default();
+        for (failure, fix) in [
+            (StoreUnavailable::Down, "fails or hangs"),
+            (StoreUnavailable::NotGiven, "key_value_stores in spin.toml"),
+            (StoreUnavailable::Unauthorized, "wants a user and a password"),
+            (StoreUnavailable::Forbidden, "~okta-telephony-acs.* +get +set"),
+        ] {
+            let store = Refusing(failure);
+            let ports = Ports { records: &store, ..host.ports() };
+            for found_down in [true, false] {
+                let records = Records::new(BOUNDS, ports);
+                assert_eq!(records.accept("a", &accepted(records.now)), Err(failure));
+                assert_eq!(records.find("a"), Err(failure));
+                assert_eq!(records.found_down(), found_down, "{failure:?}");
+                assert!(records.fix().contains(fix), "{}", records.fix());
+            }
+            host.now += Duration::from_secs(30);
+        }
+        let records = Records::new(BOUNDS, host.ports());
+        assert_eq!(records.accept("a", &accepted(records.now)), Ok(()));
+        assert!(records.find("a").unwrap().is_some());
     }
 
     #[test]
@@ -693,8 +765,8 @@ mod tests {
         }
         host.records.0.replace(None);
         let records = Records::new(bounds, host.ports());
-        assert_eq!(records.count_unreadable(1, String::new()), Err(StoreUnavailable));
-        assert_eq!(records.unreadable(), Err(StoreUnavailable));
+        assert_eq!(records.count_unreadable(1, String::new()), Err(StoreUnavailable::Down));
+        assert_eq!(records.unreadable(), Err(StoreUnavailable::Down));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod sink;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ports::{BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
 
@@ -55,12 +55,19 @@ pub struct Sent {
 }
 
 /// Why items could not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// There was no answer, or it did not end. With [`SendError::Late`], not within [`TIME`].
     NoAnswer(SendError),
     /// The answer had this status and, if it is 200 or 206, a body that Application Insights does not write.
     Answer(u16),
+}
+
+impl Default for Failure {
+    /// The sink hangs.
+    fn default() -> Self {
+        Self::NoAnswer(SendError::Late)
+    }
 }
 
 impl Failure {

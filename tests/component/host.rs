@@ -87,8 +87,7 @@ pub struct Spin {
 
 impl Spin {
     async fn start(settings: &Settings) -> Self {
-        let unusual =
-            settings.hand_over.is_some() || settings.meter.is_some() || !settings.redis.is_empty();
+        let unusual = settings.hand_over.is_some() || settings.meter.is_some();
         assert!(!unusual, "Spin can't do what these settings ask for: see needs_the_local_host");
         // Spin loads the module, and makes its own component of it.
         component();
@@ -159,14 +158,19 @@ fn manifest_in(folder: &Path, original: &Path) -> PathBuf {
     copy
 }
 
-/// The sample's runtime configuration with the certificate authorities of a test, in the same folder.
+/// The sample's runtime configuration with the certificate authorities and the Redis of a test, in the same folder.
 fn runtime_config_in(folder: &Path, settings: &Settings) -> PathBuf {
     let authorities = folder.join("authorities.pem");
     std::fs::write(&authorities, settings.certificate_authorities.concat()).unwrap();
     let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml")).unwrap();
+    let mut config: toml::Table = sample.parse().unwrap();
+    for (label, url) in &settings.redis {
+        let store = format!("type = 'redis'\nurl = '{url}'");
+        config["key_value_store"][label] = store.parse::<toml::Table>().unwrap().into();
+    }
     let client_tls = tls::spins_client_tls("okta-telephony", &["127.0.0.1"], &authorities);
     let file = folder.join("runtime-config.toml");
-    std::fs::write(&file, [sample, client_tls].concat()).unwrap();
+    std::fs::write(&file, [config.to_string(), client_tls].concat()).unwrap();
     file
 }
 

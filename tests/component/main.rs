@@ -21,6 +21,7 @@ mod okta_hook_script;
 mod operator;
 mod outside;
 mod policy;
+mod redis;
 mod reports;
 mod scripts;
 mod security;
