@@ -171,7 +171,7 @@ pub struct TakenReport {
     pub event_id: Option<Identifier>,
     /// What it says.
     pub reported: Reported,
-    /// It has a date.
+    /// It has a date that can be read and has come.
     pub has_date: bool,
     /// What the hook saw of the message.
     pub accepted: Option<Accepted>,

@@ -25,6 +25,9 @@ pub const KEY_PREFIX: &str = "okta-telephony-acs.";
 /// Milliseconds since 1970.
 pub type Moment = u64;
 
+/// By how many milliseconds the clocks of those who share the store, and of those who date reports, may be apart.
+pub const CLOCKS_APART: u64 = 60_000;
+
 /// How much the records remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {

@@ -332,8 +332,10 @@ mod tests {
     use super::*;
     use crate::callers::bearer::token::tests::token_of_scope;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
-    use crate::ports::{SendError, Store, StoreUnavailable};
+    use crate::ports::{Clock, SendError, Store, StoreUnavailable};
+    use crate::records::{self, Status};
     use crate::{After, Handled};
+    use proptest::prelude::*;
 
     const REPORT: &str = r#"[{"eventType":"Microsoft.Communication.SMSDeliveryReportReceived",
         "data":{"messageId":"id-1","deliveryStatus":"Delivered","receivedTimestamp":"2026-01-31T12:00:02Z"}}]"#;
@@ -449,6 +451,38 @@ mod tests {
         let host = with_secret("s").with_settings("records.slots = 0");
         assert_eq!(deliver(&host, Ok(b"[7]".to_vec())), 400);
         assert!(host.records.0.borrow().as_ref().unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_date_a_wrong_report_has_a_true_one_that_comes_a_minute_later_holds(
+            date in prop_oneof![
+                any::<u64>().prop_map(|number| number.to_string()),
+                // Up to the year 9999, in milliseconds.
+                (0..=253_402_300_799_999_u64).prop_map(|number| number.to_string()),
+                (1970..=9999, 1..=12, 1..=28)
+                    .prop_map(|(year, month, day)| format!("\"{year:04}-{month:02}-{day:02}T12:00:00Z\"")),
+                "\"[ -!#-Z^-~]{0,24}\"",
+            ],
+            milliseconds in records::CLOCKS_APART + 1..=3_600_000,
+        ) {
+            let mut host = with_secret("s");
+            let deliver = |host: &FakeHost, status: &str, date: &str| {
+                let report = REPORT.replace("Delivered", status);
+                let mut request =
+                    FakeRequest::hook(report.replace(r#""2026-01-31T12:00:02Z""#, date));
+                request.path = REPORTS_PATH;
+                request.headers = vec![("x-report-secret", b"s".to_vec())];
+                crate::handle(&mut request, host.ports()).response.status
+            };
+            prop_assert_eq!(deliver(&host, "Failed", &date), 200);
+            host.now += Duration::from_millis(milliseconds);
+            let now = Clock::milliseconds(&host);
+            prop_assert_eq!(deliver(&host, "Delivered", &now.to_string()), 200);
+            let Ok(Some(bounds)) = Settings::read(&host).records else { panic!() };
+            let found = Records::new(bounds, host.ports()).find("id-1").unwrap().unwrap();
+            prop_assert_eq!(found.status(), Status::Delivered);
+        }
     }
 
     #[test]

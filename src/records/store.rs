@@ -44,7 +44,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::breaker::{Breaker, Stopped};
-use super::{Accepted, Bounds, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable, value};
+use super::{
+    Accepted, Bounds, CLOCKS_APART, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable,
+    value,
+};
 use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
 
 /// How many messages a bucket holds.
@@ -217,12 +220,13 @@ impl<'a> Records<'a> {
         for (message_id, report) in reports {
             let accepted = accepted.get(*message_id).map(|entry| entry.record.clone());
             let known = reported.get(*message_id);
-            let news = known.is_none_or(|known| report.supersedes(&known.record));
+            let news = known.is_none_or(|known| {
+                self.is_to_come(known.record.at) || report.supersedes(&known.record)
+            });
             if news {
-                // By the time of the message, so that both halves make room together. Never by a time that
-                // is still to come, or the report would never make room.
+                // By the time of the message, so that both halves make room together.
                 let when = accepted.as_ref().map_or(report.at, |accepted| accepted.at);
-                put(&mut reported, message_id, when.min(self.now), report.clone());
+                put(&mut reported, message_id, when, report.clone());
             }
             told.push(Told { accepted, news });
         }
@@ -325,7 +329,15 @@ impl<'a> Records<'a> {
             .filter(|bucket: &Bucket<T>| bucket.len() <= ENTRIES)
             .unwrap_or_default();
         bucket.retain(|_, entry| entry.when >= self.oldest());
+        // It makes room like the others from now on.
+        bucket.values_mut().for_each(|entry| entry.when = entry.when.min(self.now));
         bucket
+    }
+
+    /// Whether a time is one that no clock has had: it was written before a clock went back. Another host's may be
+    /// ahead of this one's a little.
+    fn is_to_come(&self, at: Moment) -> bool {
+        at > self.now.saturating_add(CLOCKS_APART)
     }
 
     /// What is from before this is too old to be shown.
@@ -518,6 +530,29 @@ mod tests {
             assert_eq!(told[0].as_ref().unwrap().news, news);
             assert_eq!(records.find("a").unwrap().unwrap().status(), status);
         }
+    }
+
+    #[test]
+    fn what_was_written_before_the_clock_went_back_keeps_out_no_report_and_makes_room() {
+        let mut host = FakeHost::default();
+        let bounds = Bounds { slots: 1, max_age: 3600 };
+        host.now += Duration::from_secs(365 * 86_400);
+        let records = Records::new(bounds, host.ports());
+        records.accept("a", &accepted(records.now)).unwrap();
+        records.report(&[("a", failed(records.now, 4005))]);
+
+        host.now -= Duration::from_secs(365 * 86_400);
+        let records = Records::new(bounds, host.ports());
+        let told = records.report(&[("a", delivered(records.now))]);
+        assert!(told[0].as_ref().unwrap().news);
+        assert_eq!(records.find("a").unwrap().unwrap().status(), Status::Delivered);
+        for at in 0..ENTRIES {
+            host.now += Duration::from_secs(1);
+            let records = Records::new(bounds, host.ports());
+            records.accept(&format!("id-{at}"), &accepted(records.now)).unwrap();
+        }
+        let found = Records::new(bounds, host.ports()).find("a").unwrap().unwrap();
+        assert_eq!(found.accepted, None, "it was the oldest");
     }
 
     #[test]

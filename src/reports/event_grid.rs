@@ -25,7 +25,7 @@ use crate::date;
 use crate::identifier::Identifier;
 use crate::phone_number::PhoneNumber;
 use crate::ports::milliseconds;
-use crate::records::{Moment, Reported, Said, canonical_id};
+use crate::records::{CLOCKS_APART, Moment, Reported, Said, canonical_id};
 
 /// The most bytes of a body, for whoever reads it from the network: 1.5 MiB. Event Grid's arrays have 1 MB at
 /// most ("Azure Event Grid event schema"). Half as much again, so that it does not matter whether that counts
@@ -73,7 +73,7 @@ pub struct DeliveryReport {
     pub message_id: Identifier,
     /// What the carrier says.
     pub reported: Reported,
-    /// The report has a date. Without one its time is that of its arrival.
+    /// The report has a date that can be read and has come. Without one its time is that of its arrival.
     pub has_date: bool,
     /// The tag that was sent with the message.
     pub tag: Option<Identifier>,
@@ -239,7 +239,11 @@ fn delivery_report(
     data: &Object<'_>,
     now: Moment,
 ) -> Result<DeliveryReport, BadEvent> {
-    let date = |of: &Object<'_>, name| of.find(name, |value| moment(&text_or_number(value)?));
+    // One that is yet to come says nothing; and the newest report holds, so it would keep out those that follow.
+    let has_come = |at: &Moment| *at <= now.saturating_add(CLOCKS_APART);
+    let date = |of: &Object<'_>, name| {
+        of.find(name, |value| moment(&text_or_number(value)?).filter(has_come))
+    };
     // ACS's own date, or else the envelope's.
     let at = date(data, "receivedTimestamp")
         .or_else(|| date(event, "eventTime"))

@@ -406,6 +406,25 @@ fn what_is_not_needed_refuses_no_report() {
 }
 
 #[test]
+fn a_date_that_is_yet_to_come_counts_only_as_far_as_clocks_are_apart() {
+    let latest = NOW + CLOCKS_APART;
+    for (date, at, has_date) in [(latest, latest, true), (latest + 1, NOW, false)] {
+        for body in reports(NEEDED) {
+            let report = report(&body.replace("\"2026-01-31T12:00:00Z\"", &date.to_string()));
+            assert_eq!((report.reported.at, report.has_date), (at, has_date));
+        }
+    }
+    // The envelope's is the next best.
+    for body in reports(&format!(r#"{NEEDED},"receivedTimestamp":"9999-12-31T23:59:59Z""#)) {
+        let report = report(&body);
+        assert_eq!(
+            (report.reported.at, report.has_date),
+            (ms(datetime!(2026-01-31 12:00 UTC)), true)
+        );
+    }
+}
+
+#[test]
 fn a_report_without_a_date_is_of_the_moment_that_it_arrives() {
     for body in reports(NEEDED) {
         for time in ["", "soon", "1969-12-31T23:59:59.999Z", "2026-01-31", "2026-13-01T00:00:00Z"] {
@@ -561,7 +580,7 @@ fn the_time_is_acss_own_to_the_millisecond() {
         ("2020-09-18T02:22:20.2855749+02:00", datetime!(2020-09-18 00:22:20.285 UTC)),
         ("2020-09-17T19:22:20-05:00", datetime!(2020-09-18 00:22:20 UTC)),
         ("1970-01-01T00:00:00Z", datetime!(1970-01-01 00:00:00 UTC)),
-        ("9999-12-31T23:59:59.9999999Z", datetime!(9999-12-31 23:59:59.999 UTC)),
+        ("2026-02-01T12:00:59.9999999Z", datetime!(2026-02-01 12:00:59.999 UTC)),
     ] {
         let report = with(&format!(r#""receivedTimestamp":"{date}""#));
         assert_eq!(report.reported.at, ms(expected), "{date}");
