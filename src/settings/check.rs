@@ -39,7 +39,8 @@ pub(super) fn check(
 ) -> Check {
     let mut problems = settings.problems();
     let hosts = Hosts::read(variables, &mut problems);
-    let mut looking = Looking { documents, hosts, check: Check { problems, warnings: Vec::new() } };
+    let warnings = hosts.too_wide().collect();
+    let mut looking = Looking { documents, hosts, check: Check { problems, warnings } };
 
     looking.check.warnings.extend(settings.advice.iter().cloned());
     for section in [

@@ -42,6 +42,16 @@ impl Hosts {
         Self(entries.into())
     }
 
+    /// Warns of entries that open more than the hook has a use for: where somebody finds a way to have it call a host of
+    /// his own, they are what would have held him off.
+    pub(super) fn too_wide(&self) -> impl Iterator<Item = Finding> {
+        VARIABLES.into_iter().zip(&self.0).filter_map(|(name, entry)| {
+            let what = too_wide(entry)?;
+            let fix = ": set it to the one host that it is for, such as https://contoso.okta.com, or leave it away";
+            Some(Finding::of_variable(name, [what, fix].concat()))
+        })
+    }
+
     /// A variable for a further entry, each once: one that repeats what is allowed anyway.
     pub(super) fn take_free(&mut self) -> Option<&'static str> {
         let (name, entry) =
@@ -53,6 +63,38 @@ impl Hosts {
     /// Whether the component may call an origin.
     pub(super) fn cover(&self, origin: &str) -> bool {
         covers(ALWAYS, origin) || self.0.iter().any(|entry| covers(entry, origin))
+    }
+}
+
+/// What an entry opens besides the hosts that the hook has a use for, if it does.
+fn too_wide(entry: &str) -> Option<&'static str> {
+    let (scheme, host, _) = split(entry)?;
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let domain = host.strip_prefix("*.").map(|domain| domain.trim_end_matches('.'));
+    if host == "*" {
+        Some("lets the hook call every host")
+    } else if domain.is_some_and(is_for_everybody) {
+        Some("lets the hook call every host of a domain in which anybody can have one")
+    } else if host.contains('/') {
+        Some("lets the hook call every address of a range")
+    } else if ["self", "self.alt"].contains(&host) || host.ends_with(".spin.internal") {
+        Some("lets the hook call components of its own application")
+    } else if scheme != "https" && !is_loopback {
+        Some("lets the hook send in clear text or speak another protocol than HTTPS")
+    } else {
+        None
+    }
+}
+
+/// Whether it is a top-level domain, or one of those below a country's in which names are given out as in one.
+fn is_for_everybody(domain: &str) -> bool {
+    match domain.rsplit_once('.') {
+        None => true,
+        Some((second, country)) => {
+            let given_out = ["ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"];
+            country.len() == 2 && given_out.contains(&second.to_ascii_lowercase().as_str())
+        }
     }
 }
 

@@ -577,6 +577,66 @@ fn an_entry_that_spin_can_not_read_closes_all_hosts_and_is_a_problem() {
 }
 
 #[test]
+fn an_entry_that_opens_more_than_a_host_is_warned_of() {
+    const EVERY: &str = "call every host:";
+    const DOMAIN: &str = "in which anybody can have one:";
+    const RANGE: &str = "every address of a range:";
+    const OWN: &str = "components of its own application:";
+    const CLEAR: &str = "in clear text or speak another protocol than HTTPS:";
+    for (entry, warning) in [
+        ("*://*:*", EVERY),
+        ("*://*:*/", EVERY),
+        ("*://*:443", EVERY),
+        ("https://*", EVERY),
+        ("https://*:443", EVERY),
+        ("https://*:*", EVERY),
+        ("https://*:1..65535", EVERY),
+        ("http://*", EVERY),
+        ("https://*.com", DOMAIN),
+        ("https://*.com/", DOMAIN),
+        ("https://*.com.:443", DOMAIN),
+        ("https://*.COM", DOMAIN),
+        ("*://*.io:*", DOMAIN),
+        ("https://*.co.uk", DOMAIN),
+        ("https://*.com.au:443", DOMAIN),
+        ("https://0.0.0.0/0", RANGE),
+        ("https://10.0.0.0/8:443", RANGE),
+        ("https://::/0:443", RANGE),
+        ("http://self", OWN),
+        ("http://self.alt", OWN),
+        ("http://other.spin.internal", OWN),
+        ("http://*.spin.internal", OWN),
+        ("http://contoso.okta.com", CLEAR),
+        ("http://*.contoso.com:443", CLEAR),
+        ("http://10.0.0.1:8080", CLEAR),
+        ("*://contoso.okta.com:443", CLEAR),
+        ("redis://cache.contoso.com:6379", CLEAR),
+        ("https://*.communication.azure.com", ""),
+        ("https://*.okta.com", ""),
+        ("https://*.co.contoso.com", ""),
+        ("https://contoso.okta.com:*", ""),
+        ("https://contoso.co.uk", ""),
+        ("https://10.0.0.1", ""),
+        ("http://localhost:3001", ""),
+        ("http://127.0.0.1:*", ""),
+        ("*://127.0.0.2:*", ""),
+        ("http://[::1]:3001", ""),
+    ] {
+        for name in ["outbound_host1", "outbound_host3"] {
+            let told: Vec<_> =
+                check(&wise().with(name, entry)).warnings.iter().map(ToString::to_string).collect();
+            match (warning, &told[..]) {
+                ("", []) => {}
+                (_, [told]) if !warning.is_empty() => {
+                    assert!(told.starts_with(name) && told.contains(warning), "{entry}: {told}");
+                }
+                _ => panic!("{entry}: {told:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_variable_that_can_not_be_read_is_told() {
     for name in [
         "okta_user",
