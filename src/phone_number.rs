@@ -166,12 +166,10 @@ impl PhoneNumber {
         if numbering::has_trunk_zero(&digits) {
             return Err(InvalidPhoneNumber::TrunkZero);
         }
-        let number = ["+", &digits].concat();
-        let calling_code = numbering::calling_code(&digits);
-        if numbering::is_too_long(calling_code, canonical(&number)[1..].len()) {
+        if numbering::is_too_long(&digits) {
             return Err(InvalidPhoneNumber::TooLong);
         }
-        Ok(Self(number))
+        Ok(Self(["+", &digits].concat()))
     }
 
     /// Whether it has a country, is of a kind that takes SMS, and has as many digits as that country's mobile
@@ -189,8 +187,9 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The form that rules and limits go by: the same for all ways to write one number. Never for
-    /// sending, for which a network may want the digit that is left out here.
+    /// The form that rules, limits and records go by: the same for all ways to write one number, as
+    /// [`numbering::canonical`] finds it. Never for sending, for which a network may want the digits that are left
+    /// out here.
     ///
     /// ```
     /// use okta_telephony_acs::phone_number::PhoneNumber;
@@ -199,7 +198,7 @@ impl PhoneNumber {
     /// assert_eq!(number.canonical(), "+525512345678");
     /// ```
     pub fn canonical(&self) -> Cow<'_, str> {
-        canonical(&self.0)
+        with_plus(&self.0, &numbering::canonical(&self.0[1..]))
     }
 
     /// What the numbering plan of its country says of it.
@@ -271,38 +270,23 @@ fn without_plus(characters: &[(usize, char)]) -> InvalidPhoneNumber {
     }
 }
 
-/// The canonical form of a number in E.164 form.
-fn canonical(number: &str) -> Cow<'_, str> {
-    // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around.
-    // Argentina's 9 says that the number after it, which is also written without, is a mobile.
-    for (with_digit, calling_code) in [("+521", "+52"), ("+549", "+54")] {
-        if let Some(rest) = number.strip_prefix(with_digit)
-            && rest.len() == 10
-            && !rest.starts_with('0')
-        {
-            return Cow::Owned([calling_code, rest].concat());
-        }
-    }
-    Cow::Borrowed(number)
-}
-
-/// What the canonical forms of numbers begin with that are written with this prefix: one with Mexico's old 1 or
-/// Argentina's 9 loses it, as no area code there begins with that digit.
+/// What the canonical forms of numbers begin with that are written with this prefix.
 ///
 /// ```
 /// use okta_telephony_acs::phone_number::canonical_prefix;
 ///
 /// assert_eq!(canonical_prefix("+52155"), "+5255");
-/// assert_eq!(canonical_prefix("+54911"), "+5411");
-/// assert_eq!(canonical_prefix("+549"), "+549");
 /// ```
 pub fn canonical_prefix(prefix: &str) -> Cow<'_, str> {
-    match prefix.split_at_checked("+521".len()) {
-        Some((with_digit @ ("+521" | "+549"), rest)) if !rest.is_empty() => {
-            Cow::Owned([&with_digit[.."+52".len()], rest].concat())
-        }
-        _ => Cow::Borrowed(prefix),
+    match prefix.strip_prefix(PLUS) {
+        Some(digits) => with_plus(prefix, &numbering::canonical_prefix(digits)),
+        None => Cow::Borrowed(prefix),
     }
+}
+
+/// The digits with a plus before them, borrowed if they are those of the text.
+fn with_plus<'a>(text: &'a str, digits: &str) -> Cow<'a, str> {
+    if &text[1..] == digits { Cow::Borrowed(text) } else { Cow::Owned(["+", digits].concat()) }
 }
 
 impl fmt::Debug for PhoneNumber {
@@ -310,6 +294,9 @@ impl fmt::Debug for PhoneNumber {
         f.write_str(&self.masked())
     }
 }
+
+#[cfg(test)]
+mod spellings;
 
 #[cfg(test)]
 mod tests {
@@ -508,8 +495,10 @@ mod tests {
     }
 
     #[test]
-    fn mexicos_one_and_argentinas_nine_are_not_in_the_canonical_form() {
+    fn a_canonical_form_has_no_national_prefix_no_digit_too_many_and_a_plus() {
         for (number, canonical) in [
+            ("+375 80 29 1234567", "+375291234567"),
+            ("+61 412 345 6789", "+61412345678"),
             ("+5215512345678", "+525512345678"),
             ("+525512345678", "+525512345678"),
             ("+521551234567", "+521551234567"),

@@ -1,4 +1,4 @@
-//! Where the component does not follow libphonenumber: edit these two tables by hand.
+//! Where the component does not follow libphonenumber: edit these three tables by hand.
 //!
 //! A newer version of the crate `phonenumber` can make an entry wrong or needless. The build goes on with
 //! the entry as it is, and a test of this crate fails and says which entry to look at.
@@ -11,7 +11,7 @@ pub struct NoSms {
     pub beginning: &'static str,
 }
 
-/// Numbers whose region libphonenumber does not know, or not as exactly as this.
+/// Numbers that libphonenumber does not know, or whose region it does not know as exactly as this.
 pub struct RegionOf {
     /// The calling code.
     pub code: u16,
@@ -19,6 +19,15 @@ pub struct RegionOf {
     pub number: &'static str,
     /// The region, which must be one of those that share the calling code.
     pub region: &'static str,
+}
+
+/// A digit that some people write after the calling code, and others leave out: either way it is one phone.
+pub struct OptionalDigit {
+    /// The calling code.
+    pub code: u16,
+    pub digit: u8,
+    /// A pattern for the digits after it.
+    pub number: &'static str,
 }
 
 pub const NO_SMS: [NoSms; 8] = [
@@ -40,11 +49,25 @@ pub const NO_SMS: [NoSms; 8] = [
     NoSms { code: 44, beginning: "762[0-35-9]" },
 ];
 
-pub const REGION_OF: [RegionOf; 4] = [
+pub const REGION_OF: [RegionOf; 5] = [
     // Assigned since the crate's metadata was made: as libphonenumber 9.0.43 has them.
     RegionOf { code: 1, number: "273[2-9][0-9]{6}", region: "CA" },
     RegionOf { code: 61, number: "496[0-4][0-9]{5}", region: "AU" },
     RegionOf { code: 290, number: "9[0-9]{4}", region: "SH" },
+    RegionOf {
+        code: 220,
+        number: "8(?:(?:3[35]|6[68]|7[27]|99)[0-9]|74[015])[0-9]{5}",
+        region: "GM",
+    },
     // The Isle of Man's mobiles: by its own pattern in libphonenumber, which Great Britain's covers.
     RegionOf { code: 44, number: "7924[0-9]{6}", region: "IM" },
+];
+
+pub const OPTIONAL_DIGITS: [OptionalDigit; 2] = [
+    // Mexico dropped the 1 before mobile numbers in 2019, and both ways to write them are around. No area
+    // code begins with 1.
+    OptionalDigit { code: 52, digit: 1, number: "[2-9][0-9]{9}" },
+    // Argentina's 9 says that the number after it, which is also written without, is a mobile. No area code
+    // begins with 9.
+    OptionalDigit { code: 54, digit: 9, number: "[1-8][0-9]{9}" },
 ];

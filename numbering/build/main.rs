@@ -24,7 +24,8 @@ use crate::plan::Plan;
 use crate::tree::{Next, Node, Outcome, Tree};
 
 /// What a number is whose calling code nobody has.
-const UNKNOWN: Outcome = Outcome::Number { region: None, takes_sms: true };
+const UNKNOWN: Outcome =
+    Outcome::Number { region: None, takes_sms: true, is_valid: false, ends_national_prefix: false };
 
 fn main() {
     println!("cargo::rerun-if-changed=build");
@@ -53,13 +54,15 @@ fn table() -> Result<String, String> {
     let mut plans = HashMap::new();
     let mut most_digits = [0; 1000];
     let mut mobile_digits = [0; 1000];
+    let mut omitted = Vec::new();
     let mut findings = BTreeSet::new();
     for code in 1..1000 {
         if let Some(all) = DATABASE.by_code(&code) {
             let plan = Plan::new(code, &all, &mut tree)?;
             plans.insert(code, plan.next);
-            most_digits[usize::from(code)] = plan::most_digits(code, &all);
+            most_digits[usize::from(code)] = plan.most_digits;
             mobile_digits[usize::from(code)] = plan::mobile_digits(code, &all);
+            omitted.extend(plan::omitted_digits(&all).map(|digits| (code, digits)));
             findings.extend(plan.findings);
         }
     }
@@ -67,7 +70,9 @@ fn table() -> Result<String, String> {
         println!("cargo::warning={finding}");
     }
     match calling_codes(0, &plans, &mut tree) {
-        Next::Node(root) => Ok(table::source(&tree, root, &most_digits, &mobile_digits, &findings)),
+        Next::Node(root) => {
+            Ok(table::source(&tree, root, &most_digits, &mobile_digits, &omitted, &findings))
+        }
         Next::Leaf(_) => Err("it tells no number from any other".to_owned()),
     }
 }

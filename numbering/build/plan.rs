@@ -12,16 +12,21 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
-use crate::exceptions::{NO_SMS, REGION_OF};
+use crate::exceptions::{NO_SMS, OPTIONAL_DIGITS, OptionalDigit, REGION_OF};
 use crate::tree::{Next, Node, Outcome, RegionCode, Tree};
 
+/// The fewest digits that a number in use has, its calling code included.
+const FEWEST_DIGITS: usize = 7;
+
 /// The most digits that a number has, its calling code included (ITU-T E.164, section 6.2.1).
-pub const MOST_DIGITS: usize = 15;
+const MOST_DIGITS: usize = 15;
 
 /// What the numbers under a calling code are.
 pub struct Plan {
     /// Where the first digit after the calling code begins.
     pub next: Next,
+    /// The most digits of a number, with the code itself.
+    pub most_digits: usize,
     /// What a person should look at, and what to do about it.
     pub findings: BTreeSet<String>,
 }
@@ -35,20 +40,18 @@ impl Plan {
     pub fn new(code: u16, all: &[&Metadata], tree: &mut Tree) -> Result<Self, String> {
         let mut numbers = Numbers::new(code, all)?;
         let start = numbers.start;
-        let begin = Position { state: start, length: 0, after_zero: false, after_special: false };
+        let begin = Position { state: start, length: 0, after_zero: false };
         let next = numbers.unfold(begin, tree).next;
-        Ok(Self { next, findings: numbers.findings })
+        let most_digits = code_length(code) + numbers.most_digits.max(most_digits(all));
+        Ok(Self { next, most_digits, findings: numbers.findings })
     }
 }
 
-/// The most digits of a number under a calling code, with the code itself.
-pub fn most_digits(code: u16, all: &[&Metadata]) -> usize {
+/// The most digits after a calling code that its regions say.
+fn most_digits(all: &[&Metadata]) -> usize {
     let kinds = all.iter().flat_map(|metadata| kinds(metadata));
     let lengths = kinds.flat_map(|(kind, _)| kind.possible_length());
-    match lengths.max() {
-        Some(longest) => code_length(code) + usize::from(*longest),
-        None => MOST_DIGITS,
-    }
+    lengths.max().map_or(MOST_DIGITS, |longest| usize::from(*longest))
 }
 
 /// How many digits the mobile numbers under a calling code have, with the code itself: a bit for each count.
@@ -57,6 +60,19 @@ pub fn mobile_digits(code: u16, all: &[&Metadata]) -> u16 {
     let counts = mobiles.flat_map(Descriptor::possible_length);
     let counts = counts.map(|length| code_length(code) + usize::from(*length));
     counts.filter(|count| *count <= MOST_DIGITS).fold(0, |bits, count| bits | 1 << count)
+}
+
+/// The first digits of the numbers under a calling code, where people of its only region leave them out and
+/// libphonenumber adds them.
+///
+/// Regions that share a code are left out: the same digits would be a number of several. Argentina's 9 is one of
+/// these digits, and never comes to be added, since it is one of [`OPTIONAL_DIGITS`] too.
+pub fn omitted_digits(all: &[&Metadata]) -> Option<String> {
+    let [only] = all else {
+        return None;
+    };
+    let digits = only.national_prefix_transform_rule()?.strip_suffix("$1")?;
+    (!digits.is_empty()).then(|| digits.to_owned())
 }
 
 fn code_length(code: u16) -> usize {
@@ -81,6 +97,18 @@ fn kinds(metadata: &Metadata) -> impl Iterator<Item = (&Descriptor, Fact)> {
     ]
     .into_iter()
     .filter_map(|(kind, fact)| Some((kind?, fact)))
+}
+
+/// The patterns of what people of a region dial before its numbers.
+///
+/// Those that put digits in their place are left out. They are for numbers without their first digits, which
+/// [`omitted_digits`] has, or for Argentina's 15 after the area code, with which a number has too many digits.
+fn national_prefixes(metadata: &Metadata) -> impl Iterator<Item = &str> {
+    let for_parsing = match metadata.national_prefix_transform_rule() {
+        Some(rule) if !rule.starts_with('$') => None,
+        _ => metadata.national_prefix_for_parsing().map(|regex| regex.as_str()),
+    };
+    metadata.national_prefix().into_iter().chain(for_parsing)
 }
 
 /// One of the regions that share a calling code.
@@ -118,6 +146,12 @@ enum Fact {
     RegionOf,
     /// It has an area code that belongs to this region as a whole.
     AreaCode,
+    /// It is a number of [`OPTIONAL_DIGITS`] without the digit.
+    WithoutOptionalDigit,
+    /// It is a number of [`OPTIONAL_DIGITS`] with the digit.
+    WithOptionalDigit,
+    /// It is what people dial before a number within the region.
+    NationalPrefix,
 }
 
 struct Pattern {
@@ -150,8 +184,6 @@ struct Position {
     length: usize,
     /// Whether they are a 0, or a 0 and one more digit.
     after_zero: bool,
-    /// Whether a number that takes no SMS has ended within them.
-    after_special: bool,
 }
 
 impl Position {
@@ -161,7 +193,7 @@ impl Position {
             1 => self.after_zero,
             _ => false,
         };
-        Self { state, length: self.length + 1, after_zero, ..self }
+        Self { state, length: self.length + 1, after_zero }
     }
 }
 
@@ -178,6 +210,7 @@ struct Verdict {
     region: Option<RegionCode>,
     takes_sms: bool,
     is_valid: bool,
+    ends_national_prefix: bool,
     finding: Option<String>,
 }
 
@@ -188,6 +221,8 @@ struct Numbers {
     patterns: Vec<Pattern>,
     dfa: dense::DFA<Vec<u32>>,
     start: StateID,
+    /// The most digits of the valid numbers that have been found, without the code.
+    most_digits: usize,
     /// The subtrees that have been made.
     subtrees: HashMap<Position, Subtree>,
     findings: BTreeSet<String>,
@@ -202,6 +237,10 @@ impl Numbers {
             if let Some(digits) = metadata.leading_digits() {
                 patterns.push(Pattern::beginning(digits.as_str(), Fact::LeadingDigits, region));
             }
+            patterns.extend(
+                national_prefixes(metadata)
+                    .map(|prefix| Pattern::new(prefix, Fact::NationalPrefix, region)),
+            );
             for (kind, fact) in kinds(metadata) {
                 let regex = kind.national_number().as_str();
                 // An empty one stands for a kind that the region does not have.
@@ -213,6 +252,13 @@ impl Numbers {
         }
         for exception in NO_SMS.iter().filter(|exception| exception.code == code) {
             patterns.push(Pattern::beginning(exception.beginning, Fact::NoSms, 0));
+        }
+        for exception in OPTIONAL_DIGITS.iter().filter(|exception| exception.code == code) {
+            let OptionalDigit { digit, number, .. } = exception;
+            let with = format!("{digit}{number}");
+            patterns.push(Pattern::new(digit.to_string(), Fact::NationalPrefix, 0));
+            patterns.push(Pattern::new(with, Fact::WithOptionalDigit, 0));
+            patterns.push(Pattern::new(*number, Fact::WithoutOptionalDigit, 0));
         }
         for exception in REGION_OF.iter().filter(|exception| exception.code == code) {
             let region = exception.region.as_bytes();
@@ -228,8 +274,16 @@ impl Numbers {
             }
         }
         let (dfa, start) = automaton(code, &patterns)?;
-        let mut numbers =
-            Self { code, regions, patterns, dfa, start, subtrees: HashMap::new(), findings };
+        let mut numbers = Self {
+            code,
+            regions,
+            patterns,
+            dfa,
+            start,
+            most_digits: 0,
+            subtrees: HashMap::new(),
+            findings,
+        };
         if code == 1 {
             // A region has an area code as a whole, but libphonenumber knows exchanges, and those of
             // a new one only as they open.
@@ -263,19 +317,27 @@ impl Numbers {
         }
         let verdict = self.verdict(at);
         self.findings.extend(verdict.finding);
-        // More digits than a special number has may be dropped by a network, which then reaches it.
-        let takes_sms = verdict.takes_sms && (verdict.is_valid || !at.after_special);
-        let end = Outcome::Number { region: verdict.region, takes_sms };
-        let after_special = at.after_special || verdict.is_valid && !takes_sms;
+        if verdict.is_valid {
+            self.most_digits = self.most_digits.max(at.length);
+        }
+        let digits = code_length(self.code) + at.length;
+        let number = |is_valid| Outcome::Number {
+            region: verdict.region,
+            takes_sms: verdict.takes_sms,
+            is_valid,
+            ends_national_prefix: verdict.ends_national_prefix,
+        };
+        let end = number(verdict.is_valid && digits >= FEWEST_DIGITS);
         let mut subtree = Subtree { next: Next::Leaf(end), has_valid: verdict.is_valid };
 
-        let is_full = code_length(self.code) + at.length == MOST_DIGITS;
-        if !is_full && !self.dfa.is_dead_state(at.state) {
+        if digits == MOST_DIGITS {
+            // What follows makes no number.
+            subtree.next = tree.add(Node { digits: [Next::Leaf(number(false)); 10], end });
+        } else if !self.dfa.is_dead_state(at.state) {
             let digits = array::from_fn(|digit| {
                 let digit = digit as u8;
                 let state = self.dfa.next_state(at.state, b'0' + digit);
-                let position = Position { after_special, ..at.then(digit, state) };
-                let below = self.unfold(position, tree);
+                let below = self.unfold(at.then(digit, state), tree);
                 subtree.has_valid |= below.has_valid;
                 below.next
             });
@@ -323,12 +385,13 @@ impl Numbers {
                 }
             }),
         };
+        let ends_national_prefix = by(Fact::NationalPrefix).is_some();
         let mut finding = None;
         let exception = by(Fact::RegionOf).filter(|of| {
-            let is_needed = known != Some(of.region);
+            let is_needed = known != Some(of.region) || !is_valid(of.region);
             if !is_needed {
                 finding = Some(format!(
-                    "libphonenumber knows the region of +{} {} by now: shorten or remove that entry of \
+                    "libphonenumber knows the numbers +{} {} by now: shorten or remove that entry of \
                      REGION_OF in numbering/build/exceptions.rs",
                     self.code, of.regex
                 ));
@@ -338,7 +401,13 @@ impl Numbers {
         let no_sms = by(Fact::NoSms);
         let region = exception.map(|of| of.region).or(known);
         let Some(region) = region.or_else(|| by(Fact::AreaCode).map(|of| of.region)) else {
-            return Verdict { region: None, takes_sms: no_sms.is_none(), is_valid: false, finding };
+            return Verdict {
+                region: None,
+                takes_sms: no_sms.is_none(),
+                is_valid: false,
+                ends_national_prefix,
+                finding,
+            };
         };
         let is_valid = exception.is_some() || is_valid(region);
         let is_subscriber = exception.is_some() || is(region, Fact::Subscriber);
@@ -350,10 +419,13 @@ impl Numbers {
             ));
         }
         let is_special = is_valid && !is_subscriber && !is(region, Fact::Voip);
+        // With the digit it is no number of its own: the one without it is, known to libphonenumber or not.
+        let is_number = is_valid || by(Fact::WithoutOptionalDigit).is_some();
         Verdict {
             region: self.regions[region].code,
             takes_sms: no_sms.is_none() && !is_special,
-            is_valid,
+            is_valid: is_number && by(Fact::WithOptionalDigit).is_none(),
+            ends_national_prefix,
             finding,
         }
     }

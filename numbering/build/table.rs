@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use crate::exceptions::{OPTIONAL_DIGITS, OptionalDigit};
 use crate::tree::{Next, Node, Outcome, RegionCode, Tree};
 
 /// The symbol for the end of a number, which follows the digits 0 to 9.
@@ -12,12 +13,14 @@ const END: u8 = 10;
 ///
 /// `root` is the node that the first digit of a number leaves. `most_digits` has, by calling code, the
 /// most digits of a number with its calling code, and 0 for a code that nobody has. `mobile_digits` has, likewise,
-/// a bit for each count of digits that mobile numbers have.
+/// a bit for each count of digits that mobile numbers have. `omitted` has the calling codes whose numbers have
+/// first digits that some people leave out, with these digits.
 pub fn source(
     tree: &Tree,
     root: usize,
     most_digits: &[usize],
     mobile_digits: &[u16],
+    omitted: &[(u16, String)],
     findings: &BTreeSet<String>,
 ) -> String {
     let runs: Vec<_> = tree.nodes.iter().map(edges).collect();
@@ -45,11 +48,17 @@ pub fn source(
     [
         format!("const ROOT: usize = {};\n", first_edges[root]),
         array("UP_TO", "u8", up_to),
-        array("NEXT", "u32", next),
+        array("NEXT", if edge_count + outcomes.len() <= 1 << 16 { "u16" } else { "u32" }, next),
         array("OUTCOMES", "Outcome", outcomes.iter().map(outcome_in_rust)),
         array("REGIONS", "Region", regions.into_iter().map(region_in_rust)),
         array("MOST_DIGITS", "u8", most_digits),
         array("MOBILE_DIGITS", "u16", mobile_digits),
+        array(
+            "OPTIONAL_DIGITS",
+            "(&str, &str)",
+            OPTIONAL_DIGITS.iter().map(optional_digit_in_rust),
+        ),
+        array("OMITTED", "(&str, &str)", omitted.iter().map(omitted_in_rust)),
         "#[cfg(test)]\n".to_owned(),
         array("FINDINGS", "&str", findings.iter().map(|finding| format!("{finding:?}"))),
     ]
@@ -79,18 +88,30 @@ fn region(outcome: &Outcome) -> Option<RegionCode> {
 fn outcome_in_rust(outcome: &Outcome) -> String {
     match outcome {
         Outcome::TrunkZero => "Outcome::TrunkZero".to_owned(),
-        Outcome::Number { region, takes_sms } => {
+        Outcome::Number { region, takes_sms, is_valid, ends_national_prefix } => {
             let region = match region {
                 Some(code) => format!("Some({})", region_in_rust(*code)),
                 None => "None".to_owned(),
             };
-            format!("Outcome::Number(Plan {{ region: {region}, takes_sms: {takes_sms} }})")
+            let plan = format!("Plan {{ region: {region}, takes_sms: {takes_sms} }}");
+            format!(
+                "Outcome::Number {{ plan: {plan}, is_valid: {is_valid}, \
+                 ends_national_prefix: {ends_national_prefix} }}"
+            )
         }
     }
 }
 
 fn region_in_rust(code: RegionCode) -> String {
     format!("Region(*b\"{}\")", code.escape_ascii())
+}
+
+fn optional_digit_in_rust(of: &OptionalDigit) -> String {
+    format!(r#"("{code}{digit}", "{code}")"#, code = of.code, digit = of.digit)
+}
+
+fn omitted_in_rust((code, digits): &(u16, String)) -> String {
+    format!(r#"("{code}", "{code}{digits}")"#)
 }
 
 fn array(name: &str, item_type: &str, items: impl IntoIterator<Item: Display>) -> String {

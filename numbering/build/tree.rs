@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 
-/// What a number is.
+/// What some digits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     Number {
         region: Option<RegionCode>,
         takes_sms: bool,
+        is_valid: bool,
+        /// Whether they are a calling code and a national prefix, and nothing else.
+        ends_national_prefix: bool,
     },
     /// Not a number: the 0 after the calling code is dialled only within the country.
     TrunkZero,

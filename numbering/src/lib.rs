@@ -1,5 +1,5 @@
-//! The world's numbering plans: the region that a number belongs to, and whether numbers of its kind
-//! take SMS.
+//! The world's numbering plans: the one form of a number that is written in several ways, the region that it
+//! belongs to, and whether numbers of its kind take SMS.
 //!
 //! The plans are libphonenumber's. The build script makes a table of them, in which each digit leads on, so
 //! that a look-up takes at most 15 steps and needs neither patterns nor memory.
@@ -7,6 +7,7 @@
 //! Digits here are those of a number in E.164 form, without the `+`.
 #![warn(missing_docs)]
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -23,7 +24,10 @@ use serde::{Serialize, Serializer};
 //
 // ROOT is the first edge of the node that the first digit leaves. REGIONS has all regions of OUTCOMES, sorted.
 // MOST_DIGITS has, by calling code, the most digits of a number with its calling code, and 0 for a code
-// that nobody has. MOBILE_DIGITS has, likewise, a bit for each count of digits that mobile numbers have. FINDINGS is what a person should look at since the metadata is newer.
+// that nobody has. MOBILE_DIGITS has, likewise, a bit for each count of digits that mobile numbers have.
+// OPTIONAL_DIGITS has calling codes with a digit that may follow them and without it. OMITTED has calling codes
+// without and with the first digits of their numbers, where some people leave these out. FINDINGS is what a
+// person should look at since the metadata is newer.
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
 /// The symbol that follows the last digit.
@@ -94,19 +98,83 @@ pub struct Plan {
     pub takes_sms: bool,
 }
 
-/// What a number is.
+/// What some digits are.
 #[derive(Clone, Copy)]
 enum Outcome {
-    Number(Plan),
+    Number {
+        plan: Plan,
+        is_valid: bool,
+        /// Whether they are a calling code and a national prefix, and nothing else.
+        ends_national_prefix: bool,
+    },
     /// Not a number: the 0 after the calling code is dialled only within the country.
     TrunkZero,
 }
 
-/// What the numbering plan says of the number with these ASCII digits. The first byte that is no digit ends
-/// the number.
+/// The form of a number that all ways to write it have in common.
+///
+/// A number that is valid is its own form. Of what is not valid, the form is the first of these that there is:
+///
+/// 1. The longest valid number that it begins with once it has lost a national prefix, such as the 8 in `+7 8 …`.
+///    Networks ignore the digits that follow.
+/// 2. The longest valid number that it begins with.
+/// 3. The same of the number with the first digits that people leave out in San Marino, Madagascar and Norfolk Island.
+/// 4. The number as it is. It may be of a range that is newer than libphonenumber's metadata.
+///
+/// Two valid numbers have one form only where they are known to be one phone: Argentina's with the 9 and without.
+///
+/// ```
+/// use numbering::canonical;
+///
+/// assert_eq!(canonical("789161234567"), "79161234567");
+/// assert_eq!(canonical("614123456789"), "61412345678");
+/// assert_eq!(canonical("5215512345678"), "525512345678");
+/// ```
+pub fn canonical(digits: &str) -> Cow<'_, str> {
+    if is_valid(digits) {
+        return Cow::Borrowed(digits);
+    }
+    let code = calling_code(digits);
+    let prefixes =
+        beginnings(digits, |of| matches!(of, Outcome::Number { ends_national_prefix: true, .. }));
+    let without: Vec<_> = prefixes.map(|prefix| [code, &digits[prefix.len()..]].concat()).collect();
+    if let Some(number) = without.iter().find_map(|number| longest_valid(number)) {
+        return Cow::Owned(number.to_owned());
+    }
+    if let Some(number) = longest_valid(digits) {
+        return Cow::Borrowed(number);
+    }
+    let complete = |(code, with): &(&str, &str)| Some([with, digits.strip_prefix(code)?].concat());
+    let completed = OMITTED.iter().find_map(complete);
+    match completed.as_deref().and_then(longest_valid) {
+        Some(number) => Cow::Owned(number.to_owned()),
+        None => Cow::Borrowed(digits),
+    }
+}
+
+/// What the canonical forms of numbers begin with that are written with this beginning: Mexico's old 1 and
+/// Argentina's 9 are left out, as no area code there begins with that digit.
+///
+/// ```
+/// use numbering::canonical_prefix;
+///
+/// assert_eq!(canonical_prefix("52155"), "5255");
+/// assert_eq!(canonical_prefix("54911"), "5411");
+/// assert_eq!(canonical_prefix("549"), "549");
+/// ```
+pub fn canonical_prefix(digits: &str) -> Cow<'_, str> {
+    let without = OPTIONAL_DIGITS.iter().find_map(|(with, without)| {
+        let rest = digits.strip_prefix(with).filter(|rest| !rest.is_empty())?;
+        Some([without, rest].concat())
+    });
+    without.map_or(Cow::Borrowed(digits), Cow::Owned)
+}
+
+/// What the numbering plan says of the number with these ASCII digits, which are in canonical form. The first byte
+/// that is no digit ends the number.
 pub fn look_up(digits: impl Iterator<Item = u8>) -> Plan {
     match outcome(digits) {
-        Outcome::Number(plan) => plan,
+        Outcome::Number { plan, .. } => plan,
         Outcome::TrunkZero => Plan { region: None, takes_sms: true },
     }
 }
@@ -117,11 +185,12 @@ pub fn has_trunk_zero(digits: &str) -> bool {
     matches!(outcome(digits.bytes()), Outcome::TrunkZero)
 }
 
-/// Whether `digits`, the calling code included, are more than any number under the calling code has.
-/// Networks may drop the digits that are too much, and then reach another number than the one that was
-/// looked up. Nothing is too long under a code that nobody has.
-pub fn is_too_long(calling_code: &str, digits: usize) -> bool {
-    most_digits(calling_code).is_some_and(|most| digits > most)
+/// Whether a number has more digits than any number under its calling code. Nothing is too long under a code
+/// that nobody has, and a digit that may be left out is not one too many.
+pub fn is_too_long(digits: &str) -> bool {
+    let has_more = most_digits(calling_code(digits)).is_some_and(|most| digits.len() > most);
+    let without_optional_digit = canonical_prefix(digits);
+    has_more && (without_optional_digit == digits || without_optional_digit != canonical(digits))
 }
 
 /// Whether mobile numbers under the calling code have as many digits, the calling code included.
@@ -153,20 +222,46 @@ fn most_digits(calling_code: &str) -> Option<usize> {
     (most > 0).then_some(usize::from(most))
 }
 
-fn outcome(mut digits: impl Iterator<Item = u8>) -> Outcome {
-    let mut edge = ROOT;
-    loop {
-        let digit = digits.next().filter(u8::is_ascii_digit);
-        let symbol = digit.map_or(END, |digit| digit - b'0');
-        while UP_TO[edge] < symbol {
-            edge += 1;
-        }
-        let next = NEXT[edge] as usize;
-        match next.checked_sub(NEXT.len()) {
-            Some(outcome) => return OUTCOMES[outcome],
-            None => edge = next,
-        }
+/// Whether the plan of a region has the number.
+fn is_valid(digits: &str) -> bool {
+    matches!(outcome(digits.bytes()), Outcome::Number { is_valid: true, .. })
+}
+
+/// The longest valid number that the digits begin with.
+fn longest_valid(digits: &str) -> Option<&str> {
+    beginnings(digits, |of| matches!(of, Outcome::Number { is_valid: true, .. })).next()
+}
+
+/// The beginnings of the digits that are what is asked for, the longest one first.
+fn beginnings(digits: &str, is_asked_for: fn(Outcome) -> bool) -> impl Iterator<Item = &str> {
+    let mut place = ROOT;
+    let outcomes = digits.bytes().take_while(u8::is_ascii_digit).map(|digit| {
+        place = follow(place, digit - b'0');
+        end(place)
+    });
+    let found: Vec<_> = (1..).zip(outcomes).filter(|(_, of)| is_asked_for(*of)).collect();
+    found.into_iter().rev().map(|(length, _)| &digits[..length])
+}
+
+fn outcome(digits: impl Iterator<Item = u8>) -> Outcome {
+    let digits = digits.take_while(u8::is_ascii_digit).map(|digit| digit - b'0');
+    end(digits.fold(ROOT, follow))
+}
+
+/// What the number is that ends at a place in the tree.
+fn end(place: usize) -> Outcome {
+    OUTCOMES[follow(place, END) - NEXT.len()]
+}
+
+/// Where a symbol leads from a place in the tree, which is the first edge of a node, or an outcome, which nothing
+/// leads away from.
+fn follow(place: usize, symbol: u8) -> usize {
+    if place >= NEXT.len() {
+        return place;
     }
+    let edge = UP_TO[place..].iter().position(|up_to| *up_to >= symbol);
+    let edge = edge.expect("the last edge of a node is for the end");
+    NEXT[place + edge] as usize
 }
 
 #[cfg(test)]

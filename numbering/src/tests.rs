@@ -1,3 +1,5 @@
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,15 +7,22 @@ use super::*;
 fn plan(number: &str) -> Plan {
     let digits = number.strip_prefix('+').unwrap();
     assert!(!has_trunk_zero(digits), "{number}");
-    look_up(digits.bytes())
+    look_up(canonical(digits).bytes())
 }
 
 fn region(number: &str) -> String {
     plan(number).region.map_or_else(|| "none".to_owned(), |region| region.to_string())
 }
 
+/// libphonenumber's examples: region, kind and number.
+fn examples() -> impl Iterator<Item = [&'static str; 3]> {
+    let lines = include_str!("../tests/data/examples.tsv").lines();
+    let rows = lines.map(|line| <[_; 3]>::try_from(line.split('\t').collect::<Vec<_>>()).unwrap());
+    rows.filter(|[_, kind, _]| *kind != "national_prefix")
+}
+
 #[test]
-fn each_regions_example_of_a_mobile_number_is_of_that_region_and_takes_sms() {
+fn each_regions_examples_of_a_mobile_number_are_of_that_region_and_take_sms() {
     // These share their mobile numbers with another region, to which libphonenumber's own
     // region_code_for_number gives the example.
     const SHARED: [(&str, &str); 8] = [
@@ -26,18 +35,102 @@ fn each_regions_example_of_a_mobile_number_is_of_that_region_and_takes_sms() {
         ("SJ", "NO"),
         ("VA", "IT"),
     ];
-    let examples = include_str!("../tests/data/example-mobile-numbers.tsv");
-    let mut count = 0;
-    for line in examples.lines().filter(|line| !line.starts_with('#')) {
-        let (code, number) = line.split_once('\t').unwrap();
+    let mut regions = HashSet::new();
+    for [code, _, number] in examples().filter(|[_, kind, _]| *kind == "mobile") {
         let other = SHARED.iter().find(|(of, _)| *of == code).map(|(_, other)| *other);
-        assert_eq!(region(number), other.unwrap_or(code), "{line}");
-        assert!(plan(number).takes_sms, "{line}");
+        assert_eq!(region(number), other.unwrap_or(code), "{code} {number}");
+        assert!(plan(number).takes_sms, "{code} {number}");
         // Western Sahara has no number that Morocco has not.
         assert_eq!(Region::parse(code).is_some(), code != "EH", "{code}");
-        count += 1;
+        regions.insert(code);
     }
-    assert_eq!(count, 244);
+    assert_eq!(regions.len(), 244);
+}
+
+#[test]
+fn a_valid_number_is_its_own_canonical_form_but_for_argentinas_nine() {
+    for [code, kind, number] in examples() {
+        let digits = &number[1..];
+        let without_nine = digits.replacen("549", "54", 1);
+        let expected = if (code, kind) == ("AR", "mobile") { &without_nine } else { digits };
+        assert_eq!(canonical(digits), expected, "{code} {kind}");
+        assert!(!has_trunk_zero(digits) && !is_too_long(digits), "{code} {kind} {number}");
+    }
+}
+
+#[test]
+fn a_national_prefix_is_not_in_the_canonical_form() {
+    for (number, canonical) in [
+        ("375 80 29 1234567", "375 29 1234567"),
+        ("375 8 29 1234567", "375 29 1234567"),
+        ("7 8 916 1234567", "7 916 1234567"),
+        ("7 8 771 0009998", "7 771 0009998"),
+        ("993 8 66 123456", "993 66 123456"),
+        ("370 8 612 34567", "370 612 34567"),
+        ("1 1 425 5550123", "1 425 5550123"),
+        ("52 1 55 12345678", "52 55 12345678"),
+        ("54 9 11 23456789", "54 11 23456789"),
+        // With a digit too many besides.
+        ("375 80 29 1234567 8", "375 29 1234567"),
+        ("7 8 771 0009998 0", "7 771 0009998"),
+    ] {
+        let [number, canonical] = [number, canonical].map(|text| text.replace(' ', ""));
+        assert_eq!(super::canonical(&number), canonical, "{number}");
+    }
+}
+
+#[test]
+fn first_digits_that_people_leave_out_are_in_the_canonical_form() {
+    for (number, canonical) in
+        [("378886377", "3780549886377"), ("2612212345", "26120 2212345"), ("67222123", "672322123")]
+    {
+        assert_eq!(super::canonical(number), canonical.replace(' ', ""), "{number}");
+    }
+}
+
+#[test]
+fn digits_too_many_are_not_in_the_canonical_form() {
+    for (code, number) in [
+        ("AU", "61412345678"),
+        ("CH", "41781234567"),
+        ("CN", "8613123456789"),
+        ("DE", "4915123456789"),
+        ("FI", "3584123456789"),
+        ("GB", "447400123456"),
+        ("ID", "62812345678901"),
+        ("IL", "972502345678"),
+        ("IN", "918123456789"),
+        ("JP", "819012345678"),
+        ("KR", "821020000000"),
+        ("NZ", "642112345678"),
+        ("SG", "6581234567"),
+    ] {
+        assert_eq!(canonical(number), number, "{code}");
+        for more in ["0", "9", "00", "55", "123"] {
+            let written = [number, more].concat();
+            if written.len() <= 15 {
+                assert_eq!(canonical(&written), number, "{code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_with_and_without_any_of_its_digits_stays() {
+    for number in [
+        "",
+        "4",
+        "49",
+        "4477001",
+        "12125550",
+        "15550100123",
+        "521551234567",
+        "999123456789012",
+        // It begins with a company's number of 6 digits, and no phone has so few.
+        "98960112345",
+    ] {
+        assert_eq!(canonical(number), number);
+    }
 }
 
 #[test]
@@ -196,11 +289,11 @@ fn a_calling_code_is_found_at_the_beginning() {
 
 #[test]
 fn a_number_is_too_long_by_the_longest_of_its_calling_code() {
-    for (code, most) in [("1", 11), ("44", 12), ("33", 11), ("290", 8)] {
-        assert!(!is_too_long(code, most), "{code}");
-        assert!(is_too_long(code, most + 1), "{code}");
+    for longest in ["14255550123", "447400123456", "33612345678", "29051234"] {
+        assert!(!is_too_long(longest), "{longest}");
+        assert!(is_too_long(&[longest, "0"].concat()), "{longest}");
     }
-    assert!(!is_too_long("999", 15));
+    assert!(!is_too_long("999123456789012"));
 }
 
 #[test]
@@ -227,11 +320,94 @@ fn the_exceptions_are_still_right_and_needed() {
     assert!(FINDINGS.is_empty(), "{}", FINDINGS.join("\n"));
 }
 
+/// Makes valid numbers of any region.
+#[derive(Default)]
+struct Numbers {
+    /// Whether any number of the region that leads through a place is valid.
+    known: HashMap<(usize, Option<Region>), bool>,
+}
+
+impl Numbers {
+    fn has_valid(&mut self, place: usize, region: Option<Region>) -> bool {
+        if let Some(known) = self.known.get(&(place, region)) {
+            return *known;
+        }
+        let is_node = place < NEXT.len();
+        let has_valid = is_valid_of(place, region)
+            || is_node && (0..10).any(|digit| self.has_valid(follow(place, digit), region));
+        self.known.insert((place, region), has_valid);
+        has_valid
+    }
+
+    /// A valid number of a region. Each choice, which is not below 0 nor above 1, says how it goes on.
+    fn number(&mut self, code: &str, region: Option<Region>, choices: &[f64]) -> String {
+        let mut place = code.bytes().fold(ROOT, |place, digit| follow(place, digit - b'0'));
+        let mut number = code.to_owned();
+        for choice in choices {
+            let mut ways: Vec<_> = (0..10).map(Some).collect();
+            ways.retain(|digit| digit.is_some_and(|it| self.has_valid(follow(place, it), region)));
+            if is_valid_of(place, region) {
+                ways.push(None);
+            }
+            match ways[(choice * (ways.len() - 1) as f64).round() as usize] {
+                Some(digit) => {
+                    number.push((b'0' + digit).into());
+                    place = follow(place, digit);
+                }
+                None => break,
+            }
+        }
+        number
+    }
+}
+
+fn is_valid_of(place: usize, region: Option<Region>) -> bool {
+    matches!(end(place), Outcome::Number { plan, is_valid: true, .. } if plan.region == region)
+}
+
+/// All regions with their calling codes.
+fn regions() -> BTreeSet<(String, Option<Region>)> {
+    let of_example = |number: &str| {
+        (calling_code(&number[1..]).to_owned(), look_up(canonical(&number[1..]).bytes()).region)
+    };
+    let regions: BTreeSet<_> = examples().map(|[_, _, number]| of_example(number)).collect();
+    assert!(regions.len() > 230, "{}", regions.len());
+    regions
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_two_valid_numbers_have_one_form(choices in prop::collection::vec(0.0..=1.0, 15), more in "[0-9]{1,3}") {
+        let mut numbers = Numbers::default();
+        for (code, region) in regions() {
+            let number = numbers.number(&code, region, &choices);
+            prop_assert!(is_valid(&number), "{}", number);
+            // The form of a valid number is the number itself, so no other valid number has it.
+            prop_assert_eq!(&canonical(&number), &number);
+
+            let longer = [&*number, &more].concat();
+            let form = canonical(&longer);
+            prop_assert!(form.starts_with(&number) || is_valid(&form), "{} {}", longer, form);
+            prop_assert_eq!(canonical(&form), &*form);
+            for (with, without) in OPTIONAL_DIGITS {
+                if let Some(rest) = number.strip_prefix(without).filter(|rest| rest.len() == 10) {
+                    let with_digit = [with, rest].concat();
+                    prop_assert_eq!(canonical(&with_digit), &*number);
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn any_text_is_looked_up(text in "([0-9]{0,20})|\\PC*") {
+    fn any_text_is_looked_up_and_its_canonical_form_is_its_own(text in "([0-9]{0,20})|\\PC*") {
         look_up(text.bytes());
         has_trunk_zero(&text);
-        is_too_long(calling_code(&text), text.len());
+        is_too_long(&text);
+        let canonical = canonical(&text);
+        assert_eq!(super::canonical(&canonical), canonical);
     }
 }
