@@ -23,11 +23,7 @@ const fn case(settings: &'static str, number: &'static str, reason: &'static str
 
 const ORDINARY: &str = "+15550100123";
 
-<<<<<<< HEAD
-const CASES: [Case; 27] = [
-=======
-const CASES: [Case; 31] = [
->>>>>>> 24b7ff8 (Count a phone once, however its number is written: national prefixes, digits too many, first digits left out)
+const CASES: [Case; 32] = [
     case("policy.sending = false", ORDINARY, "paused"),
     case("", "+881612345678", "prefix_blocked"),
     case("policy.blocked_prefixes = ['+44900', '+1555']", ORDINARY, "prefix_blocked"),
