@@ -31,12 +31,12 @@ fn named(text: &str) -> Vec<&str> {
 }
 
 /// The files that a module's tests may be in: `a::b::tests` is src/a/b.rs, or src/a/b/tests.rs, and `a` is
-/// tests/component/a.rs.
+/// tests/component/a.rs, or src/a.rs where that has nothing but tests.
 fn files(module: &str) -> Vec<String> {
     let path = module.replace("::", "/");
     match path.strip_suffix("/tests") {
         Some(tested) => vec![format!("src/{tested}.rs"), format!("src/{path}.rs")],
-        None => vec![format!("tests/component/{path}.rs")],
+        None => vec![format!("tests/component/{path}.rs"), format!("src/{path}.rs")],
     }
 }
 
