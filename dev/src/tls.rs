@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -38,15 +39,31 @@ pub fn spins_client_tls(component: &str, hosts: &[&str], authorities: &Path) -> 
     )
 }
 
+/// A certificate for these names and addresses, and its key.
+fn certificate(names: &[&str]) -> Result<(Certificate, KeyPair)> {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &*AUTHORITY)?;
+    Ok((certificate, key))
+}
+
+/// A certificate for these names and addresses, and its key, in PEM form, for a server that reads files.
+///
+/// # Errors
+///
+/// A name that no certificate can have.
+pub fn pem(names: &[&str]) -> Result<[String; 2]> {
+    let (certificate, key) = certificate(names)?;
+    Ok([certificate.pem(), key.serialize_pem()])
+}
+
 /// A server that has a certificate for these names and addresses, and speaks HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
 ///
 /// A name that no certificate can have.
 pub fn server(names: &[&str]) -> Result<Arc<ServerConfig>> {
-    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &*AUTHORITY)?;
+    let (certificate, key) = certificate(names)?;
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?

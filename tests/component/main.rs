@@ -8,6 +8,7 @@ mod callers;
 mod connections;
 mod contract;
 mod deliveries;
+mod deployment;
 mod documents;
 mod failover;
 mod faults;
