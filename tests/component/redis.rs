@@ -6,10 +6,11 @@ use std::process::{Child, Command, Stdio};
 use okta_telephony_acs::records::KEY_PREFIX;
 use okta_telephony_dev::local_host::Settings;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Form, Hook, envelope, from_now, skipped, until, until_told};
-use crate::reports::{deliver, delivery, report, setup};
+use crate::reports::{deliver, delivery, look_up, report, setup};
 
 /// A Redis server of a test's own, which keeps nothing and ends with this.
 pub struct Redis {
@@ -36,6 +37,15 @@ impl Redis {
         })
         .await;
         Some(redis)
+    }
+
+    /// Has it run a command, as `redis-cli` does, and gives what it answers, as it comes over the wire.
+    async fn run(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// Has a host keep the records here.
@@ -114,4 +124,32 @@ async fn a_redis_that_refuses_the_hook_is_told_as_one_with_what_it_lacks() {
         let its_own = log.iter().filter(|line| line.starts_with('{'));
         assert!(its_own.clone().all(|line| !line.contains("c0ffee")), "{log:?}");
     }
+}
+
+/// The line that gives the hook a user of its own, as deploy/spinkube/README.md has it.
+fn documented_user() -> &'static str {
+    let page = include_str!("../../deploy/spinkube/README.md");
+    page.lines().find(|line| line.starts_with("ACL SETUSER ")).expect("the page has the line")
+}
+
+#[tokio::test]
+async fn the_documented_user_of_redis_can_all_that_records_need_and_nothing_else() {
+    let line = documented_user();
+    assert!(line.contains(&format!(" ~{KEY_PREFIX}* ")), "{line}");
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let answer = redis.run(line).await;
+    assert!(answer.starts_with("+OK"), "{line}: {answer}");
+    let (hook, id) = called(&redis, "okta-telephony:PASSWORD@").await;
+    assert_eq!(delivery(&hook, &id).await["status"], "accepted");
+    let report = report(&id, "Delivered", "No error.", &from_now(1));
+    assert_eq!(deliver(&hook, &json!([report])).await.status, 200);
+    assert_eq!(delivery(&hook, &id).await["status"], "delivered");
+    assert_eq!(look_up(&hook, "/api/deliveries?format=json").await.status, 200);
+    let log = hook.log.lines();
+    assert!(log.iter().all(|line| !line.contains(r#""event":"records""#)), "{log:?}");
+    assert!(log.iter().all(|line| !line.contains("store_unavailable")), "{log:?}");
+    // All that Redis has refused: the library's name, which the client tells of itself and can do without.
+    let refused = redis.run("ACL LOG").await;
+    let refused: Vec<_> = refused.split("\r\nobject\r\n").skip(1).collect();
+    assert!(refused.iter().all(|entry| entry.contains("client|setinfo")), "{refused:?}");
 }
