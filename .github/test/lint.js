@@ -43,6 +43,7 @@ function workflow(root, say) {
     if (!isMap(job)) continue;
     if (!isMap(job.get("permissions", true))) say(key, `${key.value} has no permissions of its own: name them, one by one`);
     if (!job.has("uses") && !job.has("timeout-minutes")) say(key, `${key.value} has no timeout-minutes`);
+    if (mayWrite(job)) publisher(job, say);
   }
   visit(root, {
     Pair(_, { key, value }) {
@@ -56,6 +57,20 @@ function workflow(root, say) {
       }
     },
   });
+}
+
+function mayWrite(job) {
+  const permissions = job.get("permissions", true);
+  return isMap(permissions) && permissions.items.some(({ value }) => value?.value === "write");
+}
+
+/** What may publish runs nothing that was not looked at: other people's code to build, or a program known by its version only. */
+function publisher(job, say) {
+  for (const step of job.get("steps", true)?.items ?? []) {
+    const [run, uses] = [step.get("run", true), step.get("uses", true)];
+    if (/(^|[\s;&|(])(cargo|npm|npx|pip|pip3)\s/.test(run?.value ?? "")) say(run, "a job that may write must not build or install: do it in one that may not");
+    if (/^spinframework\/actions\/spin\/setup@/.test(uses?.value ?? "")) say(uses, "a job that may write must check Spin's signature: this takes any file of that version");
+  }
 }
 
 /** A tag can be moved to other code; a commit can't. */

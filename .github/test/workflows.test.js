@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { hasShellcheck, problems } from "./lint.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -36,6 +37,13 @@ test("cargo-deny is of one version in the release and before a change lands", ()
   const release = /CARGO_DENY: (\S+)/.exec(text(`${folder}/release.yml`))[1];
   const [, version] = /^deny=(\S+)$/m.exec(text(".ci/run"));
   assert.equal(version, release);
+});
+
+test("what was built twice is uploaded before anything else runs", () => {
+  const { jobs } = parse(text(`${folder}/release.yml`));
+  const steps = Object.values(jobs).flatMap((job) => job.steps ?? []);
+  const built = steps.findIndex(({ run }) => run?.includes("reproducible.sh"));
+  assert.match(steps[built + 1].uses, /^actions\/upload-artifact@/);
 });
 
 const sound = `name: Sound
@@ -76,6 +84,8 @@ const broken = [
   ["a token that is left lying about", "persist-credentials: false", "persist-credentials: true", 15, /persist-credentials/],
   ["a name from outside in a script", '"$GITHUB_REF_NAME"', "${{ github.head_ref }}", 18, /hand it over in env/],
   ["pipes that fail unnoticed", "    shell: bash", "    shell: sh", 1, /shell must be bash/],
+  ["a build where there are rights to publish", "      contents: read\n    steps:\n", "      contents: write\n    steps:\n      - run: cargo install x\n", 15, /must not build/],
+  ["a Spin that is known by its version where there are rights to publish", "      contents: read\n    steps:\n", "      packages: write\n    steps:\n      - uses: spinframework/actions/spin/setup@06319d3612303cb558fabe9b13cc0d7256d0aeb9 # main\n        with:\n          version: v3.6.3\n", 15, /check Spin's signature/],
   ["two runs at once", "concurrency: sound\n", "", 1, /concurrency is missing/],
 ];
 if (hasShellcheck) broken.push(["a script that splits words", '"$GITHUB_REF_NAME"', "$GITHUB_REF_NAME", 18, /SC2086/]);
