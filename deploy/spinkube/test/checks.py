@@ -1,5 +1,6 @@
 """What must hold of a built overlay. Each check takes the documents and gives back what is wrong, as sentences."""
 
+import ipaddress
 import re
 import tomllib
 
@@ -408,6 +409,9 @@ def network(documents):
                 (peer,) = rule["to"]
                 if "169.254.0.0/16" not in peer["ipBlock"].get("except", []):
                     found.append(f"{name}: lets out to the node's own addresses")
+            if {port["port"] for port in rule.get("ports", [])} & {6380, 10000}:
+                networks = [ipaddress.ip_network(peer["ipBlock"]["cidr"]) for peer in rule["to"]]
+                found += [f"{name}: lets out to a Redis anywhere, {net}" for net in networks if not net.is_private]
     otel = any("otel" in executor["spec"]["deploymentConfig"] for executor in of(documents, "SpinAppExecutor"))
     expected = {53, 443, 6380, 10000} | ({4318} if otel else set())
     if open_ports != expected:
