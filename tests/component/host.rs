@@ -39,6 +39,14 @@ pub fn needs_the_local_host(what: &str) -> bool {
     is_spin()
 }
 
+/// Whether a test must be left out, since it is of what only Spin has.
+pub fn needs_spin(what: &str) -> bool {
+    if !is_spin() {
+        _ = writeln!(std::io::stderr(), "SKIPPED: {what} needs Spin: TEST_HOST=spin");
+    }
+    !is_spin()
+}
+
 /// A running host. Dropping it ends it.
 pub enum Host {
     Local(LocalHost),
