@@ -29,6 +29,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::settings::{Hook, ResponseFormat, Settings};
 use crate::telemetry;
+use crate::telemetry::stranger::{Door, Stranger};
 use crate::trace_context::{self, Trace};
 
 /// Where Okta calls.
@@ -48,8 +49,12 @@ pub struct Answered {
     refresh_due: bool,
 }
 
-/// Handles a call of the hook: the answer, the line for the log, and what is left to do.
-pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, String, Answered) {
+/// Handles a call of the hook: the answer, the line for the log, whether that is told at any rate, and what is left to
+/// do.
+pub fn handle(
+    request: &mut dyn InboundRequest,
+    ports: Ports<'_>,
+) -> (Response, String, Option<Stranger>, Answered) {
     let mut call = Call {
         settings: Settings::read(ports.variables),
         dialect: None,
@@ -70,7 +75,11 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, 
         (Ok(Some(_)), Some(_)) => request.header("traceparent"),
         _ => Vec::new(),
     };
-    (response, line, Answered { settings, outcome, traceparent, refresh_due })
+    let stranger = outcome.credential.is_none().then(|| {
+        let fix = outcome.refusal.as_ref().map_or("", Refusal::for_the_log);
+        Stranger::new(Door::Hook, outcome.http_status(), fix)
+    });
+    (response, line, stranger, Answered { settings, outcome, traceparent, refresh_due })
 }
 
 /// One call of the hook.
@@ -245,10 +254,10 @@ fn is_json(content_type: &[Vec<u8>]) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// Does what is left to do once the answer has left: the record of the message, telemetry, and keys that grow
-/// stale. A host may end the instance at any time from then on, so nothing that is right only if it happens
-/// is here.
-pub fn finish(answered: Answered, ports: Ports<'_>) {
+/// Does what is left to do once the answer has left: the record of the message, telemetry where it is told of this
+/// call, and keys that grow stale. A host may end the instance at any time from then on, so nothing that is right
+/// only if it happens is here.
+pub fn finish(answered: Answered, is_tracked: bool, ports: Ports<'_>) {
     let Answered { settings, outcome, traceparent, refresh_due } = answered;
     // A section that is not in order is told by the check of the configuration.
     let sink = settings.sink.as_ref().ok().and_then(Option::as_ref);
@@ -256,7 +265,7 @@ pub fn finish(answered: Answered, ports: Ports<'_>) {
     let trace = sink.map(|_| Trace::begin(parent.as_ref(), ports.random));
     remember(&settings, &outcome, trace, ports);
     if let (Some(sink), Some(trace)) = (sink, trace)
-        && (outcome.credential.is_some() || is_first_of_its_second(ports))
+        && is_tracked
     {
         let parent = parent.map(|parent| parent.span_id);
         telemetry::track(sink, &telemetry::of_hook(&outcome, trace, parent, ports.random), ports);
@@ -297,17 +306,6 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
     let _ = records.accept(canonical_id(message_id.as_str()), &accepted);
     if records.found_down() {
         ports.log.print(&telemetry::trouble("records", &records.fix(), ports.clock.now()));
-    }
-}
-
-/// Whether this is the first request of its second that asks. Whoever has no credentials may send
-/// requests without end, and the owner pays for telemetry by the byte.
-fn is_first_of_its_second(ports: Ports<'_>) -> bool {
-    const KEY: &str = "okta-telephony-acs/sampled";
-    let second = (ports.clock.milliseconds() / 1000).to_be_bytes();
-    match ports.store.get(KEY) {
-        Ok(last) if last.as_deref() != Some(&second) => ports.store.set(KEY, &second).is_ok(),
-        _ => false,
     }
 }
 

@@ -41,6 +41,7 @@ pub mod url;
 use crate::hook::HOOK_PATH;
 use crate::ports::{InboundRequest, Ports, Response};
 use crate::reports::REPORTS_PATH;
+use crate::telemetry::stranger::{Audience, Stranger};
 
 /// What a request brings about: an answer, and what is done once it has left.
 #[derive(Debug)]
@@ -49,11 +50,13 @@ pub struct Handled {
     pub response: Response,
     /// Lines for the log, each with its line feed.
     pub log: String,
+    /// Whoever called has not proven who he is: not all of it is told.
+    pub stranger: Option<Stranger>,
     /// The rest.
     pub after: After,
 }
 
-/// What is done once the answer has left and the log has its lines.
+/// What is done once the log has its lines.
 #[derive(Debug)]
 pub enum After {
     /// Nothing.
@@ -70,26 +73,32 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     let path = request.path();
     match path.strip_suffix('/').unwrap_or(&path) {
         HOOK_PATH => {
-            let (response, log, answered) = hook::handle(request, ports);
-            Handled { response, log, after: After::Hook(Box::new(answered)) }
+            let (response, log, stranger, answered) = hook::handle(request, ports);
+            Handled { response, log, stranger, after: After::Hook(Box::new(answered)) }
         }
         REPORTS_PATH => {
-            let (response, log, answered) = reports::handle(request, ports);
-            Handled { response, log, after: After::Reports(Box::new(answered)) }
+            let (response, log, stranger, answered) = reports::handle(request, ports);
+            Handled { response, log, stranger, after: After::Reports(Box::new(answered)) }
         }
         path => {
-            let (response, log) = operator::handle(path, request, ports)
-                .unwrap_or_else(|| (not_found(), String::new()));
-            Handled { response, log, after: After::Nothing }
+            let (response, log, stranger) = operator::handle(path, request, ports)
+                .unwrap_or_else(|| (not_found(), String::new(), None));
+            Handled { response, log, stranger, after: After::Nothing }
         }
     }
 }
 
-/// Does what is left to do.
-pub fn finish(after: After, ports: Ports<'_>) {
+/// Does what is left to do once the answer has left: tells the log, and the rest.
+pub fn finish(log: &str, stranger: Option<Stranger>, after: After, ports: Ports<'_>) {
+    let audience = stranger
+        .filter(|_| !log.is_empty())
+        .map_or(Audience::ALL, |stranger| stranger.audience(ports));
+    if audience.log && !log.is_empty() {
+        ports.log.print(log);
+    }
     match after {
         After::Nothing => {}
-        After::Hook(answered) => hook::finish(*answered, ports),
+        After::Hook(answered) => hook::finish(*answered, audience.telemetry, ports),
         After::Reports(answered) => reports::finish(*answered, ports),
     }
 }

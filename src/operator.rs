@@ -20,6 +20,7 @@ use crate::ports::{BodyError, InboundRequest, Ports, Response};
 use crate::records::canonical_id;
 use crate::records::store::Records;
 use crate::settings::{Check, Settings};
+use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 use crate::telemetry::{self, OperatorFacts};
 
 /// Whether the configuration is in order: 200 or 503.
@@ -59,19 +60,20 @@ fn page(path: &str) -> Option<(Page<'_>, &'static str, &'static str)> {
     })
 }
 
-/// Handles a request for one of these paths, with the lines for the log; `None` where there is nothing.
+/// Handles a request for one of these paths: the answer, the line for the log, and whether that is told at any rate;
+/// `None` where there is nothing.
 pub fn handle(
     path: &str,
     request: &mut dyn InboundRequest,
     ports: Ports<'_>,
-) -> Option<(Response, String)> {
+) -> Option<(Response, String, Option<Stranger>)> {
     let arrived = ports.clock.instant();
     if path == HEALTH_PATH {
         let response = match request.method().as_str() {
             "GET" | "HEAD" => health(&Settings::read_and_check(ports.variables).1),
             _ => NotShown::method("GET, HEAD").answer().0,
         };
-        return Some((response, String::new()));
+        return Some((response, String::new(), None));
     }
     let (page, method, path) = page(path)?;
     let (settings, check) = Settings::read_and_check(ports.variables);
@@ -104,15 +106,19 @@ pub fn handle(
         Ok(response) => (response, None),
         Err(not_shown) => not_shown.answer(),
     };
+    let stranger = credential.is_none().then(|| {
+        Stranger::new(Door::Operator, response.status, fix.as_deref().unwrap_or_default())
+    });
     let facts = OperatorFacts {
         path,
         fix,
         http_status: response.status,
         credential,
+        sampled: stranger.map(|_| SAMPLED),
         ms: telemetry::milliseconds(ports.clock.instant().since(arrived)),
     };
     let line = telemetry::operator_line(&facts, ports.clock.now());
-    Some((response, line))
+    Some((response, line, stranger))
 }
 
 /// Why a page is not shown.

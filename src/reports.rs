@@ -26,6 +26,7 @@ use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
 use crate::settings::Settings;
 use crate::telemetry;
+use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
@@ -77,8 +78,12 @@ impl NotTaken {
     }
 }
 
-/// Handles a request for the receiver: the answer, the lines for the log, and what is left to do.
-pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, String, Answered) {
+/// Handles a request for the receiver: the answer, the lines for the log, whether those are told at any rate, and what
+/// is left to do.
+pub fn handle(
+    request: &mut dyn InboundRequest,
+    ports: Ports<'_>,
+) -> (Response, String, Option<Stranger>, Answered) {
     let arrived = ports.clock.instant();
     let mut batch = Batch {
         settings: Settings::read(ports.variables),
@@ -107,8 +112,12 @@ pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> (Response, 
     });
     facts.http_status = response.status;
     facts.ms = telemetry::milliseconds(ports.clock.instant().since(arrived));
+    let stranger = facts.credential.is_none().then(|| {
+        facts.sampled = Some(SAMPLED);
+        Stranger::new(Door::Reports, facts.http_status, facts.fix.as_deref().unwrap_or_default())
+    });
     let log = lines::delivery(&facts, ports.clock.now()) + lines.as_str();
-    (response, log, Answered { settings, reports, refresh_due })
+    (response, log, stranger, Answered { settings, reports, refresh_due })
 }
 
 /// Does what is left to do once the answer has left: telemetry, and keys that grow stale.

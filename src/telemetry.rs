@@ -6,6 +6,7 @@
 
 pub mod application_insights;
 mod items;
+pub mod stranger;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use time::format_description::well_known::Rfc3339;
 
 use self::application_insights::{Item, Sink};
 pub use self::items::{of_hook, of_report};
+use self::stranger::SAMPLED;
 use crate::identifier::Identifier;
 use crate::outcome::{Outcome, Warning};
 use crate::ports::Ports;
@@ -68,6 +70,7 @@ struct HookFacts<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ignored_fields: &'a [&'static str],
     credential: Option<&'static str>,
+    sampled: Option<&'static str>,
     event_id: Option<&'a Identifier>,
     request_type: Option<&'a Identifier>,
     preview: bool,
@@ -121,6 +124,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         warnings: names(&outcome.warnings),
         ignored_fields: &outcome.ignored_fields,
         credential: outcome.credential.map(|proof| proof.name()),
+        sampled: outcome.credential.is_none().then_some(SAMPLED),
         event_id: outcome.event_id.as_ref(),
         request_type: outcome.request_type.as_ref(),
         preview: outcome.preview,
@@ -151,6 +155,8 @@ pub struct OperatorFacts {
     pub http_status: u16,
     /// How the operator proved itself.
     pub credential: Option<&'static str>,
+    /// It stands for others, too.
+    pub sampled: Option<&'static str>,
     /// How long it took, in milliseconds.
     pub ms: f64,
 }

@@ -21,7 +21,7 @@ fn handle(host: &FakeHost, mut request: FakeRequest) -> Handled {
 /// Handles a request, and what is done after.
 fn handle_and_finish(host: &FakeHost, request: FakeRequest) {
     let handled = handle(host, request);
-    finish_any(handled.after, host.ports());
+    finish_any(&handled.log, handled.stranger, handled.after, host.ports());
 }
 
 fn line(handled: &Handled) -> Value {
@@ -539,14 +539,37 @@ fn of_those_who_show_no_credentials_one_a_second_is_told() {
     for _ in 0..5 {
         handle_and_finish(&host, stranger());
     }
-    assert_eq!(posted(&host).len(), 1);
+    assert_eq!((posted(&host).len(), host.printed.borrow().len()), (1, 1));
+    assert!(host.printed.borrow()[0].contains(r#""sampled":"one a second""#));
     let properties = &posted(&host)[0][0]["data"]["baseData"]["properties"];
     assert_eq!(properties["sampled"], "one a second");
     let trace = &posted(&host)[0][0]["tags"]["ai.operation.id"];
     assert_ne!(trace, "0af7651916cd43dd8448eb211c80319c", "nobody joins traces without proof");
+    let mut mistaken = stranger();
+    mistaken.headers.push(("authorization", b"Basic b2t0YTpvbGQ=".to_vec()));
+    handle_and_finish(&host, mistaken);
+    assert_eq!((posted(&host).len(), host.printed.borrow().len()), (1, 2), "another kind");
     host.now += Duration::from_secs(1);
     handle_and_finish(&host, stranger());
-    assert_eq!(posted(&host).len(), 2);
+    assert_eq!((posted(&host).len(), host.printed.borrow().len()), (2, 3));
+}
+
+#[test]
+fn a_caller_with_credentials_is_always_told_and_costs_the_store_nothing_for_that() {
+    let host = FakeHost::default().with_settings("records.slots = 0");
+    let host = host.answering(["id-1", "id-2", "id-3"].map(FakeAnswer::accepted));
+    for _ in 0..3 {
+        handle_and_finish(&host, british());
+    }
+    assert_eq!(host.printed.borrow().len(), 3);
+    let calls = host.store_calls.borrow();
+    assert!(calls.iter().all(|call| !call.contains("strangers")), "{calls:?}");
+}
+
+/// The lines of a host that are about no request.
+fn trouble(host: &FakeHost) -> Vec<String> {
+    let printed = host.printed.borrow();
+    printed.iter().filter(|line| !line.contains(r#""event":"hook""#)).cloned().collect()
 }
 
 #[test]
@@ -558,7 +581,7 @@ fn a_sink_that_hangs_takes_half_a_second_once_and_the_log_says_so_once() {
         handle_and_finish(&host, british());
     }
     assert_eq!(posted(&host).len(), 1);
-    let printed = host.printed.borrow();
+    let printed = trouble(&host);
     assert_eq!(printed.len(), 1, "{printed:?}");
     assert!(printed[0].contains(r#""event":"telemetry""#) && printed[0].contains("450 ms"));
 }
@@ -571,7 +594,7 @@ fn a_store_of_records_that_fails_is_told_once_and_left_alone() {
     for _ in 0..2 {
         handle_and_finish(&host, british());
     }
-    let printed = host.printed.borrow();
+    let printed = trouble(&host);
     assert_eq!(printed.len(), 1, "{printed:?}");
     assert!(printed[0].contains(r#""event":"records""#) && printed[0].contains("records.slots"));
 }

@@ -23,6 +23,8 @@ pub struct DeliveryFacts {
     pub warnings: Vec<&'static str>,
     /// How the reporter proved itself.
     pub credential: Option<&'static str>,
+    /// It stands for others, too.
+    pub sampled: Option<&'static str>,
     /// The event subscription, as the delivery names it.
     pub subscription: Option<Identifier>,
     /// How many events it brought.

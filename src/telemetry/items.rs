@@ -10,6 +10,7 @@ use super::application_insights::{
     DEPENDENCY_NAME, Data, ERROR, EVENT_NAME, Item, MESSAGE_LIMIT, REQUEST_NAME, REQUEST_URL,
     time_span,
 };
+use super::stranger::SAMPLED;
 use super::{milliseconds, names};
 use crate::outcome::{Outcome, TakenReport};
 use crate::ports::{Instant, Random, date};
@@ -64,7 +65,7 @@ pub fn of_hook<'a>(
     properties.add("oktaStatus", outcome.okta_status());
     properties.add("encoding", segments.map(|segments| segments.encoding.name()));
     properties.add("preview", outcome.preview.then_some("true"));
-    properties.add("sampled", outcome.credential.is_none().then_some("one a second"));
+    properties.add("sampled", outcome.credential.is_none().then_some(SAMPLED));
     let warnings = names(&outcome.warnings).join(",");
     properties.add("warnings", (!warnings.is_empty()).then_some(warnings));
     let request = Data::Request {

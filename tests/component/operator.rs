@@ -94,7 +94,7 @@ async fn without_a_secret_of_the_operators_there_are_no_pages() {
 }
 
 #[tokio::test]
-async fn only_the_operator_sees_the_pages_and_each_try_is_logged() {
+async fn only_the_operator_sees_the_pages_and_who_tries_is_logged() {
     let hook = Hook::with(setup()).await;
     let strangers = [String::new(), basic("okta", SECRET), basic("operator", "guess")];
     for authorization in &strangers {
@@ -107,7 +107,7 @@ async fn only_the_operator_sees_the_pages_and_each_try_is_logged() {
     }
     let answer = ask(&hook, Method::DELETE, "/api/explain", "", "").await;
     assert_eq!(answer.status, 401, "strangers are not told which methods there are");
-    let lines = hook.log.hooks(7).await;
+    let lines = hook.log.hooks(1).await;
     for line in lines {
         assert_eq!((&line["event"], &line["level"]), (&json!("operator"), &json!("warn")));
         assert_eq!(line["http_status"], 401);
