@@ -69,6 +69,13 @@ pub enum After {
 
 /// Handles any request.
 pub fn handle(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
+    let mut handled = handle_at_its_path(request, ports);
+    // No browser is to find a script or a page in what is text or JSON.
+    handled.response.headers.push(("x-content-type-options", "nosniff".into()));
+    handled
+}
+
+fn handle_at_its_path(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Handled {
     // A slash too many at the end of the URL in Okta is no reason to send nothing.
     let path = request.path();
     match path.strip_suffix('/').unwrap_or(&path) {

@@ -409,6 +409,39 @@ fn a_slash_at_the_end_makes_no_difference() {
 }
 
 #[test]
+fn no_answer_is_taken_for_what_it_is_not() {
+    let host = FakeHost::default().with_secrets("operator.secret = \"0123456789abcdef\"");
+    for (path, method) in [
+        (HOOK_PATH, "POST"),
+        (HOOK_PATH, "GET"),
+        ("/api/delivery-reports", "POST"),
+        ("/api/delivery-reports", "OPTIONS"),
+        ("/api/delivery-reports", "PUT"),
+        ("/api/health", "GET"),
+        ("/api/health", "POST"),
+        ("/api/health/details", "GET"),
+        ("/api/explain", "POST"),
+        ("/api/deliveries", "GET"),
+        ("/api/deliveries/id-1", "GET"),
+        ("/", "GET"),
+    ] {
+        for authorization in
+            ["Basic b2t0YTpzdXBlcnNlY3JldA==", "Basic b3BlcmF0b3I6MDEyMzQ1Njc4OWFiY2RlZg=="]
+        {
+            let mut request = FakeRequest::hook(BARE);
+            (request.path, request.method) = (path, method);
+            request.headers.retain(|(name, _)| *name != "authorization");
+            request.headers.push(("authorization", authorization.into()));
+            let headers = handle(&host, request).response.headers;
+            let nosniff = headers
+                .iter()
+                .filter(|(name, value)| (*name, &**value) == ("x-content-type-options", "nosniff"));
+            assert_eq!(nosniff.count(), 1, "{method} {path}: {headers:?}");
+        }
+    }
+}
+
+#[test]
 fn elsewhere_there_is_nothing() {
     let mut request = FakeRequest::hook(BARE);
     request.path = "/api/okta-telephony/x";

@@ -102,7 +102,6 @@ pub fn page(view: &View<'_>) -> Response {
         ("content-type", "text/html; charset=utf-8".into()),
         ("cache-control", "no-store".into()),
         ("content-security-policy", POLICY.into()),
-        ("x-content-type-options", "nosniff".into()),
         ("referrer-policy", "no-referrer".into()),
         ("cross-origin-resource-policy", "same-origin".into()),
     ];
