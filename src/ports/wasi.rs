@@ -175,7 +175,7 @@ fn write_without_waiting(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), 
 }
 
 impl Log for Host {
-    /// Writes to standard output.
+    /// Writes to standard output, and waits until the host has it off its hands.
     fn print(&self, line: &str) {
         let stdout = ::wasi::cli::stdout::get_stdout();
         // 4,096 bytes is the most that one blocking write takes.
