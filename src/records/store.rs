@@ -148,7 +148,7 @@ impl<'a> Records<'a> {
             StoreUnavailable::Forbidden => format!(
                 "the key-value store records refuses what the hook asks of it, since the host's user lacks the right, and \
                  records are left alone for half a minute: let it get and set the keys that begin with {KEY_PREFIX}, in \
-                 Redis by ~{KEY_PREFIX}* +get +set, and nothing else"
+                 Redis by ~{KEY_PREFIX}* +get +set; deploy/spinkube/README.md has the whole line"
             )
             .into(),
         }
