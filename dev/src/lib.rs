@@ -4,6 +4,7 @@ pub mod acs_emulator;
 pub mod authorization_server;
 pub mod component;
 pub mod local_host;
+pub mod nginx;
 pub mod tls;
 
 mod loopback;
