@@ -109,15 +109,20 @@ async fn take_turn(contender: Contender, plan: &Plan, acs: &str, on_spin: bool) 
     })
 }
 
-fn print(plan: &Plan, measured: &[Measured], versions: &[String]) {
+/// Of what, with what and on what was measured.
+pub fn circumstances(versions: &[String]) -> String {
     let git = ["describe", "--always", "--dirty"];
     let commit = Command::new("git").args(git).current_dir(checkout()).output();
     let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let versions = versions.join("; ");
+    format!("Commit {}; {versions}; {processors} processors", commit.unwrap_or_default())
+}
+
+fn print(plan: &Plan, measured: &[Measured], versions: &[String]) {
     println!(
-        "Commit {}; {}; {} processors; medians of {} rounds of {} s a load.\n",
-        commit.unwrap_or_default(),
-        versions.join("; "),
-        std::thread::available_parallelism().map_or(0, usize::from),
+        "{}; medians of {} rounds of {} s a load.\n",
+        circumstances(versions),
         plan.rounds,
         plan.duration.as_secs(),
     );

@@ -1,23 +1,20 @@
 //! What is measured, and how each contender is built and started.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use okta_telephony_dev::acs_emulator::DEVELOPMENT_ACCESS_KEY;
 use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
-use okta_telephony_dev::tls;
 
 use crate::folders::{checkout, target};
 use crate::load::SECRET;
 use crate::process::Running;
+use crate::spin;
 use crate::stand_in::{Transport, authorities};
-
-/// The access key with which messages to the stand-in for ACS are signed.
-const ACCESS_KEY: &str = "YWNjZXNzLWtleS1vZi10aGUtc3RhbmQtaW4=";
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -105,31 +102,18 @@ impl Contender {
     }
 
     fn spin_up(self, address: SocketAddr, acs: &str) -> Result<Command> {
-        let mut command = Command::new("spin");
-        command.arg("up").arg("--from").arg(self.manifest());
-        command.arg("--runtime-config-file").arg(self.runtime_config()?);
-        command.args(["--listen", &address.to_string()]);
-        // Spin can't do without its own file for the guest's output. With --quiet it is the only place.
-        command.args(["--quiet", "--truncate-logs"]).arg("--state-dir").arg(target().join("spin"));
-        for (name, value) in variables(&Manifest::read(&self.manifest())?, acs)? {
+        let manifest = Manifest::read(&self.manifest())?;
+        let runtime_config = spin::runtime_config(&manifest, &["127.0.0.1"], &authorities())?;
+        let mut command = spin::up(&self.manifest(), &runtime_config, address)?;
+        // Spin has its own file for the guest's output. With --quiet it is the only place.
+        command.arg("--quiet");
+        for (name, value) in spin::variables(&manifest, &[acs])? {
             match self.environment {
                 true => command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value),
                 false => command.arg("--variable").arg(format!("{name}={value}")),
             };
         }
-        // With it Spin would trace the stack of each error of its own.
-        command.env_remove("RUST_BACKTRACE");
         Ok(command)
-    }
-
-    /// The sample's runtime configuration, and the stand-ins' certificate authority.
-    fn runtime_config(self) -> Result<PathBuf> {
-        let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml"))?;
-        let component = Manifest::read(&self.manifest())?.component.id;
-        let client_tls = tls::spins_client_tls(&component, &["127.0.0.1"], &authorities());
-        let file = target().join("runtime-config.toml");
-        std::fs::write(&file, [sample, client_tls].concat())?;
-        Ok(file)
     }
 
     /// This program as the local host: see [`serve`].
@@ -160,31 +144,9 @@ pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str) -> Result<()>
 /// A manifest that can't be read or lacks a variable.
 pub fn settings(manifest: &Path, acs: &str) -> Result<Settings> {
     let mut settings = Settings::new(manifest);
-    settings.variables = variables(&Manifest::read(manifest)?, acs)?;
+    settings.variables = spin::variables(&Manifest::read(manifest)?, &[acs])?;
     settings.certificate_authorities.push(std::fs::read_to_string(authorities())?);
     Ok(settings)
-}
-
-/// A value for every variable of the manifest, the empty ones too: Spin would look for each other one in its
-/// environment at every request.
-fn variables(manifest: &Manifest, acs: &str) -> Result<BTreeMap<String, String>> {
-    let mut ours = BTreeMap::from([
-        ("okta_basic_secret", SECRET.to_owned()),
-        ("acs_connection_string", format!("endpoint={acs}/;accesskey={ACCESS_KEY}")),
-        ("acs_from_shortcode", "12345".into()),
-        ("outbound_host1", acs.to_owned()),
-        ("settings", include_str!("../settings.toml").into()),
-        ("secrets", "[operator]\nsecret = \"the operator's secret\"\n".into()),
-    ]);
-    let variables = manifest.variables.iter().map(|(name, variable)| {
-        let value = ours.remove(name.as_str()).or(variable.default.clone()).unwrap_or_default();
-        (name.clone(), value)
-    });
-    let variables: BTreeMap<_, _> = variables.collect();
-    // The relay has no variables.
-    let strangers = !variables.is_empty() && !ours.is_empty();
-    ensure!(!strangers, "spin.toml does not have the variables {:?}", ours.keys());
-    Ok(variables)
 }
 
 fn gunicorn(address: SocketAddr, acs: &str) -> Command {
@@ -193,7 +155,7 @@ fn gunicorn(address: SocketAddr, acs: &str) -> Command {
     command.args(["--bind", &address.to_string(), "--workers=2", "--threads=8"]);
     command.args(["--keep-alive=60", "--log-level=warning", "function:app"]);
     command.env("ACS_ENDPOINT", acs).env("REQUESTS_CA_BUNDLE", authorities());
-    command.env("ACS_ACCESS_KEY", ACCESS_KEY).env("OKTA_BASIC_SECRET", SECRET);
+    command.env("ACS_ACCESS_KEY", DEVELOPMENT_ACCESS_KEY).env("OKTA_BASIC_SECRET", SECRET);
     command
 }
 

@@ -21,8 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::folders::{checkout, target};
-use crate::load::{Connection, Hooks, SECRET};
+use crate::load::{Connection, Hooks};
 use crate::process::Running;
+use crate::spin;
 
 /// The two providers.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -190,9 +191,9 @@ async fn measure(kind: Kind, providers: u8, drops: &Drops) -> Result<String> {
 async fn post(hooks: &Hooks) -> Result<(Duration, bool)> {
     let started = Instant::now();
     let mut connection = Connection::open(HOOK).await?;
-    let answer = tokio::time::timeout(2 * OKTA_WAITS, connection.exchange(hooks)).await;
+    let answer = tokio::time::timeout(2 * OKTA_WAITS, connection.exchange(&hooks.next())).await;
     let successful = match answer {
-        Ok(answer) => answer?.1.contains("SUCCESSFUL"),
+        Ok(answer) => answer?.contains("SUCCESSFUL"),
         Err(_) => false,
     };
     Ok((started.elapsed(), successful))
@@ -246,52 +247,27 @@ async fn start_emulator(address: SocketAddr) -> Result<Running> {
 
 /// Starts Spin and waits until it listens.
 async fn start_spin(providers: u8, drops: &Drops) -> Result<Running> {
-    let sample = std::fs::read_to_string(checkout().join("sample/runtime-config.toml"))?;
-    let mut runtime_config = match drops.no_pooling {
-        true => sample.replace("connection_pooling = true", "connection_pooling = false"),
-        false => sample,
-    };
     let mut authorities = String::new();
     for emulator in EMULATORS {
         authorities += &std::fs::read_to_string(authority(emulator.into()))?;
     }
     let file = target().join("drops.pem");
     std::fs::write(&file, authorities)?;
+    let manifest = Manifest::read(&checkout().join("spin.toml"))?;
     let hosts = [FIRST.to_string(), SECOND.to_string()];
     let hosts = hosts.each_ref().map(String::as_str);
-    runtime_config += &tls::spins_client_tls("okta-telephony", &hosts, &file);
-    let runtime_config_file = target().join("drops-runtime-config.toml");
-    std::fs::write(&runtime_config_file, runtime_config)?;
-
-    let connection_string =
-        |address| format!("endpoint=https://{address}/;accesskey={DEVELOPMENT_ACCESS_KEY}");
-    let mut settings = include_str!("../settings.toml").to_owned();
-    let mut secrets = String::new();
-    if providers == 2 {
-        settings.insert_str(
-            0,
-            "providers = [{ kind = 'acs' }, { kind = 'acs', name = 'second', senders = { default = '12345' } }]\n",
-        );
-        secrets =
-            format!("[providers.second]\nconnection_string = '{}'\n", connection_string(SECOND));
+    let mut runtime_config = spin::runtime_config(&manifest, &hosts, &file)?;
+    if drops.no_pooling {
+        runtime_config =
+            runtime_config.replace("connection_pooling = true", "connection_pooling = false");
     }
-    let mut command = Command::new("spin");
-    command.arg("up").arg("--from").arg(checkout().join("spin.toml"));
-    command.arg("--runtime-config-file").arg(runtime_config_file);
-    command.args(["--quiet", "--truncate-logs", "--listen", &HOOK.to_string()]);
-    command.arg("--state-dir").arg(target().join("drops-spin"));
-    for (name, value) in [
-        ("okta_basic_secret", SECRET.to_owned()),
-        ("acs_connection_string", connection_string(FIRST)),
-        ("acs_from_shortcode", "12345".into()),
-        ("settings", settings),
-        ("secrets", secrets),
-        ("outbound_host1", format!("https://{FIRST}")),
-        ("outbound_host2", format!("https://{SECOND}")),
-    ] {
+    let mut command = spin::up(&checkout().join("spin.toml"), &runtime_config, HOOK)?;
+    command.arg("--quiet");
+    let origins = hosts.map(|host| format!("https://{host}"));
+    let origins = origins.each_ref().map(String::as_str);
+    for (name, value) in spin::variables(&manifest, &origins[..providers.into()])? {
         command.arg("--variable").arg(format!("{name}={value}"));
     }
-    command.env_remove("RUST_BACKTRACE");
     Running::start(&mut command, HOOK, &target().join("drops.log")).await
 }
 

@@ -1,16 +1,21 @@
 //! What a hook costs, beside the least that a component with one outbound call costs, and beside a Python function:
-//! `cargo bench -p bench`. docs/performance.md says what came out.
+//! `cargo bench -p bench`. And what a hook holds of the machine, and what becomes of it beside neighbours who misbehave.
+//! docs/performance.md says what came out.
 
 #![deny(unsafe_code)]
 
 mod compare;
 mod contender;
+mod deployment;
 mod drops;
 mod folders;
 mod http1;
 mod load;
+mod memory;
+mod neighbours;
 mod phases;
 mod process;
+mod spin;
 mod stand_in;
 
 use std::net::SocketAddr;
@@ -19,10 +24,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit};
 
 use self::compare::Plan;
 use self::contender::{Contender, Kind};
 use self::drops::Drops;
+use self::memory::Memory;
+use self::neighbours::Neighbours;
 use self::stand_in::Transport;
 
 /// Measure the hook beside the relay floor and a Python function.
@@ -83,6 +91,10 @@ enum Command {
     Phases,
     /// Let a kept connection to a provider die without a word, in a network namespace, and tell what becomes of hooks
     Drops(Drops),
+    /// Send hooks while others misbehave, and tell what becomes of them, of Spin's memory and of its descriptors
+    Neighbours(Neighbours),
+    /// Tell the memory and descriptors that Spin takes for hooks that wait, for reports and for silent connections
+    Memory(Memory),
     /// Serve a component on the local host
     #[command(hide = true)]
     Serve { manifest: PathBuf, listen: SocketAddr, acs: String },
@@ -127,6 +139,8 @@ pub fn main() -> Result<()> {
                     contender::serve(&manifest, listen, &acs).await
                 }
                 Some(Command::Drops(drops)) => drops::run(&drops).await,
+                Some(Command::Neighbours(neighbours)) => neighbours::run(&neighbours).await,
+                Some(Command::Memory(memory)) => memory::run(&memory).await,
                 Some(Command::Emulator { listen, authority }) => {
                     drops::emulate(listen, authority).await
                 }
@@ -140,4 +154,11 @@ pub fn main() -> Result<()> {
             _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         }
     })
+}
+
+/// Lets this process have as many descriptors as it has a right to: it is the callers of all of a case.
+fn raise_descriptors() -> Result<()> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(())
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use okta_telephony_dev::nginx;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::http1;
@@ -34,7 +35,7 @@ impl Hooks {
     }
 
     /// The next hook, a whole request as Okta sends it, its passcode good for five minutes.
-    fn next(&self) -> String {
+    pub fn next(&self) -> String {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let now = OffsetDateTime::now_utc();
         let date = |date: OffsetDateTime| date.format(&Rfc3339).unwrap_or_default();
@@ -44,17 +45,18 @@ impl Hooks {
             r#"{{"eventId":"bench{number:020}","eventTime":"{time}","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://example.okta.com/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.mfa-verification","data":{{"context":{{"request":{{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{{"value":"/idp/idx/challenge"}},"ipAddress":"192.0.2.1"}}}},"userProfile":{{"firstName":"Test","lastName":"User","login":"test.user@example.com","userId":"00uyxxSknGtK8022w0g3"}},"messageProfile":{{"msgTemplate":"Your code is 246810","phoneNumber":"+1425{number_in_seattle}","otpExpires":"{expires}","deliveryChannel":"SMS","otpCode":"246810","locale":"EN-US"}}}}}}"#
         );
         format!(
-            "POST {} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {AUTHORIZATION}\r\n\
+            "POST {} HTTP/1.1\r\nhost: {}\r\nauthorization: {AUTHORIZATION}\r\n\
              content-type: application/json\r\naccept: */*\r\nuser-agent: Okta\r\ncontent-length: {}\r\n\r\n{body}",
             self.path,
+            nginx::NAME,
             body.len(),
         )
     }
 }
 
 /// A kept connection.
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    stream: S,
     answer: Vec<u8>,
 }
 
@@ -63,27 +65,35 @@ impl Connection {
     pub async fn open(to: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, answer: Vec::new() })
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// One that is open already.
+    pub fn over(stream: S) -> Self {
+        Self { stream, answer: Vec::new() }
     }
 
     /// Sends one hook and returns how long the answer took. An answer that tells of no message sent is an
     /// error: what fails fast would look fast.
     pub async fn send(&mut self, hooks: &Hooks) -> Result<Duration> {
-        let (took, answer) = self.exchange(hooks).await?;
+        let request = hooks.next();
+        let started = Instant::now();
+        let answer = self.exchange(&request).await?;
+        let took = started.elapsed();
         ensure!(answer.contains("SUCCESSFUL"), "an answer is no success: {answer}");
         Ok(took)
     }
 
-    /// Sends one hook and returns how long the answer took, and the answer, head and body.
-    pub async fn exchange(&mut self, hooks: &Hooks) -> Result<(Duration, Cow<'_, str>)> {
-        let request = hooks.next();
+    /// Sends a whole request and returns the answer, head and body.
+    pub async fn exchange(&mut self, request: &str) -> Result<Cow<'_, str>> {
         self.answer.clear();
-        let started = Instant::now();
         self.stream.write_all(request.as_bytes()).await?;
         while http1::message_length(&self.answer).is_none() {
             ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the connection was closed");
         }
-        Ok((started.elapsed(), String::from_utf8_lossy(&self.answer)))
+        Ok(String::from_utf8_lossy(&self.answer))
     }
 }
 

@@ -1,6 +1,7 @@
-//! Processes that are measured: how they are started and ended, and what CPU they and their children take, as Linux
-//! tells it in /proc. Elsewhere that is not told.
+//! Processes that are measured: how they are started and ended, and what CPU, memory and descriptors they and their
+//! children take, as Linux tells it in /proc. Elsewhere that is not told.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The time that a process has to end once it is told to.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked at what a process holds.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A tick of the clock in /proc, which is the same on every Linux that Spin is made for.
 const TICK: Duration = Duration::from_millis(10);
@@ -67,6 +71,50 @@ pub fn cpu(root: u32) -> Option<Duration> {
     if tree.is_empty() { None } else { Some(tree.iter().map(|process| process.cpu).sum()) }
 }
 
+/// What a process and all processes below it hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Held {
+    /// File descriptors of the one that has most: each may have as many as `ulimit -n` says.
+    pub descriptors: usize,
+    /// Memory in KiB, of each page that several share a part (Pss): about what a container's limit counts. The resident set
+    /// counts the image of the component once for each instance.
+    pub memory: u64,
+}
+
+impl Held {
+    /// What they hold now; nothing where it is not told.
+    fn by(root: u32) -> Self {
+        let mut held = Self::default();
+        for Process { id, .. } in tree(root) {
+            let descriptors = fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count);
+            let memory = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+            held.descriptors = held.descriptors.max(descriptors);
+            held.memory += pss(&memory).unwrap_or_default();
+        }
+        held
+    }
+
+    /// The most of either.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            descriptors: self.descriptors.max(other.descriptors),
+            memory: self.memory.max(other.memory),
+        }
+    }
+
+    /// The memory for a table.
+    pub fn mebibytes(self) -> String {
+        // A process that has ended holds nothing.
+        if self.memory == 0 { "–".into() } else { (self.memory / 1024).to_string() }
+    }
+}
+
+/// The KiB of the line `Pss` of `/proc/PID/smaps_rollup`.
+fn pss(smaps: &str) -> Option<u64> {
+    let line = smaps.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// A process that listens, until it is dropped.
 pub struct Running {
     child: Child,
@@ -82,7 +130,16 @@ impl Running {
     /// A command that can't be run, ends early, or does not listen within a minute.
     pub async fn start(command: &mut Command, address: SocketAddr, log: &Path) -> Result<Self> {
         let log = File::create(log)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Self::start_into(command.stdout(log.try_clone()?).stderr(log), address).await
+    }
+
+    /// The same with output that goes where the command says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Running::start`].
+    pub async fn start_into(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        command.stdin(Stdio::null());
         let child = command.spawn().with_context(|| format!("{command:?} can't be run"))?;
         let mut running = Self { child, address };
         let end = Instant::now() + START_LIMIT;
@@ -96,10 +153,28 @@ impl Running {
         Ok(running)
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Sends it a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         _ = Command::new("kill").args([&format!("-{name}"), &id]).status();
+    }
+
+    /// What it and its children hold now.
+    pub fn held(&self) -> Held {
+        Held::by(self.child.id())
+    }
+
+    /// Looks at that again and again, for the most of it.
+    pub async fn watch(&self, most: &mut Held) -> Infallible {
+        loop {
+            *most = most.max(self.held());
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// The CPU time that it has used so far, with its children: the server of `spin up` is one.
@@ -112,7 +187,7 @@ impl Drop for Running {
     /// Has it end, and waits until its children have ended too.
     fn drop(&mut self) {
         let ids: Vec<_> = tree(self.child.id()).iter().map(|it| it.id).collect();
-        if !matches!(self.child.try_wait(), Ok(None)) {
+        if self.has_ended() {
             return;
         }
         // Asked and not killed, since `spin up` and gunicorn have processes of their own to end.
@@ -145,5 +220,12 @@ mod tests {
         assert_eq!(Process::parse(42, &stat("S")), Some(process));
         assert_eq!(Process::parse(42, &stat("Z")), None);
         assert_eq!(Process::parse(42, ""), None);
+    }
+
+    #[test]
+    fn of_shared_memory_a_part_is_counted() {
+        let smaps = "55d0-7ffd ---p 00000000 00:00 0    [rollup]\nRss:   2048 kB\nPss:   512 kB\nPss_Dirty: 4 kB\n";
+        assert_eq!(pss(smaps), Some(512));
+        assert_eq!(pss(""), None);
     }
 }

@@ -1,5 +1,5 @@
 //! A stand-in for ACS that costs next to nothing: it takes any request, checks nothing, and gives the same
-//! 202 each time. The emulator, which checks everything, would be what is measured.
+//! 202 each time, or never an answer. The emulator, which checks everything, would be what is measured.
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,6 +51,19 @@ impl StandIn {
     ///
     /// No port, or no place for the file of [`authorities`].
     pub async fn start(transport: Transport) -> Result<Self> {
+        Self::start_one(transport, true).await
+    }
+
+    /// Starts one that takes requests and never answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`StandIn::start`].
+    pub async fn start_hung(transport: Transport) -> Result<Self> {
+        Self::start_one(transport, false).await
+    }
+
+    async fn start_one(transport: Transport, answers: bool) -> Result<Self> {
         std::fs::write(authorities(), tls::certificate_authority())?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -61,9 +74,9 @@ impl StandIn {
                 tokio::spawn(async move {
                     stream.set_nodelay(true)?;
                     match transport {
-                        Transport::Tls => serve(tls.accept(Prompt(stream)).await?).await,
-                        Transport::TlsDelayed => serve(tls.accept(stream).await?).await,
-                        Transport::Plain => serve(stream).await,
+                        Transport::Tls => serve(tls.accept(Prompt(stream)).await?, answers).await,
+                        Transport::TlsDelayed => serve(tls.accept(stream).await?, answers).await,
+                        Transport::Plain => serve(stream, answers).await,
                     }
                     anyhow::Ok(())
                 });
@@ -87,11 +100,14 @@ pub fn authorities() -> PathBuf {
     target().join("authorities.pem")
 }
 
-/// Answers until the client closes its connection.
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = service_fn(async |request: Request<Incoming>| {
+/// Answers, if it is to, until the client closes its connection.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, answers: bool) {
+    let service = service_fn(move |request: Request<Incoming>| async move {
         // The answer to what has not come whole would be that to another request.
         request.into_body().collect().await?;
+        if !answers {
+            std::future::pending::<()>().await;
+        }
         let mut response = Response::new(Full::new(Bytes::from_static(BODY.as_bytes())));
         *response.status_mut() = StatusCode::ACCEPTED;
         let json = HeaderValue::from_static("application/json; charset=utf-8");
