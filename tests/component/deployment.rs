@@ -13,6 +13,7 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use okta_telephony_dev::nginx::{self, NAME};
 use okta_telephony_dev::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -26,7 +27,6 @@ use crate::harness::{
 use crate::host::needs_spin;
 use crate::reports::{self, REPORT_SECRET};
 
-const NAME: &str = "hook.example.com";
 const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
@@ -101,28 +101,8 @@ impl Nginx {
         let folder = Folder::new();
         // Free now; nobody else is told of it.
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let [certificate, key] = tls::pem(&[NAME]).unwrap();
-        folder.write("fullchain.pem", &certificate);
-        folder.write("privkey.pem", &key);
-        // nginx makes these at its start, whether it needs them or not, where its package has them.
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("\n  {kind}_temp_path {};", folder.path(kind)))
-            .concat();
-        let configuration = with(
-            &read("sample/nginx.conf"),
-            &[
-                ("/etc/nginx", folder.0.to_str().unwrap()),
-                ("/var/log/nginx", folder.0.to_str().unwrap()),
-                ("/run/nginx.pid", &folder.path("nginx.pid")),
-                ("\nhttp {", &format!("\nhttp {{{temporary}")),
-                ("listen 443", &format!("listen {address}")),
-                ("127.0.0.1:3000", &hook.host.address().to_string()),
-            ],
-        );
-        folder.write("nginx.conf", &configuration);
-        let mut command = Command::new("nginx");
-        command.args(["-c", &folder.path("nginx.conf"), "-e", &folder.path("start.log")]);
-        command.args(["-g", "daemon off;"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = nginx::command(&folder.0, address, hook.host.address()).unwrap();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(program) = command.spawn() else {
             skipped("nothing was in front of the hook, since nginx is not installed");
             return None;
@@ -130,7 +110,7 @@ impl Nginx {
         let tls = tls::client(&[tls::certificate_authority()]).unwrap();
         let nginx = Self { address, tls: Arc::new(tls).into(), _program: Program(program), folder };
         until_told(async || {
-            let told = |error| format!("{error}: {}", nginx.folder.read("start.log"));
+            let told = |error| format!("{error}: {}", nginx.folder.read("error.log"));
             TcpStream::connect(address).await.map(drop).map_err(told)
         })
         .await;
@@ -259,7 +239,7 @@ async fn the_logs_of_nginx_have_no_query() {
     })
     .await;
     assert!(log.contains(&format!("\"POST {path}\" 200 ")), "{log}");
-    for file in ["access.log", "error.log", "start.log"] {
+    for file in ["access.log", "error.log"] {
         assert!(!nginx.folder.read(file).contains(REPORT_SECRET), "{}", nginx.folder.read(file));
     }
 }
