@@ -53,7 +53,7 @@ if command -v jq >/dev/null; then
     | "\(.key | (. + " " * 17)[:17])\(.value)"
   ' <<<"$answer"
   jq --raw-output '(.providers // [])[] | "\(.provider | (. + " " * 17)[:17])from \(.sender), \(.sender_type)"' <<<"$answer"
-  jq --raw-output '.limits[] | "\(.limit | (. + " " * 19)[:19])\(.used) used of \(.rate)"' <<<"$answer"
+  jq --raw-output '.limits[] | "\(.limit | (. + " " * 26)[:26])\(.used) used of \(.rate)"' <<<"$answer"
 else
   echo "$answer"
 fi

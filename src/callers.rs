@@ -101,10 +101,12 @@ pub struct Refused {
 }
 
 /// Why a caller has not proven itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// It presents no credentials, or wrong ones.
+    /// It presents no credentials, or none of a form that is taken.
     Credentials,
+    /// It presents a secret, and not the one, as Okta does where only one side has the new one.
+    Secret,
     /// Its token is wrong.
     Token,
     /// Its token has expired, or is not valid yet: the next one may be in time, or a clock mended by then.
@@ -123,13 +125,15 @@ pub enum Cause {
 struct Unproven {
     /// What is wrong, for the log.
     why: String,
+    /// A secret is presented, and is not the one.
+    is_secret: bool,
     /// What is wrong with the previous secret, which may be the one that is presented.
     faulty_previous: Option<String>,
 }
 
 impl Unproven {
     fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), faulty_previous: None }
+        Self { why: why.into(), is_secret: false, faulty_previous: None }
     }
 }
 
@@ -167,7 +171,7 @@ impl Secrets {
             Err(fault) => Some(fault.clone()),
         };
         let why = [why(), odd_encoding(presented), self.odd_ends(presented)].concat();
-        Err(Unproven { why, faulty_previous })
+        Err(Unproven { why, is_secret: true, faulty_previous })
     }
 
     /// What is odd at the ends of what is presented, or of the secret itself.
@@ -204,8 +208,11 @@ impl Callers {
                 Ok(proof) => {
                     return Ok(Caller { proof, warnings: Warnings::default(), refresh: None });
                 }
-                Err(Unproven { why, faulty_previous }) => {
+                Err(Unproven { why, is_secret, faulty_previous }) => {
                     fix = why;
+                    if is_secret {
+                        cause = Cause::Secret;
+                    }
                     faulty.extend(faulty_previous);
                 }
             }
@@ -234,7 +241,7 @@ impl Callers {
             Cause::Token | Cause::TokenUntimely | Cause::TokenKeyUnknown => {
                 r#", error="invalid_token""#
             }
-            Cause::Credentials | Cause::KeysUnavailable | Cause::NoStoreKey => "",
+            Cause::Credentials | Cause::Secret | Cause::KeysUnavailable | Cause::NoStoreKey => "",
         };
         let oauth = self.oauth.as_ref().map(|_| format!(r#"Bearer realm="{realm}"{error}"#));
         let basic =
@@ -326,7 +333,7 @@ mod tests {
             let identified = identify(&callers, headers);
             assert_eq!(identified.as_ref().ok().copied(), proof, "{callers:?} {headers:?}");
             if let Err(refused) = identified {
-                assert_eq!(refused.cause, Cause::Credentials);
+                assert!(matches!(refused.cause, Cause::Credentials | Cause::Secret));
             }
         }
     }

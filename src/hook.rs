@@ -59,11 +59,12 @@ pub fn handle(
         settings: Settings::read(ports.variables),
         dialect: None,
         challenges: Vec::new(),
+        unproven: None,
         refresh_due: false,
         outcome: Outcome::begin(ports.clock.instant()),
     };
     call.outcome.refusal = call.run(request, ports).err();
-    let Call { settings, dialect: caller, challenges, refresh_due, mut outcome } = call;
+    let Call { settings, dialect: caller, challenges, unproven, refresh_due, mut outcome } = call;
 
     let format = settings.hook.as_ref().map_or(ResponseFormat::Auto, |hook| hook.response_format);
     outcome.answered = ports.clock.instant();
@@ -77,7 +78,7 @@ pub fn handle(
     };
     let stranger = outcome.credential.is_none().then(|| {
         let fix = outcome.refusal.as_ref().map_or("", Refusal::for_the_log);
-        Stranger::new(Door::Hook, outcome.http_status(), fix)
+        Stranger::new(Door::Hook, outcome.http_status(), unproven, fix)
     });
     (response, line, stranger, Answered { settings, outcome, traceparent, refresh_due })
 }
@@ -88,6 +89,8 @@ struct Call {
     dialect: Option<Dialect>,
     /// What a caller is told that has not proven itself.
     challenges: Vec<String>,
+    /// Why it has not.
+    unproven: Option<Cause>,
     refresh_due: bool,
     /// What is known so far.
     outcome: Outcome,
@@ -166,8 +169,10 @@ impl Call {
             }
             Err(refused) => {
                 self.challenges = refused.challenges;
+                self.unproven = Some(refused.cause);
                 let (reason, told) = match refused.cause {
                     Cause::Credentials
+                    | Cause::Secret
                     | Cause::Token
                     | Cause::TokenUntimely
                     | Cause::TokenKeyUnknown => (

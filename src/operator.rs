@@ -77,7 +77,7 @@ pub fn handle(
     }
     let (page, method, path) = page(path)?;
     let (settings, check) = Settings::read_and_check(ports.variables);
-    let mut credential = None;
+    let (mut credential, mut unproven) = (None, None);
     let shown = match &settings.operator {
         Ok(None) => return None,
         // Credentials that are not in order are none, and these pages are where it would be told.
@@ -86,12 +86,16 @@ pub fn handle(
                 .with_fix(problems))
         }
         Ok(Some(operator)) => match operator.identify(request, None, ports, arrived) {
-            Err(Refused { fix, may_be_previous, challenges, .. }) => Err(NotShown {
-                // What may be the operator's own mistake is told; a stranger's is nothing to mend.
-                fix: may_be_previous.then_some(fix),
-                headers: challenges.into_iter().map(|it| ("www-authenticate", it.into())).collect(),
-                ..NotShown::new(401, "The operator's credentials are needed.")
-            }),
+            Err(Refused { cause, fix, may_be_previous, challenges }) => {
+                unproven = Some(cause);
+                let challenges = challenges.into_iter().map(|it| ("www-authenticate", it.into()));
+                Err(NotShown {
+                    // What may be the operator's own mistake is told; a stranger's is nothing to mend.
+                    fix: may_be_previous.then_some(fix),
+                    headers: challenges.collect(),
+                    ..NotShown::new(401, "The operator's credentials are needed.")
+                })
+            }
             Ok(caller) => {
                 credential = Some(caller.proof.name());
                 if request.method() == method {
@@ -107,7 +111,8 @@ pub fn handle(
         Err(not_shown) => not_shown.answer(),
     };
     let stranger = credential.is_none().then(|| {
-        Stranger::new(Door::Operator, response.status, fix.as_deref().unwrap_or_default())
+        let fix = fix.as_deref().unwrap_or_default();
+        Stranger::new(Door::Operator, response.status, unproven, fix)
     });
     let facts = OperatorFacts {
         path,

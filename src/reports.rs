@@ -91,6 +91,7 @@ pub fn handle(
         facts: DeliveryFacts::default(),
         lines: String::new(),
         reports: Vec::new(),
+        unproven: None,
         refresh_due: false,
     };
     let response = match request.method().as_str() {
@@ -98,7 +99,7 @@ pub fn handle(
         "OPTIONS" => handshake(&batch.settings),
         _ => Err(NotTaken::new(405, "Reports are delivered by POST.", "another method than POST")),
     };
-    let Batch { settings, mut facts, lines, reports, refresh_due, .. } = batch;
+    let Batch { settings, mut facts, lines, reports, unproven, refresh_due, .. } = batch;
     let response = response.unwrap_or_else(|NotTaken { status, told, fix }| {
         facts.fix = Some(fix.into_owned());
         let mut response = text(status, told);
@@ -114,7 +115,8 @@ pub fn handle(
     facts.ms = telemetry::milliseconds(ports.clock.instant().since(arrived));
     let stranger = facts.credential.is_none().then(|| {
         facts.sampled = Some(SAMPLED);
-        Stranger::new(Door::Reports, facts.http_status, facts.fix.as_deref().unwrap_or_default())
+        let fix = facts.fix.as_deref().unwrap_or_default();
+        Stranger::new(Door::Reports, facts.http_status, unproven, fix)
     });
     let log = lines::delivery(&facts, ports.clock.now()) + lines.as_str();
     (response, log, stranger, Answered { settings, reports, refresh_due })
@@ -176,6 +178,8 @@ struct Batch {
     /// The lines of the events, after its own.
     lines: String,
     reports: Vec<TakenReport>,
+    /// Why the reporter has not proven itself.
+    unproven: Option<Cause>,
     refresh_due: bool,
 }
 
@@ -263,8 +267,11 @@ impl Batch {
         let keys_until = ports.clock.instant().plus(KEYS_TIME);
         let caller =
             reporters.identify(request, key.as_ref(), ports, keys_until).map_err(|refused| {
+                self.unproven = Some(refused.cause);
                 match refused.cause {
-                    Cause::Credentials | Cause::Token if !refused.may_be_previous => {
+                    Cause::Credentials | Cause::Secret | Cause::Token
+                        if !refused.may_be_previous =>
+                    {
                         NotTaken::unauthorized(refused.fix)
                     }
                     // The secret may be right once it is mended; and the key may be the issuer's newest, which the

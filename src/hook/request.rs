@@ -25,6 +25,18 @@ pub const EVENT_TYPE: &str = "com.okta.telephony.provider";
 /// The `requestType` of a person who enrols a phone ("Telephony inline hook reference", Okta).
 pub const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
 
+/// Those of a person who has one (the same).
+const OTHER_STEPS: [&str; 3] = [
+    "com.okta.user.telephony.mfa-verification",
+    "com.okta.user.telephony.account-unlock",
+    "com.okta.user.telephony.password-reset",
+];
+
+/// Whether a `requestType` is this one. Whoever writes it in another way must not get past the rules of enrolment.
+pub fn is_step(said: &str, step: &str) -> bool {
+    pasted::trim(said).eq_ignore_ascii_case(step)
+}
+
 /// The `phoneNumber` in the preview of Okta's Admin Console, until the admin edits it.
 const PREVIEW_NUMBER: &str = "9876543210";
 
@@ -312,7 +324,7 @@ impl Body {
     pub fn into_request(self) -> Result<HookRequest, Refusal> {
         let documented = self.dialect() == Dialect::Documented;
         let preview = self.is_preview();
-        let enrollment = self.request_type() == Some(ENROLLMENT);
+        let enrollment = self.request_type().is_some_and(|said| is_step(said, ENROLLMENT));
         let Self { envelope, url: _, ip_address, user_id, profile, mut ignored } = self;
         if documented && text(&envelope.event_type) != Some(EVENT_TYPE) {
             return Err(Refusal::new(
@@ -348,7 +360,10 @@ impl Body {
         let inferred = event_time
             .filter(|_| documented || says_expiry)
             .map(|time| time.saturating_add(DEFAULT_LIFETIME));
-        ignored.text(envelope.request_type, "requestType");
+        // A step that nobody knows counts as a sign-in, and the owner should know of it.
+        let is_known =
+            |said: &String| enrollment || OTHER_STEPS.iter().any(|step| is_step(said, step));
+        ignored.or(envelope.request_type, "requestType", |said| said.into_text().filter(is_known));
         let event_id = ignored.identifier(envelope.event_id, "eventId");
         let user_id = ignored.identifier(user_id, "data.userProfile.userId");
         let locale = ignored.identifier(profile.locale, "data.messageProfile.locale");
@@ -395,7 +410,7 @@ fn phone_number(value: Value, preview: bool) -> Result<Result<PhoneNumber, NotAN
 }
 
 /// The passcode. It goes out in the owner's own text, so it may hold no more than passcodes have: no address of a web
-/// page, and nothing that reads as a sentence of its own.
+/// page, and no sign that ends a sentence.
 fn otp_code(value: Value) -> Result<String, Refusal> {
     let invalid = |fix| Refusal::new(Reason::InvalidOtpCode, fix);
     let text = text_or_integer(value)
@@ -614,6 +629,24 @@ pub(super) mod tests {
             let refusal = with(code).unwrap_err();
             assert_eq!(refusal.reason, Reason::InvalidOtpCode, "{code}");
             assert!(refusal.fix.contains(&format!("at position {at},")), "{code}: {}", refusal.fix);
+        }
+    }
+
+    #[test]
+    fn an_enrolment_is_one_however_its_step_is_written_and_an_unknown_step_is_named() {
+        let with = |step: &str| read(&PREVIEW.replace(ENROLLMENT, step)).unwrap();
+        for step in [
+            ENROLLMENT,
+            "com.okta.user.telephony.Pre-Enrollment",
+            " com.okta.user.telephony.pre-enrollment\\n",
+        ] {
+            assert!(with(step).enrollment && with(step).ignored.is_empty(), "{step}");
+        }
+        for step in OTHER_STEPS {
+            assert!(!with(step).enrollment && with(step).ignored.is_empty(), "{step}");
+        }
+        for step in ["", "com.okta.user.telephony.mfa-enrollment"] {
+            assert_eq!((with(step).enrollment, with(step).ignored), (false, vec!["requestType"]));
         }
     }
 

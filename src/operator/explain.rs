@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::hook::decide::{Planned, decide};
-use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber};
+use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber, is_step};
 use crate::outcome::Warning;
 use crate::phone_number::PhoneNumber;
 use crate::ports::Ports;
@@ -86,7 +86,7 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         valid_until: None,
         msg_template: Some(question.msg_template.unwrap_or_else(|| SAMPLE_TEMPLATE.into())),
         locale: question.locale,
-        enrollment: question.request_type.as_deref() == Some(ENROLLMENT),
+        enrollment: question.request_type.is_some_and(|said| is_step(&said, ENROLLMENT)),
         user_id: question.user_id,
         ip_address: question.ip_address,
         preview: false,

@@ -116,6 +116,11 @@ const UNITS: [(&str, u32); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)
 const LONGEST_WINDOW: u32 = 7 * 86_400;
 
 impl Rate {
+    /// How many messages.
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
     /// Of a number where nothing is said: 5/10m.
     pub const PER_NUMBER: Self = Self { count: 5, window: 600 };
 

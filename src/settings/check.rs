@@ -327,6 +327,19 @@ impl Looking<'_> {
                  names may ask for: set it to what your busiest hour needs, such as \"2000/1h\"",
             );
         }
+        let most = settings.wording.as_ref().map_or(0, |wording| wording.max_segments);
+        for (scope, rate) in &policy.limits {
+            let counts_segments = matches!(scope, Scope::Total | Scope::EnrollmentTotal);
+            if counts_segments && rate.count() < most {
+                self.warn(
+                    scope.name(),
+                    format!(
+                        "is less than the {most} segments that message.max_segments lets a message have: a text as long \
+                         as that is never sent"
+                    ),
+                );
+            }
+        }
         if !policy.enforce {
             self.warn(
                 "policy.mode",

@@ -359,11 +359,11 @@ fn what_is_not_wise_is_warned_about() {
         (wise().with_secrets("operator.secret = \"short\""), "operator.secret"),
         (wise().with_secrets("store.secret = \"short\""), "store.secret"),
         (
-            plain("policy.allowed_countries = [\"US\"]\nlimits.total = \"1/1h\""),
+            plain("policy.allowed_countries = [\"US\"]\nlimits.total = \"9/1h\""),
             "okta.response_format",
         ),
         (
-            plain("okta.response_format = \"documented\"\nlimits.total = \"1/1h\""),
+            plain("okta.response_format = \"documented\"\nlimits.total = \"9/1h\""),
             "policy.allowed_countries",
         ),
         (
@@ -805,6 +805,22 @@ fn the_check_says_what_an_attack_can_cost_as_things_are_set() {
     // A bound is one where it is kept to.
     let host = plain("limits.total = \"9/1h\"\npolicy.mode = \"observe\"");
     assert!(check(&host).warnings.iter().all(|it| !it.fix.contains(" US dollars")));
+}
+
+#[test]
+fn a_total_that_is_less_than_one_message_may_have_is_warned_about() {
+    for (document, warned) in [
+        ("limits = { total = \"2/1m\", enrollment_total = \"3/1m\" }", &["limits.total"][..]),
+        (
+            "message.max_segments = 2\nlimits = { total = \"2/1m\", enrollment_total = \"1/1m\" }",
+            &["limits.enrollment_total"],
+        ),
+        ("message.max_segments = 1\nlimits.total = \"1/1m\"", &[]),
+    ] {
+        let warnings = check(&wise().with("settings", document)).warnings;
+        let told = warnings.iter().filter(|it| it.fix.contains("message.max_segments"));
+        assert_eq!(told.map(|it| &*it.key).collect::<Vec<_>>(), warned, "{document}");
+    }
 }
 
 #[test]

@@ -150,8 +150,8 @@ async fn a_number_is_explained_readably() {
     for (arguments, code, expected) in [
         (&["+447400123456", "en-GB"][..], 0, "country          GB"),
         (&["+447400123456"], 0, "acs              from 12345, shortcode"),
-        (&["+447400123456"], 0, "limits.per_number  0 used of 5/10m"),
-        (&["--enrollment", "+447400123456"], 0, "limits.per_prefix  0 used of 30/1h"),
+        (&["+447400123456"], 0, "limits.per_number         0 used of 5/10m"),
+        (&["--enrollment", "+447400123456"], 0, "limits.per_prefix         0 used of 30/1h"),
         (&["+33612345678"], 1, "reason           country_not_allowed"),
         (&["07400123456"], 1, "reason           invalid_phone_number"),
     ] {
