@@ -142,6 +142,19 @@ impl Nginx {
         (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
     }
 
+    /// The answer to a request as it is written here. Clients would tidy its path up.
+    async fn raw(&self, line: &str) -> String {
+        let mut stream = self.connect(ONE, NAME).await.unwrap();
+        let credentials = basic("okta", SECRET);
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: {credentials}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
     /// A request whose body is still to come.
     async fn begin(&self, from: Ipv4Addr) -> TlsStream<TcpStream> {
         let mut stream = self.connect(from, NAME).await.unwrap();
@@ -199,6 +212,31 @@ async fn through_nginx_the_hook_and_the_reports_are_reached_and_nothing_else() {
     let mut answer = Vec::new();
     _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// nginx finds the location by the path that it has tidied up, so Spin must get that one.
+#[tokio::test]
+async fn no_spelling_of_a_path_leads_through_nginx_to_the_operators_pages() {
+    let hook = Hook::with(reports::setup()).await;
+    let Some(nginx) = Nginx::start(&hook).await else { return };
+    let as_it_should_be = nginx.raw(&format!("GET {HOOK_PATH}")).await;
+    assert!(as_it_should_be.starts_with("HTTP/1.1 405 "), "{as_it_should_be}");
+    for page in ["health", "explain", "deliveries", "x"] {
+        for path in [
+            format!("/api/{page}/../okta-telephony"),
+            format!("/api/{page}/%2e%2e/okta-telephony"),
+            format!("/api/{page}/%2E./okta-telephony?x=/api/{page}"),
+            format!("/{page}/..//api/./okta-telephony"),
+            format!("//api/{page}/../okta-telephony"),
+            format!("/api/{page}%2f..%2fokta-telephony"),
+            format!("http://{NAME}/api/{page}/../okta-telephony"),
+        ] {
+            let answer = nginx.raw(&format!("GET {path}")).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
+        }
+        let reports = nginx.raw(&format!("GET /api/{page}/../delivery-reports")).await;
+        assert!(reports.starts_with("HTTP/1.1 405 "), "{page}: {reports}");
+    }
 }
 
 #[tokio::test]
