@@ -6,12 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use okta_telephony_dev::nginx::{self, NAME};
 use okta_telephony_dev::tls;
@@ -98,10 +101,14 @@ struct Nginx {
 impl Nginx {
     /// `None` where there is no nginx.
     async fn start(hook: &Hook) -> Option<Self> {
+        Self::before(hook.host.address()).await
+    }
+
+    async fn before(spin: SocketAddr) -> Option<Self> {
         let folder = Folder::new();
         // Free now; nobody else is told of it.
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let mut command = nginx::command(&folder.0, address, hook.host.address()).unwrap();
+        let mut command = nginx::command(&folder.0, address, spin).unwrap();
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(program) = command.spawn() else {
             skipped("nothing was in front of the hook, since nginx is not installed");
@@ -124,12 +131,24 @@ impl Nginx {
         self.tls.connect(name.to_owned().try_into().unwrap(), stream).await
     }
 
+    /// A connection for more than one request.
+    async fn client(&self, from: Ipv4Addr) -> SendRequest<Full<Bytes>> {
+        let stream = self.connect(from, NAME).await.unwrap();
+        let (client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
     /// The status and the text of the answer to a POST.
     async fn post(&self, from: Ipv4Addr, target: &str, body: impl Into<Bytes>) -> (u16, String) {
-        let stream = self.connect(from, NAME).await.unwrap();
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+        Self::post_over(&mut self.client(from).await, target, body).await
+    }
+
+    async fn post_over(
+        client: &mut SendRequest<Full<Bytes>>,
+        target: &str,
+        body: impl Into<Bytes>,
+    ) -> (u16, String) {
         let request = Request::builder()
             .method(Method::POST)
             .uri(target)
@@ -137,14 +156,14 @@ impl Nginx {
             .header(AUTHORIZATION, basic("okta", SECRET))
             .header(CONTENT_TYPE, "application/json");
         let request = request.body(Full::new(body.into())).unwrap();
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let (head, body) = client.send_request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
     }
 
     /// The answer to a request as it is written here. Clients would tidy its path up.
-    async fn raw(&self, line: &str) -> String {
-        let mut stream = self.connect(ONE, NAME).await.unwrap();
+    async fn raw(&self, from: Ipv4Addr, line: &str) -> String {
+        let mut stream = self.connect(from, NAME).await.unwrap();
         let credentials = basic("okta", SECRET);
         let request = format!(
             "{line} HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: {credentials}\r\nConnection: close\r\n\r\n"
@@ -156,18 +175,17 @@ impl Nginx {
     }
 
     /// A request whose body is still to come.
-    async fn begin(&self, from: Ipv4Addr) -> TlsStream<TcpStream> {
+    async fn begin(&self, from: Ipv4Addr, path: &str) -> TlsStream<TcpStream> {
         let mut stream = self.connect(from, NAME).await.unwrap();
-        let head =
-            format!("POST {HOOK_PATH} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 60000\r\n\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 60000\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.flush().await.unwrap();
         stream
     }
 
-    /// Whether nginx refuses a hook for its address.
-    async fn is_refused(&self, from: Ipv4Addr) -> Result<(), String> {
-        match self.post(from, HOOK_PATH, envelope("+15550100123").to_string()).await {
+    /// Whether nginx refuses a request for its address.
+    async fn is_refused(&self, from: Ipv4Addr, path: &str) -> Result<(), String> {
+        match self.post(from, path, envelope("+15550100123").to_string()).await {
             (503, _) => Ok(()),
             (status, text) => Err(format!("{status} {text}")),
         }
@@ -219,7 +237,7 @@ async fn through_nginx_the_hook_and_the_reports_are_reached_and_nothing_else() {
 async fn no_spelling_of_a_path_leads_through_nginx_to_the_operators_pages() {
     let hook = Hook::with(reports::setup()).await;
     let Some(nginx) = Nginx::start(&hook).await else { return };
-    let as_it_should_be = nginx.raw(&format!("GET {HOOK_PATH}")).await;
+    let as_it_should_be = nginx.raw(ONE, &format!("GET {HOOK_PATH}")).await;
     assert!(as_it_should_be.starts_with("HTTP/1.1 405 "), "{as_it_should_be}");
     for page in ["health", "explain", "deliveries", "x"] {
         for path in [
@@ -231,10 +249,10 @@ async fn no_spelling_of_a_path_leads_through_nginx_to_the_operators_pages() {
             format!("/api/{page}%2f..%2fokta-telephony"),
             format!("http://{NAME}/api/{page}/../okta-telephony"),
         ] {
-            let answer = nginx.raw(&format!("GET {path}")).await;
+            let answer = nginx.raw(ONE, &format!("GET {path}")).await;
             assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
         }
-        let reports = nginx.raw(&format!("GET /api/{page}/../delivery-reports")).await;
+        let reports = nginx.raw(ONE, &format!("GET /api/{page}/../delivery-reports")).await;
         assert!(reports.starts_with("HTTP/1.1 405 "), "{page}: {reports}");
     }
 }
@@ -269,17 +287,107 @@ async fn the_logs_of_nginx_have_no_query() {
     // While Spin is not there, which is an error of nginx's own.
     let path = reports::PATH;
     drop(hook);
-    let (status, _) = nginx.post(ONE, &format!("{path}?code={REPORT_SECRET}"), "[]").await;
-    assert_eq!(status, 502);
-    let log = until(|| {
+    let log = until_told(async || {
+        let (status, _) = nginx.post(ONE, &format!("{path}?code={REPORT_SECRET}"), "[]").await;
+        assert_eq!(status, 502);
         let log = nginx.folder.read("access.log");
-        (log.lines().count() > wanted.len()).then_some(log)
+        if log.contains(&format!(" {path} 502 ")) { Ok(log) } else { Err(log) }
     })
     .await;
-    assert!(log.contains(&format!("\"POST {path}\" 200 ")), "{log}");
+    assert!(log.contains(&format!(" {path} 200 ")), "{log}");
     for file in ["access.log", "error.log"] {
         assert!(!nginx.folder.read(file).contains(REPORT_SECRET), "{}", nginx.folder.read(file));
     }
+}
+
+#[tokio::test]
+async fn a_stranger_has_a_line_a_second_in_the_logs_of_nginx_and_okta_has_each() {
+    let hook = Hook::with("limits.per_number = ''").await;
+    let Some(nginx) = Nginx::start(&hook).await else { return };
+    let begun = Instant::now();
+    let long = "x".repeat(7000);
+    for _ in 0..10 {
+        nginx.is_answered(ONE).await;
+        for line in [
+            format!("GET /{long}"),
+            format!("GET {HOOK_PATH}?{long}"),
+            format!("{} {HOOK_PATH}", "X".repeat(7000)),
+            "GET".to_owned(),
+        ] {
+            nginx.raw(ANOTHER, &line).await;
+        }
+        // A record of TLS that is longer than they may be.
+        let mut stream = TcpStream::connect(nginx.address).await.unwrap();
+        stream.write_all(b"\x16\x03\x01\xff\xff----------------").await.unwrap();
+        _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    let at_most = begun.elapsed().as_secs() as usize + 1;
+    let log = until(|| {
+        let log = nginx.folder.read("access.log");
+        (log.matches(&format!(" {HOOK_PATH} 200 ")).count() == 10).then_some(log)
+    })
+    .await;
+    let strangers = log.lines().filter(|line| line.starts_with(&ANOTHER.to_string()));
+    let strangers: Vec<_> = strangers.collect();
+    assert!(!strangers.is_empty(), "{log}");
+    assert!(strangers.len() <= at_most, "{at_most}: {log}");
+    assert!(log.lines().all(|line| line.len() < 150), "{log}");
+    let errors = nginx.folder.read("error.log");
+    assert!(!errors.contains("client: "), "{errors}");
+}
+
+/// A body of reports is kept in memory until it is whole, and can be 24 times as large as a hook's.
+#[tokio::test]
+async fn one_address_has_less_room_for_reports_than_for_hooks() {
+    let hook = Hook::start().await;
+    let Some(nginx) = Nginx::start(&hook).await else { return };
+    let (hooks, reports) = nginx_limits();
+    assert!(reports < hooks / 2);
+    let mut under_way = Vec::new();
+    for _ in 0..reports {
+        under_way.push(nginx.begin(ONE, reports::PATH).await);
+        trickle(&mut under_way).await;
+    }
+    until_told(async || {
+        trickle(&mut under_way).await;
+        nginx.is_refused(ONE, reports::PATH).await
+    })
+    .await;
+    nginx.is_answered(ONE).await;
+}
+
+/// Of a hook without an eventId the repeat would be a second message.
+#[tokio::test]
+async fn nginx_repeats_no_hook_that_spin_has_got() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let Some(nginx) = Nginx::before(listener.local_addr().unwrap()).await else { return };
+    let got = Arc::new(AtomicUsize::new(0));
+    let count = got.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let count = count.clone();
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let count = count.clone();
+                async move {
+                    request.into_body().collect().await.map_err(|_| "cut")?;
+                    // The connection is kept after the first, and breaks at any other.
+                    match count.fetch_add(1, Ordering::SeqCst) {
+                        0 => Ok(Response::new(Full::<Bytes>::default())),
+                        _ => Err("it ends"),
+                    }
+                }
+            });
+            let http = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    // Over one connection, and so by one worker of nginx's, which keeps its own to Spin.
+    let mut client = nginx.client(ONE).await;
+    for status in [200, 502] {
+        assert_eq!(Nginx::post_over(&mut client, HOOK_PATH, "{}").await.0, status);
+    }
+    assert_eq!(got.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -289,20 +397,20 @@ async fn one_address_has_no_more_than_its_share_and_another_is_answered() {
     let share = number(&read("sample/nginx.conf"), "limit_conn address ");
     let mut under_way = Vec::new();
     for _ in 1..share {
-        under_way.push(nginx.begin(ONE).await);
+        under_way.push(nginx.begin(ONE, HOOK_PATH).await);
         trickle(&mut under_way).await;
     }
     nginx.is_answered(ONE).await;
     // One more: the share, and whatever nginx has let go of meanwhile.
     until_told(async || {
-        under_way.push(nginx.begin(ONE).await);
+        under_way.push(nginx.begin(ONE, HOOK_PATH).await);
         trickle(&mut under_way).await;
-        nginx.is_refused(ONE).await
+        nginx.is_refused(ONE, HOOK_PATH).await
     })
     .await;
     nginx.is_answered(ANOTHER).await;
     drop(under_way);
-    until_told(async || match nginx.is_refused(ONE).await {
+    until_told(async || match nginx.is_refused(ONE, HOOK_PATH).await {
         Ok(()) => Err("they are still under way".into()),
         Err(_) => Ok(()),
     })
@@ -332,6 +440,101 @@ async fn who_connects_to_nginx_and_says_nothing_holds_nobody_up_and_is_let_go() 
     assert!(ended.is_ok(), "a caller who says nothing keeps the connection");
 }
 
+/// Requests at once from one address, and the fewer that may be reports.
+fn nginx_limits() -> (usize, usize) {
+    let text = read("sample/nginx.conf");
+    let (hooks, reports) = text.split_once("location = /api/delivery-reports {").unwrap();
+    (number(hooks, "limit_conn address "), number(reports, "limit_conn address "))
+}
+
+/// What a shell writes that runs in a network of its own, behind sample/okta-telephony.nft with these replacements, and
+/// with nginx. `None` where that can't be had.
+fn behind_the_firewall(replacements: &[(&str, &str)], script: &str) -> Option<String> {
+    let network = ["unshare", "--net", "--pid", "--fork", "--kill-child"];
+    let as_root =
+        |words: &[&str]| words.iter().chain(&network).map(|word| word.to_string()).collect();
+    let ways: [Vec<String>; 2] = [as_root(&[]), as_root(&["sudo", "--non-interactive"])];
+    let run =
+        |way: &[String], words: &[&str]| Command::new(&way[0]).args(&way[1..]).args(words).output();
+    let works = |way: &&Vec<String>| {
+        ["nft", "nginx", "ip", "curl"].iter().all(|tool| {
+            let there = run(way, &["bash", "-c", &format!("command -v {tool}")]);
+            there.is_ok_and(|output| output.status.success())
+        })
+    };
+    let Some(way) = ways.iter().find(works) else {
+        skipped(
+            "no firewall was tried, since nftables, nginx, iproute2 or curl is not installed, or a network of one's own \
+             takes root's rights",
+        );
+        return None;
+    };
+    let folder = Folder::new();
+    folder.write("rules", &with(&read("sample/okta-telephony.nft"), replacements));
+    let command =
+        nginx::command(&folder.0, "127.0.0.1:443".parse().unwrap(), ([127, 0, 0, 1], 1).into())
+            .unwrap();
+    let script = format!(
+        "set -e
+         ip link set lo up
+         nft --file {rules}
+         status() {{
+           curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' --interface \"$1\" \
+             --resolve {NAME}:443:127.0.0.1 https://{NAME}/ || true
+         }}
+         \"$@\" >{output} 2>&1 &
+         for ((i = 0; i < 1000; i++)); do
+           [ \"$(status 127.0.0.1)\" = 000 ] || break
+           sleep 0.02
+         done
+         {script}",
+        rules = folder.path("rules"),
+        output = folder.path("output"),
+    );
+    let program = command.get_program().to_str().unwrap();
+    let mut words = vec!["bash", "-c", &script, "bash", program];
+    words.extend(command.get_args().map(|word| word.to_str().unwrap()));
+    let output = run(way, &words).unwrap();
+    assert!(output.status.success(), "{output:?} {}", folder.read("output"));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// Opens connections from one address until one is refused, and says how many there were, and what then the same and
+/// another address are answered.
+const UNTIL_REFUSED: &str = "
+    for ((held = 0; held < 400; held++)); do
+      { exec {fd}<>/dev/tcp/127.0.0.1/443; } 2>/dev/null || break
+    done
+    echo $held $(status 127.0.0.1) $(status 127.0.0.2)";
+
+#[test]
+fn the_firewall_refuses_one_address_the_connections_that_nginx_does_not_count() {
+    let rules = read("sample/okta-telephony.nft");
+    let share = number(&rules, "ct count over ");
+    let Some(told) = behind_the_firewall(&[], UNTIL_REFUSED) else { return };
+    let told: Vec<_> = told.split_whitespace().collect();
+    // nginx lets go of some meanwhile where the machine is slow.
+    let held: usize = told[0].parse().unwrap();
+    assert!((share..400).contains(&held), "{told:?}");
+    assert_eq!(told[1..], ["000", "404"]);
+}
+
+#[test]
+fn the_firewall_counts_no_connection_of_those_who_are_to_call_and_can_let_in_nobody_else() {
+    let callers = (
+        "# elements = { 192.0.2.0/24, 198.51.100.0/24 }",
+        "elements = { 127.0.0.1/32, 192.0.2.0/24 }",
+    );
+    let Some(told) = behind_the_firewall(&[callers], UNTIL_REFUSED) else { return };
+    assert_eq!(told.trim(), "400 404 404");
+    let nobody_else =
+        ("    # tcp dport 443 ct state new drop", "    tcp dport 443 ct state new drop");
+    let at_once = "status() { curl --silent --insecure --connect-timeout 1 --interface $1 https://127.0.0.1/ || echo $?; }
+        status 127.0.0.2";
+    let told = behind_the_firewall(&[callers, nobody_else], at_once).unwrap();
+    assert_eq!(told.trim(), "28", "it is to time out");
+}
+
 /// The whole number that follows a text, which must be there.
 fn number(text: &str, before: &str) -> usize {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before} is not there"));
@@ -359,6 +562,17 @@ fn all_that_nginx_lets_through_leaves_spin_descriptors_and_memory() {
     assert!(number(&nginx, "worker_rlimit_nofile ") > connections);
     // What is let through has two connections of a worker's.
     assert!(connections > 2 * at_once);
+    let (rules, unit) = (read("sample/okta-telephony.nft"), read("sample/nginx.service.conf"));
+    let of_one = number(&rules, "ct count over ");
+    let addresses = number(&nginx, "so there are enough for ");
+    assert!(connections > addresses * of_one && of_one >= nginx_limits().0);
+    assert_eq!(addresses, number(&rules, "nginx has room for "));
+    let taken = number(&unit, "does not go on takes ") * addresses * of_one / 1024;
+    assert!(number(&unit, "\nMemoryMax=") > taken);
+    assert!(
+        unit.contains(&format!("so {addresses} addresses with {of_one} each take {taken} MiB")),
+        "{taken}"
+    );
     let memory = number(&service, "\nMemoryMax=");
     let measured = number(&service, "that wait at once take ") + number(&service, "reports take ");
     assert!(memory > measured, "{memory} {measured}");
@@ -373,17 +587,25 @@ fn settings(text: &str, word: &str) -> Vec<String> {
     settings
 }
 
-/// That one has two hosts behind it and no TLS; what becomes of a hook whose host fails must be the same, but that with
-/// nobody to repeat at it waits longer.
+/// That one has two hosts behind it and no TLS. What it passes on must be the same, but that with nobody to repeat at nginx
+/// waits longer, and repeats nothing that was sent.
 #[test]
-fn nginx_in_front_of_one_host_repeats_as_the_one_that_was_tried_with_two() {
+fn nginx_in_front_of_one_host_passes_on_as_the_one_that_was_tried_with_two() {
     let (ours, tried) = (read("sample/nginx.conf"), read("dev/tests/scale/nginx.conf"));
     let is_another = |line: &str| {
-        ["$http_host", "_temp_path", "proxy_read_timeout"].iter().any(|it| line.contains(it))
+        let of_two = ["proxy_read_timeout", "proxy_next_upstream ", "proxy_next_upstream_timeout"];
+        let of_its_own = ["$http_host", "_temp_path", "proxy_pass"];
+        of_two.iter().chain(&of_its_own).any(|it| line.contains(it))
     };
     for setting in settings(&tried, "proxy_").iter().filter(|line| !is_another(line)) {
         assert!(settings(&ours, "proxy_").contains(setting), "{setting}");
     }
+    assert!(settings(&ours, "proxy_next_upstream ") == ["proxy_next_upstream error timeout;"]);
+    // Where there is another host, a hook that one has got goes to it too, if there is time.
+    assert!(tried.contains("proxy_next_upstream error timeout non_idempotent;"));
+    let [read, next] =
+        ["proxy_read_timeout ", "proxy_next_upstream_timeout "].map(|it| number(&tried, it));
+    assert!(read < next && next < 3000);
 }
 
 /// The commands of a page that begin with `spin up`, or set a variable of the environment for it.
@@ -541,18 +763,67 @@ async fn the_service_serves_and_its_log_is_moved_away_without_a_line_lost() {
 }
 
 #[test]
-fn systemd_takes_the_service() {
+fn systemd_takes_the_service_and_what_is_added_to_nginxs() {
     let folder = Folder::new();
-    // Spin is not there.
-    let unit =
-        with(&read("sample/okta-telephony.service"), &[("/usr/local/bin/spin", "/bin/true")]);
-    folder.write("okta-telephony.service", &unit);
-    let unit = folder.path("okta-telephony.service");
-    let Ok(output) = Command::new("systemd-analyze").args(["verify", &unit]).output() else {
-        return skipped("no service was looked at, since systemd-analyze is not installed");
+    // Neither Spin nor nftables need be there.
+    let add = |name: &str, sample: &str, program: &str| {
+        folder.write(name, &with(&read(sample), &[(program, "/bin/true")]));
     };
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !told.contains("okta-telephony.service:"), "{told}");
+    add("okta-telephony.service", "sample/okta-telephony.service", "/usr/local/bin/spin");
+    folder.write("nginx.service", "[Service]\nExecStart=/bin/true\n");
+    fs::create_dir(folder.0.join("nginx.service.d")).unwrap();
+    add("nginx.service.d/okta-telephony.conf", "sample/nginx.service.conf", "/usr/sbin/nft");
+    for unit in ["okta-telephony.service", "nginx.service"] {
+        let verified =
+            Command::new("systemd-analyze").args(["verify", &folder.path(unit)]).output();
+        let Ok(output) = verified else {
+            return skipped("no service was looked at, since systemd-analyze is not installed");
+        };
+        let told = String::from_utf8_lossy(&output.stderr);
+        let of_ours = told.contains("okta-telephony.service:") || told.contains("nginx.service");
+        assert!(output.status.success() && !of_ours, "{told}");
+    }
+}
+
+/// logrotate comes once a day by itself, and `maxsize` counts only when it comes.
+#[test]
+fn logrotate_that_comes_each_hour_moves_away_a_log_that_has_grown() {
+    let folder = Folder::new();
+    let rotation = with(
+        &read("sample/okta-telephony.logrotate"),
+        &[
+            ("/var/log/okta-telephony-spin.log", &folder.path("spin.log")),
+            ("/var/log/okta-telephony", &folder.path("log")),
+            ("  su okta-telephony okta-telephony\n", ""),
+        ],
+    );
+    // As some distributions have it, where the second log of a day would find the first one's name taken.
+    folder.write("rotation", &format!("dateext\n{rotation}"));
+    fs::create_dir(folder.0.join("log")).unwrap();
+    let comes = || {
+        let mut command = Command::new("logrotate");
+        command.args(["--state", &folder.path("state"), &folder.path("rotation")]);
+        let output = command.output().ok()?;
+        assert!(output.status.success(), "{output:?}");
+        Some(())
+    };
+    for time in 1..=3 {
+        for log in ["log/hook.txt", "spin.log"] {
+            let file = fs::File::create(folder.0.join(log)).unwrap();
+            file.set_len(100 << 20).unwrap();
+            if comes().is_none() {
+                return skipped("no log was rotated, since logrotate is not installed");
+            }
+            let left = fs::metadata(folder.0.join(log)).map_or(0, |file| file.len());
+            assert_eq!(left, 100 << 20, "{log} has not grown enough");
+            file.set_len((100 << 20) + 1).unwrap();
+            comes();
+            let left = fs::metadata(folder.0.join(log)).map_or(0, |file| file.len());
+            assert_eq!(left, 0, "{log}, time {time}");
+        }
+    }
+    let page = read("docs/run-released.md");
+    assert!(page.contains("OnCalendar=hourly"));
 }
 
 /// Whoever is on a machine sees the arguments of each process there.
