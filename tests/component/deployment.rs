@@ -653,10 +653,14 @@ impl SpinUp {
         Self { address, _program: program }
     }
 
+    /// The status of what the operator is answered.
     async fn status(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nConnection: close\r\n\r\n",
+            self.address,
+            basic("operator", "operator-c0ffee")
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -743,9 +747,9 @@ async fn the_service_serves_and_its_log_is_moved_away_without_a_line_lost() {
     );
     folder.write("rotation", &rotation);
     let lines = |name: &str| folder.read(name).lines().count();
-    // Each is answered 401, and has a line of the log.
+    // Each has a line of the log: it is the operator who asks.
     for _ in 0..3 {
-        assert_eq!(spin.status("/api/deliveries").await, "401");
+        assert_eq!(spin.status("/api/deliveries").await, "200");
     }
     until(|| (lines("log/okta-telephony_stdout.txt") == 3).then_some(())).await;
     let moved = Command::new("logrotate")
@@ -754,7 +758,7 @@ async fn the_service_serves_and_its_log_is_moved_away_without_a_line_lost() {
         .unwrap();
     assert!(moved.status.success(), "{moved:?}");
     for _ in 0..2 {
-        assert_eq!(spin.status("/api/deliveries").await, "401");
+        assert_eq!(spin.status("/api/deliveries").await, "200");
     }
     until(|| (lines("log/okta-telephony_stdout.txt") == 2).then_some(())).await;
     assert_eq!(lines("log/okta-telephony_stdout.txt.1"), 3);
