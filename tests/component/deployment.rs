@@ -186,7 +186,8 @@ impl Nginx {
     /// Whether nginx refuses a request for its address.
     async fn is_refused(&self, from: Ipv4Addr, path: &str) -> Result<(), String> {
         match self.post(from, path, envelope("+15550100123").to_string()).await {
-            (503, _) => Ok(()),
+            // Its own answer: the hook has one of 503, too.
+            (503, text) if text.contains("<html>") => Ok(()),
             (status, text) => Err(format!("{status} {text}")),
         }
     }
@@ -339,16 +340,21 @@ async fn a_stranger_has_a_line_a_second_in_the_logs_of_nginx_and_okta_has_each()
 /// A body of reports is kept in memory until it is whole, and can be 24 times as large as a hook's.
 #[tokio::test]
 async fn one_address_has_less_room_for_reports_than_for_hooks() {
-    let hook = Hook::start().await;
+    let hook = Hook::with(reports::setup()).await;
     let Some(nginx) = Nginx::start(&hook).await else { return };
     let (hooks, reports) = nginx_limits();
     assert!(reports < hooks / 2);
     let mut under_way = Vec::new();
-    for _ in 0..reports {
+    for _ in 1..reports {
         under_way.push(nginx.begin(ONE, reports::PATH).await);
         trickle(&mut under_way).await;
     }
+    assert_eq!(nginx.post(ONE, reports::PATH, "").await.0, 401);
     until_told(async || {
+        // Of two that come at once either can be the one too many.
+        if under_way.len() < hooks / 2 {
+            under_way.push(nginx.begin(ONE, reports::PATH).await);
+        }
         trickle(&mut under_way).await;
         nginx.is_refused(ONE, reports::PATH).await
     })
