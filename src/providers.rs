@@ -1,14 +1,17 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
 //!
-//! There is one kind of provider, [Azure Communication Services](acs), and there are at most two
+//! What a provider is, [`Api`] says; there is one kind, [Azure Communication Services](acs). There are at most two
 //! providers. [`candidates`] says which of them can send to a region, and [`send`] has them do it. What
 //! can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
+mod api;
 mod connection;
 mod failover;
 pub mod repeatability;
+mod turn;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::phone_number::PhoneNumber;
@@ -17,9 +20,9 @@ use crate::refusal::{Reason, Refusal};
 use crate::sender::{Sender, SenderKind, Senders};
 use numbering::Region;
 
-use self::acs::Acs;
 use self::repeatability::Repeatability;
 
+pub use self::api::{Api, Endpoint};
 pub use self::failover::send;
 
 /// The least time that an attempt is worth starting with.
@@ -31,9 +34,22 @@ pub struct Provider {
     /// What the settings, the log and telemetry call it. No two providers have the same.
     pub name: String,
     /// How it is asked.
-    pub acs: Acs,
+    pub api: Rc<dyn Api>,
     /// Who its messages are from.
     pub senders: Senders,
+}
+
+impl Provider {
+    /// Whether both are one account, be it by another of its keys.
+    pub fn is_same_account(&self, other: &Self) -> bool {
+        self.api.endpoint() == other.api.endpoint()
+    }
+
+    /// Whether there is another connection to ask it over. Without TLS there is no HTTP/2, and each request has a
+    /// connection of its own; and a message that may go over both must be one to the provider.
+    fn has_other_connection(&self) -> bool {
+        self.api.endpoint().tls && self.api.knows_repeats()
+    }
 }
 
 /// A provider that can send to one recipient.
@@ -58,7 +74,7 @@ pub struct Candidates<'a> {
 /// that are configured.
 ///
 /// The first must have a sender for the region. The second may have none, and then can't send there. It
-/// has the first one's sender where it has no senders at all, or where both are one resource of ACS,
+/// has the first one's sender where it has no senders at all, or where both are one account,
 /// known by its two keys.
 ///
 /// # Errors
@@ -74,7 +90,7 @@ pub fn candidates(
     };
     let sender = first.senders.to(region).ok_or_else(|| no_sender(first, region))?;
     let second = others.first().and_then(|second| {
-        let shares = second.senders.is_empty() || second.acs.is_same_resource(&first.acs);
+        let shares = second.senders.is_empty() || second.is_same_account(first);
         let sender = second.senders.to(region).or(shares.then_some(sender))?;
         Some(Candidate { provider: second, sender })
     });
@@ -116,7 +132,7 @@ pub struct Sending {
     pub attempts: Vec<Attempt>,
     /// The status of this provider's answer that counts: the recipient's own where there is one.
     pub status: Option<u16>,
-    /// This provider's error code for the whole request, letters only, where it gave one.
+    /// This provider's error code, letters only, where it gave one.
     pub error_code: Option<String>,
     /// The time from the first attempt to the end of the last, with all providers.
     pub elapsed: Duration,
@@ -152,6 +168,7 @@ pub struct Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::acs::Acs;
     use crate::providers::acs::connection_string::ConnectionString;
 
     /// The senders are by region, or `default`.
@@ -164,10 +181,10 @@ mod tests {
         let by_region = by_region.into_iter().map(|(region, sender)| (region.unwrap(), sender));
         Provider {
             name: name.into(),
-            acs: Acs {
+            api: Rc::new(Acs {
                 resource: ConnectionString::parse(&resource).unwrap(),
                 api_version: "2021-03-07".into(),
-            },
+            }),
             senders: Senders::new(by_region, default.into_iter().next().map(|(_, sender)| sender)),
         }
     }

@@ -227,7 +227,7 @@ impl Settings {
             return Ok(StoreKey::derive(secret.reveal()));
         }
         let providers = self.providers.as_ref().map_err(Problems::clone)?;
-        let first = providers.first().map(|first| first.acs.resource.access_key.reveal());
+        let first = providers.first().map(|first| first.api.secret().reveal());
         Ok(StoreKey::derive(first.unwrap_or_default()))
     }
 

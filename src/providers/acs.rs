@@ -1,6 +1,4 @@
-//! Azure Communication Services (ACS): one message to one recipient through one resource, and the
-//! repeats that fit into its turn. Whose turn it is, and for how long, the room above says. Knows
-//! nothing of Okta.
+//! Azure Communication Services (ACS): one message to one recipient through one resource. Knows nothing of Okta.
 //!
 //! Facts are from Microsoft's REST API specification of `Sms` 2021-03-07 and its page "Authenticate
 //! to Azure Communication Services" (HMAC).
@@ -11,25 +9,21 @@ mod fix;
 mod request;
 pub mod signature;
 
-use std::time::Duration;
+use time::OffsetDateTime;
 
-use super::connection::{self, Connection, Try};
-use super::{Attempt, Candidate, Message, SHORTEST_ATTEMPT};
-use crate::ports::{InFlight, Instant, Ports};
-use crate::refusal::{Reason, Refusal};
+use super::Message;
+use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
+use crate::ports::Answer;
+use crate::secret::Secret;
+use crate::sender::Sender;
 
-use self::answer::Verdict;
 use self::connection_string::ConnectionString;
-use self::request::Request;
 
 /// The name of the provider that has no other: that of the variable `acs_connection_string`.
 pub const DEFAULT_NAME: &str = "acs";
 
 /// The `api-version` where none is configured: the one that Microsoft's SDKs send.
 pub const DEFAULT_API_VERSION: &str = "2021-03-07";
-
-/// The wait before the second attempt; it doubles from then on.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A resource, and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -40,16 +34,42 @@ pub struct Acs {
     pub api_version: String,
 }
 
-impl Acs {
-    /// Whether there is another connection to ask it over: without TLS there is no HTTP/2, and each request has a
-    /// connection of its own.
-    pub fn has_other_connection(&self) -> bool {
-        self.resource.tls
+impl Api for Acs {
+    fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint { tls: self.resource.tls, authority: &self.resource.authority }
     }
 
-    /// Whether both are one resource, be it by its other key.
-    pub fn is_same_resource(&self, other: &Self) -> bool {
-        self.resource.authority == other.resource.authority
+    fn secret(&self) -> &Secret {
+        &self.resource.access_key
+    }
+
+    fn knows_repeats(&self) -> bool {
+        true
+    }
+
+    fn request(
+        &self,
+        sender: &Sender,
+        message: &Message<'_>,
+        now: OffsetDateTime,
+    ) -> Box<dyn Request + '_> {
+        Box::new(request::Request::new(self, sender, message, now))
+    }
+
+    fn understand(&self, answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+        answer::understand(answer, reading)
+    }
+
+    fn may_have_taken(&self, status: u16) -> bool {
+        matches!(status, 200..=299 | 409 | 500 | 502 | 504)
+    }
+
+    fn words(&self, name: &str) -> Words {
+        Words {
+            service: "ACS",
+            status: "Azure's status",
+            endpoint: fix::connection_string_of(name),
+        }
     }
 }
 
@@ -58,162 +78,6 @@ impl Acs {
 pub fn is_api_version(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     (1..=32).contains(&text.len()) && text.bytes().all(fits)
-}
-
-/// A provider's turn with a message.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turn<'a> {
-    /// Whose turn it is.
-    pub candidate: Candidate<'a>,
-    /// When the turn ends at the latest.
-    pub until: Instant,
-    /// When the hook's whole time for sending ends: the end of the turn once the head of an answer has
-    /// said 202, after which the message does not fail over.
-    pub deadline: Instant,
-    /// Over which connection it is asked first.
-    pub connection: Connection,
-    /// Whether the message is tried again as long as that can help and fits. A provider that is not
-    /// patient leaves what was not sent to the other one at once, and tries once more only where ACS
-    /// may have taken the message: the repeat, which is harmless with the same resource only, may settle
-    /// that. One that has said 202 is patient from then on.
-    pub patient: bool,
-}
-
-impl<'a> Turn<'a> {
-    /// The turn of a provider after which there is no other.
-    pub fn alone(candidate: Candidate<'a>, connection: Connection, until: Instant) -> Self {
-        Self { candidate, until, deadline: until, connection, patient: true }
-    }
-
-    /// When a request of this turn is sent over the other connection as well, if it has no answer by then.
-    fn spare_at(&self, now: Instant) -> Option<Instant> {
-        let left = self.until.since(now);
-        let fits = self.candidate.provider.acs.has_other_connection();
-        (fits && left >= 2 * SHORTEST_ATTEMPT).then(|| now.plus(left / 2))
-    }
-}
-
-/// What became of a message in one turn.
-#[derive(Debug)]
-pub(super) struct Tried {
-    /// The attempts, in order.
-    pub attempts: Vec<Attempt>,
-    /// The status of the answer that counts: the recipient's own where there is one.
-    pub status: Option<u16>,
-    /// ACS's error code for the whole request, letters only, where it gave one.
-    pub error_code: Option<String>,
-    /// When the first attempt began.
-    pub started: Instant,
-    /// When the last one ended; with none, when it would have begun.
-    pub ended: Instant,
-    /// The message id, which ACS may leave out, or why the message is not known to be sent.
-    pub result: Result<Option<String>, Refusal>,
-    /// ACS may have taken the message in one of the attempts, whatever came after.
-    pub may_be_sent: bool,
-    /// The provider stood in the way, not the message.
-    pub provider_failed: bool,
-    /// The connection that those after this message are to use, where it is not the one that was used first.
-    pub changed_to: Option<Connection>,
-    /// That is because the first one was silent.
-    pub was_silent: bool,
-    /// Another provider may do: this one failed, or refused the sender, and in no attempt has it said that it took
-    /// the message.
-    pub may_fail_over: bool,
-}
-
-/// Sends a message, again where a second attempt can help and fits the turn.
-///
-/// The message is the same in every attempt, so that ACS sends it once whatever got lost.
-pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> Tried {
-    let mut turn = *turn;
-    let started = ports.clock.instant();
-    let request = Request::new(turn.candidate, message, ports.clock.time_at(started));
-
-    let mut backoff = FIRST_BACKOFF;
-    let mut attempts = Vec::new();
-    let (mut may_be_sent, mut most_likely_sent) = (false, false);
-    let (mut changed_to, mut was_silent) = (None, false);
-    let mut verdict = Verdict::refused(None, no_time_left());
-    let (mut next, mut ended) = (started, started);
-    let mut repeated = false;
-    // An attempt without the time to hear of it would send a message and deny it.
-    while next.plus(SHORTEST_ATTEMPT) <= turn.until {
-        let now = if repeated {
-            ports.clock.sleep(next);
-            ports.clock.instant()
-        } else {
-            started
-        };
-        let spare_at = turn.spare_at(now);
-        let send = |in_flight: &mut dyn InFlight, over| request.send(in_flight, over, turn.until);
-        let asked =
-            connection::ask(ports.http, ports.clock, turn.connection, spare_at, turn.until, send);
-        if let Some(connection) = asked.changed_to {
-            (turn.connection, changed_to) = (connection, Some(connection));
-        }
-        was_silent |= asked.was_silent;
-        let mut others = asked.tries.iter().enumerate().filter(|(number, _)| *number != asked.of);
-        may_be_sent |= others.any(|(_, other)| answer::may_be_taken(other.outcome));
-        let of = attempts.len() + asked.of;
-        attempts.extend(asked.tries.iter().map(|it| attempt(it, turn.candidate)));
-        verdict = match asked.answer {
-            Ok(answer) => answer::understand(answer, &turn, ports),
-            Err(error) => answer::without(error, turn.candidate),
-        };
-        ended = ports.clock.instant();
-        let counting = &mut attempts[of];
-        counting.elapsed = ended.since(counting.started);
-        counting.status = verdict.status;
-        counting.accepted = verdict.result.is_ok();
-        may_be_sent |= verdict.may_be_sent;
-        if verdict.most_likely_sent {
-            most_likely_sent = true;
-            (turn.until, turn.patient) = (turn.deadline, true);
-        }
-        let Some(wait) = verdict.again_after else { break };
-        // 409 says that this resource is at work on the message.
-        if !turn.patient && (repeated && verdict.status != Some(409) || !verdict.may_be_sent) {
-            break;
-        }
-        repeated = true;
-        // The longer of both: a `Retry-After: 0` is no invitation to hammer.
-        next = ended.plus(wait.max(backoff));
-        backoff *= 2;
-    }
-    Tried {
-        attempts,
-        status: verdict.status,
-        error_code: verdict.error_code,
-        started,
-        ended,
-        result: verdict.result,
-        may_be_sent,
-        changed_to,
-        was_silent,
-        provider_failed: verdict.provider_failed,
-        may_fail_over: (verdict.provider_failed || verdict.sender_refused) && !most_likely_sent,
-    }
-}
-
-/// A try as an attempt, of which only the status is known.
-fn attempt(tried: &Try, candidate: Candidate<'_>) -> Attempt {
-    let provider = candidate.provider;
-    Attempt {
-        provider: provider.name.clone(),
-        authority: tried.over.authority(&provider.acs.resource.authority).into_owned(),
-        started: tried.started,
-        elapsed: tried.ended.since(tried.started),
-        status: tried.outcome.and_then(Result::ok),
-        accepted: false,
-    }
-}
-
-fn no_time_left() -> Refusal {
-    Refusal::new(
-        Reason::DeadlineExceeded,
-        "The request took so long to arrive that no time was left to ask ACS: look at the network and the proxies \
-         between Okta and the hook. Nothing was sent.",
-    )
 }
 
 #[cfg(test)]

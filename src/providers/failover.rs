@@ -56,8 +56,8 @@
 use std::iter;
 use std::time::Duration;
 
-use super::acs::{self, Tried, Turn};
 use super::connection::Connection;
+use super::turn::{self, Tried, Turn};
 use super::{Candidate, Candidates, Message, SHORTEST_ATTEMPT, Sending};
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::records::health::{self, Health, Known};
@@ -76,7 +76,7 @@ pub fn send(
 ) -> Sending {
     let Candidates { first, second } = *candidates;
     match second {
-        Some(second) if !first.provider.acs.is_same_resource(&second.provider.acs) => {
+        Some(second) if !first.provider.is_same_account(second.provider) => {
             send_with_either([first, second], message, ports, until)
         }
         second => send_with_one(first, second, message, ports, until),
@@ -95,13 +95,13 @@ fn send_with_one(
     // Without a store that works there is the usual connection.
     let known = health::read(ports.store).unwrap_or_default();
     let connection = connection_of(first, &known, ports);
-    let tried = acs::send(&Turn::alone(first, connection, until), message, ports);
+    let tried = turn::send(&Turn::alone(first, connection, until), message, ports);
     let refused =
         tried.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
     let (tried, before) = match second {
         Some(second) if refused && tried.ended.plus(SHORTEST_ATTEMPT) <= until => {
             let connection = tried.changed_to.unwrap_or(connection);
-            let again = acs::send(&Turn::alone(second, connection, until), message, ports);
+            let again = turn::send(&Turn::alone(second, connection, until), message, ports);
             ((second, again), Some((first, tried)))
         }
         _ => ((first, tried), None),
@@ -122,7 +122,7 @@ fn send_with_one(
 fn connection_of(candidate: Candidate<'_>, known: &Known, ports: Ports<'_>) -> Connection {
     let provider = candidate.provider;
     let other = known.of(&provider.name).is_on_other_connection(ports.clock.milliseconds());
-    if other && provider.acs.has_other_connection() { Connection::Other } else { Connection::Usual }
+    if other && provider.has_other_connection() { Connection::Other } else { Connection::Usual }
 }
 
 /// Has a provider asked over this connection from now on.
@@ -168,9 +168,9 @@ fn send_with_either(
     let other = 1 - first;
     let alone = |at: usize| Turn::alone(both[at], connection_of(both[at], &known, ports), until);
     let turn = Turn { until: first_until, patient, ..alone(first) };
-    let tried = acs::send(&turn, message, ports);
+    let tried = turn::send(&turn, message, ports);
     let fails_over = tried.may_fail_over && tried.ended.plus(SHORTEST_ATTEMPT) <= until;
-    let fallback = fails_over.then(|| acs::send(&alone(other), message, ports));
+    let fallback = fails_over.then(|| turn::send(&alone(other), message, ports));
 
     if !store_failed {
         let tried =

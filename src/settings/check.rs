@@ -177,7 +177,7 @@ impl Looking<'_> {
     fn at_providers(&mut self, settings: &Settings) {
         let Ok(providers) = &settings.providers else { return };
         for (provider, index) in providers.iter().zip(1..) {
-            let origin = provider.acs.resource.origin();
+            let origin = provider.api.endpoint().origin();
             if let Some(fix) = self.not_covered(&origin) {
                 let finding = self.endpoint_finding(provider, &fix);
                 // Without the second one messages go by the first still.
@@ -226,8 +226,8 @@ impl Looking<'_> {
     }
 
     fn at_second(&mut self, first: &Provider, second: &Provider) {
-        let is_same = first.acs.is_same_resource(&second.acs);
-        if is_same && first.acs.resource.access_key == second.acs.resource.access_key {
+        let is_same = first.is_same_account(second);
+        if is_same && first.api.secret() == second.api.secret() {
             let key = ["providers.", &second.name, ".connection_string"].concat();
             let fix = "is the same as that of the first provider: give the resource's other key, or another resource";
             let finding = self.documents.secrets.finding(&key, fix);
@@ -252,7 +252,7 @@ impl Looking<'_> {
                 self.check.problems.push(finding);
             }
             // It has those of the first.
-            None if provider.senders.is_empty() || provider.acs.is_same_resource(&first.acs) => {}
+            None if provider.senders.is_empty() || provider.is_same_account(first) => {}
             None => self.warn(
                 key,
                 format!(

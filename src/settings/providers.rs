@@ -1,5 +1,7 @@
 //! Who sends: the list of providers, which the variables fill in.
 
+use std::rc::Rc;
+
 use numbering::Region;
 
 use super::document::{Named, Said};
@@ -66,7 +68,7 @@ pub(super) fn providers(
         }
         names.push(name.clone());
         if let (Some(resource), Some(senders)) = (resource, senders) {
-            providers.push(Provider { name, acs: Acs { resource, api_version }, senders });
+            providers.push(Provider { name, api: Rc::new(Acs { resource, api_version }), senders });
         }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.

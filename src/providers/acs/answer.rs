@@ -1,16 +1,15 @@
-//! What ACS's answer to a request means, or that there was none. What to do about it, `fix` says.
+//! What ACS's answer to a request means. What to do about it, `fix` says.
 
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use super::Turn;
 use super::fix::{self, ClockOff, Said};
 use crate::json;
-use crate::ports::{Answer, BodyError, Ports, SendError};
+use crate::ports::{Answer, BodyError, SendError};
 use crate::providers::Candidate;
-use crate::refusal::Refusal;
+use crate::providers::api::{Reading, Verdict};
 
 /// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
 pub(super) const ANSWER_LIMIT: usize = 64 * 1024;
@@ -18,98 +17,19 @@ pub(super) const ANSWER_LIMIT: usize = 64 * 1024;
 /// The time to wait for the body of a refusal, of which only the error code is of use.
 const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 
-/// What one attempt came to.
-pub(super) struct Verdict {
-    /// The status of the answer, or the recipient's own where there is one.
-    pub status: Option<u16>,
-    /// As [`error_code`].
-    pub error_code: Option<String>,
-    /// The message id, which ACS may leave out, or why the message is not known to be sent.
-    pub result: Result<Option<String>, Refusal>,
-    /// ACS took the message, or may have taken it although the attempt failed.
-    pub may_be_sent: bool,
-    /// Another attempt can help, but not before this.
-    pub again_after: Option<Duration>,
-    /// The provider stood in the way, not the message.
-    pub provider_failed: bool,
-    /// The provider is well, and most likely does not take this sender, or not for this recipient. Another one
-    /// may have one that it takes.
-    pub sender_refused: bool,
-    /// It gave the head of an answer that nothing but a message taken brings about.
-    pub most_likely_sent: bool,
-}
-
-impl Verdict {
-    /// The message was refused, is wrong, and was not sent.
-    pub fn refused(status: Option<u16>, refusal: Refusal) -> Self {
-        Self {
-            status,
-            error_code: None,
-            result: Err(refusal),
-            may_be_sent: false,
-            again_after: None,
-            provider_failed: false,
-            sender_refused: false,
-            most_likely_sent: false,
-        }
-    }
-
-    /// The provider failed before it took the message.
-    fn failed(status: Option<u16>, refusal: Refusal) -> Self {
-        Self { provider_failed: true, ..Self::refused(status, refusal) }
-    }
-
-    /// The provider failed after it may have taken the message. A status says that there was the head of
-    /// an answer, which is one of a message taken.
-    fn in_doubt(status: Option<u16>, refusal: Refusal) -> Self {
-        Self {
-            may_be_sent: true,
-            most_likely_sent: status.is_some(),
-            ..Self::failed(status, refusal)
-        }
-    }
-
-    fn or_again(self, after: Duration) -> Self {
-        Self { again_after: Some(after), ..self }
-    }
-}
-
-/// What it means that there is no answer.
-pub(super) fn without(error: SendError, candidate: Candidate<'_>) -> Verdict {
-    match error {
-        SendError::Broken | SendError::Late => lost(None, error, candidate),
-        SendError::NotAllowed | SendError::Untrusted | SendError::NotConnected => {
-            let verdict = Verdict::failed(None, fix::without(error, candidate.provider));
-            let again = error == SendError::NotConnected;
-            if again { verdict.or_again(Duration::ZERO) } else { verdict }
-        }
-    }
-}
-
-/// The connection broke, or the time ended, before all of the answer was there.
-fn lost(status: Option<u16>, error: SendError, candidate: Candidate<'_>) -> Verdict {
-    let verdict = Verdict::in_doubt(status, fix::without(error, candidate.provider));
-    let again = error == SendError::Broken;
-    if again { verdict.or_again(Duration::ZERO) } else { verdict }
-}
-
 /// What an answer means.
-pub(super) fn understand(
-    mut answer: Box<dyn Answer>,
-    turn: &Turn<'_>,
-    ports: Ports<'_>,
-) -> Verdict {
-    let candidate = turn.candidate;
+pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let Reading { candidate, until, deadline, ports } = reading;
     let not_understood = |status| fix::not_understood(status, candidate.provider);
     let status = answer.status();
     // Headers are to be had until the body is read.
     let clock_off = answer.header("date").and_then(|date| ClockOff::by(&date, ports.clock.now()));
     let said = Said { clock_off, ..Said::whole(status) };
     match status {
-        202 => match answer.read(ANSWER_LIMIT, turn.deadline) {
+        202 => match answer.read(ANSWER_LIMIT, deadline) {
             Ok(body) => understand_accepted(&body, said, candidate),
-            Err(BodyError::Late) => lost(Some(status), SendError::Late, candidate),
-            Err(BodyError::Broken) => lost(Some(status), SendError::Broken, candidate),
+            Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
+            Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
             Err(BodyError::TooLarge) => Verdict::in_doubt(Some(status), not_understood(status)),
         },
         429 | 503 => {
@@ -123,7 +43,7 @@ pub(super) fn understand(
             Verdict { again_after, ..verdict }
         }
         400..=499 if !is_transient(status) => {
-            let until = turn.until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
+            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
             let error_code = error_code(&body);
             let verdict = refused(Said { code: error_code.as_deref(), ..said }, candidate);
@@ -158,26 +78,7 @@ fn understand_accepted(body: &[u8], whole: Said<'_>, candidate: Candidate<'_>) -
         let speaks_for_it = has_id || is_success || recipient.successful;
         return Verdict { may_be_sent: verdict.may_be_sent || speaks_for_it, ..verdict };
     }
-    Verdict {
-        status: Some(status),
-        error_code: None,
-        result: Ok(recipient.message_id),
-        may_be_sent: true,
-        again_after: None,
-        provider_failed: false,
-        sender_refused: false,
-        most_likely_sent: true,
-    }
-}
-
-/// Whether ACS may have taken the message by a request whose answer is not read: by its status, or why there is none,
-/// or nothing where it was not waited for.
-pub(super) fn may_be_taken(outcome: Option<Result<u16, SendError>>) -> bool {
-    match outcome {
-        Some(Ok(status)) => matches!(status, 200..=299 | 409 | 500 | 502 | 504),
-        Some(Err(error)) => matches!(error, SendError::Broken | SendError::Late),
-        None => true,
-    }
+    Verdict::taken(status, recipient.message_id)
 }
 
 /// What a refusal means, be it the request's or the recipient's.
@@ -187,6 +88,7 @@ fn refused(said: Said<'_>, candidate: Candidate<'_>) -> Verdict {
     Verdict {
         // 409 is sent while an earlier attempt is in progress.
         may_be_sent: status == 409,
+        is_at_work: status == 409,
         again_after: is_transient(status).then_some(Duration::ZERO),
         // Credentials, limits, and what is broken: each provider has its own.
         provider_failed: !sender_refused && matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),

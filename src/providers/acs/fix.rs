@@ -10,7 +10,6 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::DEFAULT_NAME;
-use crate::ports::SendError;
 use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
 use crate::sender::SenderKind;
@@ -119,7 +118,7 @@ pub(super) fn refusal(said: Said<'_>, candidate: Candidate<'_>) -> Refusal {
 fn of_request(said: Said<'_>, candidate: Candidate<'_>) -> String {
     let provider = candidate.provider;
     let (name, status) = (&provider.name, said.status);
-    let (key, senders) = (connection_string_of(provider), senders_of(provider));
+    let (key, senders) = (connection_string_of(&provider.name), senders_of(provider));
     match status {
         401 if said.has_code("unauthorized") => format!(
             "ACS refused the sender or the key (401): look at whether the sender, in {senders}, belongs to the \
@@ -239,47 +238,9 @@ fn first_sent(status: u16) -> String {
     )
 }
 
-/// What to do where there is no answer, or not all of one.
-pub(super) fn without(error: SendError, provider: &Provider) -> Refusal {
-    let key = connection_string_of(provider);
-    match error {
-        SendError::NotAllowed => {
-            let fix = "The hook may not call its ACS endpoint: see the hook's log.";
-            Refusal::new(Reason::Misconfigured, fix).with_log_fix(format!(
-                "The host does not let the hook call the endpoint of the provider {}: set outbound_host1, \
-                 outbound_host2 or outbound_host3 to {}, and look at the networks that the host blocks.",
-                provider.name,
-                provider.acs.resource.origin()
-            ))
-        }
-        SendError::Untrusted => {
-            let fix = "The hook's host does not trust the certificate of the ACS endpoint: give the host current CA \
-                       certificates (on SpinKube, the executor's installDefaultCACerts), and that of a proxy which \
-                       opens TLS.";
-            Refusal::new(Reason::AcsUnavailable, fix)
-        }
-        SendError::NotConnected => {
-            let fix = format!(
-                "No connection to ACS came about: look at the endpoint in {key}, at the host's DNS and firewall, and \
-                 at Azure's status."
-            );
-            Refusal::new(Reason::AcsUnavailable, fix)
-        }
-        SendError::Broken => {
-            let fix = "The connection to ACS broke before it had answered: look at Azure's status, and at the \
-                       firewalls and proxies on the way to it.";
-            Refusal::new(Reason::AcsUnavailable, fix)
-        }
-        SendError::Late => {
-            let fix = "ACS had not answered when the deadline came: look at Azure's status, and at the network to it.";
-            Refusal::new(Reason::DeadlineExceeded, fix)
-        }
-    }
-}
-
 /// What to do about an answer that ACS's documentation does not know.
 pub(super) fn not_understood(status: u16, provider: &Provider) -> Refusal {
-    let key = connection_string_of(provider);
+    let key = connection_string_of(&provider.name);
     let fix = match status {
         300..=399 => format!(
             "ACS sent the request elsewhere ({status}): look at the endpoint in {key}, and at the proxies on the way \
@@ -295,8 +256,7 @@ pub(super) fn not_understood(status: u16, provider: &Provider) -> Refusal {
 }
 
 /// Where a provider's connection string is set.
-fn connection_string_of(provider: &Provider) -> String {
-    let name = &provider.name;
+pub(super) fn connection_string_of(name: &str) -> String {
     let variable = if name == DEFAULT_NAME { "acs_connection_string or " } else { "" };
     format!("{variable}providers.{name}.connection_string of the secrets")
 }

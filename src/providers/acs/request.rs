@@ -5,11 +5,10 @@ use serde_with::skip_serializing_none;
 use time::OffsetDateTime;
 
 use super::Acs;
-use super::connection_string::ConnectionString;
 use super::signature::{imf_fixdate, sign};
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
-use crate::providers::connection::Connection;
-use crate::providers::{Candidate, Message};
+use crate::providers::{Message, api};
+use crate::sender::Sender;
 
 /// The body, with its members in the order in which they are sent.
 #[derive(Serialize)]
@@ -47,23 +46,23 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Writes the request. `now` is what ACS compares with its own clock.
-    pub fn new(candidate: Candidate<'a>, message: &Message<'_>, now: OffsetDateTime) -> Self {
-        let acs = &candidate.provider.acs;
+    pub fn new(acs: &'a Acs, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Self {
         let path_and_query = format!("/sms?api-version={}", acs.api_version);
-        Self { acs, date: now, path_and_query, body: body(&candidate.sender.value, message) }
+        Self { acs, date: now, path_and_query, body: body(&sender.value, message) }
     }
+}
 
-    /// Signs it and sends it over a connection.
-    pub fn send(&self, in_flight: &mut dyn InFlight, over: Connection, until: Instant) {
-        let ConnectionString { tls, authority, access_key } = &self.acs.resource;
-        // What `:authority` will be, or the `Host` header, from which hosts leave the scheme's own port out.
-        let authority = over.authority(authority);
-        let Self { date, path_and_query, body, .. } = self;
-        let signature = sign(access_key, "POST", &authority, path_and_query, *date, body);
+impl api::Request for Request<'_> {
+    /// Signs it and sends it. The authority is what `:authority` will be, or the `Host` header, from which hosts leave
+    /// the scheme's own port out.
+    fn send(&self, in_flight: &mut dyn InFlight, authority: &str, until: Instant) {
+        let Self { acs, date, path_and_query, body } = self;
+        let access_key = &acs.resource.access_key;
+        let signature = sign(access_key, "POST", authority, path_and_query, *date, body);
         let request = OutboundRequest {
             method: OutboundMethod::Post(body),
-            tls: *tls,
-            authority: &authority,
+            tls: acs.resource.tls,
+            authority,
             path_and_query,
             headers: &[
                 ("content-type", "application/json"),

@@ -5,7 +5,9 @@ use crate::ports::fake::{FakeAnswer, FakeHost};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::tests::provider;
 use crate::providers::{Provider, Sending, candidates, send};
+use crate::refusal::Reason;
 use proptest::prelude::*;
+use std::time::Duration;
 
 /// Sends one message with 2,450 ms to go.
 fn send_one(host: &FakeHost) -> Sending {

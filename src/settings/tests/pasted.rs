@@ -200,7 +200,7 @@ fn put(form: &str) -> impl Fn(&str) -> String {
 fn read(host: &FakeHost) -> String {
     let settings = Settings::read(host);
     let resources: Vec<_> =
-        settings.providers.iter().flatten().map(|it| it.acs.resource.access_key.reveal()).collect();
+        settings.providers.iter().flatten().map(|it| it.api.secret().reveal()).collect();
     format!("{settings:?} {resources:?} {:?}", check(host))
 }
 

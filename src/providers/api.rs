@@ -1,0 +1,221 @@
+//! What a provider is to the rooms above: a trait, which each kind of provider implements in a folder of its own.
+//! Failover, deadline and health stand on what it says, and know no provider by name.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{Candidate, Message};
+use crate::ports::{Answer, InFlight, Instant, Ports, SendError};
+use crate::refusal::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::sender::Sender;
+use crate::url;
+
+/// The messaging API of a provider, as one account uses it.
+pub trait Api: fmt::Debug {
+    /// Where it is asked.
+    fn endpoint(&self) -> Endpoint<'_>;
+
+    /// What proves the account to it.
+    fn secret(&self) -> &Secret;
+
+    /// Whether it sends a message once that comes again with the same [`Repeatability`](super::repeatability). Where it
+    /// does not, nothing is asked twice that it may have taken.
+    fn knows_repeats(&self) -> bool;
+
+    /// Writes a message as a request. `now` is the time of day.
+    fn request(
+        &self,
+        sender: &Sender,
+        message: &Message<'_>,
+        now: OffsetDateTime,
+    ) -> Box<dyn Request + '_>;
+
+    /// What an answer means.
+    fn understand(&self, answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict;
+
+    /// Whether it may have taken the message by a request of whose answer only the status is known.
+    fn may_have_taken(&self, status: u16) -> bool;
+
+    /// How texts for the owner speak of a provider of this kind that has this name.
+    fn words(&self, name: &str) -> Words;
+}
+
+/// Where a provider is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// Whether it is `https`; only a loopback host's may be `http`.
+    pub tls: bool,
+    /// The host in lower case, and the port where it is not the scheme's own.
+    pub authority: &'a str,
+}
+
+impl Endpoint<'_> {
+    /// Scheme, host and port: what a host lists of those that may be called.
+    pub fn origin(&self) -> String {
+        url::origin(self.tls, self.authority)
+    }
+}
+
+/// A message as a request, which can be sent more than once and is one message.
+pub trait Request {
+    /// Sends it to the endpoint, with its authority as it is written here: what is signed may depend on that.
+    fn send(&self, in_flight: &mut dyn InFlight, authority: &str, until: Instant);
+}
+
+/// What an answer is read with.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Whose answer it is.
+    pub candidate: Candidate<'a>,
+    /// Until when it is worth waiting for one that refuses the message.
+    pub until: Instant,
+    /// Until when it is worth waiting for one that says that the message was taken.
+    pub deadline: Instant,
+    /// The outside.
+    pub ports: Ports<'a>,
+}
+
+/// How texts for the owner speak of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The service, such as `ACS`.
+    pub service: &'static str,
+    /// What tells that it is down, such as `Azure's status`.
+    pub status: &'static str,
+    /// Where its endpoint is set, such as `providers.acs.connection_string of the secrets`.
+    pub endpoint: String,
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The status of the answer, or the recipient's own where there is one.
+    pub status: Option<u16>,
+    /// The provider's error code, where it gave one: letters and digits only.
+    pub error_code: Option<String>,
+    /// The message id, which the provider may leave out, or why the message is not known to be sent.
+    pub result: Result<Option<String>, Refusal>,
+    /// The provider took the message, or may have taken it although the attempt failed.
+    pub may_be_sent: bool,
+    /// Another attempt can help, but not before this.
+    pub again_after: Option<Duration>,
+    /// It is at work on the message: another attempt brings what came of it.
+    pub is_at_work: bool,
+    /// The provider stood in the way, not the message.
+    pub provider_failed: bool,
+    /// The provider is well, and most likely does not take this sender, or not for this recipient. Another one
+    /// may have one that it takes.
+    pub sender_refused: bool,
+    /// It gave the head of an answer that nothing but a message taken brings about.
+    pub most_likely_sent: bool,
+}
+
+impl Verdict {
+    /// The message was taken.
+    pub fn taken(status: u16, message_id: Option<String>) -> Self {
+        Self {
+            status: Some(status),
+            error_code: None,
+            result: Ok(message_id),
+            may_be_sent: true,
+            again_after: None,
+            is_at_work: false,
+            provider_failed: false,
+            sender_refused: false,
+            most_likely_sent: true,
+        }
+    }
+
+    /// The message was refused, is wrong, and was not sent.
+    pub fn refused(status: Option<u16>, refusal: Refusal) -> Self {
+        Self {
+            status,
+            error_code: None,
+            result: Err(refusal),
+            may_be_sent: false,
+            again_after: None,
+            is_at_work: false,
+            provider_failed: false,
+            sender_refused: false,
+            most_likely_sent: false,
+        }
+    }
+
+    /// The provider failed before it took the message.
+    pub fn failed(status: Option<u16>, refusal: Refusal) -> Self {
+        Self { provider_failed: true, ..Self::refused(status, refusal) }
+    }
+
+    /// The provider failed after it may have taken the message. A status says that there was the head of
+    /// an answer, which is one of a message taken.
+    pub fn in_doubt(status: Option<u16>, refusal: Refusal) -> Self {
+        Self {
+            may_be_sent: true,
+            most_likely_sent: status.is_some(),
+            ..Self::failed(status, refusal)
+        }
+    }
+
+    /// What it means that there is no answer, or not all of one, of which the status may be known.
+    pub fn without(error: SendError, status: Option<u16>, candidate: Candidate<'_>) -> Self {
+        let refusal = without(error, candidate);
+        match error {
+            SendError::NotAllowed | SendError::Untrusted => Self::failed(status, refusal),
+            SendError::NotConnected => Self::failed(status, refusal).or_again(Duration::ZERO),
+            SendError::Broken => Self::in_doubt(status, refusal).or_again(Duration::ZERO),
+            SendError::Late => Self::in_doubt(status, refusal),
+        }
+    }
+
+    /// Another attempt can help.
+    pub fn or_again(self, after: Duration) -> Self {
+        Self { again_after: Some(after), ..self }
+    }
+}
+
+/// What to do where there is no answer, or not all of one.
+fn without(error: SendError, candidate: Candidate<'_>) -> Refusal {
+    let provider = candidate.provider;
+    let Words { service, status, endpoint } = provider.api.words(&provider.name);
+    match error {
+        SendError::NotAllowed => {
+            let fix = format!("The hook may not call its {service} endpoint: see the hook's log.");
+            Refusal::new(Reason::Misconfigured, fix).with_log_fix(format!(
+                "The host does not let the hook call the endpoint of the provider {}: set outbound_host1, \
+                 outbound_host2 or outbound_host3 to {}, and look at the networks that the host blocks.",
+                provider.name,
+                provider.api.endpoint().origin()
+            ))
+        }
+        SendError::Untrusted => Refusal::new(
+            Reason::AcsUnavailable,
+            format!(
+                "The hook's host does not trust the certificate of the {service} endpoint: give the host current CA \
+                 certificates (on SpinKube, the executor's installDefaultCACerts), and that of a proxy which opens TLS."
+            ),
+        ),
+        SendError::NotConnected => Refusal::new(
+            Reason::AcsUnavailable,
+            format!(
+                "No connection to {service} came about: look at the endpoint in {endpoint}, at the host's DNS and \
+                 firewall, and at {status}."
+            ),
+        ),
+        SendError::Broken => Refusal::new(
+            Reason::AcsUnavailable,
+            format!(
+                "The connection to {service} broke before it had answered: look at {status}, and at the firewalls and \
+                 proxies on the way to it."
+            ),
+        ),
+        SendError::Late => Refusal::new(
+            Reason::DeadlineExceeded,
+            format!(
+                "{service} had not answered when the deadline came: look at {status}, and at the network to it."
+            ),
+        ),
+    }
+}
