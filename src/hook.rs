@@ -126,6 +126,7 @@ impl Call {
             text: &text,
             repeatability: Repeatability::of(event_id, to, request.event_time, now, ports.random),
             tag: tag.as_deref(),
+            expires: request.otp_expires,
         };
         let sending = providers::send(&candidates, &message, ports, until);
         for (is_so, warning) in [

@@ -1,8 +1,8 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
 //!
-//! What a provider is, [`Api`] says; there is one kind, [Azure Communication Services](acs). There are at most two
-//! providers. [`candidates`] says which of them can send to a region, and [`send`] has them do it. What
-//! can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
+//! What a provider is, [`Api`] says; there are one kind, [Azure Communication Services](acs).
+//! [`candidates`] says which of those that are configured can send to a recipient, and [`send`] has two of them do it.
+//! What can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
 mod api;
@@ -14,11 +14,14 @@ mod turn;
 use std::rc::Rc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use crate::phone_number::PhoneNumber;
 use crate::ports::Instant;
 use crate::refusal::{Reason, Refusal};
 use crate::sender::{Sender, SenderKind, Senders};
 use numbering::Region;
+use sha2::{Digest, Sha256};
 
 use self::repeatability::Repeatability;
 
@@ -37,9 +40,31 @@ pub struct Provider {
     pub api: Rc<dyn Api>,
     /// Who its messages are from.
     pub senders: Senders,
+    /// The countries that it serves; all where there is no list.
+    pub countries: Option<Vec<Region>>,
+    /// The part of all numbers for which it is asked first, from 0 to 1.
+    pub share: f64,
 }
 
 impl Provider {
+    fn serves(&self, region: Option<Region>) -> bool {
+        match &self.countries {
+            None => true,
+            Some(countries) => region.is_some_and(|region| countries.contains(&region)),
+        }
+    }
+
+    /// Whether a number is in its [share](Self::share): always the same ones, so that a person's messages come from one
+    /// sender.
+    fn is_first_for(&self, number: &str) -> bool {
+        if self.share == 0.0 {
+            return false;
+        }
+        let hash = Sha256::digest([&self.name, " ", number].concat());
+        let place = u32::from_be_bytes(*hash.first_chunk().expect("a hash is longer"));
+        f64::from(place) < self.share * 2_f64.powi(32)
+    }
+
     /// Whether both are one account, be it by another of its keys.
     pub fn is_same_account(&self, other: &Self) -> bool {
         self.api.endpoint() == other.api.endpoint()
@@ -59,42 +84,56 @@ pub struct Candidate<'a> {
     pub provider: &'a Provider,
     /// Who the message is from.
     pub sender: &'a Sender,
+    /// The same account by another key, and who the message is from with that.
+    pub other_key: Option<(&'a Provider, &'a Sender)>,
 }
 
-/// The providers that can send to one recipient, in the order of the settings.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidates<'a> {
-    /// The first.
-    pub first: Candidate<'a>,
-    /// The one that a message can fail over to, where there is one for this recipient.
-    pub second: Option<Candidate<'a>>,
-}
-
-/// The providers that can send to a region, or to a number whose region is not known: of the first two
-/// that are configured.
+/// The providers that can send to a region, or to a number whose region is not known, in the order in which they are
+/// asked: at least one.
 ///
-/// The first must have a sender for the region. The second may have none, and then can't send there. It
-/// has the first one's sender where it has no senders at all, or where both are one account,
-/// known by its two keys.
+/// The first that serves the region must have a sender for it. Another one may have none, and then can't send there; it
+/// has the first one's where it is of the same kind and has none at all. A provider that is the account of one before
+/// it is that one's other key.
+///
+/// `number` is the recipient's in its canonical form: by it a provider gets its [share](Provider::share).
 ///
 /// # Errors
 ///
-/// [`Reason::Misconfigured`] where there is no provider, or the first one has no sender for the region.
-pub fn candidates(
-    providers: &[Provider],
+/// [`Reason::Misconfigured`] where no provider serves the region, or the first one has no sender for it.
+pub fn candidates<'a>(
+    providers: &'a [Provider],
     region: Option<Region>,
-) -> Result<Candidates<'_>, Refusal> {
-    let Some((first, others)) = providers.split_first() else {
-        let fix = "There is no provider: set acs_connection_string, or add [[providers]] to the settings.";
-        return Err(Refusal::new(Reason::Misconfigured, fix));
-    };
+    number: &str,
+) -> Result<Vec<Candidate<'a>>, Refusal> {
+    let mut serving = providers.iter().filter(|provider| provider.serves(region));
+    let first = serving.next().ok_or_else(|| nobody_serves(providers, region))?;
     let sender = first.senders.to(region).ok_or_else(|| no_sender(first, region))?;
-    let second = others.first().and_then(|second| {
-        let shares = second.senders.is_empty() || second.is_same_account(first);
-        let sender = second.senders.to(region).or(shares.then_some(sender))?;
-        Some(Candidate { provider: second, sender })
-    });
-    Ok(Candidates { first: Candidate { provider: first, sender }, second })
+    let mut candidates = vec![Candidate { provider: first, sender, other_key: None }];
+    for provider in serving {
+        let own = provider.senders.to(region);
+        if let Some(one) = candidates.iter_mut().find(|it| it.provider.is_same_account(provider)) {
+            one.other_key = one.other_key.or(Some((provider, own.unwrap_or(one.sender))));
+            continue;
+        }
+        let shares = provider.senders.is_empty() && provider.api.kind() == first.api.kind();
+        if let Some(sender) = own.or(shares.then_some(sender)) {
+            candidates.push(Candidate { provider, sender, other_key: None });
+        }
+    }
+    // A stable sort: those whose share this number is not in stay in their order.
+    candidates.sort_by_key(|candidate| !candidate.provider.is_first_for(number));
+    Ok(candidates)
+}
+
+fn nobody_serves(providers: &[Provider], region: Option<Region>) -> Refusal {
+    let fix = match (providers, region) {
+        ([], _) => "There is no provider: set acs_connection_string, or add [[providers]] to the settings.".into(),
+        (_, Some(region)) => {
+            format!("No provider serves {region}: add it to the countries of one, in [[providers]].")
+        }
+        (_, None) => "No provider serves a number of no known country: leave the countries of one out, in [[providers]].".into(),
+    };
+    Refusal::new(Reason::Misconfigured, fix)
 }
 
 fn no_sender(provider: &Provider, region: Option<Region>) -> Refusal {
@@ -119,6 +158,8 @@ pub struct Message<'a> {
     /// What the message's delivery report will bring back: Okta's id of the hook call. Never anything
     /// about a person.
     pub tag: Option<&'a str>,
+    /// When the passcode expires, where that is known: no use sending it later.
+    pub expires: Option<OffsetDateTime>,
 }
 
 /// What became of a message. Nothing in it says who it was for.
@@ -171,6 +212,8 @@ mod tests {
     use crate::providers::acs::Acs;
     use crate::providers::acs::connection_string::ConnectionString;
 
+    const TO: &str = "+15550100123";
+
     /// The senders are by region, or `default`.
     pub fn provider(name: &str, authority: &str, key: &str, senders: &[(&str, &str)]) -> Provider {
         let resource = format!("endpoint=https://{authority}/;accesskey={key}");
@@ -186,6 +229,8 @@ mod tests {
                 api_version: "2021-03-07".into(),
             }),
             senders: Senders::new(by_region, default.into_iter().next().map(|(_, sender)| sender)),
+            countries: None,
+            share: 0.0,
         }
     }
 
@@ -204,10 +249,12 @@ mod tests {
             let label = format!("{host} {senders:?} {region}");
             let first = provider("a", "a.example", "pw==", &[("default", "12345")]);
             let providers = [first, provider("b", host, "b3RoZXI=", senders)];
-            let Candidates { first, second } =
-                candidates(&providers, Region::parse(region)).unwrap();
+            let candidates = candidates(&providers, Region::parse(region), TO).unwrap();
+            let [first, others @ ..] = &candidates[..] else { panic!("no candidate") };
             assert_eq!((&*first.provider.name, &*first.sender.value), ("a", "12345"), "{label}");
-            assert_eq!(second.map(|second| &*second.sender.value), expected, "{label}");
+            let second = others.first().map(|second| second.sender);
+            let second = second.or(first.other_key.map(|(_, sender)| sender));
+            assert_eq!(second.map(|sender| &*sender.value), expected, "{label}");
         }
     }
 
@@ -228,7 +275,7 @@ mod tests {
             ),
             (&[], "US", "There is no provider: set acs_connection_string"),
         ] {
-            let refusal = candidates(providers, Region::parse(region)).unwrap_err();
+            let refusal = candidates(providers, Region::parse(region), TO).unwrap_err();
             assert_eq!(refusal.reason, Reason::Misconfigured);
             assert!(refusal.fix.contains(fix), "{}", refusal.fix);
         }

@@ -15,7 +15,7 @@ use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Policy};
 use crate::ports::{Store, StoreUnavailable};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{self, Candidates};
+use crate::providers::{self, Candidate};
 use crate::refusal::{Reason, Refusal};
 use crate::settings::{Ready, Settings};
 
@@ -36,7 +36,7 @@ pub struct Decision<'a> {
 /// A message that may be sent.
 pub struct Planned<'a> {
     /// Who can send it.
-    pub candidates: Candidates<'a>,
+    pub candidates: Vec<Candidate<'a>>,
     /// Its text, which has the passcode in it.
     pub text: String,
     /// Its length, as it is billed.
@@ -102,7 +102,7 @@ fn plan_message<'a>(
     let text = wording.text(&request.passcode(first_sent));
     let segments = message::segments(&text);
     Ok(Planned {
-        candidates: providers::candidates(providers, plan.region)?,
+        candidates: providers::candidates(providers, plan.region, canonical)?,
         segments,
         text,
         limits: policy::limits_of(policy, request.asking(canonical, segments.count)),

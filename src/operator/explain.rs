@@ -1,5 +1,6 @@
 //! What would become of a message: the hook's own decision, without the sending.
 
+use std::iter;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,9 @@ use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber, is_step};
 use crate::outcome::Warning;
 use crate::phone_number::PhoneNumber;
 use crate::ports::Ports;
-use crate::providers::Candidate;
+use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
+use crate::sender;
 use crate::settings::Settings;
 
 /// A message that is not to be sent. No member but these is taken: one that is misspelt would be answered as if
@@ -119,17 +121,18 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
 }
 
 impl Explanation {
-    fn fill_in(&mut self, message: &mut Planned<'_>) {
+    fn fill_in<'a>(&mut self, message: &mut Planned<'a>) {
         self.text = Some(message.text.clone());
         self.segments = Some(message.segments.count);
         self.encoding = Some(message.segments.encoding.name());
-        let candidates = [Some(message.candidates.first), message.candidates.second];
-        let sender = |candidate: Candidate<'_>| Sender {
-            provider: candidate.provider.name.clone(),
-            sender: candidate.sender.value.clone(),
-            sender_type: candidate.sender.kind.name(),
+        let by_each_key =
+            |it: &Candidate<'a>| iter::once((it.provider, it.sender)).chain(it.other_key);
+        let sender = |(provider, sender): (&Provider, &sender::Sender)| Sender {
+            provider: provider.name.clone(),
+            sender: sender.value.clone(),
+            sender_type: sender.kind.name(),
         };
-        self.providers = candidates.into_iter().flatten().map(sender).collect();
+        self.providers = message.candidates.iter().flat_map(by_each_key).map(sender).collect();
         for limit in &message.limits {
             let Ok(used) = message.counters.used(limit) else {
                 self.warnings.push(Warning::StoreUnavailable.name());

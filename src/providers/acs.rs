@@ -19,6 +19,9 @@ use crate::sender::Sender;
 
 use self::connection_string::ConnectionString;
 
+/// What the settings call this kind of provider.
+pub const KIND: &str = "acs";
+
 /// The name of the provider that has no other: that of the variable `acs_connection_string`.
 pub const DEFAULT_NAME: &str = "acs";
 
@@ -35,6 +38,10 @@ pub struct Acs {
 }
 
 impl Api for Acs {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
     fn endpoint(&self) -> Endpoint<'_> {
         Endpoint { tls: self.resource.tls, authority: &self.resource.authority }
     }

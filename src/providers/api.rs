@@ -15,6 +15,9 @@ use crate::url;
 
 /// The messaging API of a provider, as one account uses it.
 pub trait Api: fmt::Debug {
+    /// What the settings call the kind.
+    fn kind(&self) -> &'static str;
+
     /// Where it is asked.
     fn endpoint(&self) -> Endpoint<'_>;
 
@@ -106,9 +109,9 @@ pub struct Verdict {
     pub is_at_work: bool,
     /// The provider stood in the way, not the message.
     pub provider_failed: bool,
-    /// The provider is well, and most likely does not take this sender, or not for this recipient. Another one
-    /// may have one that it takes.
-    pub sender_refused: bool,
+    /// The provider is well, and does not take this message; most likely not from this sender, or not for this
+    /// recipient. Another provider may.
+    pub refused_here: bool,
     /// It gave the head of an answer that nothing but a message taken brings about.
     pub most_likely_sent: bool,
 }
@@ -124,7 +127,7 @@ impl Verdict {
             again_after: None,
             is_at_work: false,
             provider_failed: false,
-            sender_refused: false,
+            refused_here: false,
             most_likely_sent: true,
         }
     }
@@ -139,7 +142,7 @@ impl Verdict {
             again_after: None,
             is_at_work: false,
             provider_failed: false,
-            sender_refused: false,
+            refused_here: false,
             most_likely_sent: false,
         }
     }

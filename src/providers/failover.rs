@@ -58,64 +58,84 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::turn::{self, Tried, Turn};
-use super::{Candidate, Candidates, Message, SHORTEST_ATTEMPT, Sending};
+use super::{Candidate, Message, Provider, SHORTEST_ATTEMPT, Sending};
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::records::health::{self, Health, Known};
 use crate::refusal::{Reason, Refusal};
+use crate::sender::Sender;
 
 /// What is left, of a hook's time, for a provider that is down, after the other one.
 const LAST_RESORT: Duration = Duration::from_millis(300);
 
-/// Sends a message through the provider that is fit for it, and through the other one where that may
+/// Sends a message through the first of its providers that is fit for it, and through another one where that may
 /// help, until `until` at the latest.
 pub fn send(
-    candidates: &Candidates<'_>,
+    candidates: &[Candidate<'_>],
     message: &Message<'_>,
     ports: Ports<'_>,
     until: Instant,
 ) -> Sending {
-    let Candidates { first, second } = *candidates;
-    match second {
-        Some(second) if !first.provider.is_same_account(second.provider) => {
-            send_with_either([first, second], message, ports, until)
-        }
-        second => send_with_one(first, second, message, ports, until),
+    match candidates {
+        [alone] => send_with_one(*alone, message, ports, until),
+        several => send_with_two_of(several, message, ports, until),
     }
 }
 
-/// Sends with one resource, of which both keys may be known: `second` is the same with its other key. Its failures
-/// are not written down, as there is nobody else to send with.
+/// Sends with the only provider. Its failures are not written down, as there is nobody else to send with.
 fn send_with_one(
-    first: Candidate<'_>,
-    second: Option<Candidate<'_>>,
+    candidate: Candidate<'_>,
     message: &Message<'_>,
     ports: Ports<'_>,
     until: Instant,
 ) -> Sending {
     // Without a store that works there is the usual connection.
     let known = health::read(ports.store).unwrap_or_default();
-    let connection = connection_of(first, &known, ports);
-    let tried = turn::send(&Turn::alone(first, connection, until), message, ports);
-    let refused =
-        tried.result.as_ref().is_err_and(|refusal| refusal.reason == Reason::AcsUnauthorized);
-    let (tried, before) = match second {
-        Some(second) if refused && tried.ended.plus(SHORTEST_ATTEMPT) <= until => {
-            let connection = tried.changed_to.unwrap_or(connection);
-            let again = turn::send(&Turn::alone(second, connection, until), message, ports);
-            ((second, again), Some((first, tried)))
-        }
-        _ => ((first, tried), None),
-    };
-    let newest =
-        before.iter().chain([&tried]).filter_map(|(_, tried)| tried.changed_to).next_back();
+    let connection = connection_of(candidate, &known, ports);
+    let taken = take(&Turn::alone(candidate, connection, until), message, ports);
     // Where it can't be written, the next hook finds it out as this one did.
-    let store_failed = newest.is_some_and(|connection| {
-        let name = &first.provider.name;
+    let store_failed = taken.tried.changed_to.is_some_and(|connection| {
+        let name = &candidate.provider.name;
         update(ports, |known| known.change(name, |health| go_over(health, connection, ports)))
             .is_err()
     });
-    // The resource knows the message again, whichever key signs it.
-    Sending { may_be_double: false, store_failed, ..sending(tried.0, tried.1, before) }
+    Sending { store_failed, ..sending(taken, None) }
+}
+
+/// A turn that was taken.
+struct Taken<'a> {
+    /// Whose outcome it is: the candidate's, or that of its other key.
+    by: (&'a Provider, &'a Sender),
+    tried: Tried,
+    /// The name by which the account was asked before with a key that it does not take, and why it says so.
+    first_key: Option<(&'a str, Reason)>,
+}
+
+/// Has a provider take its turn: with its other key, too, where it does not take the first one. The account knows the
+/// message again, whichever key signs it.
+fn take<'a>(turn: &Turn<'a>, message: &Message<'_>, ports: Ports<'_>) -> Taken<'a> {
+    let Candidate { provider, sender, other_key } = turn.candidate;
+    let tried = turn::send(turn, message, ports);
+    let refusal = tried.result.as_ref().err().filter(|it| it.reason == Reason::AcsUnauthorized);
+    let (Some((other, others_sender)), Some(refusal)) = (other_key, refusal) else {
+        return Taken { by: (provider, sender), tried, first_key: None };
+    };
+    if tried.ended.plus(SHORTEST_ATTEMPT) > turn.until {
+        return Taken { by: (provider, sender), tried, first_key: None };
+    }
+    let first_key = Some((provider.name.as_str(), refusal.reason));
+    let candidate = Candidate { provider: other, sender: others_sender, other_key: None };
+    let connection = tried.changed_to.unwrap_or(turn.connection);
+    let again = turn::send(&Turn { candidate, connection, ..*turn }, message, ports);
+    let attempts = [tried.attempts, again.attempts].concat();
+    let tried = Tried {
+        attempts,
+        started: tried.started,
+        may_be_sent: tried.may_be_sent || again.may_be_sent,
+        changed_to: again.changed_to.or(tried.changed_to),
+        was_silent: tried.was_silent || again.was_silent,
+        ..again
+    };
+    Taken { by: (other, others_sender), tried, first_key }
 }
 
 /// The connection that a provider is asked over first.
@@ -137,106 +157,109 @@ fn update(ports: Ports<'_>, change: impl FnOnce(&mut Known)) -> Result<(), Store
     health::write(ports.store, &known)
 }
 
-/// Sends with one of two resources. From here on a provider is its place in their order: 0 or 1.
-fn send_with_either(
-    both: [Candidate<'_>; 2],
+/// Sends with two of several providers.
+fn send_with_two_of(
+    candidates: &[Candidate<'_>],
     message: &Message<'_>,
     ports: Ports<'_>,
     until: Instant,
 ) -> Sending {
-    let names = both.map(|candidate| candidate.provider.name.as_str());
     let known = health::read(ports.store);
     let mut store_failed = known.is_err();
     let mut known = known.unwrap_or_default();
-    let choice = choose(names, &mut known, ports).unwrap_or_else(|_| {
+    let choice = choose(candidates, &mut known, ports).unwrap_or_else(|_| {
         store_failed = true;
-        Choice::InOrder
+        Choice { first: candidates[0], second: candidates[1], second_is_last_resort: false }
     });
+    let Choice { first, second, second_is_last_resort } = choice;
 
     let now = ports.clock.instant();
     let left = until.since(now);
-    // `first` is asked first: the second provider, where the first one is down.
-    let (first, time, patient, last_resort) = match choice {
-        Choice::InOrder => (0, left / 2, false, None),
-        Choice::Skip(down) => {
-            (1 - down, left.saturating_sub(LAST_RESORT).max(left / 2), true, Some(down))
-        }
+    let time = match second_is_last_resort {
+        false => left / 2,
+        true => left.saturating_sub(LAST_RESORT).max(left / 2),
     };
     // Where half of the time is too little for an attempt, the first one has all of it. Otherwise nobody would be
     // asked.
     let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
-    let other = 1 - first;
-    let alone = |at: usize| Turn::alone(both[at], connection_of(both[at], &known, ports), until);
-    let turn = Turn { until: first_until, patient, ..alone(first) };
-    let tried = turn::send(&turn, message, ports);
-    let fails_over = tried.may_fail_over && tried.ended.plus(SHORTEST_ATTEMPT) <= until;
-    let fallback = fails_over.then(|| turn::send(&alone(other), message, ports));
+    let alone = |it| Turn::alone(it, connection_of(it, &known, ports), until);
+    let turn = Turn { until: first_until, patient: second_is_last_resort, ..alone(first) };
+    let taken = take(&turn, message, ports);
+    let fails_over = taken.tried.may_fail_over && taken.tried.ended.plus(SHORTEST_ATTEMPT) <= until;
+    let fallback = fails_over.then(|| take(&alone(second), message, ports));
 
     if !store_failed {
-        let tried =
-            iter::once((first, &tried)).chain(fallback.as_ref().map(|fallback| (other, fallback)));
+        let mut news = vec![(&*first.provider.name, &taken.tried)];
         // That the last resort failed is no news: it was down, and in so little time a provider that is slow
         // always fails, which must put off no probe.
-        let news = tried.filter(|(at, tried)| !tried.provider_failed || Some(*at) != last_resort);
-        store_failed = remember(&news.collect::<Vec<_>>(), names, &known, ports).is_err();
+        let of_second = fallback.as_ref().map(|fallback| (&*second.provider.name, &fallback.tried));
+        news.extend(of_second.filter(|(_, it)| !it.provider_failed || !second_is_last_resort));
+        store_failed = remember(&news, &known, ports).is_err();
     }
     let sending = match fallback {
-        None => sending(both[first], tried, None),
-        Some(fallback) => sending(both[other], fallback, Some((both[first], tried))),
+        None => sending(taken, None),
+        Some(fallback) => sending(fallback, Some(taken)),
     };
     Sending { store_failed, ..sending }
 }
 
-/// How the time is shared out.
-enum Choice {
-    /// The first provider first, with half of it.
-    InOrder,
-    /// The provider at this place, which is down, last, with [`LAST_RESORT`].
-    Skip(usize),
+/// Who is asked, and how the time is shared out.
+struct Choice<'a> {
+    first: Candidate<'a>,
+    second: Candidate<'a>,
+    /// The second one is down: it gets [`LAST_RESORT`] instead of half of the time.
+    second_is_last_resort: bool,
 }
 
-/// Decides by the health of both how the time is shared out. A hook that probes the first provider writes
-/// that down before it starts, so that other hooks do not probe it, too. The second provider's probe is
-/// the next message that needs it.
-fn choose(
-    names: [&str; 2],
+/// Chooses two by the health of all. A hook that probes a provider which others stand in for writes that down before it
+/// starts, so that other hooks do not probe it, too. One that is no longer asked first is probed by the next message
+/// that needs it.
+fn choose<'a>(
+    candidates: &[Candidate<'a>],
     known: &mut Known,
     ports: Ports<'_>,
-) -> Result<Choice, StoreUnavailable> {
-    let down = match names.map(|name| known.of(name).is_down()) {
-        [true, false] => 0,
-        [false, true] => 1,
-        _ => return Ok(Choice::InOrder),
-    };
+) -> Result<Choice<'a>, StoreUnavailable> {
     let now = ports.clock.milliseconds();
-    if !known.of(names[down]).probe_is_due(now) {
-        return Ok(Choice::Skip(down));
-    }
-    if down == 0 {
-        known.change(names[down], |health| health.put_probe_off(now));
+    let name = |at: usize| &*candidates[at].provider.name;
+    let places = 0..candidates.len();
+    let is_down = |known: &Known, at: usize| known.of(name(at)).is_down();
+    let is_due = |known: &Known, at: usize| known.of(name(at)).probe_is_due(now);
+    let choice = |first: usize, second: usize, second_is_last_resort| {
+        let (first, second) = (candidates[first], candidates[second]);
+        Choice { first, second, second_is_last_resort }
+    };
+    let Some(first) = places.clone().find(|at| !is_down(known, *at)) else {
+        return Ok(choice(0, 1, false));
+    };
+    if let Some(probed) = (0..first).find(|at| is_due(known, *at)) {
+        known.change(name(probed), |health| health.put_probe_off(now));
         health::write(ports.store, known)?;
+        return Ok(choice(probed, first, false));
     }
-    Ok(Choice::InOrder)
+    let up = (first + 1..candidates.len()).find(|at| !is_down(known, *at) || is_due(known, *at));
+    Ok(match up {
+        Some(second) => choice(first, second, false),
+        None => choice(first, usize::from(first == 0), true),
+    })
 }
 
 /// Writes down which providers failed, which are up again, and over which connection they are asked. `before` is
 /// what was known at the start: a success of a provider that had not failed is nothing to write.
 fn remember(
-    tried: &[(usize, &Tried)],
-    names: [&str; 2],
+    tried: &[(&str, &Tried)],
     before: &Known,
     ports: Ports<'_>,
 ) -> Result<(), StoreUnavailable> {
-    let is_news = |(at, tried): &(usize, &Tried)| {
-        let recovered = tried.result.is_ok() && before.of(names[*at]).has_failed();
+    let is_news = |(name, tried): &(&str, &Tried)| {
+        let recovered = tried.result.is_ok() && before.of(name).has_failed();
         tried.provider_failed || recovered || tried.changed_to.is_some()
     };
     if !tried.iter().any(is_news) {
         return Ok(());
     }
     update(ports, |known| {
-        for (at, tried) in tried {
-            known.change(names[*at], |health| {
+        for (name, tried) in tried {
+            known.change(name, |health| {
                 if tried.provider_failed {
                     health.fail(ports.clock.milliseconds());
                 } else if tried.result.is_ok() {
@@ -250,29 +273,26 @@ fn remember(
     })
 }
 
-/// What became of the message, from the provider that was tried last and the one before it.
-fn sending(
-    candidate: Candidate<'_>,
-    last: Tried,
-    before: Option<(Candidate<'_>, Tried)>,
-) -> Sending {
+/// What became of the message, from the turn that was taken last and the one before it.
+fn sending(last: Taken<'_>, before: Option<Taken<'_>>) -> Sending {
+    let Taken { by: (provider, sender), tried: last, first_key } = last;
+    let mut failed_before = first_key;
     let mut attempts = Vec::new();
     let mut started = last.started;
     let mut may_be_sent_before = false;
-    let mut failed_before = None;
     let mut silent_connection = last.was_silent;
-    if let Some((candidate, before)) = before {
+    if let Some(Taken { by: (provider, _), tried: before, .. }) = before {
         attempts = before.attempts;
         started = before.started;
         may_be_sent_before = before.may_be_sent;
         silent_connection |= before.was_silent;
         let reason = before.result.err().map(|refusal| refusal.reason);
-        failed_before = reason.map(|reason| (candidate.provider.name.as_str(), reason));
+        failed_before = reason.map(|reason| (provider.name.as_str(), reason));
     }
     attempts.extend(last.attempts);
     Sending {
-        provider: candidate.provider.name.clone(),
-        sender: candidate.sender.kind,
+        provider: provider.name.clone(),
+        sender: sender.kind,
         attempts,
         status: last.status,
         error_code: last.error_code,

@@ -153,7 +153,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         changed_to,
         was_silent,
         provider_failed: verdict.provider_failed,
-        may_fail_over: (verdict.provider_failed || verdict.sender_refused) && !most_likely_sent,
+        may_fail_over: (verdict.provider_failed || verdict.refused_here) && !most_likely_sent,
     }
 }
 

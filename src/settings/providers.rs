@@ -68,7 +68,8 @@ pub(super) fn providers(
         }
         names.push(name.clone());
         if let (Some(resource), Some(senders)) = (resource, senders) {
-            providers.push(Provider { name, api: Rc::new(Acs { resource, api_version }), senders });
+            let api = Rc::new(Acs { resource, api_version });
+            providers.push(Provider { name, api, senders, countries: None, share: 0.0 });
         }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.

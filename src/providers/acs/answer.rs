@@ -84,15 +84,15 @@ fn understand_accepted(body: &[u8], whole: Said<'_>, candidate: Candidate<'_>) -
 /// What a refusal means, be it the request's or the recipient's.
 fn refused(said: Said<'_>, candidate: Candidate<'_>) -> Verdict {
     let Said { status, .. } = said;
-    let sender_refused = said.is_most_likely_the_sender();
+    let refused_here = said.is_most_likely_the_sender();
     Verdict {
         // 409 is sent while an earlier attempt is in progress.
         may_be_sent: status == 409,
         is_at_work: status == 409,
         again_after: is_transient(status).then_some(Duration::ZERO),
         // Credentials, limits, and what is broken: each provider has its own.
-        provider_failed: !sender_refused && matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),
-        sender_refused,
+        provider_failed: !refused_here && matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),
+        refused_here,
         ..Verdict::refused(Some(status), fix::refusal(said, candidate))
     }
 }

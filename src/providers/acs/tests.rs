@@ -25,11 +25,11 @@ fn send_within(host: &FakeHost, time: Duration) -> Sending {
 }
 
 fn send_with(providers: &[Provider], host: &FakeHost, time: Duration) -> Sending {
-    let candidates = candidates(providers, None).unwrap();
+    let candidates = candidates(providers, None, "+15550100123").unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
     let text = "Your code is \"1\"\n– ok";
-    let message = Message { to: &to, text, repeatability, tag: Some("uS58") };
+    let message = Message { to: &to, text, repeatability, tag: Some("uS58"), expires: None };
     send(&candidates, &message, host.ports(), host.instant.get().plus(time))
 }
 

@@ -21,10 +21,11 @@ fn provider(at: usize, authority: &str) -> Provider {
 }
 
 fn send_with(providers: &[Provider], host: &FakeHost, ports: Ports<'_>, time: Duration) -> Sending {
-    let candidates = candidates(providers, None).unwrap();
+    let candidates = candidates(providers, None, "+15550100123").unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
-    let message = Message { to: &to, text: "Your code is 1", repeatability, tag: None };
+    let message =
+        Message { to: &to, text: "Your code is 1", repeatability, tag: None, expires: None };
     send(&candidates, &message, ports, host.instant.get().plus(time))
 }
 
@@ -767,11 +768,70 @@ fn one_hook_in_5_seconds_probes_until_one_succeeds() {
 
 #[test]
 fn a_probe_is_told_to_the_others_before_it_starts() {
-    let host = later(with_down(&[0]), 5).answering_at(FIRST, [FakeAnswer::accepted("id-1")]);
-    let mut known = health::read(&host).unwrap();
-    assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::InOrder)));
-    let mut known = health::read(&host).unwrap();
-    assert!(matches!(choose(NAMES, &mut known, host.ports()), Ok(Choice::Skip(0))));
+    let host = later(with_down(&[0]), 5);
+    assert_eq!(chosen(2, &host), (0, 1, false));
+    assert_eq!(chosen(2, &host), (1, 0, true));
+}
+
+/// The places of the two that are chosen of so many providers, and whether the second is the last resort.
+fn chosen(providers: usize, host: &FakeHost) -> (usize, usize, bool) {
+    let all = [provider(0, FIRST), provider(1, SECOND), third()];
+    let candidates = candidates(&all[..providers], None, "+15550100123").unwrap();
+    let mut known = health::read(host).unwrap();
+    let choice = choose(&candidates, &mut known, host.ports()).unwrap();
+    let place = |it: Candidate<'_>| all.iter().position(|other| other.name == it.provider.name);
+    let places = (place(choice.first).unwrap(), place(choice.second).unwrap());
+    (places.0, places.1, choice.second_is_last_resort)
+}
+
+fn third() -> Provider {
+    let senders = [("default", "CONTOSO")];
+    crate::providers::tests::provider("third", "third.example", "dGhpcmQ=", &senders)
+}
+
+#[test]
+fn of_three_providers_the_first_two_that_are_up_are_asked_and_those_that_are_down_are_probed() {
+    let with_third_down = |host: FakeHost| {
+        let mut known = health::read(&host).unwrap();
+        for _ in 0..health::FAILURES {
+            known.change("third", |health| health.fail(host.milliseconds()));
+        }
+        health::write(&host, &known).unwrap();
+        host
+    };
+    for (down, third_down, at_once, when_due) in [
+        (&[][..], false, (0, 1, false), (0, 1, false)),
+        (&[0], false, (1, 2, false), (0, 1, false)),
+        (&[1], false, (0, 2, false), (0, 1, false)),
+        (&[0, 1], false, (2, 0, true), (0, 2, false)),
+        (&[], true, (0, 1, false), (0, 1, false)),
+        (&[0], true, (1, 0, true), (0, 1, false)),
+        (&[1], true, (0, 1, true), (0, 1, false)),
+        (&[0, 1], true, (0, 1, false), (0, 1, false)),
+    ] {
+        let host = || match third_down {
+            true => with_third_down(with_down(down)),
+            false => with_down(down),
+        };
+        let label = format!("{down:?} {third_down}");
+        assert_eq!(chosen(3, &later(host(), 1)), at_once, "{label}");
+        assert_eq!(chosen(3, &later(host(), 5)), when_due, "{label}");
+    }
+}
+
+#[test]
+fn two_keys_of_one_resource_are_one_provider_beside_another() {
+    let unauthorized = || FakeAnswer::of(401, "");
+    let [first, other_key] = [provider(0, FIRST), provider(1, FIRST)];
+    let host = FakeHost::default()
+        .answering_at(FIRST, [unauthorized(), unauthorized()])
+        .answering_at("third.example", [FakeAnswer::accepted("id-3")]);
+    let sending = send_with(&[first, other_key, third()], &host, host.ports(), TIME);
+    let asked: Vec<_> = sending.attempts.iter().map(|attempt| &*attempt.provider).collect();
+    assert_eq!(asked, ["acs", "other", "third"]);
+    assert_eq!((&*sending.provider, sending.result.is_ok()), ("third", true));
+    assert_eq!(sending.failed_over, Some(Reason::AcsUnauthorized));
+    assert!(!sending.may_be_double);
 }
 
 #[test]
