@@ -138,6 +138,10 @@ impl Call {
                 self.outcome.warn(warning);
             }
         }
+        // Who sends the message knows better than we how it is encoded.
+        if let (Some(segments), Some(count)) = (&mut self.outcome.segments, sending.segments) {
+            segments.count = count;
+        }
         let result = sending.result.as_ref().map(drop).map_err(Refusal::clone);
         self.outcome.sending = Some(sending);
         result

@@ -1,6 +1,6 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
 //!
-//! What a provider is, [`Api`] says; there are one kind, [Azure Communication Services](acs).
+//! What a provider is, [`Api`] says; there are two kinds, [Azure Communication Services](acs) and [Infobip](infobip).
 //! [`candidates`] says which of those that are configured can send to a recipient, and [`send`] has two of them do it.
 //! What can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
@@ -8,6 +8,7 @@ pub mod acs;
 mod api;
 mod connection;
 mod failover;
+pub mod infobip;
 pub mod repeatability;
 mod turn;
 
@@ -181,6 +182,8 @@ pub struct Sending {
     pub result: Result<Option<String>, Refusal>,
     /// Why the message failed over to this provider, where it did.
     pub failed_over: Option<Reason>,
+    /// How many segments the provider says that it sends, where it does.
+    pub segments: Option<u32>,
     /// Both providers may have sent the message, be the outcome what it is.
     pub may_be_double: bool,
     /// A connection was silent for half of the time, and the message went over the other one, which those after it use.

@@ -128,6 +128,7 @@ mod tests {
 
     fn sent(message_id: Option<&str>, segments: Option<Segments>) -> Outcome {
         let sending = Sending {
+            segments: None,
             provider: "acs".into(),
             sender: SenderKind::Shortcode,
             attempts: Vec::new(),

@@ -101,6 +101,8 @@ pub struct Verdict {
     pub error_code: Option<String>,
     /// The message id, which the provider may leave out, or why the message is not known to be sent.
     pub result: Result<Option<String>, Refusal>,
+    /// How many segments the provider says that it sends, where it does.
+    pub segments: Option<u32>,
     /// The provider took the message, or may have taken it although the attempt failed.
     pub may_be_sent: bool,
     /// Another attempt can help, but not before this.
@@ -123,6 +125,7 @@ impl Verdict {
             status: Some(status),
             error_code: None,
             result: Ok(message_id),
+            segments: None,
             may_be_sent: true,
             again_after: None,
             is_at_work: false,
@@ -138,6 +141,7 @@ impl Verdict {
             status,
             error_code: None,
             result: Err(refusal),
+            segments: None,
             may_be_sent: false,
             again_after: None,
             is_at_work: false,

@@ -300,6 +300,7 @@ fn sending(last: Taken<'_>, before: Option<Taken<'_>>) -> Sending {
         result: last.result.map_err(|refusal| {
             completed(refusal, failed_before, last.may_be_sent || may_be_sent_before)
         }),
+        segments: last.segments,
         failed_over: failed_before.map(|(_, reason)| reason),
         may_be_double: last.may_be_sent && may_be_sent_before,
         silent_connection,

@@ -60,6 +60,8 @@ pub(super) struct Tried {
     pub ended: Instant,
     /// The message id, which the provider may leave out, or why the message is not known to be sent.
     pub result: Result<Option<String>, Refusal>,
+    /// How many segments the provider says that it sends, where it does.
+    pub segments: Option<u32>,
     /// The provider may have taken the message in one of the attempts, whatever came after.
     pub may_be_sent: bool,
     /// The provider stood in the way, not the message.
@@ -149,6 +151,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         started,
         ended,
         result: verdict.result,
+        segments: verdict.segments,
         may_be_sent,
         changed_to,
         was_silent,

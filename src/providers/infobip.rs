@@ -1,0 +1,88 @@
+//! Infobip: one message to one recipient through one account. Knows nothing of Okta.
+//!
+//! Facts are from Infobip's OpenAPI specification of SMS (version 3.210.0) and from its pages "Response status and error
+//! codes" and "Idempotent message sending".
+
+pub mod answer;
+mod fix;
+mod request;
+
+use time::OffsetDateTime;
+
+use super::Message;
+use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
+use crate::ports::Answer;
+use crate::secret::Secret;
+use crate::sender::Sender;
+
+/// What the settings call this kind of provider.
+pub const KIND: &str = "infobip";
+
+/// An account, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct Infobip {
+    /// Whether its host is asked over TLS; only a loopback host is asked without.
+    pub tls: bool,
+    /// The account's own host, such as `abc12.api.infobip.com`, and the port where it is not the scheme's own.
+    pub authority: String,
+    /// The API key.
+    pub api_key: Secret,
+    /// Infobip has switched idempotency on for the account: a message that comes again with its id is sent once.
+    pub idempotent: bool,
+    /// What Indian carriers want to know of each message.
+    pub india_dlt: Option<IndiaDlt>,
+}
+
+/// How a sender and its texts are registered with the carriers of India ("Distributed Ledger Technology").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndiaDlt {
+    /// The registered organisation.
+    pub principal_entity_id: String,
+    /// The registered text.
+    pub content_template_id: Option<String>,
+    /// Who sends in the organisation's name, where somebody does.
+    pub telemarketer_id: Option<String>,
+}
+
+impl Api for Infobip {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint { tls: self.tls, authority: &self.authority }
+    }
+
+    fn secret(&self) -> &Secret {
+        &self.api_key
+    }
+
+    fn knows_repeats(&self) -> bool {
+        self.idempotent
+    }
+
+    fn request(
+        &self,
+        sender: &Sender,
+        message: &Message<'_>,
+        now: OffsetDateTime,
+    ) -> Box<dyn Request + '_> {
+        Box::new(request::Request::new(self, sender, message, now))
+    }
+
+    fn understand(&self, answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+        answer::understand(answer, reading)
+    }
+
+    fn may_have_taken(&self, status: u16) -> bool {
+        matches!(status, 200..=299 | 500..=599)
+    }
+
+    fn words(&self, name: &str) -> Words {
+        let endpoint = format!("base_url of the provider {name}");
+        Words { service: "Infobip", status: "Infobip's status page", endpoint }
+    }
+}
+
+#[cfg(test)]
+mod tests;

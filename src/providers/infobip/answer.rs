@@ -1,0 +1,192 @@
+//! What Infobip's answer to a request means. What to do about it, `fix` says.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::fix;
+use crate::json;
+use crate::ports::{Answer, BodyError, SendError};
+use crate::providers::Candidate;
+use crate::providers::api::{Reading, Verdict};
+
+/// The most bytes of an answer's body that are read. Infobip's answers to one message have about 400.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// The time to wait for the body of a refusal, of which only the error code is of use.
+const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+
+/// What an answer means.
+pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let Reading { candidate, until, deadline, ports } = reading;
+    let status = answer.status();
+    match status {
+        200..=299 => match answer.read(ANSWER_LIMIT, deadline) {
+            Ok(body) => understand_taken(&body, status, candidate),
+            Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
+            Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
+            Err(BodyError::TooLarge) => {
+                Verdict::in_doubt(Some(status), fix::not_understood(status, candidate))
+            }
+        },
+        // No redirect is followed, and where one comes from nobody took the message.
+        300..=399 => Verdict::failed(Some(status), fix::not_understood(status, candidate)),
+        429 => {
+            let again_after = answer.header("retry-after");
+            let again_after = again_after.and_then(|said| said.trim().parse().ok());
+            Verdict {
+                again_after: again_after.map(Duration::from_secs),
+                ..Verdict::failed(Some(status), fix::of_request(status, None, candidate))
+            }
+        }
+        400..=499 => {
+            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
+            let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
+            let error_code = error_code(&body);
+            let refusal = fix::of_request(status, error_code.as_deref(), candidate);
+            // What is wrong with the message is wrong with it elsewhere, too; all else is the account's.
+            let provider_failed = status != 400;
+            Verdict { error_code, provider_failed, ..Verdict::refused(Some(status), refusal) }
+        }
+        // Nothing says that it was not taken.
+        _ => Verdict {
+            may_be_sent: true,
+            ..Verdict::failed(Some(status), fix::of_request(status, None, candidate))
+                .or_again(Duration::ZERO)
+        },
+    }
+}
+
+/// A 200 says that the request was taken; its message may have been refused all the same.
+fn understand_taken(body: &[u8], status: u16, candidate: Candidate<'_>) -> Verdict {
+    let Some(message) = Message::parse(body) else {
+        return Verdict::in_doubt(Some(status), fix::not_understood(status, candidate));
+    };
+    let refused = || Verdict {
+        error_code: Some(message.status.code()),
+        ..Verdict::refused(Some(status), fix::of_message(&message.status, candidate))
+    };
+    match message.status.verdict() {
+        Means::Taken => Verdict {
+            segments: message.details.and_then(|details| details.message_count),
+            ..Verdict::taken(status, message.message_id)
+        },
+        Means::Refused => refused(),
+        Means::RefusedHere => Verdict { refused_here: true, ..refused() },
+        Means::Failed => Verdict { provider_failed: true, ..refused() },
+        Means::FailedForNow => {
+            Verdict { provider_failed: true, ..refused() }.or_again(Duration::ZERO)
+        }
+        Means::InDoubt => Verdict { may_be_sent: true, ..refused() },
+    }
+}
+
+/// The body of a 200.
+#[derive(Deserialize)]
+struct Taken {
+    messages: Vec<json::Value<Message>>,
+}
+
+/// The message's part of a 200.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The id that the request gave it.
+    pub message_id: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// How many messages it is billed for.
+    pub details: Option<Details>,
+}
+
+/// More of a message.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// How many segments it has.
+    pub message_count: Option<u32>,
+}
+
+/// What became of a message ("Response status and error codes").
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Which group the status is of; the way to judge one that is not known.
+    pub group_id: u16,
+    /// Which it is.
+    pub id: u16,
+}
+
+/// What a status means for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// Infobip took it, now or before.
+    Taken,
+    /// The message is wrong, or its recipient must not have it.
+    Refused,
+    /// Infobip does not send it from this sender, or to this recipient at this time; it is well.
+    RefusedHere,
+    /// The account can't send.
+    Failed,
+    /// Infobip can't send right now.
+    FailedForNow,
+    /// It may have been sent.
+    InDoubt,
+}
+
+impl Status {
+    /// What it means, in the answer to a request.
+    pub fn verdict(&self) -> Means {
+        match self.id {
+            // The id of a message that was taken before.
+            23 => Means::Taken,
+            // Recipient, text and request; the recipient's own wish; the guard against fraud.
+            8 | 10 | 14 | 25 | 51 | 52 | 87 => Means::Refused,
+            // The sender; too many to this number.
+            11 | 13 | 20 => Means::RefusedHere,
+            // Network, credits, package, trial, route: the account's.
+            6 | 12 | 17 | 18 | 19 => Means::Failed,
+            21 | 100 => Means::FailedForNow,
+            29 => Means::InDoubt,
+            _ => match self.group_id {
+                0 | 1 | 3 => Means::Taken,
+                2 | 5 => Means::RefusedHere,
+                _ => Means::InDoubt,
+            },
+        }
+    }
+
+    /// The number of the status, as a code for the log.
+    fn code(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl Message {
+    /// The one message in the body of a 200; `None` where the body is of another form.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let Taken { messages } = json::read(body).ok()?;
+        let message = messages.into_iter().next()?.into_object()?;
+        let message_id = message.message_id.filter(|id| !id.trim().is_empty());
+        Some(Self { message_id, ..message })
+    }
+}
+
+/// The code in an error's body, of which Infobip has two shapes: `{"errorCode":…,"violations":[{"property":…}]}`, and
+/// `{"requestError":{"serviceException":{"messageId":…}}}`. The name of the field that is wrong goes before the code.
+/// Letters, digits, dots and brackets only, 64 at most: the rest of the body may quote the recipient.
+pub fn error_code(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let code = body
+        .pointer("/violations/0/property")
+        .or_else(|| body.get("errorCode"))
+        .or_else(|| body.pointer("/requestError/serviceException/messageId"))?
+        .as_str()?;
+    let fits = |c: &char| c.is_ascii_alphabetic() || matches!(c, '.' | '_');
+    // The digits of a property count its lists, and those of a code are three.
+    let has_few_digits = code.chars().filter(char::is_ascii_digit).count() <= 4;
+    let fits =
+        |c: &char| fits(c) || has_few_digits && (c.is_ascii_digit() || matches!(c, '[' | ']'));
+    let code: String = code.chars().filter(fits).take(64).collect();
+    Some(code).filter(|code| !code.is_empty())
+}

@@ -1,0 +1,171 @@
+//! What to do where Infobip does not take a message: the most likely cause first.
+
+use super::answer::Status;
+use crate::providers::{Candidate, Provider};
+use crate::refusal::{Reason, Refusal};
+
+/// What to do where the whole request is refused, by its status and the name of the field that is wrong.
+pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'_>) -> Refusal {
+    let provider = candidate.provider;
+    let (name, key) = (&provider.name, key_of(provider));
+    let reason = match status {
+        401 | 403 => Reason::AcsUnauthorized,
+        429 => Reason::AcsThrottled,
+        408 | 500.. => Reason::AcsUnavailable,
+        _ => Reason::AcsRejected,
+    };
+    let names = |field: &str| code.is_some_and(|code| code.to_ascii_lowercase().contains(field));
+    let fix = match status {
+        400 if names("sender") => {
+            format!(
+                "Infobip refused the sender (400): look at how it is written, in {}.",
+                senders_of(provider)
+            )
+        }
+        400 if names("dlt") => format!(
+            "Infobip refused the registration with India's carriers (400): look at india_dlt of the provider {name}."
+        ),
+        400 if names("destinations") || names("to") => {
+            "Infobip refused the recipient's number (400): look at it in the person's profile."
+                .to_owned()
+        }
+        400 if names("text") => {
+            "Infobip refused the text (400): look at the templates in message.templates.".to_owned()
+        }
+        401 => format!(
+            "Infobip refused the API key (401): put a current one into {key}, and look at whether base_url of the \
+             provider {name} is the account's own."
+        ),
+        403 => format!(
+            "Infobip refused the right to send (403): look at whether the key in {key} has the scope sms:message:send, \
+             and at the addresses that it is bound to."
+        ),
+        404 | 405 => format!(
+            "Infobip does not know the request ({status}): look at base_url of the provider {name}, and at the proxies \
+             on the way to it."
+        ),
+        429 => {
+            "Infobip takes no more messages from the account for now (429): ask for a higher limit."
+                .to_owned()
+        }
+        408 | 500.. => {
+            format!(
+                "Infobip is not able to send right now ({status}): look at Infobip's status page."
+            )
+        }
+        _ => format!(
+            "Infobip refused the form of the request ({status}): look at base_url of the provider {name}, and at \
+             whether a proxy changes requests."
+        ),
+    };
+    Refusal::new(reason, fix)
+}
+
+/// What to do where the request was taken, and its message refused.
+pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
+    let senders = senders_of(candidate.provider);
+    let id = status.id;
+    let (reason, fix) = match id {
+        8 | 51 | 52 => (
+            Reason::AcsRejected,
+            format!(
+                "Infobip refused the recipient's number ({id}): look at it in the person's profile."
+            ),
+        ),
+        10 => (
+            Reason::AcsRejected,
+            format!(
+                "The recipient's number is on a list of those that must get no messages ({id}): have the person take it \
+                 off the carrier's list, or enrol another number."
+            ),
+        ),
+        14 => (
+            Reason::AcsRejected,
+            format!(
+                "The recipient's number is on the account's blocklist ({id}): take it off in Infobip's portal."
+            ),
+        ),
+        25 => (
+            Reason::AcsRejected,
+            format!(
+                "The text is too long for Infobip ({id}): shorten the templates in message.templates."
+            ),
+        ),
+        87 => (
+            Reason::AcsRejected,
+            format!(
+                "Infobip's guard against fraud blocked the message ({id}): look for pumping, and at Infobip Signals in its portal."
+            ),
+        ),
+        11 | 13 => (
+            Reason::AcsUnauthorized,
+            format!(
+                "Infobip refused the sender ({id}): look at whether it, in {senders}, is registered with the account and \
+                 can reach the recipient's country."
+            ),
+        ),
+        20 => (
+            Reason::AcsThrottled,
+            format!(
+                "Infobip takes no more messages to this number for now ({id}): it lets 20 an hour through, and 6 that are alike."
+            ),
+        ),
+        12 | 17 => (
+            Reason::AcsUnauthorized,
+            format!(
+                "The account at Infobip has no credit left, or its package has ended ({id}): top it up."
+            ),
+        ),
+        18 => (
+            Reason::AcsUnauthorized,
+            format!(
+                "The account at Infobip is a trial, which sends to verified numbers only ({id}): have it upgraded."
+            ),
+        ),
+        6 | 19 => (
+            Reason::AcsUnauthorized,
+            format!(
+                "The account at Infobip has no route to the recipient's network ({id}): ask Infobip to set it up."
+            ),
+        ),
+        21 | 100 => (
+            Reason::AcsUnavailable,
+            format!("Infobip is not able to send right now ({id}): look at Infobip's status page."),
+        ),
+        _ => (
+            Reason::AcsRejected,
+            format!(
+                "Infobip did not send the message ({id}, group {}): look the code up in Infobip's page Response status and \
+                 error codes, and at the message in its portal's logs.",
+                status.group_id
+            ),
+        ),
+    };
+    Refusal::new(reason, fix)
+}
+
+/// What to do about an answer that Infobip's documentation does not know.
+pub(super) fn not_understood(status: u16, candidate: Candidate<'_>) -> Refusal {
+    let name = &candidate.provider.name;
+    let fix = match status {
+        300..=399 => format!(
+            "Infobip sent the request elsewhere ({status}): look at base_url of the provider {name}, and at the proxies on \
+             the way to it."
+        ),
+        _ => format!(
+            "Infobip gave an answer that its documentation does not know ({status}): look at base_url of the provider \
+             {name}, and at the proxies on the way to it."
+        ),
+    };
+    Refusal::new(Reason::AcsUnexpectedAnswer, fix)
+}
+
+/// Where a provider's key is set.
+fn key_of(provider: &Provider) -> String {
+    format!("providers.{}.api_key of the secrets", provider.name)
+}
+
+/// Where its senders are set.
+fn senders_of(provider: &Provider) -> String {
+    format!("providers.senders of the provider {}", provider.name)
+}

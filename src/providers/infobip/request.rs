@@ -1,0 +1,171 @@
+//! The request that has Infobip send a message, per its API's `POST /sms/3/messages`.
+
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use time::OffsetDateTime;
+
+use super::{IndiaDlt, Infobip};
+use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
+use crate::providers::{Message, api};
+use crate::secret::Secret;
+use crate::sender::Sender;
+
+/// The path of the API.
+const PATH: &str = "/sms/3/messages";
+
+/// The calling code of India, whose carriers want more of a message than others.
+const INDIA: &str = "+91";
+
+/// The body, with its members in the order in which they are sent.
+#[derive(Serialize)]
+struct Body<'a> {
+    messages: [Sms<'a>; 1],
+    options: OfRequest,
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct Sms<'a> {
+    sender: &'a str,
+    destinations: [Destination<'a>; 1],
+    content: Content<'a>,
+    options: Option<Options<'a>>,
+    webhooks: Option<Webhooks<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Destination<'a> {
+    to: &'a str,
+    message_id: String,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    text: &'a str,
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Options<'a> {
+    validity_period: Option<ValidityPeriod>,
+    regional: Option<Regional<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidityPeriod {
+    amount: i64,
+    time_unit: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Regional<'a> {
+    india_dlt: Dlt<'a>,
+}
+
+#[skip_serializing_none]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dlt<'a> {
+    content_template_id: Option<&'a str>,
+    principal_entity_id: &'a str,
+    telemarketer_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhooks<'a> {
+    content_type: &'static str,
+    callback_data: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfRequest {
+    include_sms_count_in_response: bool,
+}
+
+/// A request, which can be sent more than once.
+pub(super) struct Request<'a> {
+    infobip: &'a Infobip,
+    body: Vec<u8>,
+}
+
+impl<'a> Request<'a> {
+    /// Writes the request.
+    pub fn new(
+        infobip: &'a Infobip,
+        sender: &Sender,
+        message: &Message<'_>,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self { infobip, body: body(infobip, sender, message, now) }
+    }
+}
+
+impl api::Request for Request<'_> {
+    fn send(&self, in_flight: &mut dyn InFlight, authority: &str, until: Instant) {
+        let request = OutboundRequest {
+            method: OutboundMethod::Post(&self.body),
+            tls: self.infobip.tls,
+            authority,
+            path_and_query: PATH,
+            headers: &[
+                ("content-type", "application/json"),
+                ("accept", "application/json"),
+                ("authorization", &authorization(&self.infobip.api_key)),
+            ],
+        };
+        in_flight.send(&request, until);
+    }
+}
+
+/// The key is of ASCII letters and digits: the settings take no other.
+fn authorization(api_key: &Secret) -> String {
+    ["App ", str::from_utf8(api_key.reveal()).unwrap_or_default()].concat()
+}
+
+fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Vec<u8> {
+    let seconds = message.expires.map(|expires| (expires - now).whole_seconds().max(1));
+    let options = Options {
+        validity_period: seconds.map(|amount| ValidityPeriod { amount, time_unit: "SECONDS" }),
+        regional: infobip
+            .india_dlt
+            .as_ref()
+            .filter(|_| message.to.as_str().starts_with(INDIA))
+            .map(|IndiaDlt { principal_entity_id, content_template_id, telemarketer_id }| {
+                Regional {
+                    india_dlt: Dlt {
+                        content_template_id: content_template_id.as_deref(),
+                        principal_entity_id,
+                        telemarketer_id: telemarketer_id.as_deref(),
+                    },
+                }
+            }),
+    };
+    let says_something = options.validity_period.is_some() || options.regional.is_some();
+    let body = Body {
+        messages: [Sms {
+            sender: without_plus(&sender.value),
+            destinations: [Destination {
+                to: without_plus(message.to.as_str()),
+                message_id: message.repeatability.id.to_string(),
+            }],
+            content: Content { text: message.text },
+            options: says_something.then_some(options),
+            webhooks: message
+                .tag
+                .map(|tag| Webhooks { content_type: "application/json", callback_data: tag }),
+        }],
+        options: OfRequest { include_sms_count_in_response: true },
+    };
+    serde_json::to_vec(&body).expect("texts, numbers and a bool, in memory")
+}
+
+/// Infobip has numbers without the `+`.
+fn without_plus(number: &str) -> &str {
+    number.strip_prefix('+').unwrap_or(number)
+}
