@@ -48,7 +48,8 @@ pub struct Provider {
 }
 
 impl Provider {
-    fn serves(&self, region: Option<Region>) -> bool {
+    /// Whether it is asked for messages to a region, or to a number whose region is not known.
+    pub fn serves(&self, region: Option<Region>) -> bool {
         match &self.countries {
             None => true,
             Some(countries) => region.is_some_and(|region| countries.contains(&region)),

@@ -11,7 +11,7 @@ use crate::callers::bearer::{OAuth, servers};
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
-use crate::providers::Provider;
+use crate::providers::{Provider, acs};
 use crate::sender::Sender;
 
 /// What a look at the whole configuration found.
@@ -179,17 +179,17 @@ impl Looking<'_> {
         for (provider, index) in providers.iter().zip(1..) {
             let origin = provider.api.endpoint().origin();
             if let Some(fix) = self.not_covered(&origin) {
-                let finding = self.endpoint_finding(provider, &fix);
-                // Without the second one messages go by the first still.
+                let finding = self.endpoint_finding(provider, index, &fix);
+                // Without another one messages go by the first still.
                 match index {
                     1 => self.check.problems.push(finding),
                     _ => self.check.warnings.push(finding),
                 }
             }
         }
-        let [first, others @ ..] = &providers[..] else { return };
-        if let Some(second) = others.first() {
-            self.at_second(first, second);
+        let Some(first) = providers.first() else { return };
+        for (provider, index) in providers.iter().zip(1..).skip(1) {
+            self.at_another(&providers[..index - 1], provider, index);
         }
         let allowed = match &settings.policy {
             Ok(policy) => match &policy.allowed {
@@ -198,25 +198,36 @@ impl Looking<'_> {
             },
             Err(_) => None,
         };
-        for (provider, index) in providers.iter().zip(1..) {
-            let key = format!("providers[{index}].senders");
-            match allowed {
-                None => {
-                    for (region, sender) in provider.senders.by_region() {
-                        self.at_reach(&key, sender, region);
-                    }
-                }
-                Some(allowed) => {
-                    for region in allowed {
-                        self.at_sender(first, provider, &key, *region);
-                    }
+        for region in allowed.into_iter().flatten() {
+            self.at_region(providers, *region);
+        }
+        if allowed.is_none() {
+            for (provider, index) in providers.iter().zip(1..) {
+                let is_served = |region| provider.serves(Some(region));
+                let key = format!("providers[{index}].senders");
+                for (region, sender) in provider.senders.by_region().filter(|it| is_served(it.0)) {
+                    self.at_reach(&key, provider, sender, region);
                 }
             }
+            if providers.iter().all(|provider| provider.countries.is_some()) {
+                self.warn(
+                    "providers[1].countries",
+                    "is set, as it is of every provider, so that messages to all other countries are misconfigured: \
+                     leave it out of one, or set policy.allowed_countries",
+                );
+            }
+        }
+        if providers.len() == 1 && first.share > 0.0 {
+            self.warn("providers[1].share", "is of the only provider, which sends everything");
         }
     }
 
-    fn endpoint_finding(&self, provider: &Provider, fix: &str) -> Finding {
+    fn endpoint_finding(&self, provider: &Provider, index: usize, fix: &str) -> Finding {
         let fix = ["is of an endpoint ", fix].concat();
+        if provider.api.kind() != acs::KIND {
+            let key = format!("providers[{index}].base_url");
+            return self.documents.settings.finding(&key, fix);
+        }
         let key = ["providers.", &provider.name, ".connection_string"].concat();
         let finding = self.documents.secrets.finding(&key, &*fix);
         match finding.line {
@@ -225,46 +236,66 @@ impl Looking<'_> {
         }
     }
 
-    fn at_second(&mut self, first: &Provider, second: &Provider) {
-        let is_same = first.is_same_account(second);
-        if is_same && first.api.secret() == second.api.secret() {
-            let key = ["providers.", &second.name, ".connection_string"].concat();
-            let fix = "is the same as that of the first provider: give the resource's other key, or another resource";
+    /// A provider that is not the first.
+    fn at_another(&mut self, before: &[Provider], provider: &Provider, index: usize) {
+        let same = before.iter().find(|it| it.is_same_account(provider));
+        if let Some(same) = same.filter(|it| it.api.secret() == provider.api.secret()) {
+            let secret =
+                if provider.api.kind() == acs::KIND { "connection_string" } else { "api_key" };
+            let key = ["providers.", &provider.name, ".", secret].concat();
+            let fix = format!(
+                "is the same as that of the provider {}: give the account's other key, or another account",
+                same.name
+            );
             let finding = self.documents.secrets.finding(&key, fix);
             self.check.warnings.push(finding);
         }
-        if !is_same && second.senders.is_empty() {
+        if same.is_none() && provider.senders.is_empty() {
             self.warn(
-                "providers[2].senders",
-                "is not set, and a sender belongs to one resource: give those of the second resource",
+                &format!("providers[{index}].senders"),
+                "is not set, and a sender belongs to one account: give those of this one",
             );
         }
     }
 
-    /// A provider's sender for a country that is allowed.
-    fn at_sender(&mut self, first: &Provider, provider: &Provider, key: &str, region: Region) {
-        let is_first = provider.name == first.name;
-        match provider.senders.to(Some(region)) {
-            Some(sender) => self.at_reach(key, sender, region),
-            None if is_first => {
+    /// The senders for a country that is allowed.
+    fn at_region(&mut self, providers: &[Provider], region: Region) {
+        let mut serving = providers.iter().zip(1..).filter(|(it, _)| it.serves(Some(region)));
+        let Some((first, index)) = serving.next() else {
+            let fix =
+                format!("has {region}, which no provider serves: add it to the countries of one");
+            let finding = self.documents.settings.finding("policy.allowed_countries", fix);
+            self.check.problems.push(finding);
+            return;
+        };
+        let key = format!("providers[{index}].senders");
+        match first.senders.to(Some(region)) {
+            Some(sender) => self.at_reach(&key, first, sender, region),
+            None => {
                 let fix = format!("has no sender for {region}: add one, or a default");
-                let finding = self.documents.settings.finding(key, fix);
+                let finding = self.documents.settings.finding(&key, fix);
                 self.check.problems.push(finding);
             }
-            // It has those of the first.
-            None if provider.senders.is_empty() || provider.is_same_account(first) => {}
-            None => self.warn(
-                key,
-                format!(
-                    "has no sender for {region}: its messages can't fail over to {}",
-                    provider.name
+        }
+        for (provider, index) in serving {
+            let key = format!("providers[{index}].senders");
+            match provider.senders.to(Some(region)) {
+                Some(sender) => self.at_reach(&key, provider, sender, region),
+                // It has those of the first.
+                None if provider.senders.is_empty() || provider.is_same_account(first) => {}
+                None => self.warn(
+                    &key,
+                    format!(
+                        "has no sender for {region}: its messages can't fail over to {}",
+                        provider.name
+                    ),
                 ),
-            ),
+            }
         }
     }
 
-    fn at_reach(&mut self, key: &str, sender: &Sender, region: Region) {
-        if !sender.kind.reaches(region) {
+    fn at_reach(&mut self, key: &str, provider: &Provider, sender: &Sender, region: Region) {
+        if provider.api.kind() == acs::KIND && !sender.kind.reaches(region) {
             self.warn(
                 key,
                 format!(

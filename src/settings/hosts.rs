@@ -9,8 +9,8 @@ use crate::ports::Variables;
 /// The variables that are entries of spin.toml's `allowed_outbound_hosts`.
 pub const VARIABLES: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
-/// What spin.toml lets the component call in any case: ACS's own domain.
-const ALWAYS: &str = "https://*.communication.azure.com";
+/// What spin.toml lets the component call in any case: the providers' own domains.
+const ALWAYS: [&str; 2] = ["https://*.communication.azure.com", "https://*.api.infobip.com"];
 
 /// The origins that the component may call.
 pub(super) struct Hosts(Vec<String>);
@@ -54,15 +54,18 @@ impl Hosts {
 
     /// A variable for a further entry, each once: one that repeats what is allowed anyway.
     pub(super) fn take_free(&mut self) -> Option<&'static str> {
-        let (name, entry) =
-            VARIABLES.into_iter().zip(&mut self.0).find(|(_, entry)| *entry == ALWAYS)?;
+        let (name, entry) = VARIABLES
+            .into_iter()
+            .zip(&mut self.0)
+            .find(|(_, entry)| ALWAYS.contains(&entry.as_str()))?;
         entry.clear();
         Some(name)
     }
 
     /// Whether the component may call an origin.
     pub(super) fn cover(&self, origin: &str) -> bool {
-        covers(ALWAYS, origin) || self.0.iter().any(|entry| covers(entry, origin))
+        ALWAYS.iter().any(|entry| covers(entry, origin))
+            || self.0.iter().any(|entry| covers(entry, origin))
     }
 }
 

@@ -88,7 +88,8 @@ fn one_of(
     }
 }
 
-fn countries(
+/// The countries of a list; `None` where there is none.
+pub(super) fn countries(
     reading: &mut Reading<'_>,
     key: &str,
     said: Said<Vec<Said<String>>>,

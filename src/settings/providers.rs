@@ -1,22 +1,29 @@
 //! Who sends: the list of providers, which the variables fill in.
 
+use std::mem::take;
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use http::uri::Authority;
 use numbering::Region;
 
 use super::document::{Named, Said};
 use super::findings::Place;
 use super::keys;
+use super::policy::countries;
 use super::reading::Reading;
 use super::said;
 use crate::pasted::clean;
 use crate::phone_number::bare;
-use crate::providers::Provider;
 use crate::providers::acs::connection_string::ConnectionString;
 use crate::providers::acs::{self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME};
+use crate::providers::infobip::{self, IndiaDlt, Infobip};
+use crate::providers::{Api, Provider};
+use crate::secret::Secret;
 use crate::sender::{NotASender, Sender, Senders};
+use crate::url::Url;
 
-/// The providers, in order: one or two.
+/// The providers, in order.
 pub(super) fn providers(
     reading: &mut Reading<'_>,
     said: Said<Vec<Said<said::Provider>>>,
@@ -24,35 +31,35 @@ pub(super) fn providers(
 ) -> Vec<Provider> {
     let mut listed = reading.value("providers", said).unwrap_or_default();
     let mut secrets = reading.said(Place::Secrets, "providers", secrets).unwrap_or_default();
-    if listed.len() > 2 {
-        reading.problem(Place::Settings, "providers", "must be one or two");
-    }
     // Without a list the variables make one.
     if listed.is_empty() {
-        let kind = Said::This("acs".to_owned());
+        let kind = Said::This(acs::KIND.to_owned());
         listed.push(Said::This(said::Provider { kind, ..said::Provider::default() }));
     }
     let mut names = Vec::new();
     let mut all_named = true;
+    let mut first_kind = None;
     let mut providers = Vec::new();
     for (entry, index) in listed.into_iter().zip(1..) {
         let at = format!("providers[{index}]");
-        let Some(entry) = reading.value(&at, entry) else {
+        let Some(mut entry) = reading.value(&at, entry) else {
             all_named = false;
             continue;
         };
-        let kind = format!("{at}.kind");
-        if reading.text(&kind, entry.kind).as_deref() != Some("acs") {
-            reading.unexpected(Place::Settings, &kind);
-        }
-        let Some(name) = name(reading, &at, entry.name, &names) else {
+        let kind = kind(reading, &at, &mut entry);
+        let Some(name) = name(reading, &at, take(&mut entry.name), kind, &names) else {
             all_named = false;
             continue;
         };
-        let secret = secrets.remove(&name);
-        let resource = resource(reading, &name, secret, index == 1);
-        let senders = senders(reading, &at, entry.senders, name == DEFAULT_NAME);
-        if index == 1 && senders.as_ref().is_some_and(Senders::is_empty) {
+        names.push(name.clone());
+        let secrets = secrets.remove(&name).and_then(|secrets| {
+            reading.said(Place::Secrets, &["providers.", &name].concat(), secrets)
+        });
+        let secrets = secrets.unwrap_or_default();
+        let is_first = first_kind.is_none();
+        let is_like_the_first = *first_kind.get_or_insert(kind) == kind;
+        let senders = senders(reading, &at, take(&mut entry.senders), name == DEFAULT_NAME);
+        if (is_first || !is_like_the_first) && senders.as_ref().is_some_and(Senders::is_empty) {
             let (place, key) = match name == DEFAULT_NAME {
                 true => (Place::Variable, SENDER_VARIABLE.to_owned()),
                 false => (Place::Settings, format!("{at}.senders")),
@@ -60,16 +67,16 @@ pub(super) fn providers(
             let fix = "is not set: name the short code, number or alphanumeric sender ID that messages come from";
             reading.problem(place, &key, fix);
         }
-        let version = format!("{at}.api_version");
-        let api_version =
-            reading.text(&version, entry.api_version).unwrap_or(DEFAULT_API_VERSION.to_owned());
-        if !acs::is_api_version(&api_version) {
-            reading.unexpected(Place::Settings, &version);
-        }
-        names.push(name.clone());
-        if let (Some(resource), Some(senders)) = (resource, senders) {
-            let api = Rc::new(Acs { resource, api_version });
-            providers.push(Provider { name, api, senders, countries: None, share: 0.0 });
+        let countries = countries(reading, &format!("{at}.countries"), take(&mut entry.countries));
+        let share = share(reading, &at, take(&mut entry.share));
+        let place = At { at: &at, name: &name, is_first };
+        let api: Option<Rc<dyn Api>> = match kind {
+            Some(acs::KIND) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
+            Some(_) => place.infobip(reading, entry, secrets).map(|infobip| Rc::new(infobip) as _),
+            None => None,
+        };
+        if let (Some(api), Some(senders)) = (api, senders) {
+            providers.push(Provider { name, api, senders, countries, share });
         }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.
@@ -96,64 +103,218 @@ pub(super) fn providers(
 const CONNECTION_VARIABLE: &str = "acs_connection_string";
 const SENDER_VARIABLE: &str = "acs_from_shortcode";
 
-/// The name of a provider, which none of the others may have.
+/// The kind of a provider. What is said that another kind has is a mistake.
+fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Option<&'static str> {
+    let key = format!("{at}.kind");
+    let said = reading.text(&key, take(&mut entry.kind));
+    let Some(kind) = KINDS.into_iter().find(|kind| said.as_deref() == Some(*kind)) else {
+        reading.unexpected(Place::Settings, &key);
+        return None;
+    };
+    for (of, name, is_said) in [
+        (acs::KIND, "api_version", !matches!(entry.api_version, Said::Nothing)),
+        (infobip::KIND, "base_url", !matches!(entry.base_url, Said::Nothing)),
+        (infobip::KIND, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
+        (infobip::KIND, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
+    ] {
+        if is_said && of != kind {
+            let fix = format!("is for providers of the kind {of}: remove it");
+            reading.problem(Place::Settings, &format!("{at}.{name}"), fix);
+        }
+    }
+    Some(kind)
+}
+
+/// The kinds of provider that there are.
+const KINDS: [&str; 2] = [acs::KIND, infobip::KIND];
+
+/// The name of a provider, which none of the others may have: that of its kind where none is said.
 fn name(
     reading: &mut Reading<'_>,
     at: &str,
     said: Said<String>,
+    kind: Option<&str>,
     taken: &[String],
 ) -> Option<String> {
     let key = format!("{at}.name");
-    let name = reading.text(&key, said).unwrap_or(DEFAULT_NAME.to_owned());
+    let name = reading.text(&key, said).unwrap_or(kind.unwrap_or(DEFAULT_NAME).to_owned());
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.len() > 32 || !name.bytes().all(fits) || taken.contains(&name) {
+    // The variables are of ACS, and fill in the provider of this name.
+    let is_anothers = name == DEFAULT_NAME && kind.is_some_and(|kind| kind != acs::KIND);
+    if name.len() > 32 || !name.bytes().all(fits) || taken.contains(&name) || is_anothers {
         reading.unexpected(Place::Settings, &key);
         return None;
     }
     Some(name)
 }
 
-/// The resource of a provider, by its secret or by the variable. Where it is `None`, that is told.
-fn resource(
-    reading: &mut Reading<'_>,
-    name: &str,
-    secret: Option<Said<said::ProviderSecrets>>,
+fn share(reading: &mut Reading<'_>, at: &str, said: Said<f64>) -> f64 {
+    let key = format!("{at}.share");
+    match reading.value(&key, said) {
+        None => 0.0,
+        Some(share) if (0.0..=1.0).contains(&share) => share,
+        Some(_) => {
+            reading.unexpected(Place::Settings, &key);
+            0.0
+        }
+    }
+}
+
+/// Where a provider is in the settings.
+struct At<'a> {
+    /// Its entry.
+    at: &'a str,
+    name: &'a str,
     is_first: bool,
-) -> Option<ConnectionString> {
-    let key = &*["providers.", name, ".connection_string"].concat();
-    let from_variables = name == DEFAULT_NAME;
-    let secret = secret.and_then(|secret| reading.said(Place::Secrets, key, secret));
-    let secret = secret.and_then(|it| reading.said(Place::Secrets, key, it.connection_string));
-    let secret = secret.map(|it| clean(&it)).filter(|it| !it.is_empty());
-    let variable = if from_variables { reading.variable(CONNECTION_VARIABLE) } else { None };
-    let (place, key, said) = match (secret, variable) {
-        (Some(_), Some(_)) => {
-            reading.problem(
-                Place::Secrets,
-                key,
-                "is there twice: the variable acs_connection_string has it, too",
-            );
-            return None;
+}
+
+impl At<'_> {
+    fn acs(
+        &self,
+        reading: &mut Reading<'_>,
+        said: said::Provider,
+        secrets: said::ProviderSecrets,
+    ) -> Option<Acs> {
+        self.not_of_the_kind(reading, "api_key", &secrets.api_key, infobip::KIND);
+        let version = format!("{}.api_version", self.at);
+        let api_version =
+            reading.text(&version, said.api_version).unwrap_or(DEFAULT_API_VERSION.to_owned());
+        if !acs::is_api_version(&api_version) {
+            reading.unexpected(Place::Settings, &version);
         }
-        (Some(said), None) => (Place::Secrets, key, said),
-        (None, Some(said)) => (Place::Variable, CONNECTION_VARIABLE, said),
-        (None, None) => {
-            let (place, key) = match from_variables {
-                true => (Place::Variable, CONNECTION_VARIABLE),
-                false => (Place::Secrets, key),
-            };
-            let fix = "is not set: copy it from the resource's page Keys in the Azure portal";
-            // Without the second one messages go by the first still, and the secrets may come after the settings.
-            match is_first {
-                true => reading.problem(place, key, fix),
-                false => reading.advise(place, key, fix),
+        let resource = self.resource(reading, secrets.connection_string)?;
+        Some(Acs { resource, api_version })
+    }
+
+    /// The resource of ACS, by its secret or by the variable. Where it is `None`, that is told.
+    fn resource(
+        &self,
+        reading: &mut Reading<'_>,
+        secret: Said<String>,
+    ) -> Option<ConnectionString> {
+        let key = &*self.key_of_secret("connection_string");
+        let from_variables = self.name == DEFAULT_NAME;
+        let secret = reading.said(Place::Secrets, key, secret);
+        let secret = secret.map(|it| clean(&it)).filter(|it| !it.is_empty());
+        let variable = if from_variables { reading.variable(CONNECTION_VARIABLE) } else { None };
+        let (place, key, said) = match (secret, variable) {
+            (Some(_), Some(_)) => {
+                reading.problem(
+                    Place::Secrets,
+                    key,
+                    "is there twice: the variable acs_connection_string has it, too",
+                );
+                return None;
             }
+            (Some(said), None) => (Place::Secrets, key, said),
+            (None, Some(said)) => (Place::Variable, CONNECTION_VARIABLE, said),
+            (None, None) => {
+                let (place, key) = match from_variables {
+                    true => (Place::Variable, CONNECTION_VARIABLE),
+                    false => (Place::Secrets, key),
+                };
+                let fix = "is not set: copy it from the resource's page Keys in the Azure portal";
+                self.not_set(reading, place, key, fix);
+                return None;
+            }
+        };
+        ConnectionString::parse(&said)
+            .map_err(|error| reading.problem(place, key, error.to_string()))
+            .ok()
+    }
+
+    fn infobip(
+        &self,
+        reading: &mut Reading<'_>,
+        said: said::Provider,
+        secrets: said::ProviderSecrets,
+    ) -> Option<Infobip> {
+        self.not_of_the_kind(reading, "connection_string", &secrets.connection_string, acs::KIND);
+        let key = format!("{}.base_url", self.at);
+        let base_url = match reading.text(&key, said.base_url).map(|said| Url::parse(&said)) {
+            Some(Ok(url)) if is_base_url(&url) => Some(url),
+            None | Some(_) => {
+                reading.unexpected(Place::Settings, &key);
+                None
+            }
+        };
+        let idempotent = reading.value(&format!("{}.idempotent", self.at), said.idempotent);
+        let india_dlt = self.india_dlt(reading, said.india_dlt);
+        let key = &*self.key_of_secret("api_key");
+        let api_key = reading.said(Place::Secrets, key, secrets.api_key).map(|said| clean(&said));
+        let Some(api_key) = api_key.filter(|said| !said.is_empty()) else {
+            let fix = "is not set: make one in Infobip's portal, with the scope sms:message:send";
+            self.not_set(reading, Place::Secrets, key, fix);
             return None;
+        };
+        if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
+            let fix = "has a character that no API key has: copy it anew from Infobip's portal, without App before it";
+            reading.problem(Place::Secrets, key, fix);
         }
-    };
-    ConnectionString::parse(&said)
-        .map_err(|error| reading.problem(place, key, error.to_string()))
-        .ok()
+        let Url { tls, authority, .. } = base_url?;
+        let idempotent = idempotent.unwrap_or(false);
+        Some(Infobip { tls, authority, api_key: Secret::from(&*api_key), idempotent, india_dlt })
+    }
+
+    fn india_dlt(&self, reading: &mut Reading<'_>, said: Said<said::IndiaDlt>) -> Option<IndiaDlt> {
+        let at = format!("{}.india_dlt", self.at);
+        let said = reading.value(&at, said)?;
+        let mut id = |name: &str, said| {
+            let key = format!("{at}.{name}");
+            let id = reading.text(&key, said)?;
+            if !id.bytes().all(|b| b.is_ascii_digit()) || id.len() > 30 {
+                reading.unexpected(Place::Settings, &key);
+            }
+            Some(id)
+        };
+        let principal_entity_id = id("principal_entity_id", said.principal_entity_id);
+        let content_template_id = id("content_template_id", said.content_template_id);
+        let telemarketer_id = id("telemarketer_id", said.telemarketer_id);
+        let Some(principal_entity_id) = principal_entity_id else {
+            let fix = "is not set, and India's carriers know the others by it";
+            reading.problem(Place::Settings, &format!("{at}.principal_entity_id"), fix);
+            return None;
+        };
+        Some(IndiaDlt { principal_entity_id, content_template_id, telemarketer_id })
+    }
+
+    fn key_of_secret(&self, name: &str) -> String {
+        ["providers.", self.name, ".", name].concat()
+    }
+
+    /// A secret that another kind of provider has.
+    fn not_of_the_kind(
+        &self,
+        reading: &mut Reading<'_>,
+        name: &str,
+        said: &Said<String>,
+        kind: &str,
+    ) {
+        if !matches!(said, Said::Nothing) {
+            let fix = format!("is for providers of the kind {kind}: remove it");
+            reading.problem(Place::Secrets, &self.key_of_secret(name), fix);
+        }
+    }
+
+    /// Without another one messages go by the first still, and the secrets may come after the settings.
+    fn not_set(&self, reading: &mut Reading<'_>, place: Place, key: &str, fix: &str) {
+        match self.is_first {
+            true => reading.problem(place, key, fix),
+            false => reading.advise(place, key, fix),
+        }
+    }
+}
+
+/// Whether this is the URL of an account, or an emulator on this machine.
+fn is_base_url(url: &Url) -> bool {
+    let is_account =
+        url.authority.strip_suffix(".api.infobip.com").is_some_and(|it| !it.is_empty());
+    let host = url.authority.parse::<Authority>().map(|it| it.host().to_owned());
+    let is_loopback = host.is_ok_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    });
+    url.path_and_query == "/" && (is_account && url.tls || is_loopback)
 }
 
 fn senders(

@@ -75,7 +75,20 @@ pub(super) struct Provider {
     pub(super) kind: Said<String>,
     pub(super) name: Said<String>,
     pub(super) api_version: Said<String>,
+    pub(super) base_url: Said<String>,
+    pub(super) idempotent: Said<bool>,
+    pub(super) india_dlt: Said<IndiaDlt>,
+    pub(super) countries: Said<Vec<Said<String>>>,
+    pub(super) share: Said<f64>,
     pub(super) senders: Said<Named<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IndiaDlt {
+    pub(super) principal_entity_id: Said<String>,
+    pub(super) content_template_id: Said<String>,
+    pub(super) telemarketer_id: Said<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -123,6 +136,7 @@ pub(super) struct SecretPair {
 #[serde(default)]
 pub(super) struct ProviderSecrets {
     pub(super) connection_string: Said<String>,
+    pub(super) api_key: Said<String>,
 }
 
 #[derive(Default, Deserialize)]

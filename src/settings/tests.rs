@@ -661,8 +661,15 @@ fn every_key_can_be_wrong() {
         let (table, name) = path.rsplit_once('.').unwrap_or(("", &path));
         let document = match table {
             "" => format!("{name} = 2026-01-31"),
-            "providers" => format!("[[providers]]\nkind = \"acs\"\n{name} = 2026-01-31")
-                .replace("kind = \"acs\"\nkind", "kind"),
+            "providers" => {
+                let is_of_acs = name == "api_version";
+                let kind = if is_of_acs { "acs" } else { "infobip" };
+                format!("[[providers]]\nkind = \"{kind}\"\n{name} = 2026-01-31")
+                    .replace(&format!("kind = \"{kind}\"\nkind"), "kind")
+            }
+            "providers.india_dlt" => {
+                format!("[[providers]]\nkind = \"infobip\"\n[{table}]\n{name} = 2026-01-31")
+            }
             table => format!("[{table}]\n{name} = 2026-01-31"),
         };
         let host = match key.place {

@@ -25,7 +25,10 @@ enum Kind {
 fn kind(place: Place, path: &str) -> Kind {
     let last = path.rsplit('.').next().unwrap();
     match (place, last) {
-        (Place::Settings, "deadline_ms" | "sending" | "slots" | "max_segments") => Kind::Bare,
+        (
+            Place::Settings,
+            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share",
+        ) => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path == "message.templates.*" => Kind::Prose,
         (
@@ -53,10 +56,15 @@ fn kind(place: Place, path: &str) -> Kind {
             | "kind"
             | "name"
             | "api_version"
+            | "base_url"
+            | "principal_entity_id"
+            | "content_template_id"
+            | "telemarketer_id"
+            | "countries"
             | "max_age"
             | "*",
         ) => Kind::Value,
-        (Place::Secrets, "connection_string") => Kind::Value,
+        (Place::Secrets, "connection_string" | "api_key") => Kind::Value,
         (
             Place::Secrets,
             "secret"
@@ -108,6 +116,15 @@ kind = "acs"
 name = "first"
 api_version = "2021-03-08"
 senders = { default = "+18005551234", GB = "A & B" }
+[[providers]]
+kind = "infobip"
+name = "second"
+base_url = "https://abc12.api.infobip.com"
+idempotent = true
+india_dlt = { principal_entity_id = "12", content_template_id = "34", telemarketer_id = "56" }
+countries = ["GB"]
+share = 0.25
+senders = { default = "Contoso" }
 [reports]
 oauth = { issuer = "https://b.example/x", audience = "x", client_id = "y", scope = "z", jwks_uri = "https://b.example/keys" }
 [records]
@@ -121,6 +138,7 @@ okta = { basic_secret = "0123456789abcde1", basic_secret_previous = "0123456789a
 operator = { secret = "0123456789abcde5", secret_previous = "0123456789abcde6" }
 reports = { secret = "0123456789abcde7", secret_previous = "0123456789abcde8" }
 store = { secret = "0123456789abcde9" }
+providers.second.api_key = "0123456789abcdef"
 providers.first.connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0"
 application_insights.connection_string = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://contoso.communication.azure.com/"
 "#;
