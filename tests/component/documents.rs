@@ -147,6 +147,7 @@ fn set(document: &mut Table, key: &str, value: &str) {
     let names = key.split('.').map(|part| match (part, key.starts_with("message.")) {
         ("*", true) => "de",
         ("*", false) if key.ends_with("senders.*") => "US",
+        ("*", false) if key.ends_with("api_key") => "infobip",
         ("*", false) => "acs-secondary",
         _ => part,
     });
@@ -155,10 +156,17 @@ fn set(document: &mut Table, key: &str, value: &str) {
     merge(document, line.parse().unwrap_or_else(|error| panic!("{line}: {error}")));
 }
 
-/// The document as the component reads it: in ours, a list of one table is that table.
+/// The document as the component reads it: in ours, the list of providers is one table, of which some keys are for
+/// Infobip only.
 fn written(mut document: Table) -> String {
-    if let Some(provider) = document.remove("providers[]") {
-        document.insert("providers".to_owned(), Value::Array(vec![provider]));
+    if let Some(Value::Table(mut acs)) = document.remove("providers[]") {
+        let mut infobip = Table::from_iter([("kind".to_owned(), Value::from("infobip"))]);
+        for key in ["base_url", "idempotent", "india_dlt"] {
+            infobip.extend(acs.remove(key).map(|value| (key.to_owned(), value)));
+        }
+        infobip.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));
+        let providers = [acs, infobip].map(Value::Table);
+        document.insert("providers".to_owned(), Value::Array(providers.into()));
     }
     document.to_string()
 }
