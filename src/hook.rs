@@ -305,6 +305,7 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
         event_id: text(&outcome.event_id),
         request_type: text(&outcome.request_type),
         region: outcome.country,
+        provider: sending.provider.clone(),
         sender_type: sending.sender,
         attempts: sending.attempts.len() as u32,
         segments: outcome.segments.map_or(0, |segments| segments.count),

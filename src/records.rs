@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::code::Code;
 use crate::sender::SenderKind;
 use crate::trace_context::Trace;
 use numbering::Region;
@@ -70,7 +71,7 @@ pub fn canonical_id(id: &str) -> &str {
     }
 }
 
-/// What the hook saw of a message that ACS accepted.
+/// What the hook saw of a message that a provider accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// When the hook that sent it was answered.
@@ -81,6 +82,8 @@ pub struct Accepted {
     pub request_type: Option<String>,
     /// The recipient's region.
     pub region: Option<Region>,
+    /// The name of the provider.
+    pub provider: String,
     /// The kind of sender.
     pub sender_type: SenderKind,
     /// How many requests it took to send the message.
@@ -96,22 +99,23 @@ pub struct Accepted {
 /// What a delivery report says of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
-    /// When ACS received the report or, where it does not say so, when the hook did.
+    /// When the report was made or, where it does not say so, when the hook got it.
     pub at: Moment,
-    /// What `deliveryStatus` says.
+    /// What it says.
     pub said: Said,
-    /// The number that `deliveryStatusDetails` begins with, if any: see [`code`].
-    pub code: Option<u16>,
+    /// Why, if it says so.
+    pub code: Option<Code>,
 }
 
-/// What the `deliveryStatus` of a report says.
+/// What a report says of its message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said {
-    /// `Failed`.
+    /// It was not delivered.
     Failed,
-    /// `Delivered`.
+    /// It was.
     Delivered,
-    /// What is not documented, such as `Queued`: some letters of it, fit for a log. `None` where it says nothing.
+    /// What is neither, or not documented, such as `Queued`: some letters of it, fit for a log. `None` where it says
+    /// nothing.
     Other(Option<String>),
 }
 

@@ -1,13 +1,15 @@
-//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it.
+//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it of ACS's, and Infobip of
+//! its own.
 //!
 //! The status that Event Grid is answered decides whether it comes again ("Azure Event Grid delivery and
 //! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
-//! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Events come
-//! at least once, in any order.
+//! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Infobip comes again after
+//! whatever is not 200. Reports come at least once, in any order.
 //!
 //! What a repeat can't mend is counted, with its reason, where the operator looks.
 
 pub mod event_grid;
+pub mod infobip;
 mod lines;
 
 use std::borrow::Cow;
@@ -15,21 +17,63 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use self::event_grid::{BODY_LIMIT, DeliveryReport, Event};
+use self::event_grid::{Event, SmsReceived};
 use self::lines::DeliveryFacts;
 use crate::callers::bearer::issuer;
 use crate::callers::{Callers, Cause};
 use crate::identifier::Identifier;
 use crate::outcome::{self, TakenReport};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
-use crate::records::EVENT_TAG;
 use crate::records::store::{Records, Told};
+use crate::records::{EVENT_TAG, Moment, Reported};
 use crate::settings::Settings;
 use crate::telemetry;
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
+
+/// Where Infobip delivers.
+pub const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reporter {
+    /// Azure Event Grid, of ACS's messages.
+    EventGrid,
+    /// Infobip, of its own.
+    Infobip,
+}
+
+/// What became of a message, as a delivery says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// The provider's message id in the form of [`canonical_id`](crate::records::canonical_id), to the letter.
+    pub message_id: Identifier,
+    /// What the carrier says.
+    pub reported: Reported,
+    /// The report has a date that has come. Without one its time is that of its arrival.
+    pub has_date: bool,
+    /// The tag that was sent with the message.
+    pub tag: Option<Identifier>,
+}
+
+/// What a delivery says.
+#[derive(Default)]
+struct Said {
+    /// How many events there were.
+    events: usize,
+    reports: Vec<DeliveryReport>,
+    received: Vec<SmsReceived>,
+    /// The code that Event Grid wants to have back.
+    validation: Option<String>,
+    /// The subscription was deleted.
+    gone: bool,
+    /// How many there were that say nothing.
+    others: usize,
+    /// Why events could not be taken, each as often as it happened.
+    faults: Vec<String>,
+}
 
 /// The time that a delivery may take to arrive and to be checked. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(10);
@@ -82,10 +126,12 @@ impl NotTaken {
 /// is left to do.
 pub fn handle(
     request: &mut dyn InboundRequest,
+    reporter: Reporter,
     ports: Ports<'_>,
 ) -> (Response, String, Option<Stranger>, Answered) {
     let arrived = ports.clock.instant();
     let mut batch = Batch {
+        reporter,
         settings: Settings::read(ports.variables),
         until: arrived.plus(TIME),
         facts: DeliveryFacts::default(),
@@ -96,7 +142,7 @@ pub fn handle(
     };
     let response = match request.method().as_str() {
         "POST" => batch.take(request, ports),
-        "OPTIONS" => handshake(&batch.settings),
+        "OPTIONS" if reporter == Reporter::EventGrid => handshake(&batch.settings),
         _ => Err(NotTaken::new(405, "Reports are delivered by POST.", "another method than POST")),
     };
     let Batch { settings, mut facts, lines, reports, unproven, refresh_due, .. } = batch;
@@ -104,9 +150,9 @@ pub fn handle(
         facts.fix = Some(fix.into_owned());
         let mut response = text(status, told);
         match status {
-            405 => response.headers.push(("allow", "POST, OPTIONS".into())),
+            405 => response.headers.push(("allow", reporter.methods().into())),
             // RFC 9110, section 11.6.1, demands one at least.
-            401 => response.headers.push(("www-authenticate", "Bearer".into())),
+            401 => response.headers.push(("www-authenticate", reporter.challenge().into())),
             _ => {}
         }
         response
@@ -170,8 +216,66 @@ fn reporters(settings: &Settings) -> Result<&Callers, NotTaken> {
     }
 }
 
-/// One delivery of Event Grid's, and what is known of it so far.
+impl Reporter {
+    fn methods(self) -> &'static str {
+        match self {
+            Self::EventGrid => "POST, OPTIONS",
+            Self::Infobip => "POST",
+        }
+    }
+
+    fn challenge(self) -> &'static str {
+        match self {
+            Self::EventGrid => "Bearer",
+            Self::Infobip => "Basic realm=\"okta-telephony-reports\"",
+        }
+    }
+
+    /// The most bytes of a delivery.
+    fn body_limit(self) -> usize {
+        match self {
+            Self::EventGrid => event_grid::BODY_LIMIT,
+            Self::Infobip => infobip::BODY_LIMIT,
+        }
+    }
+
+    /// Reads a delivery, or says why it is none.
+    fn read(self, body: &[u8], now: Moment) -> Result<Said, String> {
+        let mut said = Said::default();
+        match self {
+            Self::EventGrid => {
+                let events = event_grid::parse(body, now).map_err(|fault| fault.to_string())?;
+                said.events = events.len();
+                for event in events {
+                    match event {
+                        Ok(Event::Report(report)) => said.reports.push(report),
+                        Ok(Event::Received(received)) => said.received.push(received),
+                        Ok(Event::Validation { code }) => said.validation = Some(code),
+                        Ok(Event::SubscriptionDeleted) => said.gone = true,
+                        Ok(Event::Other) => said.others += 1,
+                        Err(fault) => said.faults.push(fault.to_string()),
+                    }
+                }
+            }
+            Self::Infobip => {
+                let results = infobip::parse(body, now).map_err(|fault| fault.to_string())?;
+                said.events = results.len();
+                for result in results {
+                    match result {
+                        Ok(Some(report)) => said.reports.push(report),
+                        Ok(None) => said.others += 1,
+                        Err(fault) => said.faults.push(fault.to_string()),
+                    }
+                }
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// One delivery, and what is known of it so far.
 struct Batch {
+    reporter: Reporter,
     settings: Settings,
     until: Instant,
     facts: DeliveryFacts,
@@ -217,35 +321,19 @@ impl Batch {
         ports: Ports<'_>,
     ) -> Result<(Response, Option<String>), NotTaken> {
         let body = self.read(request)?;
-        let events = event_grid::parse(&body, ports.clock.milliseconds()).map_err(|fault| {
-            NotTaken::new(400, "The body is not one of Event Grid's.", fault.to_string())
-        })?;
-        self.facts.events = events.len();
-
-        let mut reports = Vec::new();
-        let mut validation = None;
-        let mut gone = false;
-        let mut faults = Vec::new();
-        for event in events {
-            match event {
-                Ok(Event::Report(report)) => reports.push(report),
-                Ok(Event::Received(received)) => {
-                    self.lines += &lines::received(&received, ports.clock.now());
-                }
-                Ok(Event::Validation { code }) => validation = Some(code),
-                Ok(Event::SubscriptionDeleted) => gone = true,
-                Ok(Event::Other) => self.facts.other_events += 1,
-                Err(fault) => {
-                    self.facts.bad_events += 1;
-                    if !faults.contains(&fault) {
-                        faults.push(fault);
-                    }
-                }
-            }
+        let said = self.reporter.read(&body, ports.clock.milliseconds());
+        let said = said
+            .map_err(|fault| NotTaken::new(400, "The body is not a delivery of reports.", fault))?;
+        let Said { events, reports, received, validation, gone, others, mut faults } = said;
+        (self.facts.events, self.facts.other_events) = (events, others);
+        self.facts.bad_events = faults.len();
+        for received in received {
+            self.lines += &lines::received(&received, ports.clock.now());
         }
         self.remember(reports, ports)?;
-        let unreadable = (!faults.is_empty())
-            .then(|| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        faults.sort_unstable();
+        faults.dedup();
+        let unreadable = (!faults.is_empty()).then(|| faults.join("; "));
         let fixes: Vec<_> = gone.then_some(GONE).into_iter().chain(unreadable.as_deref()).collect();
         self.facts.fix = (!fixes.is_empty()).then(|| fixes.join("; "));
         match unreadable {
@@ -263,6 +351,11 @@ impl Batch {
     /// Has the reporter prove itself.
     fn identify(&mut self, request: &dyn InboundRequest, ports: Ports<'_>) -> Result<(), NotTaken> {
         let reporters = reporters(&self.settings)?;
+        // Each proves itself as it can; and the log names what that is.
+        let reporters = &match self.reporter {
+            Reporter::EventGrid => Callers { basic: None, ..reporters.clone() },
+            Reporter::Infobip => Callers { oauth: None, ..reporters.clone() },
+        };
         let key = reporters.oauth.as_ref().and_then(|_| self.settings.store_key().ok());
         let keys_until = ports.clock.instant().plus(KEYS_TIME);
         let caller =
@@ -287,9 +380,11 @@ impl Batch {
     }
 
     fn read(&self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
-        request.body().read(BODY_LIMIT, self.until).map_err(|error| match error {
+        let limit = self.reporter.body_limit();
+        request.body().read(limit, self.until).map_err(|error| match error {
             BodyError::TooLarge => {
-                NotTaken::new(413, "The body is too large.", "the body is over 1.5 MiB")
+                let fix = format!("the body has more than {limit} bytes");
+                NotTaken::new(413, "The body is too large.", fix)
             }
             BodyError::Late => NotTaken::for_now("the body had not arrived within 10 seconds"),
             BodyError::Broken => NotTaken::for_now("the connection broke before the body ended"),

@@ -17,7 +17,7 @@ pub use self::ask::Query;
 pub use self::page::{View, page};
 use super::json;
 use crate::ports::{Response, date};
-use crate::records::code::{self, Code};
+use crate::records::code::{self, Code, Known};
 use crate::records::{Accepted, Delivery, Moment, Status, Unreadable};
 
 /// The newest messages. One of them is below it, by its id.
@@ -70,7 +70,8 @@ struct OneDelivery<'a> {
     accepted_at: Option<String>,
     reported_at: Option<String>,
     time_to_report_ms: Option<u64>,
-    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "Code::serialize")]
+    code: Option<Code>,
     meaning: Option<&'static str>,
     fix: Option<&'static str>,
     #[serde(flatten)]
@@ -85,6 +86,7 @@ struct Sent<'a> {
     okta_event_id: Option<&'a str>,
     request_type: Option<&'a str>,
     country: Option<&'a str>,
+    provider: &'a str,
     sender_type: &'static str,
     attempts: u32,
     segments: u32,
@@ -117,6 +119,7 @@ impl<'a> Sent<'a> {
             okta_event_id: accepted.event_id.as_deref(),
             request_type: accepted.request_type.as_deref(),
             country: accepted.region.as_ref().map(|region| region.code()),
+            provider: &accepted.provider,
             sender_type: accepted.sender_type.name(),
             attempts: accepted.attempts,
             segments: accepted.segments,
@@ -127,7 +130,7 @@ impl<'a> Sent<'a> {
 }
 
 /// The code of a message that was not delivered, or may not have been, where the code is documented.
-fn trouble(delivery: &Delivery) -> Option<&'static Code> {
+fn trouble(delivery: &Delivery) -> Option<&'static Known> {
     let reported = delivery.reported.as_ref()?;
     let troubled = matches!(reported.status(), Status::Failed | Status::Unconfirmed);
     if troubled { code::look_up(reported.code?) } else { None }

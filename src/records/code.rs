@@ -1,50 +1,109 @@
-//! The codes at the beginning of `deliveryStatusDetails`: what each means, and what to do ("Troubleshooting
-//! in Azure Communication Services", SMS error codes; the newest of three revisions).
+//! The codes by which reports say why a message was not delivered: what each means, and what to do.
+//!
+//! Those of ACS are at the beginning of `deliveryStatusDetails` ("Troubleshooting in Azure Communication Services", SMS
+//! error codes; the newest of three revisions). Those of Infobip are the `id` of its reports' `error` ("Response status
+//! and error codes", Infobip).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// The carrier gives no delivery reports, so the message may have been delivered: this is no failure. (Older
 /// revisions of the page call it "Message Delivery Timeout".)
-pub const NO_REPORTS: u16 = 5002;
+pub const NO_REPORTS: Code = Code::Acs(5002);
+
+/// A code, by who gives it. Postcard keeps the number of the variant in records: their order does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Code {
+    /// ACS, in four digits.
+    Acs(u16),
+    /// Infobip.
+    Infobip(u16),
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acs(number) => write!(f, "{number}"),
+            Self::Infobip(number) => write!(f, "infobip-{number}"),
+        }
+    }
+}
+
+impl Code {
+    /// For the log and for JSON, which have had ACS's codes as numbers from the beginning.
+    pub fn serialize<S: serde::Serializer>(code: &Option<Self>, to: S) -> Result<S::Ok, S::Error> {
+        match code {
+            Some(Self::Acs(number)) => to.serialize_u16(*number),
+            Some(code) => to.collect_str(code),
+            None => to.serialize_none(),
+        }
+    }
+}
 
 /// What a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code {
-    /// The four digits.
-    pub number: u16,
+pub struct Known {
+    /// The code.
+    pub code: Code,
     /// What happened.
     pub meaning: &'static str,
     /// What the operator can do.
     pub fix: &'static str,
 }
 
-/// Every documented code.
+/// Every documented code of ACS, and those of Infobip's 541 that a passcode meets.
 #[rustfmt::skip]
-pub const CODES: &[Code] = &[
-    code(2000, "delivered", "nothing to do"),
-    code(4000, "blocked as fraud", "look at what the message says, then ask Azure support"),
-    code(4001, "the sender is not valid", "look at providers.senders and acs_from_shortcode"),
-    code(4002, "the recipient's number is not valid", "have the person enrol the number again"),
-    code(4003, "the sender can't reach the recipient's country", "give the country another sender in providers.senders"),
-    code(4004, "the recipient's number does not exist", "have the person enrol another number"),
-    code(4005, "blocked by the carrier", "look at the text and at the sender's registration with the carrier"),
-    code(4006, "the phone could not be reached", "have the person try again: it is off or without network"),
-    code(4007, "the recipient has opted out", "have the person send START to the sender's number"),
-    code(4008, "over the limit of messages for the sender's profile", "spread messages over more senders, or ask for a higher limit"),
-    code(4009, "refused by Microsoft's entitlement system", "ask Azure support: the resource is suspected of fraud"),
-    code(4010, "the toll-free number is not verified", "finish the toll-free verification in the Azure portal"),
-    code(4020, "the carrier takes no more messages from this sender", "spread messages over more senders"),
-    code(5000, "ACS failed", "ask Azure support with the message id"),
-    code(5001, "ACS or the carrier is down for now", "look at Azure's status; Okta lets the person ask again"),
-    code(NO_REPORTS, "the carrier gives no delivery reports", "nothing to do: it may have been delivered"),
-    code(9999, "the carrier gives no reason", "ask Azure support with the message id, if it happens often"),
+pub const CODES: &[Known] = &[
+    known(Code::Acs(2000), "delivered", "nothing to do"),
+    known(Code::Acs(4000), "blocked as fraud", "look at what the message says, then ask Azure support"),
+    known(Code::Acs(4001), "the sender is not valid", "look at providers.senders and acs_from_shortcode"),
+    known(Code::Acs(4002), "the recipient's number is not valid", "have the person enrol the number again"),
+    known(Code::Acs(4003), "the sender can't reach the recipient's country", "give the country another sender in providers.senders"),
+    known(Code::Acs(4004), "the recipient's number does not exist", "have the person enrol another number"),
+    known(Code::Acs(4005), "blocked by the carrier", "look at the text and at the sender's registration with the carrier"),
+    known(Code::Acs(4006), "the phone could not be reached", "have the person try again: it is off or without network"),
+    known(Code::Acs(4007), "the recipient has opted out", "have the person send START to the sender's number"),
+    known(Code::Acs(4008), "over the limit of messages for the sender's profile", "spread messages over more senders, or ask for a higher limit"),
+    known(Code::Acs(4009), "refused by Microsoft's entitlement system", "ask Azure support: the resource is suspected of fraud"),
+    known(Code::Acs(4010), "the toll-free number is not verified", "finish the toll-free verification in the Azure portal"),
+    known(Code::Acs(4020), "the carrier takes no more messages from this sender", "spread messages over more senders"),
+    known(Code::Acs(5000), "ACS failed", "ask Azure support with the message id"),
+    known(Code::Acs(5001), "ACS or the carrier is down for now", "look at Azure's status; Okta lets the person ask again"),
+    known(NO_REPORTS, "the carrier gives no delivery reports", "nothing to do: it may have been delivered"),
+    known(Code::Acs(9999), "the carrier gives no reason", "ask Azure support with the message id, if it happens often"),
+    known(Code::Infobip(1), "nobody has the number", "have the person enrol another number"),
+    known(Code::Infobip(5), "the network does not know the phone", "have the person try again, or enrol another number"),
+    known(Code::Infobip(6), "the phone could not be reached", "have the person try again: it is off or without network"),
+    known(Code::Infobip(8), "the phone is abroad, where it gets no messages", "have the person use another factor"),
+    known(Code::Infobip(9), "the network does not serve the phone", "have the person ask their carrier, or enrol another number"),
+    known(Code::Infobip(11), "the phone's contract has no SMS", "have the person enrol another number"),
+    known(Code::Infobip(13), "the phone's contract bars messages", "have the person ask their carrier"),
+    known(Code::Infobip(27), "the phone could not be reached", "have the person try again: it is off or without network"),
+    known(Code::Infobip(31), "the phone was busy with another message", "have the person try again"),
+    known(Code::Infobip(32), "the phone did not take the message", "have the person try again"),
+    known(Code::Infobip(34), "the carrier failed", "have the person try again"),
+    known(Code::Infobip(255), "the carrier gives no reason", "ask Infobip with the message id, if it happens often"),
+    known(Code::Infobip(256), "the phone has no room for messages", "have the person delete some"),
+    known(Code::Infobip(561), "blocked by the carrier for what it says", "look at the text and at the sender's registration with the carrier"),
+    known(Code::Infobip(568), "the number takes no SMS", "have the person enrol another number"),
+    known(Code::Infobip(569), "the number is suspended", "have the person ask their carrier"),
+    known(Code::Infobip(2048), "the carrier did not answer in time", "have the person try again"),
+    known(Code::Infobip(2050), "the number is on the carrier's list of those that want no messages", "have the person ask their carrier"),
+    known(Code::Infobip(2052), "the number is on a blocklist", "take it off in Infobip's portal"),
+    known(Code::Infobip(4097), "Infobip did not pass the message on", "ask Infobip with the message id, if it happens often"),
+    known(Code::Infobip(4098), "the passcode expired before the phone could be reached", "have the person try again"),
+    known(Code::Infobip(4100), "Infobip gave the message up", "ask Infobip with the message id, if it happens often"),
+    known(Code::Infobip(5492), "the carrier takes it for one that it has delivered", "have the person try again with a new passcode"),
 ];
 
-const fn code(number: u16, meaning: &'static str, fix: &'static str) -> Code {
-    Code { number, meaning, fix }
+const fn known(code: Code, meaning: &'static str, fix: &'static str) -> Known {
+    Known { code, meaning, fix }
 }
 
 /// What a code means; `None` for one that is not documented.
-pub fn look_up(number: u16) -> Option<&'static Code> {
-    CODES.iter().find(|code| code.number == number)
+pub fn look_up(code: Code) -> Option<&'static Known> {
+    CODES.iter().find(|known| known.code == code)
 }
 
 #[cfg(test)]
@@ -53,8 +112,9 @@ mod tests {
 
     #[test]
     fn codes_are_in_order_and_each_is_found() {
-        assert!(CODES.is_sorted_by_key(|code| code.number));
-        assert!(CODES.iter().all(|code| look_up(code.number) == Some(code)));
-        assert_eq!(look_up(4011), None);
+        assert!(CODES.is_sorted_by_key(|known| known.code));
+        assert!(CODES.iter().all(|known| look_up(known.code) == Some(known)));
+        assert_eq!(look_up(Code::Acs(4011)), None);
+        assert_eq!(look_up(Code::Acs(27)), None, "Infobip's are others");
     }
 }

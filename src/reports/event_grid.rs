@@ -20,11 +20,14 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use self::object::{Object, text, text_or_number};
+use super::DeliveryReport;
 use crate::date;
+
+use self::object::{Object, text, text_or_number};
 use crate::identifier::Identifier;
 use crate::phone_number::PhoneNumber;
 use crate::ports::milliseconds;
+use crate::records::code::Code;
 use crate::records::{CLOCKS_APART, Moment, Reported, Said, canonical_id};
 
 /// The most bytes of a body, for whoever reads it from the network: 1.5 MiB. Event Grid's arrays have 1 MB at
@@ -51,7 +54,7 @@ pub const OPT_OUT_TEXTS: [&str; 8] =
 /// An event, as far as it concerns the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// What a carrier says became of a message.
+    /// What a carrier says became of a message (`Microsoft.Communication.SMSDeliveryReportReceived`).
     Report(DeliveryReport),
     /// Somebody has written to one of the senders.
     Received(SmsReceived),
@@ -64,19 +67,6 @@ pub enum Event {
     SubscriptionDeleted,
     /// An event of another type. Nothing but its type was read.
     Other,
-}
-
-/// What became of a message (`Microsoft.Communication.SMSDeliveryReportReceived`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryReport {
-    /// ACS's message id in the form of [`canonical_id`], to the letter.
-    pub message_id: Identifier,
-    /// What the carrier says.
-    pub reported: Reported,
-    /// The report has a date that can be read and has come. Without one its time is that of its arrival.
-    pub has_date: bool,
-    /// The tag that was sent with the message.
-    pub tag: Option<Identifier>,
 }
 
 /// What somebody has written to one of the senders (`Microsoft.Communication.SMSReceived`). The text is not
@@ -254,7 +244,9 @@ fn delivery_report(
         reported: Reported {
             at: at.unwrap_or(now),
             said: said(data),
-            code: data.find("deliveryStatusDetails", |value| code(&text_or_number(value)?)),
+            code: data.find("deliveryStatusDetails", |value| {
+                code(&text_or_number(value)?).map(Code::Acs)
+            }),
         },
         has_date: at.is_some(),
         tag: tag.map(|tag| Identifier::new(&tag)),

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::event_grid::SmsReceived;
 use crate::identifier::Identifier;
 use crate::outcome::TakenReport;
-use crate::records::{Said, Status, code};
+use crate::records::code::{self, Code};
+use crate::records::{Said, Status};
 use crate::telemetry::line;
 
 /// The facts of a delivery of Event Grid's. Fields that say nothing are left out.
@@ -65,7 +66,8 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
     struct Facts<'a> {
         status: &'static str,
         reported_status: Option<&'a str>,
-        code: Option<u16>,
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "Code::serialize")]
+        code: Option<Code>,
         meaning: Option<&'static str>,
         fix: Option<&'static str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +76,7 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
         message_id: &'a Identifier,
         event_id: Option<&'a Identifier>,
         country: Option<&'a str>,
+        provider: Option<&'a str>,
         sender_type: Option<&'static str>,
         report_ms: Option<u64>,
     }
@@ -100,6 +103,7 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
         message_id: &report.message_id,
         event_id: report.event_id.as_ref(),
         country: accepted.and_then(|it| it.region.as_ref()).map(|region| region.code()),
+        provider: accepted.map(|it| &*it.provider),
         sender_type: accepted.map(|it| it.sender_type.name()),
         report_ms: report.milliseconds_to_report(),
     };

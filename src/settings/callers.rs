@@ -65,6 +65,9 @@ const WITHOUT_CURRENT: &str =
 /// The user of the operator's pages.
 const OPERATOR: &str = "operator";
 
+/// The user of who delivers reports with Basic credentials.
+const REPORTS: &str = "reports";
+
 /// Who may call the hook.
 pub(super) fn callers(
     reading: &mut Reading<'_>,
@@ -245,11 +248,12 @@ pub(super) fn reporters(
     doors: &Doors,
 ) -> Option<Callers> {
     let secrets = secret_pair(reading, "reports.secret", said, &[&doors.hook, &doors.operator]);
+    let basic = secrets.clone().map(|secrets| Basic { user: REPORTS.to_owned(), secrets });
     let header = secrets.map(HeaderSecret::of_reports);
     let oauth = read_oauth(reading, oauth, &REPORTS_OAUTH);
     (header.is_some() || oauth.is_some()).then_some(Callers {
         realm: REPORTS_REALM,
-        basic: None,
+        basic,
         header,
         oauth,
     })

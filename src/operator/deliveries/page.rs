@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::tally::{Tally, groups};
 use super::{PATH, milliseconds_to_report, rfc3339, trouble};
 use crate::ports::{Response, milliseconds};
-use crate::records::{Delivery, Moment, Reported, Status, Unreadable};
+use crate::records::{Accepted, Delivery, Moment, Reported, Status, Unreadable};
 use crate::settings::Finding;
 
 /// What the page shows.
@@ -83,7 +83,7 @@ pub fn page(view: &View<'_>) -> Response {
                             h2 { "Regions and senders" }
                             div class="pair" {
                                 (tallies("By region", "Region", view.deliveries, region))
-                                (tallies("By kind of sender", "Sender", view.deliveries, sender))
+                                (tallies("By provider and kind of sender", "Sender", view.deliveries, sender))
                             }
                         }
                         (failures(view.deliveries))
@@ -196,7 +196,7 @@ fn totals(view: &View<'_>) -> Markup {
         }
         p class="quiet" {
             "Accepted: no report yet. Unconfirmed: the carrier gives no reports, or one that says something else. Success: the delivered out of the \
-             delivered and the failed. Times are from Azure’s acceptance to the report; median and p95 are the \
+             delivered and the failed. Times are from the provider’s acceptance to the report; median and p95 are the \
              shortest time that 50 or 95 % of the messages did not exceed."
         }
     }
@@ -207,7 +207,7 @@ fn tallies(
     caption: &str,
     head: &str,
     deliveries: &[Delivery],
-    name: fn(&Delivery) -> &str,
+    name: fn(&Delivery) -> String,
 ) -> Markup {
     let heads =
         [head, "Accepted", "Delivered", "Failed", "Unconfirmed", "Success", "Median", "p95"];
@@ -215,7 +215,7 @@ fn tallies(
         @for (name, members) in groups(deliveries, name) {
             @let tally = Tally::of(members);
             tr {
-                th scope="row" { (if name == UNKNOWN { "not known" } else { name }) }
+                th scope="row" { (if name == UNKNOWN { "not known" } else { &name }) }
                 @for status in Status::ALL {
                     td { (tally.count(status)) }
                 }
@@ -365,13 +365,14 @@ fn step(delivery: &Delivery) -> &str {
     step.and_then(|step| step.rsplit('.').next()).unwrap_or(UNKNOWN)
 }
 
-fn region(delivery: &Delivery) -> &str {
-    let region = delivery.accepted.as_ref().and_then(|it| it.region.as_ref());
-    region.map_or(UNKNOWN, |region| region.code())
+fn region(delivery: &Delivery) -> String {
+    known(delivery.accepted.as_ref().and_then(|it| it.region.as_ref()))
 }
 
-fn sender(delivery: &Delivery) -> &str {
-    delivery.accepted.as_ref().map_or(UNKNOWN, |it| it.sender_type.name())
+/// The provider, and the kind of its sender.
+fn sender(delivery: &Delivery) -> String {
+    let sender = |it: &Accepted| [&it.provider, " ", it.sender_type.name()].concat();
+    known(delivery.accepted.as_ref().map(sender))
 }
 
 /// The code that a report gave.
@@ -386,7 +387,7 @@ fn explained(delivery: &Delivery) -> Markup {
         None => {
             let given = delivery.reported.as_ref().is_some_and(|it| it.code.is_some());
             let meaning = if given { "not documented" } else { "no code was given" };
-            (meaning, "ask Azure support with the message id")
+            (meaning, "ask the provider's support with the message id")
         }
     };
     html! { (meaning) " " span { (fix) } }
