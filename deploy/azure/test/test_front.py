@@ -56,10 +56,10 @@ class Front(unittest.TestCase):
     def test_errors_of_the_gateway_make_event_grid_come_again(self):
         self.assertEqual(policy("delivery-reports").find("./on-error/return-response/set-status").get("code"), "503")
 
-    def test_the_api_has_two_paths(self):
+    def test_the_api_has_the_public_paths(self):
         paths = json.loads((FRONT / "openapi.json").read_text())["paths"]
         methods = {path: set(operations) for path, operations in paths.items()}
-        self.assertEqual(methods, {"/api/okta-telephony": {"post"}, "/api/delivery-reports": {"post", "options"}})
+        self.assertEqual(methods, {"/api/okta-telephony": {"post"}, "/api/delivery-reports": {"post", "options"}, "/api/delivery-reports/infobip": {"post"}})
 
     def test_diagnostics_keep_no_header_body_or_query(self):
         properties = json.loads((FRONT / "diagnostics.json").read_text())["properties"]

@@ -10,7 +10,7 @@ import manifests
 
 APP = "okta-telephony"
 APP_LABELS = {"core.spinkube.dev/app-name": APP}
-PUBLIC = {"/api/okta-telephony", "/api/delivery-reports"}
+PUBLIC = {"/api/okta-telephony", "/api/delivery-reports", "/api/delivery-reports/infobip"}
 HOST_PAGES = {"/.well-known/spin/health"}
 VARIABLES = manifests.SPIN_TOML["variables"]
 # Where each variable comes from that is no value of the SpinApp's own: a key of the Secret or of the ConfigMap.
