@@ -523,3 +523,101 @@ async fn a_token_of_entra_for_event_grid_delivers_and_one_for_okta_does_not() {
     request.headers_mut().insert("authorization", token.parse().unwrap());
     assert_eq!(hook.send(request).await.status, 401);
 }
+
+const INFOBIP_PATH: &str = "/api/delivery-reports/infobip";
+
+/// A result of Infobip's report, of the status with this group and id, and of the error with this one.
+fn result(message_id: &str, status: (u16, u16), error: u16, done: &str) -> Value {
+    json!({
+        "bulkId": "BULK-1",
+        "status": {"groupId": status.0, "groupName": "X", "id": status.1, "name": "X", "description": "x"},
+        "error": {"groupId": u16::from(error > 0), "groupName": "X", "id": error, "name": "X", "permanent": false},
+        "messageId": message_id,
+        "to": "15555555555",
+        "sender": "Contoso",
+        "sentAt": "2026-11-24T12:00:00.000+0000",
+        "doneAt": done,
+        "messageCount": 1,
+        "callbackData": "okta:event-of-infobip",
+    })
+}
+
+fn results(results: &[Value]) -> String {
+    json!({ "results": results }).to_string()
+}
+
+#[tokio::test]
+async fn infobip_proves_itself_by_basic_or_by_the_header_and_comes_again_after_whatever_is_not_200()
+{
+    let hook = start().await;
+    let basic_of_reports = basic("reports", REPORT_SECRET);
+    let right = [("authorization", &*basic_of_reports)];
+    let header = [("x-report-secret", REPORT_SECRET)];
+    let hooks_credentials = basic("okta", SECRET);
+    let wrong_user = basic("infobip", REPORT_SECRET);
+    let good = results(&[result("id-1", (3, 5), 0, "2026-11-24T12:00:05.000+0000")]);
+    let many = format!("{{\"results\":[{}]}}", vec!["{}"; 2001].join(","));
+    let large = format!("{{\"results\":[{}]}}", " ".repeat(2 * 1024 * 1024));
+    let bad = results(&[json!({})]);
+    let post = Method::POST;
+    #[rustfmt::skip]
+    let rows: &[(&Method, &[(&str, &str)], &str, u16)] = &[
+        (&post, &[], &good, 401),
+        (&post, &[("authorization", &hooks_credentials)], &good, 401),
+        (&post, &[("authorization", &wrong_user)], &good, 401),
+        (&Method::GET, &right, "", 405),
+        (&Method::OPTIONS, &right, "", 405),
+        (&post, &right, "", 400),
+        (&post, &right, "{", 400),
+        (&post, &right, "[]", 400),
+        (&post, &right, &many, 400),
+        (&post, &right, &bad, 400),
+        (&post, &right, &large, 413),
+        (&post, &right, "{\"results\":[]}", 200),
+        (&post, &right, &good, 200),
+        (&post, &header, &good, 200),
+    ];
+    for (method, headers, body, status) in rows {
+        let answer = ask(&hook, (*method).clone(), INFOBIP_PATH, headers, body.to_string()).await;
+        assert_eq!(answer.status, *status, "{method} {headers:?} {body:.60}");
+    }
+    // Nor does Event Grid's door take what is Infobip's way.
+    assert_eq!(ask(&hook, post, PATH, &right, good).await.status, 401);
+}
+
+#[tokio::test]
+async fn infobips_reports_are_kept_by_their_id_whatever_their_order_and_a_repeated_id_says_nothing()
+{
+    let hook = start().await;
+    let deliver = async |of: &[Value]| {
+        let authorization = basic("reports", REPORT_SECRET);
+        let headers = [("authorization", &*authorization)];
+        let answer = ask(&hook, Method::POST, INFOBIP_PATH, &headers, results(of)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    // The last first; one that can't be read beside others; the same again.
+    let failed = result("id-1", (2, 9), 27, "2026-11-24T12:00:09.000+0000");
+    deliver(&[
+        failed.clone(),
+        json!({}),
+        result("id-2", (3, 5), 0, "2026-11-24T12:00:05.000+0000"),
+    ])
+    .await;
+    deliver(&[result("id-1", (1, 7), 0, "2026-11-24T12:00:01.000+0000"), failed]).await;
+    deliver(&[result("id-2", (5, 23), 0, "2026-11-24T12:00:59.000+0000")]).await;
+    let one = delivery(&hook, "id-1").await;
+    assert_eq!((&one["status"], &one["code"]), (&json!("failed"), &json!("infobip-27")));
+    assert_eq!(one["meaning"], "the phone could not be reached");
+    assert_eq!(one["reportedAt"], "2026-11-24T12:00:09.000Z");
+    assert_eq!(delivery(&hook, "id-2").await["status"], "delivered");
+    let mut lines = hook.log.hooks(7).await;
+    lines.retain(|line| line["event"] == "delivery_report");
+    let told = lines
+        .iter()
+        .map(|line| (line["message_id"].as_str().unwrap(), line.get("known").is_some()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [("id-1", false), ("id-2", false), ("id-1", true), ("id-1", true)]
+    );
+    assert!(lines.iter().all(|line| line["event_id"] == "event-of-infobip"));
+}
