@@ -169,6 +169,8 @@ pub struct Message<'a> {
 pub struct Sending {
     /// The name of the provider whose outcome this is: the one that was asked last.
     pub provider: String,
+    /// What it is, as people call it, such as `ACS`.
+    pub service: &'static str,
     /// The kind of its sender.
     pub sender: SenderKind,
     /// The attempts with all providers, in order.

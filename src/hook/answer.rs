@@ -12,7 +12,7 @@ use serde_with::skip_serializing_none;
 
 use super::request::Dialect;
 use crate::identifier::Identifier;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Warning};
 use crate::ports::Response;
 use crate::refusal::Reason;
 use crate::settings::ResponseFormat;
@@ -77,8 +77,18 @@ struct Action {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum DebugContext<'a> {
-    Sent { segments: u32, encoding: &'static str },
-    Refused { reason: &'static str, fix: &'a str },
+    #[serde(rename_all = "camelCase")]
+    Sent {
+        segments: u32,
+        encoding: &'static str,
+        /// Two providers may have sent the message.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        may_be_double: Option<bool>,
+    },
+    Refused {
+        reason: &'static str,
+        fix: &'a str,
+    },
 }
 
 fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
@@ -91,8 +101,8 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
     let sender_type = outcome.sending.as_ref().map_or("", |sending| sending.sender.name());
     let action = Action {
         status,
-        // What Okta shows in its System Log, whichever resource sent it.
-        provider: "ACS",
+        // What Okta shows in its System Log.
+        provider: outcome.sending.as_ref().map_or("none", |sending| sending.service),
         transaction_id: outcome.message_id(),
         transaction_metadata: match &outcome.refusal {
             None => sender_type,
@@ -110,6 +120,7 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
         (None, Some(segments)) => Some(DebugContext::Sent {
             segments: segments.count,
             encoding: segments.encoding.name(),
+            may_be_double: outcome.warnings.contains(&Warning::MayBeDouble).then_some(true),
         }),
         (None, None) => None,
     };
@@ -128,6 +139,7 @@ mod tests {
 
     fn sent(message_id: Option<&str>, segments: Option<Segments>) -> Outcome {
         let sending = Sending {
+            service: "ACS",
             segments: None,
             provider: "acs".into(),
             sender: SenderKind::Shortcode,
@@ -183,11 +195,11 @@ mod tests {
         );
         assert_eq!(
             text(&refused, Dialect::Documented),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}]}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"FAILED","provider":"none","transactionMetadata":"otp_expired"}]}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
         );
         assert_eq!(
             text(&refused, Dialect::Classic),
-            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"FAILED","provider":"ACS","transactionMetadata":"otp_expired"}}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"FAILED","provider":"none","transactionMetadata":"otp_expired"}}],"debugContext":{"reason":"otp_expired","fix":"Ask for a new one."}}"#
         );
     }
 

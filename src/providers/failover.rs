@@ -292,6 +292,7 @@ fn sending(last: Taken<'_>, before: Option<Taken<'_>>) -> Sending {
     attempts.extend(last.attempts);
     Sending {
         provider: provider.name.clone(),
+        service: provider.api.words(&provider.name).service,
         sender: sender.kind,
         attempts,
         status: last.status,

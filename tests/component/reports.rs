@@ -560,8 +560,9 @@ async fn infobip_proves_itself_by_basic_or_by_the_header_and_comes_again_after_w
     let large = format!("{{\"results\":[{}]}}", " ".repeat(2 * 1024 * 1024));
     let bad = results(&[json!({})]);
     let post = Method::POST;
+    type Row<'a> = (&'a Method, &'a [(&'a str, &'a str)], &'a str, u16);
     #[rustfmt::skip]
-    let rows: &[(&Method, &[(&str, &str)], &str, u16)] = &[
+    let rows: &[Row<'_>] = &[
         (&post, &[], &good, 401),
         (&post, &[("authorization", &hooks_credentials)], &good, 401),
         (&post, &[("authorization", &wrong_user)], &good, 401),
