@@ -67,6 +67,15 @@ impl Provider {
         f64::from(place) < self.share * 2_f64.powi(32)
     }
 
+    /// Whether there is a country that both serve.
+    pub fn shares_a_country_with(&self, other: &Self) -> bool {
+        match (&self.countries, &other.countries) {
+            (Some(own), Some(others)) => own.iter().any(|region| others.contains(region)),
+            (Some(own), None) | (None, Some(own)) => !own.is_empty(),
+            (None, None) => true,
+        }
+    }
+
     /// Whether both are one account, be it by another of its keys.
     pub fn is_same_account(&self, other: &Self) -> bool {
         self.api.endpoint() == other.api.endpoint()
@@ -233,6 +242,8 @@ mod tests {
             api: Rc::new(Acs {
                 resource: ConnectionString::parse(&resource).unwrap(),
                 api_version: "2021-03-07".into(),
+                messaging_connect: None,
+                report_timeout: None,
             }),
             senders: Senders::new(by_region, default.into_iter().next().map(|(_, sender)| sender)),
             countries: None,

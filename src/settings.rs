@@ -61,6 +61,8 @@ pub struct Settings {
     store_secret: Section<Option<Secret>>,
     /// Who may deliver reports; `None`: nobody.
     pub reporters: Section<Option<Callers>>,
+    /// Whether ACS is asked for the report of a message that the operator looks at and that has none.
+    pub asks_acs: Section<bool>,
     /// Who may see the operator's pages; `None`: there are none.
     pub operator: Section<Option<Callers>>,
     /// How much is remembered of what became of messages; `None`: nothing.
@@ -153,6 +155,7 @@ impl Settings {
         let basic_secret = variables.get(BASIC_SECRET);
         let doors = Doors::read(&secrets, &basic_secret);
         let okta_secrets = secrets.okta.get().unwrap_or_default();
+        let reports = settings.reports.get().unwrap_or_default();
         let report_secrets = secrets.reports.get().unwrap_or_default();
         let operator_secrets = secrets.operator.get().unwrap_or_default();
 
@@ -184,11 +187,12 @@ impl Settings {
             reporters: documents.section(
                 &[Place::Settings, Place::Secrets],
                 &["reports"],
-                |reading| {
-                    let oauth = settings.reports.get().unwrap_or_default().oauth;
-                    callers::reporters(reading, oauth, report_secrets, &doors)
-                },
+                |reading| callers::reporters(reading, reports.oauth, report_secrets, &doors),
             ),
+            // A misspelt key of [reports] counts against `reporters`.
+            asks_acs: documents.section(&[Place::Settings], &[], |reading| {
+                reading.value("reports.ask_acs", reports.ask_acs).unwrap_or(false)
+            }),
             operator: documents.section(&[Place::Secrets], &["operator"], |reading| {
                 callers::operator(reading, operator_secrets, &doors)
             }),

@@ -1,6 +1,6 @@
 //! Azure Communication Services (ACS): one message to one recipient through one resource. Knows nothing of Okta.
 //!
-//! Facts are from Microsoft's REST API specification of `Sms` 2021-03-07 and its page "Authenticate
+//! Facts are from Microsoft's REST API specification of `Sms`, 2021-03-07 and 2026-01-23, and its page "Authenticate
 //! to Azure Communication Services" (HMAC).
 
 pub mod answer;
@@ -8,6 +8,8 @@ pub mod connection_string;
 mod fix;
 mod request;
 pub mod signature;
+
+use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
@@ -28,6 +30,10 @@ pub const DEFAULT_NAME: &str = "acs";
 /// The `api-version` where none is configured: the one that Microsoft's SDKs send.
 pub const DEFAULT_API_VERSION: &str = "2021-03-07";
 
+/// The newest `api-version`: the one that has [`Acs::messaging_connect`], [`Acs::report_timeout`] and the question for
+/// a report.
+pub const NEWEST_API_VERSION: &str = "2026-01-23";
+
 /// A resource, and how it is spoken to.
 #[derive(Clone, Debug)]
 pub struct Acs {
@@ -35,6 +41,19 @@ pub struct Acs {
     pub resource: ConnectionString,
     /// `api-version` of the REST API: see [`is_api_version`].
     pub api_version: String,
+    /// Who the senders are leased from, where they are not the resource's own.
+    pub messaging_connect: Option<MessagingConnect>,
+    /// After so many seconds without a report ACS makes one that says so; `None`: when ACS chooses.
+    pub report_timeout: Option<u32>,
+}
+
+/// Messaging Connect: the senders are a partner's, which wants to know the account with each message.
+#[derive(Clone, Debug)]
+pub struct MessagingConnect {
+    /// What ACS calls the partner.
+    pub partner: String,
+    /// What proves the account to the partner, such as `apiKey`: one at least.
+    pub parameters: BTreeMap<String, Secret>,
 }
 
 impl Api for Acs {

@@ -45,6 +45,7 @@ pub(super) fn check(
     looking.check.warnings.extend(settings.advice.iter().cloned());
     for section in [
         settings.reporters.as_ref().err(),
+        settings.asks_acs.as_ref().err(),
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),
         settings.sink.as_ref().err(),
@@ -123,6 +124,12 @@ impl Looking<'_> {
     }
 
     fn at_reports(&mut self, settings: &Settings) {
+        let is_of_acs = |it: &Provider| it.api.kind() == acs::KIND;
+        if settings.asks_acs == Ok(true)
+            && settings.providers.as_ref().is_ok_and(|all| !all.iter().any(is_of_acs))
+        {
+            self.warn("reports.ask_acs", "is true, and no provider is ACS: remove it");
+        }
         if let Ok(Some(reporters)) = &settings.reporters
             && let Some(oauth) = &reporters.oauth
         {
@@ -239,7 +246,9 @@ impl Looking<'_> {
     /// A provider that is not the first.
     fn at_another(&mut self, before: &[Provider], provider: &Provider, index: usize) {
         let same = before.iter().find(|it| it.is_same_account(provider));
-        if let Some(same) = same.filter(|it| it.api.secret() == provider.api.secret()) {
+        // Senders of two kinds, such as a partner's beside the resource's own, are two entries of one account.
+        let same_for_some = same.filter(|it| it.shares_a_country_with(provider));
+        if let Some(same) = same_for_some.filter(|it| it.api.secret() == provider.api.secret()) {
             let secret =
                 if provider.api.kind() == acs::KIND { "connection_string" } else { "api_key" };
             let key = ["providers.", &provider.name, ".", secret].concat();

@@ -91,6 +91,17 @@ pub const KEYS: &[Key] = &[
         "a name of lower-case letters, digits and -, which no other provider has",
     ),
     value(Settings, "providers[].api_version", "a version such as \"2021-03-07\""),
+    table(Settings, "providers[].messaging_connect", "a table, [providers.messaging_connect]"),
+    value(
+        Settings,
+        "providers[].messaging_connect.partner",
+        "the partner's name as ACS has it, such as \"infobip\"",
+    ),
+    value(
+        Settings,
+        "providers[].delivery_report_timeout",
+        "a whole number with s, m or h, from \"1m\" to \"12h\"",
+    ),
     value(
         Settings,
         "providers[].base_url",
@@ -106,6 +117,7 @@ pub const KEYS: &[Key] = &[
     table(Settings, "providers[].senders", "a table, [providers.senders]"),
     value(Settings, "providers[].senders.*", SENDER),
     table(Settings, "reports", "a table, [reports]"),
+    value(Settings, "reports.ask_acs", "true or false, without quotes"),
     table(Settings, "reports.oauth", "a table, [reports.oauth]"),
     value(Settings, "reports.oauth.issuer", "an https:// URL in quotes"),
     value(Settings, "reports.oauth.audience", "a text in quotes"),
@@ -133,6 +145,16 @@ pub const KEYS: &[Key] = &[
         Secrets,
         "providers.*.connection_string",
         "the connection string from the resource's page Keys, in quotes",
+    ),
+    table(
+        Secrets,
+        "providers.*.messaging_connect",
+        "a table, [providers.NAME.messaging_connect]",
+    ),
+    value(
+        Secrets,
+        "providers.*.messaging_connect.*",
+        "what the partner wants to know by this name, such as its API key, in quotes",
     ),
     table(Secrets, "store", "a table, [store]"),
     value(Secrets, "store.secret", SECRET),

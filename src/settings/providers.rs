@@ -1,7 +1,9 @@
 //! Who sends: the list of providers, which the variables fill in.
 
+use std::collections::BTreeMap;
 use std::mem::take;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use http::uri::Authority;
@@ -15,8 +17,11 @@ use super::reading::Reading;
 use super::said;
 use crate::pasted::clean;
 use crate::phone_number::bare;
+use crate::policy::limits::seconds;
 use crate::providers::acs::connection_string::ConnectionString;
-use crate::providers::acs::{self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME};
+use crate::providers::acs::{
+    self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME, MessagingConnect, NEWEST_API_VERSION,
+};
 use crate::providers::infobip::{self, IndiaDlt, Infobip};
 use crate::providers::{Api, Provider};
 use crate::secret::Secret;
@@ -113,6 +118,12 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
     };
     for (of, name, is_said) in [
         (acs::KIND, "api_version", !matches!(entry.api_version, Said::Nothing)),
+        (acs::KIND, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
+        (
+            acs::KIND,
+            "delivery_report_timeout",
+            !matches!(entry.delivery_report_timeout, Said::Nothing),
+        ),
         (infobip::KIND, "base_url", !matches!(entry.base_url, Said::Nothing)),
         (infobip::KIND, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
         (infobip::KIND, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
@@ -160,6 +171,9 @@ fn share(reading: &mut Reading<'_>, at: &str, said: Said<f64>) -> f64 {
     }
 }
 
+/// For how long ACS may be told to wait for a report, in seconds (`deliveryReportTimeoutInSeconds`).
+const REPORT_TIMEOUT_RANGE: RangeInclusive<u32> = 60..=43_200;
+
 /// Where a provider is in the settings.
 struct At<'a> {
     /// Its entry.
@@ -182,8 +196,79 @@ impl At<'_> {
         if !acs::is_api_version(&api_version) {
             reading.unexpected(Place::Settings, &version);
         }
+        if api_version != NEWEST_API_VERSION {
+            for (name, is_said) in [
+                ("messaging_connect", !matches!(said.messaging_connect, Said::Nothing)),
+                ("delivery_report_timeout", !matches!(said.delivery_report_timeout, Said::Nothing)),
+            ] {
+                if is_said {
+                    let key = format!("{}.{name}", self.at);
+                    let fix = format!(
+                        "is of another version of ACS: set api_version = \"{NEWEST_API_VERSION}\" beside it, or remove it"
+                    );
+                    reading.problem(Place::Settings, &key, fix);
+                }
+            }
+        }
+        let report_timeout = self.report_timeout(reading, said.delivery_report_timeout);
+        let messaging_connect = self.messaging_connect(
+            reading,
+            said.messaging_connect,
+            secrets.messaging_connect,
+        );
         let resource = self.resource(reading, secrets.connection_string)?;
-        Some(Acs { resource, api_version })
+        let messaging_connect = messaging_connect?;
+        Some(Acs { resource, api_version, messaging_connect, report_timeout })
+    }
+
+    fn report_timeout(&self, reading: &mut Reading<'_>, said: Said<String>) -> Option<u32> {
+        let key = format!("{}.delivery_report_timeout", self.at);
+        let timeout = seconds(&reading.text(&key, said)?);
+        if !timeout.is_some_and(|timeout| REPORT_TIMEOUT_RANGE.contains(&timeout)) {
+            reading.unexpected(Place::Settings, &key);
+        }
+        timeout
+    }
+
+    /// The partner of Messaging Connect, if there is one. Where it can't be used as it is, that is told, and this is
+    /// `None`.
+    fn messaging_connect(
+        &self,
+        reading: &mut Reading<'_>,
+        said: Said<said::MessagingConnect>,
+        secrets: Said<Named<String>>,
+    ) -> Option<Option<MessagingConnect>> {
+        let at = format!("{}.messaging_connect", self.at);
+        let secrets_at = self.key_of_secret("messaging_connect");
+        let is_said = !matches!(said, Said::Nothing);
+        let said = reading.value(&at, said).unwrap_or_default();
+        let partner = reading.text(&format!("{at}.partner"), said.partner);
+        let secrets = reading.said(Place::Secrets, &secrets_at, secrets).unwrap_or_default();
+        let mut parameters = BTreeMap::new();
+        for (name, value) in secrets {
+            let key = [&secrets_at, ".", &name].concat();
+            let Some(value) = reading.said(Place::Secrets, &key, value) else { continue };
+            let value = clean(&value);
+            if !value.is_empty() {
+                parameters.insert(name, Secret::from(&*value));
+            }
+        }
+        let Some(partner) = partner else {
+            if is_said {
+                let fix = "is not set: name the partner that the senders are leased from";
+                reading.problem(Place::Settings, &format!("{at}.partner"), fix);
+            } else if !parameters.is_empty() {
+                let fix = format!("is for a partner that is not named: set {at}.partner of the settings, or remove it");
+                reading.problem(Place::Secrets, &secrets_at, fix);
+            }
+            return Some(None);
+        };
+        if parameters.is_empty() {
+            let fix = format!("is not set: put into it what {partner} wants to know, such as apiKey");
+            self.not_set(reading, Place::Secrets, &secrets_at, &fix);
+            return None;
+        }
+        Some(Some(MessagingConnect { partner, parameters }))
     }
 
     /// The resource of ACS, by its secret or by the variable. Where it is `None`, that is told.
@@ -230,6 +315,7 @@ impl At<'_> {
         secrets: said::ProviderSecrets,
     ) -> Option<Infobip> {
         self.not_of_the_kind(reading, "connection_string", &secrets.connection_string, acs::KIND);
+        self.not_of_the_kind(reading, "messaging_connect", &secrets.messaging_connect, acs::KIND);
         let key = format!("{}.base_url", self.at);
         let base_url = match reading.text(&key, said.base_url).map(|said| Url::parse(&said)) {
             Some(Ok(url)) if is_base_url(&url) => Some(url),
@@ -283,11 +369,11 @@ impl At<'_> {
     }
 
     /// A secret that another kind of provider has.
-    fn not_of_the_kind(
+    fn not_of_the_kind<T>(
         &self,
         reading: &mut Reading<'_>,
         name: &str,
-        said: &Said<String>,
+        said: &Said<T>,
         kind: &str,
     ) {
         if !matches!(said, Said::Nothing) {

@@ -75,12 +75,20 @@ pub(super) struct Provider {
     pub(super) kind: Said<String>,
     pub(super) name: Said<String>,
     pub(super) api_version: Said<String>,
+    pub(super) messaging_connect: Said<MessagingConnect>,
+    pub(super) delivery_report_timeout: Said<String>,
     pub(super) base_url: Said<String>,
     pub(super) idempotent: Said<bool>,
     pub(super) india_dlt: Said<IndiaDlt>,
     pub(super) countries: Said<Vec<Said<String>>>,
     pub(super) share: Said<f64>,
     pub(super) senders: Said<Named<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MessagingConnect {
+    pub(super) partner: Said<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,6 +102,7 @@ pub(super) struct IndiaDlt {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Reports {
+    pub(super) ask_acs: Said<bool>,
     pub(super) oauth: Said<OAuth>,
 }
 
@@ -136,6 +145,7 @@ pub(super) struct SecretPair {
 #[serde(default)]
 pub(super) struct ProviderSecrets {
     pub(super) connection_string: Said<String>,
+    pub(super) messaging_connect: Said<Named<String>>,
     pub(super) api_key: Said<String>,
 }
 

@@ -1,7 +1,10 @@
 use numbering::Region;
 
 use super::*;
+use crate::phone_number::PhoneNumber;
 use crate::ports::fake::FakeHost;
+use crate::providers::repeatability::Repeatability;
+use crate::providers::{Message, candidates};
 
 mod pasted;
 
@@ -501,6 +504,107 @@ fn variables_fill_in_the_provider_of_their_name_and_nothing_is_said_twice() {
 }
 
 #[test]
+fn what_only_the_newest_version_of_acs_has_is_a_problem_of_any_other() {
+    const CONNECT: &str = "messaging_connect.partner = \"infobip\"";
+    const TIMEOUT: &str = "delivery_report_timeout = \"5m\"";
+    const SECRET: &str = "providers.acs.messaging_connect.apiKey = \"k\"";
+    const OF_SECRETS: &str = "providers.acs.messaging_connect";
+    const NEWEST: &str = "api_version = \"2026-01-23\"";
+    let with = |lines: &[&str], secrets: &str| {
+        let lines = [&["[[providers]]", "kind = \"acs\""], lines].concat().join("\n");
+        wise_with(&lines).with_secrets(secrets)
+    };
+    for (lines, secrets, problems) in [
+        (&[NEWEST, CONNECT, TIMEOUT][..], SECRET, &[][..]),
+        (&[NEWEST], "", &[]),
+        (&[CONNECT], SECRET, &["providers[1].messaging_connect"]),
+        (
+            &["api_version = \"2025-09-17\"", TIMEOUT],
+            "",
+            &["providers[1].delivery_report_timeout"],
+        ),
+        (&[NEWEST, CONNECT], "", &[OF_SECRETS]),
+        (&[NEWEST, CONNECT], "providers.acs.messaging_connect.apiKey = \"\"", &[OF_SECRETS]),
+        (
+            &[NEWEST, CONNECT],
+            "providers.acs.messaging_connect.apiKey = 7",
+            &["providers.acs.messaging_connect.apiKey", OF_SECRETS],
+        ),
+        (&[NEWEST], SECRET, &[OF_SECRETS]),
+        (&[NEWEST, "messaging_connect = {}"], SECRET, &["providers[1].messaging_connect.partner"]),
+        (&[NEWEST, "delivery_report_timeout = \"60s\""], "", &[]),
+        (&[NEWEST, "delivery_report_timeout = \"12h\""], "", &[]),
+        (
+            &[NEWEST, "delivery_report_timeout = \"59s\""],
+            "",
+            &["providers[1].delivery_report_timeout"],
+        ),
+        (
+            &[NEWEST, "delivery_report_timeout = \"43201s\""],
+            "",
+            &["providers[1].delivery_report_timeout"],
+        ),
+    ] {
+        assert_problems(&with(lines, secrets), problems);
+    }
+    let told = check(&with(&[TIMEOUT], "")).problems.remove(0).to_string();
+    assert!(told.contains("api_version = \"2026-01-23\""), "{told}");
+    // Of a kind that has neither.
+    let infobip = "[[providers]]\nkind = \"acs\"\n[[providers]]\nkind = \"infobip\"\nname = \"acs-2\"\n\
+                   base_url = \"https://a.api.infobip.com\"\nsenders.default = \"CONTOSO\"\n";
+    let host = wise_with(&[infobip, TIMEOUT].concat())
+        .with_secrets("providers.acs-2 = { api_key = \"k\", messaging_connect.apiKey = \"k\" }");
+    assert_problems(
+        &host,
+        &["providers[2].delivery_report_timeout", "providers.acs-2.messaging_connect"],
+    );
+}
+
+#[test]
+fn what_the_partner_wants_to_know_is_sent_as_it_was_meant() {
+    let settings = "[[providers]]\nkind = \"acs\"\napi_version = \"2026-01-23\"\n\
+                    messaging_connect.partner = \" infobip\"\ndelivery_report_timeout = \"5m\"";
+    let secrets = "providers.acs.messaging_connect = { apiKey = \"'k-1'\\n\", plan = \"p\" }";
+    let host = wise_with(settings).with_secrets(secrets);
+    let providers = Settings::read(&host).providers.unwrap();
+    let to = PhoneNumber::parse("+14255550123").unwrap();
+    let repeatability = Repeatability::of(Some("event"), &to, None, host.now, &host);
+    let message = Message { to: &to, text: "1", repeatability, tag: None, expires: None };
+    let candidates = candidates(&providers, None, to.as_str()).unwrap();
+    let until = host.instant.get().plus(Duration::from_secs(2));
+    crate::providers::send(&candidates, &message, host.ports(), until).result.unwrap();
+    let body = &host.sent.borrow()[0].body;
+    let options = r#""deliveryReportTimeoutInSeconds":300,"messagingConnect":{"partner":"infobip","partnerParams":{"apiKey":"k-1","plan":"p"}}"#;
+    assert!(body.contains(options), "{body}");
+}
+
+#[test]
+fn two_kinds_of_sender_of_one_account_are_two_entries_whose_countries_differ() {
+    let connection =
+        "connection_string = \"endpoint=https://a.communication.azure.com/;accesskey=pw==\"";
+    let secrets = format!("[providers.own]\n{connection}\n[providers.partner]\n{connection}");
+    for (countries, warned) in
+        [("[\"GB\"]", &[][..]), ("[\"GB\", \"US\"]", &["providers.partner.connection_string"])]
+    {
+        let entry = |name: &str, countries: &str| {
+            format!(
+                "[[providers]]\nkind = \"acs\"\nname = \"{name}\"\ncountries = {countries}\n\
+                 senders.default = \"+18005551234\"\n"
+            )
+        };
+        let settings = [
+            "okta.response_format = \"documented\"\nlimits.total = \"1000/1h\"\n\
+             policy.allowed_countries = [\"US\", \"CA\"]\n",
+            &entry("own", "[\"US\", \"CA\"]"),
+            &entry("partner", countries),
+        ];
+        let host = wise().with("acs_connection_string", "").with("acs_from_shortcode", "");
+        let host = host.with("settings", &settings.concat()).with_secrets(&secrets);
+        assert_warnings(&host, warned);
+    }
+}
+
+#[test]
 fn an_allowed_country_without_a_sender_is_a_problem() {
     let host = wise_with("[[providers]]\nkind = \"acs\"\nsenders.GB = \"CONTOSO\"")
         .with("acs_from_shortcode", "");
@@ -662,10 +766,14 @@ fn every_key_can_be_wrong() {
         let document = match table {
             "" => format!("{name} = 2026-01-31"),
             "providers" => {
-                let is_of_acs = name == "api_version";
+                let of_acs = ["api_version", "messaging_connect", "delivery_report_timeout"];
+                let is_of_acs = of_acs.contains(&name);
                 let kind = if is_of_acs { "acs" } else { "infobip" };
                 format!("[[providers]]\nkind = \"{kind}\"\n{name} = 2026-01-31")
                     .replace(&format!("kind = \"{kind}\"\nkind"), "kind")
+            }
+            "providers.messaging_connect" => {
+                format!("[[providers]]\nkind = \"acs\"\n[{table}]\n{name} = 2026-01-31")
             }
             "providers.india_dlt" => {
                 format!("[[providers]]\nkind = \"infobip\"\n[{table}]\n{name} = 2026-01-31")

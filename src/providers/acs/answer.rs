@@ -146,14 +146,15 @@ impl Recipient {
 
 /// The code in an error's body, of which ACS has three shapes: `{"error":{"code":…}}`,
 /// `{"errors":{"SmsRecipients":[…]}}` and a bare `{"SmsRecipients":[…]}`; the name of the field
-/// serves as the code in the latter two. Letters only, 64 at most: the rest of the body may quote
-/// the recipient.
+/// serves as the code in the latter two. Version 2026-01-23 has one schema for the first two, in which each may be
+/// null. Letters only, 64 at most: the rest of the body may quote the recipient.
 pub fn error_code(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let code = match body.get("error").and_then(|error| error.get("code")) {
-        Some(code) => code.as_str()?,
+    let code = match body.pointer("/error/code").and_then(serde_json::Value::as_str) {
+        Some(code) => code,
         None => {
-            let fields = body.get("errors").unwrap_or(&body).as_object()?;
+            let errors = body.get("errors").filter(|errors| !errors.is_null());
+            let fields = errors.unwrap_or(&body).as_object()?;
             let faulty = fields.iter().filter(|(_, faults)| faults.is_array());
             // The first of the alphabet, not of the body: one error has one code.
             faulty.map(|(name, _)| name).min()?
@@ -247,6 +248,31 @@ mod tests {
             (r#"{"error":{"code":"to +15550100123 !"}}"#, Some("to")),
             (r#"{"error":{"code":"+15550100123"}}"#, None),
             (r#"{"error":"x"}"#, None),
+            // The examples of version 2026-01-23, and what its schema leaves open.
+            (
+                r#"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.1","title":"One or more validation errors occurred.","status":400,"errors":{"SmsRecipients":["Invalid recipient phone number format."]},"traceId":"00-be8d0cac83cc01715e39bc84c2d10c61-5d7b25cd36751c3d-00"}"#,
+                Some("SmsRecipients"),
+            ),
+            (
+                r#"{"error":{"code":"ApiVersionUnspecified","message":"An API version is required, but was not specified.","innerError":null}}"#,
+                Some("ApiVersionUnspecified"),
+            ),
+            (
+                r#"{"error":{"code":"Denied","message":"Request 'x-ms-content-sha256' differs from generated content hash."}}"#,
+                Some("Denied"),
+            ),
+            (
+                r#"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.5","title":"Not Found","status":404,"traceId":"00-2af3"}"#,
+                None,
+            ),
+            (r#"{"error":null,"errors":{"From":["x"]}}"#, Some("From")),
+            (r#"{"error":{"code":null,"message":"x"},"errors":{"From":["x"]}}"#, Some("From")),
+            (r#"{"error":{"code":"Denied"},"errors":{"From":["x"]}}"#, Some("Denied")),
+            (r#"{"errors":null,"error":null,"title":"x"}"#, None),
+            (
+                r#"{"errors":{"$.smsSendOptions.messagingConnect":["x"]}}"#,
+                Some("smsSendOptionsmessagingConnect"),
+            ),
             ("[]", None),
             ("", None),
         ] {

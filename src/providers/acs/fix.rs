@@ -152,9 +152,13 @@ fn of_request(said: Said<'_>, candidate: Candidate<'_>) -> String {
                 "ACS does not know the api-version (400): look at the api_version of the provider {name}."
             )
         }
-        400 if said.names("messagingconnect") => format!(
-            "The sender is one of Messaging Connect, which the hook can't use (400): give the country another one \
-             in {senders}."
+        400 if said.names("messagingconnect") || said.names("partner") => format!(
+            "ACS refused what it is told of the sender's partner, Messaging Connect (400): look at messaging_connect \
+             of the provider {name}, at providers.{name}.messaging_connect of the secrets, and at whether the sender, \
+             in {senders}, is leased from that partner."
+        ),
+        400 if said.names("deliveryreporttimeout") => format!(
+            "ACS refused the time to wait for a report (400): look at delivery_report_timeout of the provider {name}."
         ),
         400 if said.is_first_sent() => first_sent(status),
         400 if said.names("recipient") || said.has_code("to") => recipient(status, &senders),

@@ -1,13 +1,16 @@
 //! The request that has ACS send a message, per the REST API's `Sms - Send`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 use time::OffsetDateTime;
 
-use super::Acs;
+use super::{Acs, MessagingConnect};
 use super::signature::{imf_fixdate, sign};
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
 use crate::providers::{Message, api};
+use crate::secret::Secret;
 use crate::sender::Sender;
 
 /// The body, with its members in the order in which they are sent.
@@ -34,6 +37,23 @@ struct Recipient<'a> {
 struct Options<'a> {
     enable_delivery_report: bool,
     tag: Option<&'a str>,
+    delivery_report_timeout_in_seconds: Option<u32>,
+    messaging_connect: Option<Partner<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Partner<'a> {
+    partner: &'a str,
+    partner_params: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Partner<'a> {
+    fn of(connect: &'a MessagingConnect) -> Self {
+        let text = |secret: &'a Secret| str::from_utf8(secret.reveal()).expect("it was a text");
+        let parameters = connect.parameters.iter().map(|(name, value)| (&**name, text(value)));
+        Self { partner: &connect.partner, partner_params: parameters.collect() }
+    }
 }
 
 /// A request, which can be sent more than once.
@@ -48,7 +68,7 @@ impl<'a> Request<'a> {
     /// Writes the request. `now` is what ACS compares with its own clock.
     pub fn new(acs: &'a Acs, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Self {
         let path_and_query = format!("/sms?api-version={}", acs.api_version);
-        Self { acs, date: now, path_and_query, body: body(&sender.value, message) }
+        Self { acs, date: now, path_and_query, body: body(acs, &sender.value, message) }
     }
 }
 
@@ -75,7 +95,7 @@ impl api::Request for Request<'_> {
     }
 }
 
-fn body(from: &str, message: &Message<'_>) -> Vec<u8> {
+fn body(acs: &Acs, from: &str, message: &Message<'_>) -> Vec<u8> {
     let body = Body {
         from,
         sms_recipients: [Recipient {
@@ -84,7 +104,12 @@ fn body(from: &str, message: &Message<'_>) -> Vec<u8> {
             repeatability_first_sent: imf_fixdate(message.repeatability.first_sent),
         }],
         message: message.text,
-        sms_send_options: Options { enable_delivery_report: true, tag: message.tag },
+        sms_send_options: Options {
+            enable_delivery_report: true,
+            tag: message.tag,
+            delivery_report_timeout_in_seconds: acs.report_timeout,
+            messaging_connect: acs.messaging_connect.as_ref().map(Partner::of),
+        },
     };
-    serde_json::to_vec(&body).expect("texts and a bool, in memory")
+    serde_json::to_vec(&body).expect("texts, a number and a bool, in memory")
 }

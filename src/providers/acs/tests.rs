@@ -59,6 +59,44 @@ fn the_request_is_the_one_of_the_rest_api() {
 }
 
 #[test]
+fn the_newest_version_says_how_long_a_report_may_take_and_what_the_partner_wants_to_know() {
+    let of_partner = || MessagingConnect {
+        partner: "infobip".into(),
+        parameters: [("servicePlanId", "p\"1"), ("apiKey", "k")]
+            .map(|(name, value)| (name.to_owned(), Secret::from(value)))
+            .into(),
+    };
+    for (report_timeout, messaging_connect, options) in [
+        (None, None, ""),
+        (Some(300), None, r#","deliveryReportTimeoutInSeconds":300"#),
+        (
+            Some(60),
+            Some(of_partner()),
+            r#","deliveryReportTimeoutInSeconds":60,"messagingConnect":{"partner":"infobip","partnerParams":{"apiKey":"k","servicePlanId":"p\"1"}}"#,
+        ),
+    ] {
+        let [first] = [provider("acs", "a.example", "pw==", &[("default", "12345")])];
+        let resource = ConnectionString::parse("endpoint=https://a.example/;accesskey=pw==");
+        let api = Acs {
+            resource: resource.unwrap(),
+            api_version: NEWEST_API_VERSION.into(),
+            messaging_connect,
+            report_timeout,
+        };
+        assert!(!format!("{api:?}").contains("p\\\"1"), "a parameter is a secret");
+        let host = FakeHost::default();
+        let provider = Provider { api: std::rc::Rc::new(api), ..first };
+        send_with(&[provider], &host, Duration::from_secs(2)).result.unwrap();
+        let sent = host.sent.borrow();
+        assert_eq!(sent[0].path_and_query, "/sms?api-version=2026-01-23");
+        let end = format!(
+            r#""smsSendOptions":{{"enableDeliveryReport":true,"tag":"uS58"{options}}}}}"#
+        );
+        assert!(sent[0].body.ends_with(&end), "{}", sent[0].body);
+    }
+}
+
+#[test]
 fn what_may_pass_is_tried_again_with_the_same_request() {
     let recipient_503 = r#"{"value":[{"to":"+1","httpStatusCode":503,"successful":false}]}"#;
     for first in [
@@ -277,7 +315,18 @@ fn a_fix_names_what_most_likely_helps_first() {
         (error(404, "ResourceNotFound"), &[SENDER, KEY]),
         (error(400, "ApiVersionUnspecified"), &["(400)", API_VERSION]),
         (error(400, "UnsupportedApiVersion"), &[API_VERSION]),
-        (error(400, "MessagingConnectOptionMissing"), &["Messaging Connect", SENDER]),
+        (
+            error(400, "MessagingConnectOptionMissing"),
+            &["Messaging Connect", "messaging_connect of the provider acs", SENDER],
+        ),
+        (
+            invalid("SmsSendOptions.MessagingConnect.PartnerParams"),
+            &["providers.acs.messaging_connect of the secrets", SENDER],
+        ),
+        (
+            invalid("SmsSendOptions.DeliveryReportTimeoutInSeconds"),
+            &["(400)", "delivery_report_timeout of the provider acs"],
+        ),
         (invalid("SmsRecipients"), &[NUMBER, "(400)", SENDER]),
         (invalid("SmsRecipients[0].To"), &[NUMBER, SENDER]),
         (invalid("To"), &[NUMBER, SENDER]),

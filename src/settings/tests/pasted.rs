@@ -27,7 +27,7 @@ fn kind(place: Place, path: &str) -> Kind {
     match (place, last) {
         (
             Place::Settings,
-            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share",
+            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share" | "ask_acs",
         ) => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path == "message.templates.*" => Kind::Prose,
@@ -56,6 +56,8 @@ fn kind(place: Place, path: &str) -> Kind {
             | "kind"
             | "name"
             | "api_version"
+            | "partner"
+            | "delivery_report_timeout"
             | "base_url"
             | "principal_entity_id"
             | "content_template_id"
@@ -64,7 +66,7 @@ fn kind(place: Place, path: &str) -> Kind {
             | "max_age"
             | "*",
         ) => Kind::Value,
-        (Place::Secrets, "connection_string" | "api_key") => Kind::Value,
+        (Place::Secrets, "connection_string" | "api_key" | "*") => Kind::Value,
         (
             Place::Secrets,
             "secret"
@@ -114,7 +116,9 @@ templates = { de = "${org}: ${code}" }
 [[providers]]
 kind = "acs"
 name = "first"
-api_version = "2021-03-08"
+api_version = "2026-01-23"
+messaging_connect = { partner = "infobip" }
+delivery_report_timeout = "5m"
 senders = { default = "+18005551234", GB = "A & B" }
 [[providers]]
 kind = "infobip"
@@ -126,6 +130,7 @@ countries = ["GB"]
 share = 0.25
 senders = { default = "Contoso" }
 [reports]
+ask_acs = true
 oauth = { issuer = "https://b.example/x", audience = "x", client_id = "y", scope = "z", jwks_uri = "https://b.example/keys" }
 [records]
 slots = 20000
@@ -139,6 +144,7 @@ operator = { secret = "0123456789abcde5", secret_previous = "0123456789abcde6" }
 reports = { secret = "0123456789abcde7", secret_previous = "0123456789abcde8" }
 store = { secret = "0123456789abcde9" }
 providers.second.api_key = "0123456789abcdef"
+providers.first.messaging_connect = { apiKey = "0123456789abcdeg" }
 providers.first.connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0"
 application_insights.connection_string = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://contoso.communication.azure.com/"
 "#;
