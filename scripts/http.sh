@@ -86,7 +86,11 @@ operator_page() {
   case "$status" in
     200) ;;
     401) fail "operator.secret of the hook's secrets is another." ;;
-    404) fail "the hook has no such page: set operator.secret in its secrets, to a secret of its own." ;;
+    # Of a page that is there, the hook says itself what is not.
+    404)
+      [[ $answer != '{"error":'* ]] || fail "$answer"
+      fail "the hook has no such page: set operator.secret in its secrets, to a secret of its own."
+      ;;
     *) fail "HTTP $status: $answer" ;;
   esac
 }

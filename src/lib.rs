@@ -63,7 +63,7 @@ pub enum After {
     Nothing,
     /// After a hook.
     Hook(Box<hook::Answered>),
-    /// After a delivery of reports.
+    /// After a delivery of reports, or a report that was asked for.
     Reports(Box<reports::Answered>),
 }
 
@@ -92,9 +92,10 @@ fn handle_at_its_path(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Han
             Handled { response, log, stranger, after: After::Reports(Box::new(answered)) }
         }
         path => {
-            let (response, log, stranger) = operator::handle(path, request, ports)
-                .unwrap_or_else(|| (not_found(), String::new(), None));
-            Handled { response, log, stranger, after: After::Nothing }
+            let (response, log, stranger, answered) = operator::handle(path, request, ports)
+                .unwrap_or_else(|| (not_found(), String::new(), None, None));
+            let after = answered.map_or(After::Nothing, |it| After::Reports(Box::new(it)));
+            Handled { response, log, stranger, after }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the operator may ask: whether the configuration is in order, what would become of a message, and
-//! what became of those that were sent. Sends nothing and changes nothing.
+//! what became of those that were sent. Sends no message and changes nothing, but that a report which a provider is
+//! asked for is written down.
 //!
 //! `GET /api/health` is for probes: it needs no credentials and tells one thing. The rest needs the
 //! operator's own, which can't send, and does not exist while `operator.secret` is not set.
@@ -16,9 +17,11 @@ use serde_json::json;
 use self::deliveries::{Query, View};
 use self::explain::{Question, explain};
 use crate::callers::Refused;
+use crate::outcome::TakenReport;
 use crate::ports::{BodyError, InboundRequest, Ports, Response};
 use crate::records::canonical_id;
 use crate::records::store::Records;
+use crate::reports::{self, NoReport};
 use crate::settings::{Check, Settings};
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 use crate::telemetry::{self, OperatorFacts};
@@ -60,20 +63,20 @@ fn page(path: &str) -> Option<(Page<'_>, &'static str, &'static str)> {
     })
 }
 
-/// Handles a request for one of these paths: the answer, the line for the log, and whether that is told at any rate;
-/// `None` where there is nothing.
+/// Handles a request for one of these paths: the answer, the lines for the log, whether those are told at any rate, and
+/// what is left to do; `None` where there is nothing.
 pub fn handle(
     path: &str,
     request: &mut dyn InboundRequest,
     ports: Ports<'_>,
-) -> Option<(Response, String, Option<Stranger>)> {
+) -> Option<(Response, String, Option<Stranger>, Option<reports::Answered>)> {
     let arrived = ports.clock.instant();
     if path == HEALTH_PATH {
         let response = match request.method().as_str() {
             "GET" | "HEAD" => health(&Settings::read_and_check(ports.variables).1),
-            _ => NotShown::method("GET, HEAD").answer().0,
+            _ => NotShown::method("GET, HEAD").answer().response,
         };
-        return Some((response, String::new(), None));
+        return Some((response, String::new(), None, None));
     }
     let (page, method, path) = page(path)?;
     let (settings, check) = Settings::read_and_check(ports.variables);
@@ -106,10 +109,7 @@ pub fn handle(
             }
         },
     };
-    let (response, fix) = match shown {
-        Ok(response) => (response, None),
-        Err(not_shown) => not_shown.answer(),
-    };
+    let Shown { response, fix, report } = shown.unwrap_or_else(NotShown::answer);
     let stranger = credential.is_none().then(|| {
         let fix = fix.as_deref().unwrap_or_default();
         Stranger::new(Door::Operator, response.status, unproven, fix)
@@ -122,22 +122,41 @@ pub fn handle(
         sampled: stranger.map(|_| SAMPLED),
         ms: telemetry::milliseconds(ports.clock.instant().since(arrived)),
     };
-    let line = telemetry::operator_line(&facts, ports.clock.now());
-    Some((response, line, stranger))
+    let mut lines = telemetry::operator_line(&facts, ports.clock.now());
+    let answered = report.map(|report| {
+        lines += &reports::line(&report, ports);
+        reports::Answered::asked(settings, report)
+    });
+    Some((response, lines, stranger, answered))
+}
+
+/// A page that is shown, or why it is not.
+struct Shown {
+    response: Response,
+    /// What the log says besides.
+    fix: Option<String>,
+    /// The report that was asked for.
+    report: Option<TakenReport>,
+}
+
+impl From<Response> for Shown {
+    fn from(response: Response) -> Self {
+        Self { response, fix: None, report: None }
+    }
 }
 
 /// Why a page is not shown.
 struct NotShown {
     status: u16,
-    why: &'static str,
+    why: Cow<'static, str>,
     headers: Vec<(&'static str, Cow<'static, str>)>,
     /// What the log says besides.
     fix: Option<String>,
 }
 
 impl NotShown {
-    fn new(status: u16, why: &'static str) -> Self {
-        Self { status, why, headers: Vec::new(), fix: None }
+    fn new(status: u16, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, why: why.into(), headers: Vec::new(), fix: None }
     }
 
     /// The method is not for this page.
@@ -151,11 +170,10 @@ impl NotShown {
         Self { fix: Some(fix.to_string()), ..self }
     }
 
-    /// The answer, and what the log says besides.
-    fn answer(self) -> (Response, Option<String>) {
+    fn answer(self) -> Shown {
         let mut response = json(self.status, &json!({ "error": self.why }));
         response.headers.extend(self.headers);
-        (response, self.fix)
+        Shown { fix: self.fix, ..response.into() }
     }
 }
 
@@ -166,14 +184,14 @@ fn show(
     settings: &Settings,
     check: &Check,
     ports: Ports<'_>,
-) -> Result<Response, NotShown> {
+) -> Result<Shown, NotShown> {
     match page {
-        Page::Details => Ok(details(check)),
+        Page::Details => Ok(details(check).into()),
         Page::Explain => {
             let question = question(request, ports)?;
-            Ok(json(200, &explain(question, settings, ports)))
+            Ok(json(200, &explain(question, settings, ports)).into())
         }
-        Page::Deliveries => newest(request, settings, check, ports),
+        Page::Deliveries => newest(request, settings, check, ports).map(Shown::from),
         Page::Delivery(message_id) => delivery(message_id, settings, ports),
     }
 }
@@ -220,16 +238,37 @@ fn newest(
         status: query.status,
         problems: &check.problems,
         warnings: &check.warnings,
+        asks_acs: settings.asks_acs == Ok(true),
         now: ports.clock.now(),
     }))
 }
 
-/// What became of a message.
-fn delivery(message_id: &str, settings: &Settings, ports: Ports<'_>) -> Result<Response, NotShown> {
+/// What became of a message. Where nothing is reported of it yet, whoever may know is asked.
+fn delivery(message_id: &str, settings: &Settings, ports: Ports<'_>) -> Result<Shown, NotShown> {
     let records = records(settings, ports)?;
-    let found = records.find(canonical_id(message_id)).map_err(|_| unread(&records))?;
-    let delivery = found.ok_or(NotShown::new(404, "No message with this id is remembered."))?;
-    Ok(deliveries::json_one(&delivery))
+    let id = canonical_id(message_id);
+    let find = || records.find(id).map_err(|_| unread(&records));
+    let mut found = find()?;
+    let is_reported = found.as_ref().is_some_and(|delivery| delivery.reported.is_some());
+    let asked = if is_reported { None } else { reports::ask(settings, message_id, ports) };
+    let (report, no_report) = match asked.transpose() {
+        Ok(report) => (report, None),
+        Err(no_report) => (None, Some(no_report)),
+    };
+    if report.is_some() {
+        found = find()?;
+    }
+    let told = no_report.as_ref().map(ToString::to_string);
+    let fix = match no_report {
+        Some(NoReport::Failed(fix)) => Some(fix),
+        _ => None,
+    };
+    let Some(delivery) = found else {
+        let why = "No message with this id is remembered.";
+        let why = told.map_or(why.into(), |told| Cow::from([why, " ", &told].concat()));
+        return Err(NotShown { fix, ..NotShown::new(404, why) });
+    };
+    Ok(Shown { response: deliveries::json_one(&delivery, told.as_deref()), fix, report })
 }
 
 fn json(status: u16, body: &impl Serialize) -> Response {

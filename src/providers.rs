@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use self::repeatability::Repeatability;
 
-pub use self::api::{Api, Endpoint};
+pub use self::api::{Api, Asked, Endpoint};
 pub use self::failover::send;
 
 /// The least time that an attempt is worth starting with.

@@ -1,5 +1,5 @@
 //! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it of ACS's, and Infobip of
-//! its own.
+//! its own, or as [ACS says when it is asked](ask).
 //!
 //! The status that Event Grid is answered decides whether it comes again ("Azure Event Grid delivery and
 //! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
@@ -8,6 +8,7 @@
 //!
 //! What a repeat can't mend is counted, with its reason, where the operator looks.
 
+mod asked;
 pub mod event_grid;
 pub mod infobip;
 mod lines;
@@ -16,6 +17,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use self::asked::{NoReport, ask};
 
 use self::event_grid::{Event, SmsReceived};
 use self::lines::DeliveryFacts;
@@ -95,6 +98,28 @@ pub struct Answered {
     reports: Vec<TakenReport>,
     /// The keys of the reporter's issuer are worth asking for before they grow stale.
     refresh_due: bool,
+}
+
+impl Answered {
+    /// A report that was asked for.
+    pub fn asked(settings: Settings, report: TakenReport) -> Self {
+        Self { settings, reports: vec![report], refresh_due: false }
+    }
+}
+
+/// The line of a report for the log.
+pub fn line(report: &TakenReport, ports: Ports<'_>) -> String {
+    lines::report(report, ports.clock.now())
+}
+
+/// A report that is written down, with what the records said to it.
+fn taken(report: DeliveryReport, told: Told) -> TakenReport {
+    let DeliveryReport { message_id, reported, has_date, tag } = report;
+    let Told { accepted, news: is_news } = told;
+    let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
+    let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
+    let event_id = known.or(tagged).map(Identifier::new);
+    TakenReport { message_id, event_id, reported, has_date, accepted, is_news }
 }
 
 /// What a delivery is answered that is not taken.
@@ -410,14 +435,9 @@ impl Batch {
         };
         for (report, told) in reports.into_iter().zip(told) {
             // What is written down is told now: when it comes again with the rest, it is known.
-            let Some(Told { accepted, news: is_news }) = told else { continue };
-            let DeliveryReport { message_id, reported, has_date, tag } = report;
-            let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
-            let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
-            let event_id = known.or(tagged).map(Identifier::new);
-            let report =
-                TakenReport { message_id, event_id, reported, has_date, accepted, is_news };
-            self.lines += &lines::report(&report, ports.clock.now());
+            let Some(told) = told else { continue };
+            let report = taken(report, told);
+            self.lines += &line(&report, ports);
             self.reports.push(report);
         }
         fix.map_or(Ok(()), |fix| Err(NotTaken::for_now(fix)))

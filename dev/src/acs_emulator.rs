@@ -3,7 +3,7 @@
 //! It checks a request as the service does (signature, version, schema, repeatability), answers in
 //! the service's words, keeps what arrived, and shows it on a page with a drawn phone. Sending to
 //! one of [`FAULTS`] makes it misbehave in a chosen way. It reports the delivery of a message to who
-//! has subscribed, as Azure Event Grid does, and takes the telemetry that is meant for Application
+//! has subscribed, as Azure Event Grid does, or who asks for it, and takes the telemetry that is meant for Application
 //! Insights. Nothing leaves the machine: it listens on loopback addresses, and calls no others.
 //!
 //! ```no_run
@@ -76,6 +76,7 @@ pub use fault::{
 pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
 use journal::{Journal, Newest};
 use repeatability::Record;
+use report::Sent;
 pub use report::{DeliveryStatus, EventSchema, Report};
 use send::{Reply, ReplyBody, Verdict};
 
@@ -308,6 +309,8 @@ impl Emulator {
                 repeatability_first_sent: accepted.repeatability_first_sent,
                 delivery_report: accepted.delivery_report,
                 reports: Vec::new(),
+                odd_report: accepted.odd_report,
+                reported_by_event: accepted.delivery_report && inner.subscription.is_some(),
                 request: request.clone(),
                 changed: 0,
             };
@@ -316,7 +319,7 @@ impl Emulator {
                 inner.subscription.clone().filter(|_| message.delivery_report)
             {
                 // The other end is gone only when the emulator is.
-                _ = self.jobs.send(Job { message, odd: accepted.odd_report, subscription });
+                _ = self.jobs.send(Job { message, subscription });
             }
         }
         inner.journal.add_request(ReceivedRequest {
@@ -351,6 +354,7 @@ fn router(state: Arc<Emulator>) -> Router {
         .route("/telemetry", get(list_telemetry))
         .layer(middleware::map_response(page::harden))
         .route("/sms", post(send_sms))
+        .route("/deliveryReports/{id}", get(delivery_report))
         .route("/v2.1/track", post(track))
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
         .with_state(state)
@@ -417,6 +421,27 @@ async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Re
         response.headers_mut().insert(header::DATE, date);
     }
     response
+}
+
+/// `GET /deliveryReports/{outgoingMessageId}`. Whether the service wants the id with its `Outgoing_` is not documented. The
+/// emulator wants it as it made it, so that who has it in another form must try.
+async fn delivery_report(
+    State(emulator): State<Arc<Emulator>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    let now = (emulator.now)();
+    if let Err(verdict) = send::check_question(&head, &emulator.key, now) {
+        return respond(verdict.reply).await;
+    }
+    let inner = emulator.lock();
+    let message = inner.journal.messages().rev().find(|message| message.id == id);
+    let report = message.and_then(|it| Some(it.report_for_who_asks(now)?.answer(&Sent::of(it))));
+    match report {
+        Some(report) => Json(report).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(send::no_report())).into_response(),
+    }
 }
 
 async fn respond(reply: Reply) -> Response {

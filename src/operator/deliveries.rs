@@ -23,9 +23,9 @@ use crate::records::{Accepted, Delivery, Moment, Status, Unreadable};
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
 
-/// One message.
-pub fn json_one(delivery: &Delivery) -> Response {
-    json(200, &OneDelivery::of(delivery))
+/// One message; and why a provider that was asked for its report has brought none, if it was.
+pub fn json_one(delivery: &Delivery, no_report: Option<&str>) -> Response {
+    json(200, &OneDelivery { no_report, ..OneDelivery::of(delivery) })
 }
 
 /// The messages, in the order in which they are given: the newest first. And what could not be read, if there
@@ -74,6 +74,7 @@ struct OneDelivery<'a> {
     code: Option<Code>,
     meaning: Option<&'static str>,
     fix: Option<&'static str>,
+    no_report: Option<&'a str>,
     #[serde(flatten)]
     sent: Option<Sent<'a>>,
 }
@@ -108,6 +109,7 @@ impl<'a> OneDelivery<'a> {
             code: reported.and_then(|reported| reported.code),
             meaning: trouble.map(|code| code.meaning),
             fix: trouble.map(|code| code.fix),
+            no_report: None,
             sent: accepted.map(Sent::of),
         }
     }

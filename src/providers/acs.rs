@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod connection_string;
 mod fix;
+mod report;
 mod request;
 pub mod signature;
 
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::Message;
-use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
-use crate::ports::Answer;
+use super::api::{Api, Asked, Endpoint, Reading, Request, Verdict, Words};
+use crate::ports::{Answer, Instant, Ports};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
@@ -96,6 +97,16 @@ impl Api for Acs {
             status: "Azure's status",
             endpoint: fix::connection_string_of(name),
         }
+    }
+
+    fn ask_for_report(
+        &self,
+        name: &str,
+        message_id: &str,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Option<Asked> {
+        Some(report::ask(self, name, message_id, ports, until))
     }
 }
 

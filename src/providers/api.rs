@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Candidate, Message};
+use super::{Candidate, Message, Provider};
 use crate::ports::{Answer, InFlight, Instant, Ports, SendError};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
@@ -44,6 +44,29 @@ pub trait Api: fmt::Debug {
 
     /// How texts for the owner speak of a provider of this kind that has this name.
     fn words(&self, name: &str) -> Words;
+
+    /// Asks for the report of a message, by its id, until `until` at the latest. `name` is the provider's. `None` where
+    /// it can't be asked.
+    fn ask_for_report(
+        &self,
+        _name: &str,
+        _message_id: &str,
+        _ports: Ports<'_>,
+        _until: Instant,
+    ) -> Option<Asked> {
+        None
+    }
+}
+
+/// What a provider says that is asked for the report of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// This is its answer's body.
+    Report(Vec<u8>),
+    /// It has none: not yet, or never, or the message is not its own.
+    Nothing,
+    /// It could not be asked: what to do.
+    Failed(String),
 }
 
 /// Where a provider is asked.
@@ -168,7 +191,8 @@ impl Verdict {
 
     /// What it means that there is no answer, or not all of one, of which the status may be known.
     pub fn without(error: SendError, status: Option<u16>, candidate: Candidate<'_>) -> Self {
-        let refusal = without(error, candidate);
+        let Provider { name, api, .. } = candidate.provider;
+        let refusal = without(error, name, &**api);
         match error {
             SendError::NotAllowed | SendError::Untrusted => Self::failed(status, refusal),
             SendError::NotConnected => Self::failed(status, refusal).or_again(Duration::ZERO),
@@ -183,18 +207,16 @@ impl Verdict {
     }
 }
 
-/// What to do where there is no answer, or not all of one.
-fn without(error: SendError, candidate: Candidate<'_>) -> Refusal {
-    let provider = candidate.provider;
-    let Words { service, status, endpoint } = provider.api.words(&provider.name);
+/// What to do where there is no answer of the provider of this name, or not all of one.
+pub(super) fn without(error: SendError, name: &str, api: &dyn Api) -> Refusal {
+    let Words { service, status, endpoint } = api.words(name);
     match error {
         SendError::NotAllowed => {
             let fix = format!("The hook may not call its {service} endpoint: see the hook's log.");
             Refusal::new(Reason::Misconfigured, fix).with_log_fix(format!(
-                "The host does not let the hook call the endpoint of the provider {}: set outbound_host1, \
+                "The host does not let the hook call the endpoint of the provider {name}: set outbound_host1, \
                  outbound_host2 or outbound_host3 to {}, and look at the networks that the host blocks.",
-                provider.name,
-                provider.api.endpoint().origin()
+                api.endpoint().origin()
             ))
         }
         SendError::Untrusted => Refusal::new(

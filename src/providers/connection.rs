@@ -26,7 +26,7 @@
 //! the other connection says nothing about the credentials. Over HTTP/1.1 the host leaves the port out again, so
 //! that the signature is wrong; but there each request has a connection of its own.
 //!
-//! The provider must know a repeated request, as ACS does, or the message might be sent twice.
+//! That is for providers that know a repeated request only, or the message might be sent twice.
 
 use std::borrow::Cow;
 

@@ -4,49 +4,53 @@
 //!
 //! # When a message fails over
 //!
+//! A provider says by its [`Verdict`](super::api::Verdict) what an answer means, and by
+//! [`knows_repeats`](super::Api::knows_repeats) whether it may be asked twice for one message. Nothing else of it counts
+//! here. docs/providers.md has which answers of each provider mean what.
+//!
 //! | the first provider | then |
 //! |---|---|
-//! | can't be reached, is not trusted, is not allowed; 3xx; 401, 403, 408, 429; 501, 503 and other 5xx; its recipient's own 408, 429 or 5xx | the second one at once: nothing was sent |
-//! | most likely refuses the sender: 401 `Unauthorized`, 404; its recipient's own 401 or 403 | the second one at once, and the first has not failed: to other recipients it may send |
-//! | the connection breaks; 500, 502, 504; its recipient's own 408 or 5xx with a message id | the first one once more after 100 ms, then the second |
-//! | 409, its recipient's own too: an earlier attempt is in progress | the first one again, until its time ends, then the second |
+//! | failed before it took the message: it can't be reached, is not trusted or not allowed, sends it elsewhere, refuses the account, is over a limit, or says that it is ill | the second one at once: nothing was sent |
+//! | is well and refuses this message here: most likely the sender, or the recipient with this sender | the second one at once, and the first has not failed: to other recipients it may send |
+//! | failed and may have taken the message, as where the connection broke | where it knows repeats, the first one once more after 100 ms, then the second; else the second one at once |
+//! | is at work on it: an earlier attempt is in progress | the first one again, until its time ends, then the second |
 //! | has not answered when its time ends | the second one |
-//! | 400, 412 and other 4xx; its recipient's own 400 or 404 | no failover: the message is wrong |
-//! | a 202, or another answer, that can't be understood | no failover: the message was most likely taken |
+//! | refuses the message: it is wrong | no failover |
+//! | took it, or most likely did: the head of its answer says so, and the rest can't be understood | no failover |
 //!
-//! The first provider is asked again once, not twice. What was wrong with one connection, or with one of
-//! ACS's front ends, is over at the second attempt; if all of the provider is ill, a third attempt would
-//! cost the second provider 200 ms. Once the first provider has said 202, the message does not fail over
-//! any more, so that provider gets all the time that is left, and as many attempts as one that is alone.
+//! The first provider is asked again once, not twice. What was wrong with one connection, or with one of a
+//! provider's front ends, is over at the second attempt; if all of the provider is ill, a third attempt would
+//! cost the second provider 200 ms. Once the head of an answer says that the first provider took the message, it does not
+//! fail over any more, so that provider gets all the time that is left, and as many attempts as one that is alone.
 //!
 //! A request without an answer after half of its time goes over another [connection](super::connection) to the same
-//! provider as well, and from then on a refusal waits for what that one may bring.
+//! provider as well, where that knows repeats, and from then on a refusal waits for what that one may bring.
 //!
 //! The first provider has half of the time, and the second one what is left. The one that is tried last
-//! gets as many attempts as one that is alone. Where both providers are one ACS resource, with its two
-//! keys, a failover can't help: the first key has all the time, and the second key signs only where ACS
-//! does not take the first (401, 403).
+//! gets as many attempts as one that is alone. Where both providers are one account, with two of its
+//! keys, a failover can't help: the first key has all the time, and the second key signs only where the account
+//! does not take the first.
 //!
 //! # Doubles
 //!
-//! Each ACS resource knows repeated requests of its own only. So a message may arrive twice, with the
+//! An account knows repeated requests of its own only, or none. So a message may arrive twice, with the
 //! same passcode, if the first provider took it without saying so in time, and the second one sends it
-//! too. That can be where the first was late, or its connection broke, or it answered 409, 500, 502 or
-//! 504, or refused the recipient and gave a message id all the same, and the repeat did not settle it. [`Sending::may_be_double`] says so. It can also be where Okta
-//! calls the hook twice for one event, and each call sends through another provider; no call knows of
-//! that.
+//! too: where the first was late or was still at work on it, or failed when it may have taken it, and a repeat did not
+//! settle that or was not possible. [`Sending::may_be_double`] says so. It can also be where Okta
+//! calls the hook twice for one event, and each call sends through another provider, or through one that knows no
+//! repeats; no call knows of that.
 //!
 //! # Down
 //!
 //! Okta runs few hooks of an org at once, so that hooks that wait hold up everybody's. A provider that
-//! failed 5 times in 30 seconds, without a success, is down. A sender that it refuses is no failure: it may
-//! be wrong for one country only, and everybody else's messages must not wait for that to be mended. Hooks then take the other one first, and try
-//! it as if it were alone, but leave [`LAST_RESORT`] for the one that is down. Where the first provider is
-//! down, one hook every 5 seconds probes it: that hook takes it first, as if it were up. (With less time
-//! than that, a provider that is slower than the limit would never be found to be up.) The second
+//! failed 5 times in 30 seconds, without a success, is down. A message that it refuses here is no failure: the sender may
+//! be wrong for one country only, and everybody else's messages must not wait for that to be mended. Hooks then take the
+//! next one first, and try it as if it were alone, but leave [`LAST_RESORT`] for the one that is down. Where the first
+//! provider is down, one hook every 5 seconds probes it: that hook takes it first, as if it were up. (With less time
+//! than that, a provider that is slower than the limit would never be found to be up.) Another
 //! provider needs no probes: 5 seconds after its last failure it counts as up, and the next message that
-//! fails over to it shows whether it is. Any success clears a provider's failures. With both down, hooks
-//! do as with both up, since they must try something.
+//! fails over to it shows whether it is. Any success clears a provider's failures. With all of them down, hooks
+//! do as with all of them up, since they must try something.
 //!
 //! The store has no atomic change, so of two hooks that write at once one write is lost. That is
 //! harmless, as only the order of the providers and their time depend on it. If a failure is lost, the

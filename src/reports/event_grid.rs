@@ -166,6 +166,20 @@ pub fn parse(body: &[u8], now: Moment) -> Result<Vec<Result<Event, BadEvent>>, N
     Ok(events.into_iter().map(|it| event(it, now)).collect())
 }
 
+/// Reads what ACS answers when it is asked for a report (the REST API's `Delivery Reports - Get`): the same members as an
+/// event has in its `data`.
+pub fn answer(body: &[u8], now: Moment) -> Result<DeliveryReport, BadEvent> {
+    let body = utf8(body);
+    let report: Option<&RawValue> = serde_json::from_str(&body).ok();
+    let report = report.and_then(Object::read).ok_or(BadEvent::NotAnObject)?;
+    delivery_report(&report, &report, now)
+}
+
+/// Whether a text is an id that a report may have, to the letter.
+pub fn is_message_id(text: &str) -> bool {
+    !text.is_empty() && Identifier::of_message(text).as_str() == text
+}
+
 /// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses no
 /// event, and line and column stay what they are.
 fn utf8(body: &[u8]) -> Cow<'_, str> {
@@ -320,8 +334,7 @@ fn validation_code(data: &Object<'_>) -> Result<String, BadEvent> {
 fn message_id(data: &Object<'_>) -> Result<Identifier, BadEvent> {
     let id = |text: &str| {
         let id = canonical_id(trimmed(text));
-        let identifier = Identifier::of_message(id);
-        (!id.is_empty() && identifier.as_str() == id).then_some(identifier)
+        is_message_id(id).then(|| Identifier::of_message(id))
     };
     data.find("messageId", |value| id(&text(value)?)).ok_or_else(|| {
         let is_there = |value| text(value).is_some_and(|id| !canonical_id(trimmed(&id)).is_empty());

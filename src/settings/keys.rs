@@ -146,11 +146,7 @@ pub const KEYS: &[Key] = &[
         "providers.*.connection_string",
         "the connection string from the resource's page Keys, in quotes",
     ),
-    table(
-        Secrets,
-        "providers.*.messaging_connect",
-        "a table, [providers.NAME.messaging_connect]",
-    ),
+    table(Secrets, "providers.*.messaging_connect", "a table, [providers.NAME.messaging_connect]"),
     value(
         Secrets,
         "providers.*.messaging_connect.*",

@@ -211,11 +211,8 @@ impl At<'_> {
             }
         }
         let report_timeout = self.report_timeout(reading, said.delivery_report_timeout);
-        let messaging_connect = self.messaging_connect(
-            reading,
-            said.messaging_connect,
-            secrets.messaging_connect,
-        );
+        let messaging_connect =
+            self.messaging_connect(reading, said.messaging_connect, secrets.messaging_connect);
         let resource = self.resource(reading, secrets.connection_string)?;
         let messaging_connect = messaging_connect?;
         Some(Acs { resource, api_version, messaging_connect, report_timeout })
@@ -258,13 +255,16 @@ impl At<'_> {
                 let fix = "is not set: name the partner that the senders are leased from";
                 reading.problem(Place::Settings, &format!("{at}.partner"), fix);
             } else if !parameters.is_empty() {
-                let fix = format!("is for a partner that is not named: set {at}.partner of the settings, or remove it");
+                let fix = format!(
+                    "is for a partner that is not named: set {at}.partner of the settings, or remove it"
+                );
                 reading.problem(Place::Secrets, &secrets_at, fix);
             }
             return Some(None);
         };
         if parameters.is_empty() {
-            let fix = format!("is not set: put into it what {partner} wants to know, such as apiKey");
+            let fix =
+                format!("is not set: put into it what {partner} wants to know, such as apiKey");
             self.not_set(reading, Place::Secrets, &secrets_at, &fix);
             return None;
         }

@@ -518,11 +518,7 @@ fn what_only_the_newest_version_of_acs_has_is_a_problem_of_any_other() {
         (&[NEWEST, CONNECT, TIMEOUT][..], SECRET, &[][..]),
         (&[NEWEST], "", &[]),
         (&[CONNECT], SECRET, &["providers[1].messaging_connect"]),
-        (
-            &["api_version = \"2025-09-17\"", TIMEOUT],
-            "",
-            &["providers[1].delivery_report_timeout"],
-        ),
+        (&["api_version = \"2025-09-17\"", TIMEOUT], "", &["providers[1].delivery_report_timeout"]),
         (&[NEWEST, CONNECT], "", &[OF_SECRETS]),
         (&[NEWEST, CONNECT], "providers.acs.messaging_connect.apiKey = \"\"", &[OF_SECRETS]),
         (

@@ -103,6 +103,56 @@ async fn a_message_and_its_report_meet_whatever_the_answer_puts_around_its_id() 
 }
 
 #[tokio::test]
+async fn without_event_grid_acs_is_asked_for_the_report_of_a_message_that_is_looked_at() {
+    let hook = start_with_telemetry("reports.ask_acs = true").await;
+    for (number, status) in [
+        ("+447400123456", "delivered"),
+        ("+15550104005", "failed"),
+        // Their answers have the id without Outgoing_, and with a region.
+        ("+15550102202", "delivered"),
+        ("+15550103202", "delivered"),
+        ("+15550106001", "accepted"),
+    ] {
+        let id = hook.post(envelope(number).to_string()).await.accepted(Form::Documented);
+        // The record is written once the answer has left: before that, the report has no first half.
+        let delivery = until_told(async || {
+            let delivery = delivery(&hook, &id).await;
+            if delivery["acceptedAt"].is_null() { Err(delivery.to_string()) } else { Ok(delivery) }
+        })
+        .await;
+        assert_eq!(delivery["status"], status, "{number}: {delivery}");
+        let told = delivery["noReport"].as_str();
+        assert_eq!(told.is_some(), status == "accepted", "{delivery}");
+        assert!(told.unwrap_or("never will").contains("never will"), "{delivery}");
+    }
+    // A request and a dependency of each hook, and an event of each report, once.
+    assert_eq!(telemetry(&hook, 14).await.len(), 14);
+    let lines = hook.log.lines().join("");
+    assert_eq!(lines.matches(r#""event":"delivery_report""#).count(), 4, "{lines}");
+    assert!(!lines.contains("7400123456") && !lines.contains("5550104005"), "{lines}");
+    // The same through the list, whose links have the ids in their canonical form.
+    let page = page(&hook).await.text;
+    assert!(!page.contains("look at the event subscription"), "{page}");
+}
+
+#[tokio::test]
+async fn that_a_resource_can_not_be_asked_is_told_with_its_fix() {
+    // Nobody listens there.
+    let nowhere = "http://127.0.0.1:1";
+    let second =
+        format!("providers.second.connection_string = 'endpoint={nowhere}/;accesskey=c2Vjb25k'");
+    let both = "reports.ask_acs = true
+                providers = [{ kind = 'acs' }, { kind = 'acs', name = 'second' }]";
+    let hook =
+        Hook::with(setup().secrets(&second).variable("outbound_host2", nowhere).and(both)).await;
+    let id = hook.post(envelope("+15550106001").to_string()).await.accepted(Form::Documented);
+    let told = delivery(&hook, &id).await;
+    let fix = told["noReport"].as_str().unwrap();
+    assert!(fix.contains("providers.second.connection_string"), "{told}");
+    assert!(hook.log.lines().join("").contains("providers.second.connection_string"));
+}
+
+#[tokio::test]
 async fn the_items_of_a_message_are_of_one_operation_which_is_the_callers_if_it_has_one() {
     let hook = start_with_telemetry(Setup::new()).await;
     let mut operations = Vec::new();

@@ -144,22 +144,29 @@ fn the_tables_of_keys_are_those_of_the_types() {
 
 /// Gives a key of the tables a value. A name that the owner chooses is one that fits the other examples.
 fn set(document: &mut Table, key: &str, value: &str) {
-    let names = key.split('.').map(|part| match (part, key.starts_with("message.")) {
-        ("*", true) => "de",
-        ("*", false) if key.ends_with("senders.*") => "US",
-        ("*", false) if key.ends_with("api_key") => "infobip",
-        ("*", false) => "acs-secondary",
-        _ => part,
-    });
+    let names =
+        key.split('.').enumerate().map(|(at, part)| match (part, key.starts_with("message.")) {
+            ("*", true) => "de",
+            ("*", false) if at > 1 && key.ends_with("messaging_connect.*") => "apiKey",
+            ("*", false) if key.ends_with("senders.*") => "US",
+            ("*", false) if key.ends_with("api_key") => "infobip",
+            ("*", false) => "acs-secondary",
+            _ => part,
+        });
     let path: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
     let line = format!("{} = {value}", path.join("."));
     merge(document, line.parse().unwrap_or_else(|error| panic!("{line}: {error}")));
 }
 
 /// The document as the component reads it: in ours, the list of providers is one table, of which some keys are for
-/// Infobip only.
+/// Infobip only, and some for the newest version of ACS.
 fn written(mut document: Table) -> String {
     if let Some(Value::Table(mut acs)) = document.remove("providers[]") {
+        if acs.get("api_version").and_then(Value::as_str) != Some("2026-01-23") {
+            for key in ["messaging_connect", "delivery_report_timeout"] {
+                acs.remove(key);
+            }
+        }
         let mut infobip = Table::from_iter([("kind".to_owned(), Value::from("infobip"))]);
         for key in ["base_url", "idempotent", "india_dlt"] {
             infobip.extend(acs.remove(key).map(|value| (key.to_owned(), value)));
@@ -194,6 +201,7 @@ impl Variables for Given<'_> {
 fn wrong(settings: &Settings) -> Vec<Finding> {
     let others = [
         settings.reporters.as_ref().err(),
+        settings.asks_acs.as_ref().err(),
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),
         settings.sink.as_ref().err(),
@@ -213,9 +221,15 @@ fn the_examples_in_the_tables_are_a_configuration_and_the_defaults_are_what_hold
         }
         document
     });
-    let secrets = written(examples[1].clone());
     let read = |document: Table| {
         let settings = written(document);
+        let mut secrets = examples[1].clone();
+        if !settings.contains("messaging_connect")
+            && let Some(Value::Table(acs)) = secrets["providers"].get_mut("acs-secondary")
+        {
+            acs.remove("messaging_connect");
+        }
+        let secrets = written(secrets);
         let mut read = Settings::read(&Given { settings: &settings, secrets: &secrets });
         // It names lines, which differ.
         read.advice.clear();

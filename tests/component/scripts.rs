@@ -6,7 +6,7 @@ use std::process::Output;
 use okta_telephony_dev::authorization_server::{self, AuthorizationServer};
 use tokio::process::Command;
 
-use crate::harness::{Hook, SECRET, Setup, skipped};
+use crate::harness::{Form, Hook, SECRET, Setup, envelope, skipped};
 use crate::oauth::tokens_of;
 
 /// Runs the script; `None` where it can't.
@@ -164,9 +164,37 @@ async fn a_number_is_explained_readably() {
 }
 
 #[tokio::test]
+async fn what_became_of_a_message_is_told_readably() {
+    let hook = Hook::with(with_operator().settings("reports.ask_acs = true")).await;
+    for (number, code, expected) in [
+        ("+447400123456", 0, "status           delivered"),
+        ("+15550104005", 1, "meaning          blocked by the carrier"),
+        ("+15550106001", 1, "noReport         ACS has no report of this message"),
+    ] {
+        let id = hook.post(envelope(number).to_string()).await.accepted(Form::Documented);
+        let Some(output) = operator_script("delivery.sh", &[&id], &hook).await else { return };
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(stdout.contains(expected), "{number}: {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{number}: {output:?}");
+    }
+    for (id, expected) in [
+        ("20260131120000b5d9f6a2-70bf-4f77-925d-c0bdb5161bb3", "No message with this id"),
+        ("../health", "the id must be one of a message"),
+    ] {
+        let output = operator_script("delivery.sh", &[id], &hook).await.unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && stderr.contains(expected), "{output:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hook_without_the_operators_secret_is_told_of() {
     let hook = Hook::start().await;
-    for (script, arguments) in [("check-config.sh", &[][..]), ("explain.sh", &["+447400123456"])] {
+    for (script, arguments) in [
+        ("check-config.sh", &[][..]),
+        ("explain.sh", &["+447400123456"]),
+        ("delivery.sh", &["20260131120000b5d9f6a2"]),
+    ] {
         let Some(output) = operator_script(script, arguments, &hook).await else { return };
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("set operator.secret"));

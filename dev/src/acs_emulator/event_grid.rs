@@ -22,7 +22,6 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Emulator;
-use super::fault::OddReport;
 use super::journal::Message;
 use super::report::{DATA_VERSION, EventSchema, METADATA_VERSION, Report, Sent, TOPIC, event_time};
 
@@ -290,7 +289,6 @@ fn excerpt(body: &[u8]) -> String {
 /// A message whose reports are to be delivered.
 pub(super) struct Job {
     pub message: Message,
-    pub odd: Option<OddReport>,
     pub subscription: Arc<Subscription>,
 }
 
@@ -311,17 +309,11 @@ pub(super) async fn run(emulator: Arc<Emulator>, mut jobs: mpsc::UnboundedReceiv
 
 impl Job {
     async fn run(self, emulator: Arc<Emulator>, at_once: Arc<Semaphore>) {
-        let Job { message, odd, subscription } = self;
+        let Job { message, subscription } = self;
         let EventSubscription { schema, delay, copies, .. } = subscription.said;
         tokio::time::sleep(delay).await;
-        let reports = Report::of(&message.id, odd, (emulator.now)());
-        let sent = Sent {
-            from: &message.from,
-            to: &message.to,
-            text: &message.text,
-            tag: message.tag.as_deref(),
-            received: message.received,
-        };
+        let reports = Report::of(&message.id, message.odd_report, (emulator.now)());
+        let sent = Sent::of(&message);
         for (place, report) in reports.into_iter().enumerate() {
             // In the sample the event has the message's id. A second one needs another.
             let id = if place == 0 { message.id.clone() } else { Uuid::new_v4().to_string() };

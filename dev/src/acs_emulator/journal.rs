@@ -9,6 +9,7 @@ use http::header;
 use http::request::Parts;
 use time::OffsetDateTime;
 
+use super::fault::OddReport;
 use super::report::Report;
 
 /// A message that the emulator accepted for one recipient.
@@ -34,6 +35,10 @@ pub struct Message {
     pub delivery_report: bool,
     /// Those that have come, in the order of their delivery.
     pub reports: Vec<Report>,
+    /// What its number does to its report.
+    pub(super) odd_report: Option<OddReport>,
+    /// Event Grid brings its report to somebody: before that, there is none.
+    pub(super) reported_by_event: bool,
     /// The request that it came in, shared with the other recipients'.
     pub request: Arc<RawRequest>,
     /// The number of its newest report, or of an answer to one; its own before that.
@@ -44,6 +49,18 @@ impl Message {
     /// The report that counts: the one received last, whenever it was delivered.
     pub fn report(&self) -> Option<&Report> {
         self.reports.iter().max_by_key(|report| report.received)
+    }
+
+    /// The report that who asks for it at this time is told, if there is one by then.
+    pub(super) fn report_for_who_asks(&self, now: OffsetDateTime) -> Option<Report> {
+        if !self.delivery_report {
+            return None;
+        }
+        if self.reported_by_event {
+            return self.report().cloned();
+        }
+        let reports = Report::of(&self.id, self.odd_report, now);
+        reports.into_iter().max_by_key(|report| report.received)
     }
 }
 

@@ -12,6 +12,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use super::fault::OddReport;
+use super::journal::Message;
 
 /// Where the events come from. The subscription and the resource are nobody's.
 pub(super) const TOPIC: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
@@ -77,6 +78,18 @@ pub(super) struct Sent<'a> {
     pub received: OffsetDateTime,
 }
 
+impl<'a> Sent<'a> {
+    pub fn of(message: &'a Message) -> Sent<'a> {
+        Sent {
+            from: &message.from,
+            to: &message.to,
+            text: &message.text,
+            tag: message.tag.as_deref(),
+            received: message.received,
+        }
+    }
+}
+
 impl Report {
     /// Those of a message, in the order of their delivery.
     pub(super) fn of(message_id: &str, odd: Option<OddReport>, now: OffsetDateTime) -> Vec<Report> {
@@ -107,13 +120,42 @@ impl Report {
         }
     }
 
-    /// The body of a request that delivers it. `id` is the event's.
-    pub(super) fn event(&self, id: &str, sent: &Sent<'_>, schema: EventSchema) -> Value {
+    /// What somebody is told who asks for it, as the example of the REST specification 2026-01-23 has it.
+    pub(super) fn answer(&self, sent: &Sent<'_>) -> Value {
+        let details = match self.status {
+            DeliveryStatus::Delivered => "2000: No Error".to_owned(),
+            DeliveryStatus::Failed => self.details(),
+        };
+        let mut answer = json!({
+            "deliveryStatus": self.status.name(),
+            "deliveryStatusDetails": details,
+            "deliveryAttempts": [self.attempt(sent, SECONDS)],
+            "receivedTimestamp": utc(self.received, SECONDS),
+            "messageId": self.message_id,
+            "from": sent.from,
+            "to": sent.to,
+        });
+        if let Some(tag) = sent.tag {
+            answer["tag"] = json!(tag);
+        }
+        answer
+    }
+
+    fn attempt(&self, sent: &Sent<'_>, form: &[BorrowedFormatItem<'_>]) -> Value {
         let segments = segments(sent.text);
         let (succeeded, failed) = match self.status {
             DeliveryStatus::Delivered => (segments, 0),
             DeliveryStatus::Failed => (0, segments),
         };
+        json!({
+            "timestamp": utc(sent.received, form),
+            "segmentsSucceeded": succeeded,
+            "segmentsFailed": failed,
+        })
+    }
+
+    /// The body of a request that delivers it. `id` is the event's.
+    pub(super) fn event(&self, id: &str, sent: &Sent<'_>, schema: EventSchema) -> Value {
         // In the sample `from` has no plus, and `to` has one.
         let from = sent.from.strip_prefix('+').unwrap_or(sent.from);
         let mut data = json!({
@@ -123,11 +165,7 @@ impl Report {
             "deliveryStatus": self.status.name(),
             "deliveryStatusDetails": self.details(),
             "receivedTimestamp": utc(self.received, TICKS),
-            "deliveryAttempts": [{
-                "timestamp": utc(sent.received, TICKS),
-                "segmentsSucceeded": succeeded,
-                "segmentsFailed": failed,
-            }],
+            "deliveryAttempts": [self.attempt(sent, TICKS)],
         });
         if let Some(tag) = sent.tag {
             let name = match schema {

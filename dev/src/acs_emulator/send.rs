@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -38,6 +39,16 @@ const API_VERSIONS: &[&str] = &[
     "2025-09-17",
     "2026-01-23",
 ];
+
+/// The version that describes its errors, and has Messaging Connect and the time to wait for a report as they are checked
+/// here.
+const NEWEST: &str = "2026-01-23";
+
+/// The versions that say what became of a message.
+const VERSIONS_WITH_REPORTS: [&str; 2] = ["2025-08-01-preview", NEWEST];
+
+/// `minimum` and `maximum` of `deliveryReportTimeoutInSeconds`.
+const REPORT_TIMEOUT: RangeInclusive<i64> = 60..=43_200;
 
 /// "A minimum of 1 and upto 100."
 const RECIPIENTS_MAX: usize = 100;
@@ -162,7 +173,42 @@ pub(super) fn check(
     key: &[u8],
     now: OffsetDateTime,
 ) -> Result<SendRequest, Verdict> {
-    check_api_version(&head.uri)
+    let version = check_caller(head, body, key, now, API_VERSIONS)?;
+    check_content_type(&head.headers)
+        .map_err(|reason| Verdict::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
+    SendRequest::parse(body, version).map_err(|violations| {
+        let mut reason = String::from("Refused:");
+        for (field, messages) in &violations.0 {
+            // Writing to a String does not fail.
+            let _ = write!(reason, " {field}: {}", messages.join(" "));
+        }
+        Verdict {
+            reply: Reply::json(StatusCode::BAD_REQUEST, validation_error(violations, version)),
+            accepted: Vec::new(),
+            reasons: vec![reason],
+        }
+    })
+}
+
+/// The checks of a `GET /deliveryReports/{outgoingMessageId}`.
+pub(super) fn check_question(head: &Parts, key: &[u8], now: OffsetDateTime) -> Result<(), Verdict> {
+    check_caller(head, b"", key, now, &VERSIONS_WITH_REPORTS).map(drop)
+}
+
+/// The answer to a question for a report that there is not, or not yet.
+pub(super) fn no_report() -> Value {
+    problem(StatusCode::NOT_FOUND, "Not Found", "15.5.5")
+}
+
+/// Version and signature. Gives the version, one of `versions`.
+fn check_caller<'a>(
+    head: &'a Parts,
+    body: &[u8],
+    key: &[u8],
+    now: OffsetDateTime,
+    versions: &[&str],
+) -> Result<&'a str, Verdict> {
+    let version = check_api_version(&head.uri, versions)
         .map_err(|(body, reason)| Verdict::refused_with(StatusCode::BAD_REQUEST, body, reason))?;
     signature::verify(key, now, &head.method, &head.uri, &head.headers, body).map_err(|flaw| {
         let body = match flaw {
@@ -171,25 +217,12 @@ pub(super) fn check(
         };
         Verdict::refused_with(StatusCode::UNAUTHORIZED, body, flaw.to_string())
     })?;
-    check_content_type(&head.headers)
-        .map_err(|reason| Verdict::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason))?;
-    SendRequest::parse(body).map_err(|violations| {
-        let mut reason = String::from("Refused:");
-        for (field, messages) in &violations.0 {
-            // Writing to a String does not fail.
-            let _ = write!(reason, " {field}: {}", messages.join(" "));
-        }
-        Verdict {
-            reply: Reply::json(StatusCode::BAD_REQUEST, validation_error(violations)),
-            accepted: Vec::new(),
-            reasons: vec![reason],
-        }
-    })
+    Ok(version)
 }
 
 /// The codes besides [`fault::NO_API_VERSION`]'s are those of ASP.NET's API versioning, which the service has that
 /// one from.
-fn check_api_version(uri: &Uri) -> Result<(), (RefusalBody, String)> {
+fn check_api_version<'a>(uri: &'a Uri, known: &[&str]) -> Result<&'a str, (RefusalBody, String)> {
     let mut versions = uri
         .query()
         .unwrap_or_default()
@@ -206,15 +239,15 @@ fn check_api_version(uri: &Uri) -> Result<(), (RefusalBody, String)> {
             );
             Err((body, "the api-version query parameter is repeated".into()))
         }
-        (Some(version), None) if !API_VERSIONS.contains(&version) => {
+        (Some(version), None) if !known.contains(&version) => {
             let body = RefusalBody::Error(
                 "UnsupportedApiVersion",
                 "The HTTP resource does not support the API version.",
             );
-            let known = API_VERSIONS.join(", ");
+            let known = known.join(", ");
             Err((body, format!("the api-version {version:?} is not one of {known}")))
         }
-        (Some(_), None) => Ok(()),
+        (Some(version), None) => Ok(version),
     }
 }
 
@@ -242,8 +275,8 @@ impl Violations {
 }
 
 impl SendRequest {
-    /// Fields that the emulator does not know are ignored, as newer versions of the API have more.
-    fn parse(body: &[u8]) -> Result<SendRequest, Violations> {
+    /// Fields that the version does not have are ignored, as newer ones have more.
+    fn parse(body: &[u8], version: &str) -> Result<SendRequest, Violations> {
         let mut violations = Violations::default();
         let root: Map<String, Value> = match serde_json::from_slice(body) {
             Ok(root) => root,
@@ -293,6 +326,9 @@ impl SendRequest {
                         .add("SmsSendOptions.EnableDeliveryReport", "A boolean is required."),
                 }
                 tag = optional_text(options, "tag", "SmsSendOptions.Tag", &mut violations);
+                if version == NEWEST {
+                    check_newest_options(options, &mut violations);
+                }
             }
             Some(_) => violations.add("SmsSendOptions", "An object is expected."),
         }
@@ -307,6 +343,31 @@ impl SendRequest {
             }),
             _ => Err(violations),
         }
+    }
+}
+
+/// What only version 2026-01-23 has as it is checked here.
+fn check_newest_options(options: &Map<String, Value>, violations: &mut Violations) {
+    const TIMEOUT: &str = "SmsSendOptions.DeliveryReportTimeoutInSeconds";
+    const CONNECT: &str = "SmsSendOptions.MessagingConnect";
+    match options.get("deliveryReportTimeoutInSeconds") {
+        None | Some(Value::Null) => {}
+        Some(value) if value.as_i64().is_some_and(|it| REPORT_TIMEOUT.contains(&it)) => {}
+        Some(_) => violations.add(TIMEOUT, "An integer from 60 to 43200 is expected."),
+    }
+    match options.get("messagingConnect") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(connect)) => {
+            required_text(connect, "partner", &format!("{CONNECT}.Partner"), violations);
+            match connect.get("partnerParams") {
+                Some(Value::Object(parameters)) if !parameters.is_empty() => {}
+                _ => violations.add(
+                    format!("{CONNECT}.PartnerParams"),
+                    "An object with at least one parameter is required.",
+                ),
+            }
+        }
+        Some(_) => violations.add(CONNECT, "An object is expected."),
     }
 }
 
@@ -581,7 +642,7 @@ fn refusal_body(status: StatusCode, body: RefusalBody, reason: &str) -> ReplyBod
         RefusalBody::Validation => {
             let mut violations = Violations::default();
             violations.add("SmsRecipients", INVALID);
-            validation_error(violations)
+            validation_error(violations, NEWEST)
         }
         RefusalBody::BareValidation => json!({ "SmsRecipients": [INVALID] }),
         RefusalBody::Empty => return ReplyBody::Empty,
@@ -694,14 +755,24 @@ fn name_of(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().split(' ').collect()
 }
 
-/// The form of version 2026-01-23.
-fn validation_error(violations: Violations) -> Value {
+/// Version 2026-01-23 describes its form. Of those before it a bare one was seen (dotnet-quickstarts, issue 49).
+fn validation_error(violations: Violations, version: &str) -> Value {
+    if version != NEWEST {
+        return json!(violations.0);
+    }
+    let title = "One or more validation errors occurred.";
+    let mut problem = problem(StatusCode::BAD_REQUEST, title, "15.5.1");
+    problem["errors"] = json!(violations.0);
+    problem
+}
+
+/// A problem as version 2026-01-23 has it, with the section of RFC 9110 that has the status.
+fn problem(status: StatusCode, title: &str, section: &str) -> Value {
     let trace = Uuid::new_v4().simple().to_string();
     json!({
-        "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
-        "title": "One or more validation errors occurred.",
-        "status": 400,
-        "errors": violations.0,
+        "type": format!("https://tools.ietf.org/html/rfc9110#section-{section}"),
+        "title": title,
+        "status": status.as_u16(),
         // W3C Trace Context: version, trace, span, flags.
         "traceId": format!("00-{trace}-{}-00", &trace[..16]),
     })
@@ -735,7 +806,7 @@ mod tests {
     }
 
     fn execute(record: &mut Record, body: &Value) -> (Vec<Value>, usize) {
-        let request = SendRequest::parse(body.to_string().as_bytes()).unwrap();
+        let request = SendRequest::parse(body.to_string().as_bytes(), NEWEST).unwrap();
         let verdict = request.execute(None, record, NOW);
         let Reply::Answer { body: ReplyBody::Json(body), .. } = verdict.reply else {
             panic!("{verdict:?}");
@@ -743,6 +814,11 @@ mod tests {
         let items = body["value"].as_array().expect("items").clone();
         (items, verdict.accepted.len())
     }
+
+    const TIMEOUT: &str = "SmsSendOptions.DeliveryReportTimeoutInSeconds";
+    const CONNECT: &str = "SmsSendOptions.MessagingConnect";
+    const PARTNER: &str = "SmsSendOptions.MessagingConnect.Partner";
+    const PARAMETERS: &str = "SmsSendOptions.MessagingConnect.PartnerParams";
 
     #[test]
     fn a_wrong_field_is_named() {
@@ -752,6 +828,13 @@ mod tests {
             message["smsSendOptions"] = value;
             message
         };
+        let option = |name: &str, value: Value| {
+            let mut chosen = json!({ "enableDeliveryReport": true });
+            chosen[name] = value;
+            options(chosen)
+        };
+        let timeout = |value| option("deliveryReportTimeoutInSeconds", value);
+        let connect = |value| option("messagingConnect", value);
         let recipients = |count| with("/smsRecipients", json!(vec![json!({"to": "+1"}); count]));
         for (body, field) in [
             (json!({}), "From"),
@@ -780,10 +863,22 @@ mod tests {
                 "SmsSendOptions.EnableDeliveryReport",
             ),
             (options(json!({ "enableDeliveryReport": true, "tag": 1 })), "SmsSendOptions.Tag"),
+            (timeout(json!(59)), TIMEOUT),
+            (timeout(json!(43_201)), TIMEOUT),
+            (timeout(json!(60.5)), TIMEOUT),
+            (timeout(json!("300")), TIMEOUT),
+            (connect(json!("infobip")), CONNECT),
+            (connect(json!({ "partnerParams": { "apiKey": "k" } })), PARTNER),
+            (connect(json!({ "partner": 1, "partnerParams": { "apiKey": "k" } })), PARTNER),
+            (connect(json!({ "partner": "infobip" })), PARAMETERS),
+            (connect(json!({ "partner": "infobip", "partnerParams": {} })), PARAMETERS),
+            (connect(json!({ "partner": "infobip", "partnerParams": "k" })), PARAMETERS),
+            // As the version before has it.
+            (connect(json!({ "partner": "infobip", "apiKey": "k" })), PARAMETERS),
         ] {
-            let violations = SendRequest::parse(body.to_string().as_bytes()).unwrap_err();
+            let violations = SendRequest::parse(body.to_string().as_bytes(), NEWEST).unwrap_err();
             assert!(violations.0.contains_key(field), "{field}: {violations:?}");
-            let answer = validation_error(violations);
+            let answer = validation_error(violations, NEWEST);
             assert_eq!(answer["status"], 400);
             assert!(answer["errors"][field][0].is_string());
         }
@@ -803,9 +898,31 @@ mod tests {
                 "smsSendOptions": null,
                 "deliveryReportTimeoutInSeconds": 60,
             }),
+            json!({
+                "from": "12345",
+                "smsRecipients": [{ "to": "+15550100199" }],
+                "message": "Hello",
+                "smsSendOptions": {
+                    "enableDeliveryReport": true,
+                    "deliveryReportTimeoutInSeconds": 43_200,
+                    "messagingConnect": { "partner": "p", "partnerParams": { "apiKey": "k" } },
+                },
+            }),
         ] {
-            assert!(SendRequest::parse(body.to_string().as_bytes()).is_ok(), "{body}");
+            assert!(SendRequest::parse(body.to_string().as_bytes(), NEWEST).is_ok(), "{body}");
         }
+    }
+
+    #[test]
+    fn an_older_version_ignores_what_it_does_not_have_and_says_what_is_wrong_in_its_own_form() {
+        let mut body = message();
+        body["smsSendOptions"] =
+            json!({ "enableDeliveryReport": true, "deliveryReportTimeoutInSeconds": 1 });
+        let older = |body: &Value| SendRequest::parse(body.to_string().as_bytes(), "2021-03-07");
+        assert!(older(&body).is_ok());
+        let violations = older(&with("/from", json!(5))).unwrap_err();
+        let answer = validation_error(violations, "2021-03-07");
+        assert_eq!(answer, json!({ "From": ["A string is expected."] }));
     }
 
     #[test]
@@ -954,7 +1071,7 @@ mod tests {
     fn a_fault_of_the_whole_request_takes_the_other_recipients_with_it() {
         let recipients = json!([{ "to": "+15550100199" }, { "to": "+15550100500" }]);
         let body = with("/smsRecipients", recipients).to_string();
-        let request = SendRequest::parse(body.as_bytes()).unwrap();
+        let request = SendRequest::parse(body.as_bytes(), NEWEST).unwrap();
         let verdict = request.execute(None, &mut Record::default(), NOW);
         assert_eq!(verdict.reply.status(), Some(500));
         assert!(verdict.accepted.is_empty());

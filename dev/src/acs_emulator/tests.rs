@@ -52,15 +52,18 @@ impl Draft {
 
     /// Signed as Microsoft's page says.
     fn post(emulator: &AcsEmulator, target: &str, body: impl Into<Vec<u8>>) -> Draft {
-        let body = body.into();
+        Self::signed(emulator, "POST", target, body.into())
+    }
+
+    fn signed(emulator: &AcsEmulator, method: &'static str, target: &str, body: Vec<u8>) -> Draft {
         let host = emulator.address.to_string();
         let hash = BASE64.encode(Sha256::digest(&body));
         let key = BASE64.decode(DEVELOPMENT_ACCESS_KEY).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-        mac.update(format!("POST\n{target}\n{NOW_TEXT};{host};{hash}").as_bytes());
+        mac.update(format!("{method}\n{target}\n{NOW_TEXT};{host};{hash}").as_bytes());
         let signature = BASE64.encode(mac.finalize().into_bytes());
         Draft {
-            method: "POST",
+            method,
             target: target.to_owned(),
             headers: vec![
                 ("host", host),
@@ -360,7 +363,7 @@ async fn bytes_that_make_no_sense_leave_the_emulator_running() {
     for body in [&b""[..], b"[]", b"{", b"\xff", &b"[".repeat(100_000)] {
         let answer = Draft::post(&emulator, TARGET, body).send(&emulator).await;
         assert_eq!(answer.status, 400);
-        assert!(answer.json()["errors"]["$"].is_array());
+        assert!(answer.json()["$"].is_array());
     }
     assert_eq!(Draft::get(&emulator, "/messages").send(&emulator).await.status, 200);
 }

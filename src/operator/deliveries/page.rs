@@ -27,6 +27,8 @@ pub struct View<'a> {
     pub problems: &'a [Finding],
     /// What the configuration should have otherwise, although it works.
     pub warnings: &'a [Finding],
+    /// ACS is asked for the report of a message that somebody looks at.
+    pub asks_acs: bool,
     /// When it was asked.
     pub now: OffsetDateTime,
 }
@@ -160,8 +162,14 @@ fn reports(view: &View<'_>) -> Markup {
     let sample: Vec<&Delivery> = view.deliveries.iter().filter(is_due).take(SAMPLE).collect();
     let missed = sample.iter().filter(|delivery| delivery.reported.is_none()).count();
     let none_arrived = view.deliveries.iter().all(|delivery| delivery.reported.is_none());
+    let most_missed = missed > 0 && missed * 2 >= sample.len();
     html! {
-        @if missed > 0 && missed * 2 >= sample.len() {
+        @if view.asks_acs && (most_missed || none_arrived) {
+            p class="notice" {
+                "Few reports have come. Select a message that has none, and ACS is asked for its report. How they come by \
+                 themselves: " (SET_UP) "."
+            }
+        } @else if most_missed {
             p class="notice" {
                 strong {
                     @if missed == sample.len() { "No reports arrive" } @else { "Reports are missing" }

@@ -56,6 +56,7 @@ fn view(deliveries: &[Delivery]) -> View<'_> {
         status: None,
         problems: &[],
         warnings: &[],
+        asks_acs: false,
         now: NOW,
     }
 }
@@ -145,10 +146,8 @@ fn assert_well_formed(html: &str) {
 
 #[test]
 fn one_message_is_told_whole() {
-    let response = json_one(&delivery(
-        Some(accepted(NOW_MS - MINUTE)),
-        Some(failed(NOW_MS - MINUTE + 4007, Some(4006))),
-    ));
+    let failed = Some(failed(NOW_MS - MINUTE + 4007, Some(4006)));
+    let response = json_one(&delivery(Some(accepted(NOW_MS - MINUTE)), failed), None);
     assert_eq!(
         response.headers,
         [("content-type", "application/json".into()), ("cache-control", "no-store".into())]
@@ -197,10 +196,10 @@ fn what_is_not_known_is_left_out() {
         let mut expected = expected;
         expected["messageId"] = "3f0c-id".into();
         expected["reportedAt"] = "2026-11-24T14:06:00.000Z".into();
-        assert_eq!(body(json_one(&delivery(None, Some(reported)))), expected);
+        assert_eq!(body(json_one(&delivery(None, Some(reported)), None)), expected);
     }
     // A moment that no calendar has.
-    let nowhere = body(json_one(&delivery(None, Some(delivered(Moment::MAX)))));
+    let nowhere = body(json_one(&delivery(None, Some(delivered(Moment::MAX))), None));
     assert_eq!(nowhere["reportedAt"], "1970-01-01T00:00:00.000Z");
 }
 
@@ -248,13 +247,13 @@ fn a_status_that_is_not_known_is_shown_as_it_came() {
         let said = Said::Other(status.map(str::to_owned));
         [delivery(None, Some(Reported { said, ..failed(NOW_MS, Some(4006)) }))]
     };
-    let told = body(json_one(&said(Some("Queued"))[0]));
+    let told = body(json_one(&said(Some("Queued"))[0], None));
     assert_eq!(
         (&told["status"], &told["reportedStatus"]),
         (&json!("unconfirmed"), &json!("Queued"))
     );
     assert_eq!(told["code"], 4006);
-    assert_eq!(body(json_one(&said(None)[0])).get("reportedStatus"), None);
+    assert_eq!(body(json_one(&said(None)[0], None)).get("reportedStatus"), None);
     for (status, expected) in [(Some("Queued"), "unconfirmed (Queued)"), (None, "unconfirmed")] {
         let deliveries = said(status);
         let html = html(&view(&deliveries));
@@ -459,6 +458,10 @@ fn reports_that_do_not_arrive_are_noticed() {
         let text = text_of(&html);
         assert_eq!(html.contains("class=\"notice\""), expected.is_some(), "{text}");
         assert!(text.contains(expected.unwrap_or_default()), "{expected:?}: {text}");
+        // Where ACS is asked for them, it is no fault that they don't come.
+        let text = text_of(&self::html(&View { asks_acs: true, ..view(&deliveries) }));
+        assert_eq!(text.contains("Few reports have come."), expected.is_some(), "{text}");
+        assert!(!text.contains("look at the event subscription"), "{text}");
     }
 }
 
@@ -485,7 +488,7 @@ fn no_text_from_outside_becomes_markup() {
     let text = text_of(&html);
     assert_eq!(text.matches(HOSTILE).count(), 9, "{text}");
     assert_eq!(unescaped(&html).matches(HOSTILE).count(), 11);
-    assert_eq!(body(json_one(&deliveries[0]))["messageId"], HOSTILE);
+    assert_eq!(body(json_one(&deliveries[0], None))["messageId"], HOSTILE);
 }
 
 #[test]

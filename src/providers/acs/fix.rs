@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::DEFAULT_NAME;
+use super::{DEFAULT_NAME, NEWEST_API_VERSION};
 use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
 use crate::sender::SenderKind;
@@ -257,6 +257,26 @@ pub(super) fn not_understood(status: u16, provider: &Provider) -> Refusal {
         ),
     };
     Refusal::new(Reason::AcsUnexpectedAnswer, fix)
+}
+
+/// What to do where ACS does not say what has been reported of a message.
+pub(super) fn of_question(status: u16, name: &str, clock_off: Option<ClockOff>) -> String {
+    match status {
+        401 | 403 => format!(
+            "{}ACS refused to say what became of the message ({status}): look at the key and the endpoint in {}, and at \
+             the clock of the hook's host.",
+            clock_off.map(ClockOff::fix).unwrap_or_default(),
+            connection_string_of(name)
+        ),
+        429 => "ACS takes no more questions for now (429): look again in a minute.".into(),
+        500.. => format!(
+            "ACS is not able to say what became of the message right now ({status}): look at Azure's status."
+        ),
+        _ => format!(
+            "ACS does not say what became of the message ({status}), for which it must have the api-version \
+             {NEWEST_API_VERSION}: have Event Grid bring the reports, and take reports.ask_acs out."
+        ),
+    }
 }
 
 /// Where a provider's connection string is set.

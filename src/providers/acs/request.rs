@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 use time::OffsetDateTime;
 
-use super::{Acs, MessagingConnect};
 use super::signature::{imf_fixdate, sign};
+use super::{Acs, MessagingConnect};
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
 use crate::providers::{Message, api};
 use crate::secret::Secret;

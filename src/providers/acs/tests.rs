@@ -89,9 +89,8 @@ fn the_newest_version_says_how_long_a_report_may_take_and_what_the_partner_wants
         send_with(&[provider], &host, Duration::from_secs(2)).result.unwrap();
         let sent = host.sent.borrow();
         assert_eq!(sent[0].path_and_query, "/sms?api-version=2026-01-23");
-        let end = format!(
-            r#""smsSendOptions":{{"enableDeliveryReport":true,"tag":"uS58"{options}}}}}"#
-        );
+        let end =
+            format!(r#""smsSendOptions":{{"enableDeliveryReport":true,"tag":"uS58"{options}}}}}"#);
         assert!(sent[0].body.ends_with(&end), "{}", sent[0].body);
     }
 }

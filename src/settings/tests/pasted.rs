@@ -27,7 +27,8 @@ fn kind(place: Place, path: &str) -> Kind {
     match (place, last) {
         (
             Place::Settings,
-            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share" | "ask_acs",
+            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share"
+            | "ask_acs",
         ) => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path == "message.templates.*" => Kind::Prose,

@@ -492,3 +492,50 @@ async fn who_was_away_hears_of_reports_on_messages_that_it_knows() {
     assert!(event.contains(&format!("\"number\":{number}")), "{event}");
     assert!(event.contains("Failed 4005"), "{event}");
 }
+
+#[tokio::test]
+async fn who_asks_for_a_report_is_told_what_became_of_the_message_or_that_there_is_none() {
+    let emulator = start().await;
+    let ask = async |id: &str, version: &str| {
+        let target = format!("/deliveryReports/{id}?api-version={version}");
+        Draft::signed(&emulator, "GET", &target, Vec::new()).send(&emulator).await
+    };
+    for (to, status, details) in [
+        ("+15550100199", "Delivered", "2000: No Error"),
+        ("+15550104005", "Failed", "4005: Message blocked by the carrier"),
+        ("+15550106001", "", ""),
+    ] {
+        let mut body = message_to(to);
+        body["smsRecipients"][0]["repeatabilityRequestId"] =
+            json!(uuid::Uuid::new_v4().to_string());
+        let id = send(&emulator, &body).await.item()["messageId"].as_str().unwrap().to_owned();
+        let answer = ask(&id, "2026-01-23").await;
+        if status.is_empty() {
+            assert_eq!((answer.status, &answer.json()["title"]), (404, &json!("Not Found")));
+            continue;
+        }
+        let (succeeded, failed) = if status == "Delivered" { (1, 0) } else { (0, 1) };
+        let expected = json!({
+            "deliveryStatus": status,
+            "deliveryStatusDetails": details,
+            "deliveryAttempts": [{
+                "timestamp": "2026-03-26T16:06:51Z",
+                "segmentsSucceeded": succeeded,
+                "segmentsFailed": failed,
+            }],
+            "receivedTimestamp": "2026-03-26T16:06:51Z",
+            "tag": "sign-in",
+            "messageId": id,
+            "from": "+18001110000",
+            "to": to,
+        });
+        assert_eq!((answer.status, answer.json()), (200, expected));
+        // An id in another form, a version that does not have it, a signature of something else.
+        assert_eq!(ask(id.trim_start_matches("Outgoing_"), "2026-01-23").await.status, 404);
+        let older = ask(&id, "2021-03-07").await;
+        assert_eq!(older.json()["error"]["code"], "UnsupportedApiVersion");
+        let target = format!("/deliveryReports/{id}?api-version=2026-01-23");
+        let unsigned = Draft::get(&emulator, &target).send(&emulator).await;
+        assert_eq!((unsigned.status, &unsigned.json()["error"]["code"]), (401, &json!("Denied")));
+    }
+}
