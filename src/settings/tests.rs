@@ -601,6 +601,25 @@ fn two_kinds_of_sender_of_one_account_are_two_entries_whose_countries_differ() {
 }
 
 #[test]
+fn acs_can_be_asked_for_reports_only_where_it_is_a_provider() {
+    let infobip = "[[providers]]\nkind = \"infobip\"\nbase_url = \"https://a.api.infobip.com\"\n\
+                   senders.default = \"CONTOSO\"\n";
+    let acs = "[[providers]]\nkind = \"acs\"\nsenders.default = \"+18005551234\"\n";
+    for (providers, warned) in
+        [(infobip.to_owned(), &["reports.ask_acs"][..]), ([infobip, acs].concat(), &[])]
+    {
+        let host = wise_with(&[&*providers, "[reports]\nask_acs = true"].concat())
+            .with("acs_from_shortcode", "")
+            .with_secrets("providers.infobip.api_key = \"k\"");
+        let only = !providers.contains("\"acs\"");
+        let host = if only { host.with("acs_connection_string", "") } else { host };
+        assert_warnings(&host, warned);
+    }
+    let wrong = wise_with("reports.ask_acs = 1");
+    assert_warnings(&wrong, &["reports.ask_acs"]);
+}
+
+#[test]
 fn an_allowed_country_without_a_sender_is_a_problem() {
     let host = wise_with("[[providers]]\nkind = \"acs\"\nsenders.GB = \"CONTOSO\"")
         .with("acs_from_shortcode", "");

@@ -790,19 +790,23 @@ fn no_number_no_text_and_no_explanation_gets_out() {
 
 /// What is promised of any body.
 fn keeps_its_promises(body: &[u8]) {
+    let is_fit = |report: DeliveryReport| {
+        let id = report.message_id.as_str();
+        assert!((1..=64).contains(&id.len()) && Identifier::of_message(id).as_str() == id);
+        let is_code = |code| matches!(code, Code::Acs(1000..=9999));
+        assert!(report.reported.code.is_none_or(is_code));
+        let status = report.reported.unknown_status().unwrap_or("none");
+        assert!((1..=STATUS_LIMIT).contains(&status.len()));
+        assert!(status.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
+    };
+    if let Ok(report) = answer(body, NOW) {
+        is_fit(report);
+    }
     let Ok(events) = parse(body, NOW) else { return };
     assert!(events.len() <= EVENTS_LIMIT);
     for event in events {
         match event {
-            Ok(Event::Report(report)) => {
-                let id = report.message_id.as_str();
-                assert!((1..=64).contains(&id.len()) && Identifier::of_message(id).as_str() == id);
-                let is_code = |code| matches!(code, Code::Acs(1000..=9999));
-                assert!(report.reported.code.is_none_or(is_code));
-                let status = report.reported.unknown_status().unwrap_or("none");
-                assert!((1..=STATUS_LIMIT).contains(&status.len()));
-                assert!(status.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
-            }
+            Ok(Event::Report(report)) => is_fit(report),
             Ok(Event::Received(received)) => {
                 let shown = |from: &str| from.bytes().filter(u8::is_ascii_digit).count();
                 assert!(received.from.is_none_or(|from| shown(&from) <= 5));
@@ -862,6 +866,30 @@ fn json() -> impl Strategy<Value = String> {
             }),
         ]
     })
+}
+
+#[test]
+fn what_acs_answers_to_a_question_is_a_report() {
+    // The example of the REST specification 2026-01-23.
+    let body = r#"{"deliveryStatus":"Delivered","deliveryStatusDetails":"2000: No Error",
+        "deliveryAttempts":[{"timestamp":"2025-08-12T14:40:00Z","segmentsSucceeded":2,"segmentsFailed":0},
+                            {"timestamp":"2025-08-12T14:35:00Z","segmentsSucceeded":1,"segmentsFailed":1}],
+        "receivedTimestamp":"2025-08-12T14:40:00Z","tag":"customer-tag","messageId":"abc123-message-id",
+        "from":"+1234567890","to":"+0987654321"}"#;
+    let report = answer(body.as_bytes(), NOW).unwrap();
+    assert_eq!(report.message_id.as_str(), "abc123-message-id");
+    let at = ms(datetime!(2025-08-12 14:40:00 UTC));
+    assert_eq!(report.reported, Reported { at, said: Said::Delivered, code: Some(2000) });
+    assert!(report.has_date);
+    assert_eq!(report.tag.unwrap().as_str(), "customer-tag");
+    for (body, fault) in [
+        ("", BadEvent::NotAnObject),
+        ("[]", BadEvent::NotAnObject),
+        ("{}", BadEvent::NoMessageId),
+        (r#"{"messageId":"+15550100123"}"#, BadEvent::MessageId),
+    ] {
+        assert_eq!(answer(body.as_bytes(), NOW), Err(fault), "{body}");
+    }
 }
 
 proptest! {
