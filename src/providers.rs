@@ -211,6 +211,8 @@ pub struct Attempt {
     pub provider: String,
     /// Its host, and its port where it is not the scheme's own.
     pub authority: String,
+    /// The path that was asked for.
+    pub path: &'static str,
     /// When it began.
     pub started: Instant,
     /// How long it took.

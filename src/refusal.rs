@@ -134,15 +134,15 @@ reasons! {
     /// The keys of the authorization server whose token the caller presents are not to be had.
     IssuerUnavailable = "issuer_unavailable", 200, Service;
     /// ACS refused the signature, the sender or the right to send.
-    AcsUnauthorized = "acs_unauthorized", 200, Service;
+    ProviderUnauthorized = "provider_unauthorized", 200, Service;
     /// ACS refused the message.
-    AcsRejected = "acs_rejected", 200, Service;
+    ProviderRejected = "provider_rejected", 200, Service;
     /// ACS takes no more messages for now.
-    AcsThrottled = "acs_throttled", 200, Service;
+    ProviderThrottled = "provider_throttled", 200, Service;
     /// ACS could not be reached, or is broken.
-    AcsUnavailable = "acs_unavailable", 200, Service;
+    ProviderUnavailable = "provider_unavailable", 200, Service;
     /// ACS answered something that its documentation does not know. The message may have been sent.
-    AcsUnexpectedAnswer = "acs_unexpected_answer", 200, Service;
+    ProviderUnexpectedAnswer = "provider_unexpected_answer", 200, Service;
     /// The deadline came first. The message may have been sent.
     DeadlineExceeded = "deadline_exceeded", 200, Service;
 }

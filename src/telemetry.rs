@@ -90,11 +90,11 @@ struct SendingFacts<'a> {
     provider: &'a str,
     failed_over: Option<&'static str>,
     sender_type: &'static str,
-    acs_status: Option<u16>,
-    acs_error: Option<&'a str>,
+    provider_status: Option<u16>,
+    provider_error: Option<&'a str>,
     message_id: Option<Identifier>,
     attempts: usize,
-    acs_ms: f64,
+    provider_ms: f64,
 }
 
 /// The line of a hook.
@@ -108,11 +108,11 @@ pub fn hook_line(outcome: &Outcome) -> String {
         provider: &sending.provider,
         failed_over: sending.failed_over.map(Reason::code),
         sender_type: sending.sender.name(),
-        acs_status: sending.status,
-        acs_error: sending.error_code.as_deref(),
+        provider_status: sending.status,
+        provider_error: sending.error_code.as_deref(),
         message_id: outcome.message_id(),
         attempts: sending.attempts.len(),
-        acs_ms: milliseconds(sending.elapsed),
+        provider_ms: milliseconds(sending.elapsed),
     });
     let facts = HookFacts {
         outcome: outcome.name(),

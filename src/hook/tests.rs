@@ -41,8 +41,8 @@ fn a_hook_sends_and_answers_and_tells() {
         concat!(
             r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
             r#""reason":"accepted","http_status":200,"credential":"basic","preview":false,"number":"+1********23","#,
-            r#""segments":1,"encoding":"gsm7","provider":"acs","sender_type":"shortcode","acs_status":202,"#,
-            r#""message_id":"id-1","attempts":1,"acs_ms":20.0,"ms":20.0}"#,
+            r#""segments":1,"encoding":"gsm7","provider":"acs","sender_type":"shortcode","provider_status":202,"#,
+            r#""message_id":"id-1","attempts":1,"provider_ms":20.0,"ms":20.0}"#,
             "\n"
         )
     );
@@ -130,7 +130,7 @@ fn a_message_that_fails_over_is_told_with_its_provider_and_its_sender() {
     for (name, value) in [
         ("outcome", "accepted"),
         ("provider", "second"),
-        ("failed_over", "acs_unauthorized"),
+        ("failed_over", "provider_unauthorized"),
         ("sender_type", "alphanumeric"),
     ] {
         assert_eq!(line[name], value, "{line}");
@@ -140,7 +140,7 @@ fn a_message_that_fails_over_is_told_with_its_provider_and_its_sender() {
 #[test]
 fn a_country_without_a_sender_at_the_second_provider_has_no_second_provider() {
     let host = with_second(OTHER, "GB = \"CONTOSO\"").answering([FakeAnswer::of(401, "")]);
-    assert_eq!(reason(&handle(&host, FakeRequest::hook(BARE))), "acs_unauthorized");
+    assert_eq!(reason(&handle(&host, FakeRequest::hook(BARE))), "provider_unauthorized");
     assert_eq!(host.sent.borrow().len(), 1);
 }
 

@@ -66,6 +66,10 @@ impl Api for Acs {
         Endpoint { tls: self.resource.tls, authority: &self.resource.authority }
     }
 
+    fn path(&self) -> &'static str {
+        request::PATH
+    }
+
     fn secret(&self) -> &Secret {
         &self.resource.access_key
     }

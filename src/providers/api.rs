@@ -21,6 +21,9 @@ pub trait Api: fmt::Debug {
     /// Where it is asked.
     fn endpoint(&self) -> Endpoint<'_>;
 
+    /// The path by which it takes messages, without the query.
+    fn path(&self) -> &'static str;
+
     /// What proves the account to it.
     fn secret(&self) -> &Secret;
 
@@ -220,21 +223,21 @@ pub(super) fn without(error: SendError, name: &str, api: &dyn Api) -> Refusal {
             ))
         }
         SendError::Untrusted => Refusal::new(
-            Reason::AcsUnavailable,
+            Reason::ProviderUnavailable,
             format!(
                 "The hook's host does not trust the certificate of the {service} endpoint: give the host current CA \
                  certificates (on SpinKube, the executor's installDefaultCACerts), and that of a proxy which opens TLS."
             ),
         ),
         SendError::NotConnected => Refusal::new(
-            Reason::AcsUnavailable,
+            Reason::ProviderUnavailable,
             format!(
                 "No connection to {service} came about: look at the endpoint in {endpoint}, at the host's DNS and \
                  firewall, and at {status}."
             ),
         ),
         SendError::Broken => Refusal::new(
-            Reason::AcsUnavailable,
+            Reason::ProviderUnavailable,
             format!(
                 "The connection to {service} broke before it had answered: look at {status}, and at the firewalls and \
                  proxies on the way to it."

@@ -119,7 +119,8 @@ struct Taken<'a> {
 fn take<'a>(turn: &Turn<'a>, message: &Message<'_>, ports: Ports<'_>) -> Taken<'a> {
     let Candidate { provider, sender, other_key } = turn.candidate;
     let tried = turn::send(turn, message, ports);
-    let refusal = tried.result.as_ref().err().filter(|it| it.reason == Reason::AcsUnauthorized);
+    let refusal =
+        tried.result.as_ref().err().filter(|it| it.reason == Reason::ProviderUnauthorized);
     let (Some((other, others_sender)), Some(refusal)) = (other_key, refusal) else {
         return Taken { by: (provider, sender), tried, first_key: None };
     };

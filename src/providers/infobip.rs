@@ -53,6 +53,10 @@ impl Api for Infobip {
         Endpoint { tls: self.tls, authority: &self.authority }
     }
 
+    fn path(&self) -> &'static str {
+        request::PATH
+    }
+
     fn secret(&self) -> &Secret {
         &self.api_key
     }

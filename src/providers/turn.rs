@@ -166,6 +166,7 @@ fn attempt(tried: &Try, candidate: Candidate<'_>) -> Attempt {
     Attempt {
         provider: provider.name.clone(),
         authority: tried.over.authority(provider.api.endpoint().authority).into_owned(),
+        path: provider.api.path(),
         started: tried.started,
         elapsed: tried.ended.since(tried.started),
         status: tried.outcome.and_then(Result::ok),

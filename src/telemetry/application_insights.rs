@@ -28,8 +28,8 @@ pub const REQUEST_NAME: &str = "POST /api/okta-telephony";
 /// The URL of the request.
 pub const REQUEST_URL: &str = "/api/okta-telephony";
 
-/// The name of the dependency: a message handed to ACS.
-pub const DEPENDENCY_NAME: &str = "POST /sms";
+/// The name of the dependency: a message handed to a provider.
+pub const DEPENDENCY_NAME: &str = "send message";
 
 /// The name of the event: what the carrier reported.
 pub const EVENT_NAME: &str = "SMS delivery report";

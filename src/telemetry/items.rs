@@ -77,7 +77,7 @@ pub fn of_hook<'a>(
         url: REQUEST_URL,
     };
     let mut request = item(time(outcome.arrived), parent, request, properties);
-    request.measurements.extend(sending.map(|it| ("acsMs", milliseconds(it.elapsed))));
+    request.measurements.extend(sending.map(|it| ("providerMs", milliseconds(it.elapsed))));
     request.measurements.extend(sending.map(|it| ("attempts", it.attempts.len() as f64)));
     request.measurements.extend(segments.map(|it| ("segments", f64::from(it.count))));
     let mut items = vec![request];
@@ -94,7 +94,7 @@ pub fn of_hook<'a>(
             success: attempt.accepted,
             r#type: "HTTP",
             target: &attempt.authority,
-            data: "/sms",
+            data: attempt.path,
             result_code: attempt.status.map(|status| status.to_string()),
         };
         items.push(item(time(attempt.started), Some(trace.span_id), dependency, properties));

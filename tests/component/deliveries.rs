@@ -202,7 +202,7 @@ async fn telemetry_has_the_keys_that_the_operators_queries_go_by() {
     for item in &items {
         let (table, name) = match item["data"]["baseType"].as_str().unwrap() {
             "RequestData" => ("AppRequests", "POST /api/okta-telephony"),
-            "RemoteDependencyData" => ("AppDependencies", "POST /sms"),
+            "RemoteDependencyData" => ("AppDependencies", "send message"),
             "EventData" => ("AppEvents", "SMS delivery report"),
             "MessageData" => ("AppTraces", ""),
             other => panic!("{other}"),

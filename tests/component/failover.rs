@@ -68,19 +68,19 @@ async fn the_second_resource_gets_what_the_first_cannot_send() {
     for (what, number, at_first, reason) in [
         // Over each of its two connections.
         ("hangs", "+15550103001", 2, "deadline_exceeded"),
-        ("401", "+15550100401", 1, "acs_unauthorized"),
-        ("401, the sender", "+15550101401", 1, "acs_unauthorized"),
-        ("403", "+15550100403", 1, "acs_unauthorized"),
-        ("404", "+15550100404", 1, "acs_rejected"),
-        ("404, the sender", "+15550101404", 1, "acs_rejected"),
-        ("429, Retry-After: 60", "+15550101429", 1, "acs_throttled"),
-        ("429", "+15550102429", 1, "acs_throttled"),
-        ("503", "+15550100503", 1, "acs_unavailable"),
-        ("503 in a 202", "+15550101503", 1, "acs_unavailable"),
-        ("500", "+15550100500", 2, "acs_unavailable"),
-        ("502", "+15550100502", 2, "acs_unavailable"),
-        ("504", "+15550100504", 2, "acs_unavailable"),
-        ("cuts", "+15550103003", 2, "acs_unavailable"),
+        ("401", "+15550100401", 1, "provider_unauthorized"),
+        ("401, the sender", "+15550101401", 1, "provider_unauthorized"),
+        ("403", "+15550100403", 1, "provider_unauthorized"),
+        ("404", "+15550100404", 1, "provider_rejected"),
+        ("404, the sender", "+15550101404", 1, "provider_rejected"),
+        ("429, Retry-After: 60", "+15550101429", 1, "provider_throttled"),
+        ("429", "+15550102429", 1, "provider_throttled"),
+        ("503", "+15550100503", 1, "provider_unavailable"),
+        ("503 in a 202", "+15550101503", 1, "provider_unavailable"),
+        ("500", "+15550100500", 2, "provider_unavailable"),
+        ("502", "+15550100502", 2, "provider_unavailable"),
+        ("504", "+15550100504", 2, "provider_unavailable"),
+        ("cuts", "+15550103003", 2, "provider_unavailable"),
     ] {
         let two = TwoProviders::with_fault(number).await;
         let answer = two.post().await;
@@ -119,7 +119,7 @@ async fn the_second_resource_gets_what_the_first_is_not_there_to_send() {
 async fn a_message_that_is_wrong_itself_is_wrong_for_the_second_too() {
     for number in ["+15550100400", "+15550101400"] {
         let two = TwoProviders::with_fault(number).await;
-        two.post().await.failed(Form::Documented, 200, "acs_rejected");
+        two.post().await.failed(Form::Documented, 200, "provider_rejected");
         assert_eq!(two.requests(), (1, 0));
     }
 }

@@ -33,38 +33,38 @@ const fn row(
 
 pub const FAULTS: [Row; 53] = [
     // The whole request.
-    row("+15550100400", Some("acs_rejected"), 1..=1, 0),
-    row("+15550102400", Some("acs_rejected"), 1..=1, 0),
-    row("+15550103400", Some("acs_rejected"), 1..=1, 0),
-    row("+15550100401", Some("acs_unauthorized"), 1..=1, 0),
-    row("+15550101401", Some("acs_unauthorized"), 1..=1, 0),
-    row("+15550100403", Some("acs_unauthorized"), 1..=1, 0),
-    row("+15550100404", Some("acs_rejected"), 1..=1, 0),
-    row("+15550101404", Some("acs_rejected"), 1..=1, 0),
+    row("+15550100400", Some("provider_rejected"), 1..=1, 0),
+    row("+15550102400", Some("provider_rejected"), 1..=1, 0),
+    row("+15550103400", Some("provider_rejected"), 1..=1, 0),
+    row("+15550100401", Some("provider_unauthorized"), 1..=1, 0),
+    row("+15550101401", Some("provider_unauthorized"), 1..=1, 0),
+    row("+15550100403", Some("provider_unauthorized"), 1..=1, 0),
+    row("+15550100404", Some("provider_rejected"), 1..=1, 0),
+    row("+15550101404", Some("provider_rejected"), 1..=1, 0),
     row("+15550100429", None, 2..=2, 1),
-    row("+15550101429", Some("acs_throttled"), 1..=1, 0),
-    row("+15550102429", Some("acs_throttled"), 1..=1, 0),
-    row("+15550100500", Some("acs_unavailable"), 2..=5, 0),
-    row("+15550100502", Some("acs_unavailable"), 2..=5, 0),
-    row("+15550100503", Some("acs_unavailable"), 2..=5, 0),
-    row("+15550100504", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550101429", Some("provider_throttled"), 1..=1, 0),
+    row("+15550102429", Some("provider_throttled"), 1..=1, 0),
+    row("+15550100500", Some("provider_unavailable"), 2..=5, 0),
+    row("+15550100502", Some("provider_unavailable"), 2..=5, 0),
+    row("+15550100503", Some("provider_unavailable"), 2..=5, 0),
+    row("+15550100504", Some("provider_unavailable"), 2..=5, 0),
     row("+15550102500", None, 2..=2, 1),
     // The recipient, in a 202.
-    row("+15550101400", Some("acs_rejected"), 1..=1, 0),
-    row("+15550104400", Some("acs_rejected"), 1..=1, 0),
-    row("+15550101503", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550101400", Some("provider_rejected"), 1..=1, 0),
+    row("+15550104400", Some("provider_rejected"), 1..=1, 0),
+    row("+15550101503", Some("provider_unavailable"), 2..=5, 0),
     row("+15550102503", None, 2..=2, 1),
-    row("+15550103503", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550103503", Some("provider_unavailable"), 2..=5, 0),
     // The connection. What has no answer is sent over another one, too.
     row("+15550103001", Some("deadline_exceeded"), 2..=2, 0),
     row("+15550103002", None, 2..=2, 1),
-    row("+15550103003", Some("acs_unavailable"), 2..=5, 0),
+    row("+15550103003", Some("provider_unavailable"), 2..=5, 0),
     row("+15550103004", None, 2..=2, 1),
     // The answer. The emulator has taken the message in all of these.
-    row("+15550103005", Some("acs_unexpected_answer"), 1..=1, 1),
-    row("+15550103006", Some("acs_unexpected_answer"), 1..=1, 1),
+    row("+15550103005", Some("provider_unexpected_answer"), 1..=1, 1),
+    row("+15550103006", Some("provider_unexpected_answer"), 1..=1, 1),
     row("+15550103007", Some("deadline_exceeded"), 1..=1, 1),
-    row("+15550103008", Some("acs_unexpected_answer"), 1..=1, 1),
+    row("+15550103008", Some("provider_unexpected_answer"), 1..=1, 1),
     row("+15550103009", None, 1..=1, 1),
     row("+15550101202", None, 1..=1, 1),
     row("+15550102202", None, 1..=1, 1),
@@ -154,7 +154,7 @@ async fn an_acs_that_is_not_there_is_told_within_the_deadline() {
     };
     let hook = Hook::with(at(&format!("http://127.0.0.1:{port}"))).await;
     let answer = hook.post(envelope("+15550100123").to_string()).await;
-    answer.failed(Form::Documented, 200, "acs_unavailable");
+    answer.failed(Form::Documented, 200, "provider_unavailable");
     assert!(answer.elapsed < OKTA_WAITS, "{:?}", answer.elapsed);
     assert!(hook.log.hooks(1).await[0]["attempts"].as_u64().unwrap() > 1);
 }
@@ -171,7 +171,7 @@ async fn an_acs_whose_tls_fails_is_asked_once() {
     });
     let hook = Hook::with(at(&format!("https://{address}"))).await;
     let answer = hook.post(envelope("+15550100123").to_string()).await;
-    answer.failed(Form::Documented, 200, "acs_unavailable");
+    answer.failed(Form::Documented, 200, "provider_unavailable");
     assert!(answer.text.contains("CA certificates"), "{}", answer.text);
     assert_eq!(hook.log.hooks(1).await[0]["attempts"], 1);
 }
@@ -228,7 +228,7 @@ async fn a_clock_that_is_not_acs_is_told_with_how_far_it_is_off() {
             .variable("acs_connection_string", acs.connection_string())
             .variable("outbound_host1", acs.origin());
         let answer = Hook::with(there).await.post(envelope("+15550100123").to_string()).await;
-        answer.failed(Form::Documented, 200, "acs_unauthorized");
+        answer.failed(Form::Documented, 200, "provider_unauthorized");
         assert!(answer.text.contains(told), "{}", answer.text);
     }
 }

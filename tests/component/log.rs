@@ -222,7 +222,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
             seen.insert(name.clone());
         }
         // They are of the provider that was asked, if one was.
-        let of_a_provider = ["provider", "sender_type", "attempts", "acs_ms"];
+        let of_a_provider = ["provider", "sender_type", "attempts", "provider_ms"];
         let there: Vec<_> = of_a_provider.into_iter().filter(|it| line.get(it).is_some()).collect();
         if line["event"] == "hook" {
             assert!(there.is_empty() || there == of_a_provider, "{line}");
@@ -325,11 +325,11 @@ async fn a_sent_message_is_told_with_all_that_helps_to_find_it() {
         ("number", json!("+1********23")),
         ("provider", json!("acs")),
         ("sender_type", json!("shortcode")),
-        ("acs_status", json!(202)),
+        ("provider_status", json!(202)),
         ("message_id", json!(hook.acs.messages()[0].id)),
         ("attempts", json!(1)),
     ] {
         assert_eq!(line[name], value, "{name}: {line}");
     }
-    assert!(line["ms"].as_f64() >= line["acs_ms"].as_f64(), "{line}");
+    assert!(line["ms"].as_f64() >= line["provider_ms"].as_f64(), "{line}");
 }

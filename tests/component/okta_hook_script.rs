@@ -523,7 +523,7 @@ async fn a_preview_has_fresh_dates_and_the_number_and_fails_unless_accepted() {
     assert!((240..=301).contains(&seconds(&message["otpExpires"])), "{payload}");
 
     let failed = json!({"commands": [{"type": "com.okta.telephony.action",
-        "value": [{"status": "FAILED", "transactionMetadata": "acs_rejected"}]}]});
+        "value": [{"status": "FAILED", "transactionMetadata": "provider_rejected"}]}]});
     let refused = json!({"commands": [{"type": "com.okta.telephony.action",
         "value": [{"status": "SUCCESSFUL", "transactionMetadata": "rate_limited"}]}],
         "debugContext": {"reason": "rate_limited"}});

@@ -143,7 +143,7 @@ async fn only_what_the_policy_refuses_may_be_told_as_successful() {
     expired["data"]["messageProfile"]["otpExpires"] = "2020-01-01T00:00:00.000Z".into();
     hook.post(expired.to_string()).await.failed(Form::Documented, 200, "otp_expired");
     let refused = envelope("+15550100400").to_string();
-    hook.post(refused).await.failed(Form::Documented, 200, "acs_rejected");
+    hook.post(refused).await.failed(Form::Documented, 200, "provider_rejected");
 }
 
 #[tokio::test]

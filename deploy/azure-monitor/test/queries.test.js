@@ -47,7 +47,7 @@ for (const [query, objection] of [
   [`${where} | where Properties.code == "4000"`, /AppRequests has no properties\.code/],
   [`${where} | where Measurements.deliveryMs > 1`, /AppRequests has no measurements\.deliveryMs/],
   [`${where} | where Properties["country"] == "DE"`, /read otherwise than by \.key/],
-  [`${where} | where Properties.reason == "acs_trottled"`, /reason is never acs_trottled/],
+  [`${where} | where Properties.reason == "provider_trottled"`, /reason is never provider_trottled/],
   [`${where} | extend reason = tostring(Properties.reason) | where reason in ("paused", "pused")`, /reason is never pused/],
   [`${where} | where tostring(Properties.outcome) != "refuse"`, /outcome is never refuse/],
   [`${where} | where Properties.credential endswith "_old"`, /credential is never _old/],
@@ -62,7 +62,7 @@ for (const [query, objection] of [
 }
 
 test("a query without fault passes", () => {
-  assert.deepEqual(problems(`${where} | where Properties.reason == "acs_throttled" | count`), []);
+  assert.deepEqual(problems(`${where} | where Properties.reason == "provider_throttled" | count`), []);
 });
 
 test("the reasons are read from docs/answers.md", () => {
@@ -78,12 +78,12 @@ test("docs/logging.md tells of the same warnings", () => {
 
 test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
   const said = Object.fromEntries(
-    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"(\d{4})", "(.+)", "(.+)",?$/gm)].map(
+    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-)?\d+)", "(.+)", "(.+)",?$/gm)].map(
       ([, code, meaning, fix]) => [code, { meaning, fix }],
     ),
   );
-  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}code\((\d{4}), "(.+)", "(.+)"\),$/gm)]
-    .map(([, code, ...words]) => [code, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
+  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
+    .map(([, by, code, ...words]) => [by === "Acs" ? code : `infobip-${code}`, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
     .filter(([code]) => code !== "2000");
   assert.ok(hook.length > 10);
   assert.deepEqual(Object.keys(said), hook.map(([code]) => code));

@@ -244,7 +244,7 @@ mod tests {
             request(),
             envelope(
                 "RemoteDependencyData",
-                json!({ "name": "POST /sms", "duration": "1.23:59:59.9999999" }),
+                json!({ "name": "send message", "duration": "1.23:59:59.9999999" }),
             ),
             event(),
             envelope("MessageData", json!({ "message": "hello", "severityLevel": 2 })),

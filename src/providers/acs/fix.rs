@@ -97,12 +97,12 @@ impl ClockOff {
 /// What to do about a refusal.
 pub(super) fn refusal(said: Said<'_>, candidate: Candidate<'_>) -> Refusal {
     let reason = match said.status {
-        401 | 403 => Reason::AcsUnauthorized,
-        429 => Reason::AcsThrottled,
-        408 | 409 | 500.. => Reason::AcsUnavailable,
+        401 | 403 => Reason::ProviderUnauthorized,
+        429 => Reason::ProviderThrottled,
+        408 | 409 | 500.. => Reason::ProviderUnavailable,
         // A success that is none.
-        200..=299 => Reason::AcsUnexpectedAnswer,
-        _ => Reason::AcsRejected,
+        200..=299 => Reason::ProviderUnexpectedAnswer,
+        _ => Reason::ProviderRejected,
     };
     let mut fix =
         if said.of_recipient { of_recipient(said, candidate) } else { of_request(said, candidate) };
@@ -256,7 +256,7 @@ pub(super) fn not_understood(status: u16, provider: &Provider) -> Refusal {
             provider.name
         ),
     };
-    Refusal::new(Reason::AcsUnexpectedAnswer, fix)
+    Refusal::new(Reason::ProviderUnexpectedAnswer, fix)
 }
 
 /// What to do where ACS does not say what has been reported of a message.

@@ -13,6 +13,9 @@ use crate::providers::{Message, api};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
+/// The path of the API.
+pub(super) const PATH: &str = "/sms";
+
 /// The body, with its members in the order in which they are sent.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +70,7 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Writes the request. `now` is what ACS compares with its own clock.
     pub fn new(acs: &'a Acs, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Self {
-        let path_and_query = format!("/sms?api-version={}", acs.api_version);
+        let path_and_query = format!("{PATH}?api-version={}", acs.api_version);
         Self { acs, date: now, path_and_query, body: body(acs, &sender.value, message) }
     }
 }

@@ -124,7 +124,7 @@ fn what_may_pass_is_tried_again_with_the_same_request() {
 fn attempts_are_spaced_ever_wider_and_end_before_the_deadline() {
     let host = FakeHost::default().answering(std::iter::repeat_n(GONE, 20));
     let sending = send_one(&host);
-    assert_eq!(reason(&sending), Reason::AcsUnavailable);
+    assert_eq!(reason(&sending), Reason::ProviderUnavailable);
     let sent = host.sent.borrow();
     let waits: Vec<_> =
         sent.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_millis()).collect();
@@ -153,7 +153,7 @@ fn a_503_waits_for_as_long_as_it_says_and_without_a_word_not_long() {
 fn a_redirect_is_no_answer_of_acs_and_sends_nothing() {
     let host = FakeHost::default().answering([FakeAnswer::of(302, "")]);
     let sending = send_one(&host);
-    assert_eq!(reason(&sending), Reason::AcsUnexpectedAnswer);
+    assert_eq!(reason(&sending), Reason::ProviderUnexpectedAnswer);
     assert!(!sending.result.unwrap_err().fix.contains("may have been sent"));
 }
 
@@ -164,11 +164,11 @@ fn a_throttled_message_waits_only_if_it_is_told_how_long_and_that_fits() {
     {
         let host = FakeHost::default().answering([FakeAnswer::throttled(retry_after)]);
         let sending = send_one(&host);
-        assert_eq!(reason(&sending), Reason::AcsThrottled, "{retry_after:?}");
+        assert_eq!(reason(&sending), Reason::ProviderThrottled, "{retry_after:?}");
         assert_eq!((sending.attempts.len(), sending.elapsed.as_millis()), (1, 20));
     }
     let host = FakeHost::default().answering(vec![FakeAnswer::throttled(Some("0")); 9]);
-    assert_eq!(reason(&send_one(&host)), Reason::AcsThrottled);
+    assert_eq!(reason(&send_one(&host)), Reason::ProviderThrottled);
     assert_eq!(host.sent.borrow().len(), 5, "a Retry-After of 0 still backs off");
 }
 
@@ -177,20 +177,23 @@ fn what_cannot_pass_is_not_tried_again() {
     let recipient =
         |status| format!(r#"{{"value":[{{"httpStatusCode":{status},"successful":false}}]}}"#);
     for (answer, expected) in [
-        (FakeAnswer::of(400, ""), Reason::AcsRejected),
-        (FakeAnswer::of(404, ""), Reason::AcsRejected),
-        (FakeAnswer::of(412, ""), Reason::AcsRejected),
-        (FakeAnswer::of(401, ""), Reason::AcsUnauthorized),
-        (FakeAnswer::of(403, ""), Reason::AcsUnauthorized),
-        (FakeAnswer::of(501, ""), Reason::AcsUnavailable),
-        (FakeAnswer::of(200, ""), Reason::AcsUnexpectedAnswer),
-        (FakeAnswer::of(301, ""), Reason::AcsUnexpectedAnswer),
-        (FakeAnswer::of(202, "no json"), Reason::AcsUnexpectedAnswer),
-        (FakeAnswer::of(202, r#"{"value":[]}"#), Reason::AcsUnexpectedAnswer),
-        (FakeAnswer::of(202, &"x".repeat(answer::ANSWER_LIMIT + 1)), Reason::AcsUnexpectedAnswer),
-        (FakeAnswer::of(202, &recipient(400)), Reason::AcsRejected),
-        (FakeAnswer::of(202, &recipient(429)), Reason::AcsThrottled),
-        (FakeAnswer::of(202, &recipient(202)), Reason::AcsUnexpectedAnswer),
+        (FakeAnswer::of(400, ""), Reason::ProviderRejected),
+        (FakeAnswer::of(404, ""), Reason::ProviderRejected),
+        (FakeAnswer::of(412, ""), Reason::ProviderRejected),
+        (FakeAnswer::of(401, ""), Reason::ProviderUnauthorized),
+        (FakeAnswer::of(403, ""), Reason::ProviderUnauthorized),
+        (FakeAnswer::of(501, ""), Reason::ProviderUnavailable),
+        (FakeAnswer::of(200, ""), Reason::ProviderUnexpectedAnswer),
+        (FakeAnswer::of(301, ""), Reason::ProviderUnexpectedAnswer),
+        (FakeAnswer::of(202, "no json"), Reason::ProviderUnexpectedAnswer),
+        (FakeAnswer::of(202, r#"{"value":[]}"#), Reason::ProviderUnexpectedAnswer),
+        (
+            FakeAnswer::of(202, &"x".repeat(answer::ANSWER_LIMIT + 1)),
+            Reason::ProviderUnexpectedAnswer,
+        ),
+        (FakeAnswer::of(202, &recipient(400)), Reason::ProviderRejected),
+        (FakeAnswer::of(202, &recipient(429)), Reason::ProviderThrottled),
+        (FakeAnswer::of(202, &recipient(202)), Reason::ProviderUnexpectedAnswer),
         ((Duration::ZERO, Err(SendError::NotAllowed)), Reason::Misconfigured),
         ((Duration::from_secs(9), Err(SendError::Broken)), Reason::DeadlineExceeded),
     ] {
@@ -238,7 +241,7 @@ fn without_the_time_to_hear_of_it_nothing_is_sent() {
 fn a_certificate_that_is_not_trusted_is_not_asked_for_again() {
     let host = FakeHost::default().answering([(Duration::ZERO, Err(SendError::Untrusted))]);
     let sending = send_one(&host);
-    assert_eq!((reason(&sending), sending.attempts.len()), (Reason::AcsUnavailable, 1));
+    assert_eq!((reason(&sending), sending.attempts.len()), (Reason::ProviderUnavailable, 1));
     assert!(sending.result.unwrap_err().fix.contains("CA certificates"));
 }
 

@@ -414,7 +414,7 @@ fn a_refusal_over_a_connection_that_is_used_first_counts_at_once() {
         .answering_at(FIRST_BY_PORT, [FakeAnswer::accepted("id-1"), FakeAnswer::of(429, "")]);
     send_alone(&host);
     let (sending, over) = send_alone(&host);
-    assert_eq!(sending.result.as_ref().unwrap_err().reason, Reason::AcsThrottled);
+    assert_eq!(sending.result.as_ref().unwrap_err().reason, Reason::ProviderThrottled);
     assert!(!fix(&sending).contains("may have been sent"));
     assert_eq!((over, sending.elapsed.as_millis()), (vec![FIRST_BY_PORT.to_owned()], 20));
 }
@@ -527,7 +527,7 @@ fn of_one_resource_the_second_key_signs_where_the_first_is_not_taken() {
         let host = FakeHost::default().answering_at(FIRST, answers);
         let sending = send_over(&host, FIRST, host.ports(), TIME);
         assert_eq!((last(&sending), sending.may_be_double), (1, false));
-        assert_eq!(sending.failed_over, Some(Reason::AcsUnauthorized));
+        assert_eq!(sending.failed_over, Some(Reason::ProviderUnauthorized));
         let sent = host.sent.borrow();
         assert_ne!(sent[0].headers.last(), sent[1].headers.last(), "each key signs for itself");
         assert_eq!(healths(&host), [Health::default(); 2]);
@@ -553,15 +553,15 @@ fn a_failure_on_both_providers_has_the_last_ones_reason_and_both_in_the_log() {
         (
             FakeAnswer::of(401, ""),
             FakeAnswer::of(401, ""),
-            Reason::AcsUnauthorized,
+            Reason::ProviderUnauthorized,
             secondary,
-            "acs_unauthorized.",
+            "provider_unauthorized.",
             false,
         ),
         (
             hung(),
             FakeAnswer::of(404, ""),
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             secondary,
             "deadline_exceeded.",
             true,
@@ -569,9 +569,9 @@ fn a_failure_on_both_providers_has_the_last_ones_reason_and_both_in_the_log() {
         (
             FakeAnswer::throttled(None),
             FakeAnswer::of(400, ""),
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             "providers.senders of the provider other",
-            "acs_throttled.",
+            "provider_throttled.",
             false,
         ),
         (
@@ -579,7 +579,7 @@ fn a_failure_on_both_providers_has_the_last_ones_reason_and_both_in_the_log() {
             hung(),
             Reason::DeadlineExceeded,
             "ACS",
-            "acs_unavailable.",
+            "provider_unavailable.",
             true,
         ),
         (
@@ -587,7 +587,7 @@ fn a_failure_on_both_providers_has_the_last_ones_reason_and_both_in_the_log() {
             at_once(SendError::NotAllowed),
             Reason::Misconfigured,
             "see the hook's log",
-            "acs_unavailable.",
+            "provider_unavailable.",
             true,
         ),
     ] {
@@ -830,7 +830,7 @@ fn two_keys_of_one_resource_are_one_provider_beside_another() {
     let asked: Vec<_> = sending.attempts.iter().map(|attempt| &*attempt.provider).collect();
     assert_eq!(asked, ["acs", "other", "third"]);
     assert_eq!((&*sending.provider, sending.result.is_ok()), ("third", true));
-    assert_eq!(sending.failed_over, Some(Reason::AcsUnauthorized));
+    assert_eq!(sending.failed_over, Some(Reason::ProviderUnauthorized));
     assert!(!sending.may_be_double);
 }
 

@@ -9,10 +9,10 @@ pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'
     let provider = candidate.provider;
     let (name, key) = (&provider.name, key_of(provider));
     let reason = match status {
-        401 | 403 => Reason::AcsUnauthorized,
-        429 => Reason::AcsThrottled,
-        408 | 500.. => Reason::AcsUnavailable,
-        _ => Reason::AcsRejected,
+        401 | 403 => Reason::ProviderUnauthorized,
+        429 => Reason::ProviderThrottled,
+        408 | 500.. => Reason::ProviderUnavailable,
+        _ => Reason::ProviderRejected,
     };
     let names = |field: &str| code.is_some_and(|code| code.to_ascii_lowercase().contains(field));
     let fix = match status {
@@ -67,73 +67,73 @@ pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
     let id = status.id;
     let (reason, fix) = match id {
         8 | 51 | 52 => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "Infobip refused the recipient's number ({id}): look at it in the person's profile."
             ),
         ),
         10 => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "The recipient's number is on a list of those that must get no messages ({id}): have the person take it \
                  off the carrier's list, or enrol another number."
             ),
         ),
         14 => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "The recipient's number is on the account's blocklist ({id}): take it off in Infobip's portal."
             ),
         ),
         25 => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "The text is too long for Infobip ({id}): shorten the templates in message.templates."
             ),
         ),
         87 => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "Infobip's guard against fraud blocked the message ({id}): look for pumping, and at Infobip Signals in its portal."
             ),
         ),
         11 | 13 => (
-            Reason::AcsUnauthorized,
+            Reason::ProviderUnauthorized,
             format!(
                 "Infobip refused the sender ({id}): look at whether it, in {senders}, is registered with the account and \
                  can reach the recipient's country."
             ),
         ),
         20 => (
-            Reason::AcsThrottled,
+            Reason::ProviderThrottled,
             format!(
                 "Infobip takes no more messages to this number for now ({id}): it lets 20 an hour through, and 6 that are alike."
             ),
         ),
         12 | 17 => (
-            Reason::AcsUnauthorized,
+            Reason::ProviderUnauthorized,
             format!(
                 "The account at Infobip has no credit left, or its package has ended ({id}): top it up."
             ),
         ),
         18 => (
-            Reason::AcsUnauthorized,
+            Reason::ProviderUnauthorized,
             format!(
                 "The account at Infobip is a trial, which sends to verified numbers only ({id}): have it upgraded."
             ),
         ),
         6 | 19 => (
-            Reason::AcsUnauthorized,
+            Reason::ProviderUnauthorized,
             format!(
                 "The account at Infobip has no route to the recipient's network ({id}): ask Infobip to set it up."
             ),
         ),
         21 | 100 => (
-            Reason::AcsUnavailable,
+            Reason::ProviderUnavailable,
             format!("Infobip is not able to send right now ({id}): look at Infobip's status page."),
         ),
         _ => (
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             format!(
                 "Infobip did not send the message ({id}, group {}): look the code up in Infobip's page Response status and \
                  error codes, and at the message in its portal's logs.",
@@ -157,7 +157,7 @@ pub(super) fn not_understood(status: u16, candidate: Candidate<'_>) -> Refusal {
              {name}, and at the proxies on the way to it."
         ),
     };
-    Refusal::new(Reason::AcsUnexpectedAnswer, fix)
+    Refusal::new(Reason::ProviderUnexpectedAnswer, fix)
 }
 
 /// Where a provider's key is set.

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::sender::Sender;
 
 /// The path of the API.
-const PATH: &str = "/sms/3/messages";
+pub(super) const PATH: &str = "/sms/3/messages";
 
 /// The calling code of India, whose carriers want more of a message than others.
 const INDIA: &str = "+91";

@@ -206,29 +206,34 @@ fn each_status_of_http_has_its_reason_and_its_fix() {
             .to_string()
     };
     for (status, body, reason, fix) in [
-        (400, property("messages[0].sender"), Reason::AcsRejected, "the sender (400)"),
+        (400, property("messages[0].sender"), Reason::ProviderRejected, "the sender (400)"),
         (
             400,
             property("messages[0].destinations[0].to"),
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             "the recipient's number",
         ),
-        (400, property("messages[0].content.text"), Reason::AcsRejected, "the text (400)"),
+        (400, property("messages[0].content.text"), Reason::ProviderRejected, "the text (400)"),
         (
             400,
             property("options.regional.indiaDlt.principalEntityId"),
-            Reason::AcsRejected,
+            Reason::ProviderRejected,
             "india_dlt",
         ),
-        (400, String::new(), Reason::AcsRejected, "the form of the request (400)"),
-        (401, String::new(), Reason::AcsUnauthorized, "providers.infobip.api_key of the secrets"),
-        (403, String::new(), Reason::AcsUnauthorized, "sms:message:send"),
-        (404, String::new(), Reason::AcsRejected, "base_url of the provider infobip"),
-        (429, String::new(), Reason::AcsThrottled, "no more messages"),
-        (500, String::new(), Reason::AcsUnavailable, "Infobip's status page"),
-        (302, String::new(), Reason::AcsUnexpectedAnswer, "sent the request elsewhere"),
-        (200, "?".into(), Reason::AcsUnexpectedAnswer, "may have been sent"),
-        (200, r#"{"messages":[]}"#.into(), Reason::AcsUnexpectedAnswer, "may have been sent"),
+        (400, String::new(), Reason::ProviderRejected, "the form of the request (400)"),
+        (
+            401,
+            String::new(),
+            Reason::ProviderUnauthorized,
+            "providers.infobip.api_key of the secrets",
+        ),
+        (403, String::new(), Reason::ProviderUnauthorized, "sms:message:send"),
+        (404, String::new(), Reason::ProviderRejected, "base_url of the provider infobip"),
+        (429, String::new(), Reason::ProviderThrottled, "no more messages"),
+        (500, String::new(), Reason::ProviderUnavailable, "Infobip's status page"),
+        (302, String::new(), Reason::ProviderUnexpectedAnswer, "sent the request elsewhere"),
+        (200, "?".into(), Reason::ProviderUnexpectedAnswer, "may have been sent"),
+        (200, r#"{"messages":[]}"#.into(), Reason::ProviderUnexpectedAnswer, "may have been sent"),
     ] {
         let host = FakeHost::default().answering([FakeAnswer::of(status, &body)]);
         let refusal = send_one(provider(|_| {}), &host).result.unwrap_err();

@@ -879,7 +879,10 @@ fn what_acs_answers_to_a_question_is_a_report() {
     let report = answer(body.as_bytes(), NOW).unwrap();
     assert_eq!(report.message_id.as_str(), "abc123-message-id");
     let at = ms(datetime!(2025-08-12 14:40:00 UTC));
-    assert_eq!(report.reported, Reported { at, said: Said::Delivered, code: Some(Code::Acs(2000)) });
+    assert_eq!(
+        report.reported,
+        Reported { at, said: Said::Delivered, code: Some(Code::Acs(2000)) }
+    );
     assert!(report.has_date);
     assert_eq!(report.tag.unwrap().as_str(), "customer-tag");
     for (body, fault) in [

@@ -58,7 +58,7 @@ fn one_of_each() -> [Item<'static>; 4] {
         Item {
             parent_id: None,
             properties: [("reason", "\"quoted\"".into()), ("country", "US".into())].into(),
-            measurements: [("acs_ms", 87.5), ("segments", 1.0)].into(),
+            measurements: [("provider_ms", 87.5), ("segments", 1.0)].into(),
             ..item(request)
         },
         item(dependency),
@@ -129,7 +129,7 @@ fn each_kind_is_written_to_the_letter() {
         begins("Request")
             + trace
             + name
-            + r#"},"data":{"baseType":"RequestData","baseData":{"ver":2,"id":"cdcdcdcdcdcdcdcd","name":"POST /api/okta-telephony","duration":"0.00:00:00.123","success":true,"responseCode":"200","url":"/api/okta-telephony","properties":{"country":"US","reason":"\"quoted\""},"measurements":{"acs_ms":87.5,"segments":1.0}}}}"#
+            + r#"},"data":{"baseType":"RequestData","baseData":{"ver":2,"id":"cdcdcdcdcdcdcdcd","name":"POST /api/okta-telephony","duration":"0.00:00:00.123","success":true,"responseCode":"200","url":"/api/okta-telephony","properties":{"country":"US","reason":"\"quoted\""},"measurements":{"provider_ms":87.5,"segments":1.0}}}}"#
     );
     assert_eq!(
         dependency,
@@ -137,7 +137,7 @@ fn each_kind_is_written_to_the_letter() {
             + trace
             + parent
             + name
-            + r#"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"efefefefefefefef","name":"POST /sms","duration":"0.00:00:00.087","success":true,"type":"HTTP","target":"contoso.communication.azure.com","data":"/sms","resultCode":"202","properties":{},"measurements":{}}}}"#
+            + r#"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"efefefefefefefef","name":"send message","duration":"0.00:00:00.087","success":true,"type":"HTTP","target":"contoso.communication.azure.com","data":"/sms","resultCode":"202","properties":{},"measurements":{}}}}"#
     );
     assert_eq!(
         event,
@@ -159,7 +159,7 @@ fn each_kind_is_written_to_the_letter() {
 fn each_kind_has_what_microsofts_exporter_sends() {
     let captured = [
         r#"{"name":"Microsoft.ApplicationInsights.Request","iKey":"<uuid>","time":"2026-11-24T06:13:01.330723Z","tags":{"ai.cloud.role":"gw","ai.operation.id":"<traceid 32hex>","ai.operation.name":"POST /okta/telephony","ai.internal.sdkVersion":"..."},"data":{"baseType":"RequestData","baseData":{"ver":2,"id":"<spanid 16hex>","name":"POST /okta/telephony","duration":"0.00:00:00.000","responseCode":"200","success":true,"url":"https://gw/okta/telephony","properties":{},"measurements":{}}}}"#,
-        r#"{"name":"Microsoft.ApplicationInsights.RemoteDependency","tags":{"ai.operation.id":"<traceid>","ai.operation.parentId":"<parent spanid>"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"<spanid>","name":"POST /sms","type":"HTTP","target":"contoso.communication.azure.com","data":"https://contoso.communication.azure.com/sms?api-version=2021-03-07","resultCode":"202","duration":"0.00:00:00.000","success":true}}}"#,
+        r#"{"name":"Microsoft.ApplicationInsights.RemoteDependency","tags":{"ai.operation.id":"<traceid>","ai.operation.parentId":"<parent spanid>"},"data":{"baseType":"RemoteDependencyData","baseData":{"ver":2,"id":"<spanid>","name":"send message","type":"HTTP","target":"contoso.communication.azure.com","data":"https://contoso.communication.azure.com/sms?api-version=2021-03-07","resultCode":"202","duration":"0.00:00:00.000","success":true}}}"#,
         r#"{"name":"Microsoft.ApplicationInsights.Event","data":{"baseType":"EventData","baseData":{"ver":2,"name":"otp_sent","measurements":{}}}}"#,
         r#"{"name":"Microsoft.ApplicationInsights.Message","data":{"baseType":"MessageData","baseData":{"ver":2,"message":"hello w","severityLevel":2,"properties":{"k":"v"}}}}"#,
     ];
