@@ -22,63 +22,59 @@
 //! - `signature` decides whether a request is authentic,
 //! - `send` what it is answered, with `repeatability` and `fault`,
 //! - `report` has what a delivery report says, and `event_grid` delivers it,
-//! - `application_insights` checks telemetry,
-//! - `journal` keeps what happened,
-//! - `page` shows it;
+//! - `application_insights` checks telemetry;
 //!
-//! this file has the routes.
+//! this file has the routes, but for those of the [phone](crate::phone).
 
 mod application_insights;
 mod event_grid;
 mod fault;
 mod imf_fixdate;
-mod journal;
-mod page;
 mod repeatability;
 mod report;
 mod send;
 mod signature;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use axum::Json;
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use futures_util::stream;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Deserialize;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::loopback;
+use crate::phone::{self, Emulated, Exchange, Newest, Phone};
+use crate::reply::{Reply, cut};
 
 pub use application_insights::{DEVELOPMENT_INSTRUMENTATION_KEY, TrackFault};
 pub use event_grid::{EventSubscription, SECRET_HEADER};
 use event_grid::{Job, Subscription};
 pub use fault::{
-    FAULTS, Fault, FaultNumber, HUGE_BODY, OddAnswer, OddItem, OddReport, RefusalBody,
-    TRICKLE_PAUSE, Times, lookup as fault_of,
+    FAULTS, Fault, FaultNumber, OddAnswer, OddItem, OddReport, RefusalBody, lookup as fault_of,
 };
-pub use journal::{Framing, Message, RawRequest, ReceivedRequest};
-use journal::{Journal, Newest};
 use repeatability::Record;
-use report::Sent;
-pub use report::{DeliveryStatus, EventSchema, Report};
-use send::{Reply, ReplyBody, Verdict};
+pub use report::EventSchema;
+use report::Owed;
+use send::Verdict;
+
+pub use crate::phone::{DeliveryStatus, Framing, Message, RawRequest, ReceivedRequest, Report};
+pub use crate::reply::{HUGE_BODY, Spoilt, TRICKLE_PAUSE, Times};
+
+/// The provider that it stands for.
+pub const PROVIDER: &str = "ACS";
 
 /// An access key for who needs no other: the same on every machine and no secret.
 pub const DEVELOPMENT_ACCESS_KEY: &str =
@@ -98,12 +94,19 @@ pub struct Settings {
     /// As in a connection string: base64, not empty.
     pub access_key: String,
     pub now: Clock,
+    /// Where its messages end up.
+    pub phone: Phone,
 }
 
 impl Settings {
-    /// With the machine's clock.
+    /// With the machine's clock, and a phone of its own.
     pub fn new(listen: SocketAddr, access_key: impl Into<String>) -> Settings {
-        Settings { listen, access_key: access_key.into(), now: Arc::new(OffsetDateTime::now_utc) }
+        Settings {
+            listen,
+            access_key: access_key.into(),
+            now: Arc::new(OffsetDateTime::now_utc),
+            phone: Phone::default(),
+        }
     }
 }
 
@@ -120,7 +123,7 @@ pub struct AcsEmulator {
 impl AcsEmulator {
     /// Listens, and serves on the current Tokio runtime.
     pub async fn start(settings: Settings) -> anyhow::Result<AcsEmulator> {
-        let Settings { listen, access_key, now } = settings;
+        let Settings { listen, access_key, now, phone } = settings;
         let key = BASE64
             .decode(&access_key)
             .context("the ACS emulator's access key is not base64; pass one that is")?;
@@ -131,6 +134,14 @@ impl AcsEmulator {
         let listener = loopback::bind(listen, "the ACS emulator").await?;
         let address = listener.local_addr()?;
 
+        phone.tell_of(Emulated {
+            provider: PROVIDER,
+            address,
+            path: "/sms",
+            also: &[("/telemetry", "Telemetry as JSON, as it is posted to /v2.1/track")],
+            faults: FAULTS.iter().map(|fault| (fault.number, fault.meaning)).collect(),
+            repeats_by: "repeatabilityRequestId",
+        });
         let (jobs, received_jobs) = mpsc::unbounded_channel();
         let state = Arc::new(Emulator {
             address,
@@ -138,15 +149,15 @@ impl AcsEmulator {
             now,
             inner: Mutex::new(Inner {
                 record: Record::default(),
-                journal: Journal::new(),
                 fault: None,
                 senders: None,
                 subscription: None,
+                owed: Newest::default(),
                 telemetry: Newest::default(),
                 track_requests: 0,
                 track_fault: None,
             }),
-            newest: watch::Sender::new(0),
+            phone,
             jobs,
         });
         let mut deliveries = JoinSet::new();
@@ -174,13 +185,13 @@ impl AcsEmulator {
 
     /// The newest 20,000 accepted messages, oldest first.
     pub fn messages(&self) -> Vec<Message> {
-        self.state.lock().journal.messages().cloned().collect()
+        self.state.phone.messages(PROVIDER)
     }
 
     /// The newest 20,000 `POST /sms`, whether accepted or not, oldest first. A request is in here before
     /// it is answered.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
-        self.state.lock().journal.requests().cloned().collect()
+        self.state.phone.requests(PROVIDER)
     }
 
     /// From now on every message meets this fault, or again only those of [`FAULTS`].
@@ -211,8 +222,7 @@ impl AcsEmulator {
     /// The delivery reports of [`Self::messages`], by message and then in the order of delivery. A
     /// report is in here before it is delivered, with no answers yet.
     pub fn reports(&self) -> Vec<Report> {
-        let inner = self.state.lock();
-        inner.journal.messages().flat_map(|message| &message.reports).cloned().collect()
+        self.messages().into_iter().flat_map(|message| message.reports).collect()
     }
 
     /// As Azure shows it for an Application Insights resource:
@@ -259,20 +269,20 @@ struct Emulator {
     key: Vec<u8>,
     now: Clock,
     inner: Mutex<Inner>,
-    /// Changes whenever something arrives, or a report does: the number of the newest entry.
-    newest: watch::Sender<u64>,
+    phone: Phone,
     jobs: mpsc::UnboundedSender<Job>,
 }
 
 struct Inner {
     record: Record,
-    journal: Journal,
     /// What every message meets, whatever its number.
     fault: Option<&'static FaultNumber>,
     /// Those of the resource; without them it has every one.
     senders: Option<Vec<String>>,
     /// Who gets the delivery reports.
     subscription: Option<Arc<Subscription>>,
+    /// Those of the messages that have been accepted.
+    owed: Newest<Owed>,
     telemetry: Newest<Value>,
     track_requests: usize,
     track_fault: Option<TrackFault>,
@@ -293,66 +303,43 @@ impl Emulator {
         verdict: impl FnOnce(&mut Record, OffsetDateTime) -> Verdict,
     ) -> Reply {
         let now = (self.now)();
-        let request = Arc::new(RawRequest::new(head, body));
         let mut inner = self.lock();
         let Verdict { reply, accepted, reasons } = verdict(&mut inner.record, now);
-        for accepted in accepted {
-            let mut message = Message {
-                number: 0,
-                id: accepted.message_id,
-                received: now,
-                from: accepted.from,
-                to: accepted.to,
-                text: accepted.text,
-                tag: accepted.tag,
-                repeatability_request_id: accepted.repeatability_request_id,
-                repeatability_first_sent: accepted.repeatability_first_sent,
-                delivery_report: accepted.delivery_report,
-                reports: Vec::new(),
-                odd_report: accepted.odd_report,
-                reported_by_event: accepted.delivery_report && inner.subscription.is_some(),
-                request: request.clone(),
-                changed: 0,
-            };
-            message.number = inner.journal.add_message(message.clone());
-            if let Some(subscription) =
-                inner.subscription.clone().filter(|_| message.delivery_report)
-            {
-                // The other end is gone only when the emulator is.
-                _ = self.jobs.send(Job { message, subscription });
-            }
-        }
-        inner.journal.add_request(ReceivedRequest {
-            number: 0,
+        let mut reported = Vec::new();
+        let accepted = accepted.into_iter().map(|accepted| {
+            reported.push((accepted.delivery_report, accepted.odd_report));
+            accepted.message
+        });
+        let messages = self.phone.add(Exchange {
+            provider: PROVIDER,
             received: now,
-            framing: Framing::of(&head.headers),
+            head,
+            body,
             status: reply.status(),
             reasons,
-            request,
+            accepted: accepted.collect(),
         });
-        self.newest.send_replace(inner.journal.last());
+        for (message, (delivery_report, odd)) in messages.into_iter().zip(reported) {
+            if !delivery_report {
+                continue;
+            }
+            let subscription = inner.subscription.clone();
+            let message_id = message.id.clone();
+            inner.owed.push(Owed { message_id, odd, by_event: subscription.is_some() });
+            if let Some(subscription) = subscription {
+                // The other end is gone only when the emulator is.
+                _ = self.jobs.send(Job { message, odd, subscription });
+            }
+        }
         reply
-    }
-
-    /// Changes the reports of the message with this number, and tells who is watching.
-    fn change_reports(&self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
-        let mut inner = self.lock();
-        inner.journal.change_reports(number, change);
-        self.newest.send_replace(inner.journal.last());
     }
 }
 
 fn router(state: Arc<Emulator>) -> Router {
     Router::new()
-        .route("/", get(phone))
-        .route("/phone.css", get(page::css))
-        .route("/phone.js", get(page::script))
-        .route("/events", get(events))
-        .route("/messages", get(list_messages).delete(clear_messages))
-        .route("/messages/{id}/raw", get(raw_message))
-        .route("/requests/{number}/raw", get(raw_request))
         .route("/telemetry", get(list_telemetry))
-        .layer(middleware::map_response(page::harden))
+        .layer(middleware::map_response(phone::harden))
+        .merge(state.phone.routes())
         .route("/sms", post(send_sms))
         .route("/deliveryReports/{id}", get(delivery_report))
         .route("/v2.1/track", post(track))
@@ -387,18 +374,11 @@ async fn loopback_names_only(
 
 async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            let (status, reason) = if error.is::<LengthLimitError>() {
-                let reason = format!("the body is longer than {BODY_LIMIT} bytes");
-                (StatusCode::PAYLOAD_TOO_LARGE, reason)
-            } else {
-                let reason = format!("the body broke off: {error}");
-                (StatusCode::BAD_REQUEST, reason)
-            };
+    let body = match loopback::read_body(body, BODY_LIMIT).await {
+        Ok(body) => body,
+        Err((status, reason)) => {
             let reply = emulator.decide(&head, b"", |_, _| Verdict::refused(status, reason));
-            return respond(reply).await;
+            return reply.respond().await;
         }
     };
     let request = send::check(&head, &body, &emulator.key, (emulator.now)());
@@ -414,7 +394,7 @@ async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Re
         Ok(request) => request.execute(senders.as_deref(), record, now),
         Err(refusal) => refusal,
     });
-    let mut response = respond(reply).await;
+    let mut response = reply.respond().await;
     // The date that the service has, which hyper would take from the machine's clock.
     let date = imf_fixdate::format((emulator.now)()).and_then(|date| date.parse().ok());
     if let Some(date) = date {
@@ -433,46 +413,18 @@ async fn delivery_report(
     let (head, _) = request.into_parts();
     let now = (emulator.now)();
     if let Err(verdict) = send::check_question(&head, &emulator.key, now) {
-        return respond(verdict.reply).await;
+        return verdict.reply.respond().await;
     }
-    let inner = emulator.lock();
-    let message = inner.journal.messages().rev().find(|message| message.id == id);
-    let report = message.and_then(|it| Some(it.report_for_who_asks(now)?.answer(&Sent::of(it))));
-    match report {
+    let message = emulator.phone.message(PROVIDER, &id);
+    let answer = message.and_then(|message| {
+        let inner = emulator.lock();
+        let owed = inner.owed.iter().rev().find(|owed| owed.message_id == id)?;
+        owed.answer(&message, now)
+    });
+    match answer {
         Some(report) => Json(report).into_response(),
         None => (StatusCode::NOT_FOUND, Json(send::no_report())).into_response(),
     }
-}
-
-async fn respond(reply: Reply) -> Response {
-    let (status, retry_after, body, delay) = match reply {
-        Reply::Silence => std::future::pending().await,
-        Reply::Cut => return cut(),
-        Reply::Answer { status, retry_after, body, delay } => (status, retry_after, body, delay),
-    };
-    tokio::time::sleep(delay).await;
-    let body = match body {
-        ReplyBody::Json(value) => Body::from(value.to_string()),
-        ReplyBody::Empty => Body::empty(),
-        ReplyBody::NotJson => Body::from("<!doctype html><title>Accepted</title>"),
-        ReplyBody::Huge => huge(),
-        ReplyBody::Trickle => trickle(),
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, json);
-    if let Some(seconds) = retry_after {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
-}
-
-fn cut() -> Response {
-    let mut response = Response::default();
-    response.extensions_mut().insert(loopback::CutConnection);
-    response
 }
 
 async fn track(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {
@@ -506,107 +458,6 @@ async fn track(State(emulator): State<Arc<Emulator>>, request: Request) -> Respo
 
 async fn list_telemetry(State(emulator): State<Arc<Emulator>>) -> Response {
     Json(emulator.lock().telemetry.iter().collect::<Vec<_>>()).into_response()
-}
-
-/// JSON that is right but for its length, so that only a limit protects the reader.
-fn huge() -> Body {
-    const CHUNK: usize = 64 * 1024;
-    let padding = Bytes::from(vec![b'x'; CHUNK]);
-    let chunks = [Bytes::from_static(br#"{"value":[],"padding":""#)]
-        .into_iter()
-        .chain(std::iter::repeat_n(padding, fault::HUGE_BODY / CHUNK))
-        .chain([Bytes::from_static(br#""}"#)]);
-    Body::from_stream(stream::iter(chunks.map(Ok::<_, Infallible>)))
-}
-
-/// White space, which any JSON may begin with, so that only a time limit protects the reader.
-fn trickle() -> Body {
-    Body::from_stream(stream::unfold((), async |()| {
-        tokio::time::sleep(fault::TRICKLE_PAUSE).await;
-        Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
-    }))
-}
-
-async fn phone(State(emulator): State<Arc<Emulator>>) -> Response {
-    let (entries, last) = {
-        let inner = emulator.lock();
-        let entries = inner.journal.entries_after(0, page::ENTRIES_MAX);
-        (entries, inner.journal.last())
-    };
-    page::render(&entries, last, emulator.address)
-}
-
-#[derive(Deserialize)]
-struct After {
-    /// Only what has a greater number.
-    #[serde(default)]
-    after: u64,
-}
-
-/// Server-sent events. A browser that was away names the last one that it has seen and gets the
-/// rest.
-async fn events(
-    State(emulator): State<Arc<Emulator>>,
-    Query(After { after }): Query<After>,
-    headers: HeaderMap,
-) -> Response {
-    let seen =
-        headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(after);
-    // A greater number than there is comes from an emulator that ran here before: all is new then.
-    let seen = if seen > emulator.lock().journal.last() { 0 } else { seen };
-    let mut newest = emulator.newest.subscribe();
-    newest.mark_changed();
-    let batches = stream::unfold((emulator, newest, seen), async |(emulator, mut newest, seen)| {
-        // The sender is part of the emulator, which is right here.
-        newest.changed().await.ok()?;
-        let last = *newest.borrow_and_update();
-        let entries = emulator.lock().journal.entries_after(seen, page::ENTRIES_MAX);
-        let last = entries.last().map_or(last, journal::Entry::number).max(last);
-        Some((entries, (emulator, newest, last)))
-    });
-    page::event_stream(batches)
-}
-
-async fn list_messages(
-    State(emulator): State<Arc<Emulator>>,
-    Query(After { after }): Query<After>,
-) -> Response {
-    let inner = emulator.lock();
-    let messages = inner.journal.messages();
-    let messages = messages.filter(|message| message.number > after);
-    Json(messages.map(page::message_json).collect::<Vec<_>>()).into_response()
-}
-
-/// Clears the messages and the requests, not the record of what may be repeated: that one is the
-/// service's, not the developer's.
-async fn clear_messages(State(emulator): State<Arc<Emulator>>) -> StatusCode {
-    let mut inner = emulator.lock();
-    inner.journal.clear();
-    emulator.newest.send_replace(inner.journal.last());
-    StatusCode::NO_CONTENT
-}
-
-async fn raw_message(State(emulator): State<Arc<Emulator>>, Path(id): Path<String>) -> Response {
-    let inner = emulator.lock();
-    let found = inner.journal.messages().rev().find(|message| message.id == id);
-    raw(found.map(|message| &*message.request))
-}
-
-async fn raw_request(State(emulator): State<Arc<Emulator>>, Path(number): Path<u64>) -> Response {
-    let inner = emulator.lock();
-    let mut requests = inner.journal.requests().rev();
-    let found = requests.find(|request| request.number == number);
-    raw(found.map(|request| &*request.request))
-}
-
-fn raw(request: Option<&RawRequest>) -> Response {
-    match request {
-        Some(request) => request.to_string().into_response(),
-        None => {
-            let text = "There is no such request, or no more.\n";
-            (StatusCode::NOT_FOUND, text).into_response()
-        }
-    }
 }
 
 #[cfg(test)]

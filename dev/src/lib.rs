@@ -5,6 +5,9 @@ pub mod authorization_server;
 pub mod component;
 pub mod local_host;
 pub mod nginx;
+pub mod phone;
 pub mod tls;
 
 mod loopback;
+mod reply;
+mod webhook;

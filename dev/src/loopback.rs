@@ -8,9 +8,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -160,6 +163,17 @@ fn as_http1_has_it(mut request: Request<Incoming>) -> Request<Incoming> {
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// The body of a request, or the status of its refusal and the reason.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, (StatusCode, String)> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes")))
+        }
+        Err(error) => Err((StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
+    }
 }
 
 /// Whether a request's Host header is a name of this machine, whatever its port.

@@ -29,7 +29,7 @@ async fn an_accepted_message_is_told_in_the_callers_dialect_and_arrives_once() {
         assert_eq!(answer.value(form)["transactionMetadata"], "shortcode");
         let message = hook.acs.messages().pop().unwrap();
         assert_eq!((message.id, message.to.as_str(), message.from.as_str()), (id, NUMBER, "12345"));
-        assert!(message.delivery_report);
+        assert_eq!(message.details["enableDeliveryReport"], true);
     }
     assert_eq!(hook.acs.messages().len(), 2);
     assert_eq!(hook.acs.messages()[0].text, "Your code is 246810");

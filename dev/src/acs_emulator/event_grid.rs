@@ -4,26 +4,22 @@
 //! CloudEvents schema", "Event Grid message delivery and retry", and "Webhook event delivery". What a
 //! report says is `report`'s.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use bytes::Bytes;
 use http::request::Builder;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Emulator;
-use super::journal::Message;
-use super::report::{DATA_VERSION, EventSchema, METADATA_VERSION, Report, Sent, TOPIC, event_time};
+use super::fault::OddReport;
+use super::report::{self, DATA_VERSION, EventSchema, METADATA_VERSION, TOPIC, event_time};
+use crate::phone::Message;
+use crate::webhook::{Answer, Delivery, Webhook};
 
 /// The header that has the subscription's secret: a custom delivery property in Azure.
 pub const SECRET_HEADER: &str = "x-report-secret";
@@ -32,13 +28,6 @@ const SUBSCRIPTION_NAME: &str = "EMULATOR";
 const ORIGIN: &str = "eventgrid.azure.net";
 /// Events a minute that CloudEvents' handshake asks for.
 const RATE: &str = "120";
-/// "Event Grid waits 30 seconds for a response after delivering a message."
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest answer that is read, in bytes.
-const ANSWER_LIMIT: usize = 64 * 1024;
-/// Requests at once, since a process can't have any number of sockets.
-const REQUESTS_AT_ONCE: usize = 128;
-
 /// A webhook that gets the delivery reports.
 #[derive(Clone)]
 pub struct EventSubscription {
@@ -79,8 +68,8 @@ impl EventSubscription {
         self.parts().map(drop)
     }
 
-    fn parts(&self) -> anyhow::Result<(Uri, HeaderValue)> {
-        let endpoint = loopback_endpoint(&self.endpoint)?;
+    fn parts(&self) -> anyhow::Result<(Webhook, HeaderValue)> {
+        let webhook = Webhook::new(&self.endpoint)?;
         ensure!(
             !self.secret.is_empty(),
             "the secret of the delivery reports is empty; pass the one that their webhook takes"
@@ -89,22 +78,15 @@ impl EventSubscription {
             "the secret of the delivery reports has a character that no header can have",
         )?;
         secret.set_sensitive(true);
-        Ok((endpoint, secret))
+        Ok((webhook, secret))
     }
 }
 
 /// A subscription whose endpoint has agreed to it.
 pub(super) struct Subscription {
     said: EventSubscription,
-    endpoint: Uri,
+    webhook: Webhook,
     secret: HeaderValue,
-    client: Client<HttpConnector, Full<Bytes>>,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 impl Subscription {
@@ -115,9 +97,8 @@ impl Subscription {
         validation_url: &str,
         now: time::OffsetDateTime,
     ) -> anyhow::Result<Subscription> {
-        let (endpoint, secret) = said.parts()?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let subscription = Subscription { said, endpoint, secret, client };
+        let (webhook, secret) = said.parts()?;
+        let subscription = Subscription { said, webhook, secret };
         match subscription.said.schema {
             EventSchema::EventGrid => subscription.validate(validation_url, now).await?,
             EventSchema::CloudEvents => subscription.ask_for_permission().await?,
@@ -145,7 +126,7 @@ impl Subscription {
             "{} answered the validation with 200 and {}, and Event Grid waits for \
              {{\"validationResponse\":\"…\"}} with the code of its event: look at how the webhook \
              answers aeg-event-type: SubscriptionValidation",
-            self.endpoint,
+            self.webhook.endpoint,
             excerpt(&answer.body),
         );
         Ok(())
@@ -163,7 +144,7 @@ impl Subscription {
             allowed.is_some_and(|origin| origin == ORIGIN || origin == "*"),
             "{} answered OPTIONS with 200 and {}, and Event Grid waits for WebHook-Allowed-Origin: \
              {ORIGIN}: look at how the webhook answers WebHook-Request-Origin",
-            self.endpoint,
+            self.webhook.endpoint,
             match allowed {
                 Some(origin) => format!("WebHook-Allowed-Origin: {origin:?}"),
                 None => "without a WebHook-Allowed-Origin".to_owned(),
@@ -173,8 +154,8 @@ impl Subscription {
     }
 
     async fn shake_hands(&self, request: Builder, body: String) -> anyhow::Result<Answer> {
-        let endpoint = &self.endpoint;
-        let answer = self.send(request, body).await.with_context(|| {
+        let endpoint = &self.webhook.endpoint;
+        let answer = self.webhook.send(request, body).await.with_context(|| {
             format!(
                 "{endpoint} did not answer the handshake of Event Grid: look whether something \
                  listens there"
@@ -197,22 +178,10 @@ impl Subscription {
     }
 
     /// Delivers an event, and tells each answer; `None` is none.
-    async fn deliver(&self, event: &str, at_once: &Semaphore, answered: impl Fn(Option<u16>)) {
-        let pauses = self.said.back_off.iter().copied().map(Some).chain([None]);
-        for (count, pause) in pauses.enumerate() {
-            let answer = {
-                // Nobody closes it.
-                let _turn = at_once.acquire().await;
-                self.send(self.post("Notification", count), event.to_owned()).await
-            };
-            let status = answer.ok().map(|answer| answer.status.as_u16());
-            answered(status);
-            if status.is_some_and(|status| is_taken(status) || is_dropped(status)) {
-                return;
-            }
-            let Some(pause) = pause else { return };
-            tokio::time::sleep(pause).await;
-        }
+    async fn deliver(&self, event: &str, answered: impl Fn(Option<u16>)) {
+        let is_over = |status| is_taken(status) || is_dropped(status);
+        let delivery = Delivery { back_off: &self.said.back_off, is_over, body: event.to_owned() };
+        self.webhook.deliver(delivery, |count| self.post("Notification", count), answered).await;
     }
 
     fn post(&self, event_type: &str, count: usize) -> Builder {
@@ -234,21 +203,7 @@ impl Subscription {
 
     fn request(&self, method: Method) -> Builder {
         let secret = self.secret.clone();
-        Request::builder().method(method).uri(&self.endpoint).header(SECRET_HEADER, secret)
-    }
-
-    async fn send(&self, request: Builder, body: String) -> anyhow::Result<Answer> {
-        let request = request.body(Full::from(body))?;
-        let exchange = async {
-            let (head, body) = self.client.request(request).await?.into_parts();
-            // The status is what counts; a body that is too long or breaks off takes nothing from it.
-            let body = Limited::new(body, ANSWER_LIMIT).collect().await;
-            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-            Ok(Answer { status: head.status, headers: head.headers, body })
-        };
-        tokio::time::timeout(TIMEOUT, exchange)
-            .await
-            .with_context(|| format!("there was no answer within {TIMEOUT:?}"))?
+        Request::builder().method(method).header(SECRET_HEADER, secret)
     }
 }
 
@@ -262,23 +217,6 @@ pub(super) fn is_dropped(status: u16) -> bool {
     matches!(status, 400 | 401 | 403 | 413)
 }
 
-/// Reports have numbers of people, and nothing leaves this machine.
-fn loopback_endpoint(endpoint: &str) -> anyhow::Result<Uri> {
-    let uri: Uri = endpoint
-        .parse()
-        .with_context(|| format!("{endpoint} is no URL; pass one as http://127.0.0.1:3000/path"))?;
-    let host = uri.host().unwrap_or_default();
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    ensure!(
-        uri.scheme_str() == Some("http")
-            && (host.eq_ignore_ascii_case("localhost")
-                || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())),
-        "delivery reports can't go to {endpoint}: the emulator sends them by plain HTTP, and on this \
-         machine only; pass a URL such as http://127.0.0.1:3000/api/delivery-reports"
-    );
-    Ok(uri)
-}
-
 /// The beginning of an answer's body, for an error: without the line break that ends a text, which
 /// would part the sentence around it.
 fn excerpt(body: &[u8]) -> String {
@@ -289,17 +227,17 @@ fn excerpt(body: &[u8]) -> String {
 /// A message whose reports are to be delivered.
 pub(super) struct Job {
     pub message: Message,
+    pub odd: Option<OddReport>,
     pub subscription: Arc<Subscription>,
 }
 
 /// Does the jobs that come, until it is dropped: no delivery goes on then.
 pub(super) async fn run(emulator: Arc<Emulator>, mut jobs: mpsc::UnboundedReceiver<Job>) {
-    let at_once = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
             job = jobs.recv() => match job {
-                Some(job) => _ = running.spawn(job.run(emulator.clone(), at_once.clone())),
+                Some(job) => _ = running.spawn(job.run(emulator.clone())),
                 None => return,
             },
             Some(_) = running.join_next() => {}
@@ -308,24 +246,26 @@ pub(super) async fn run(emulator: Arc<Emulator>, mut jobs: mpsc::UnboundedReceiv
 }
 
 impl Job {
-    async fn run(self, emulator: Arc<Emulator>, at_once: Arc<Semaphore>) {
-        let Job { message, subscription } = self;
+    async fn run(self, emulator: Arc<Emulator>) {
+        let Job { message, odd, subscription } = self;
         let EventSubscription { schema, delay, copies, .. } = subscription.said;
         tokio::time::sleep(delay).await;
-        let reports = Report::of(&message.id, message.odd_report, (emulator.now)());
-        let sent = Sent::of(&message);
+        let reports = report::of(&message.id, odd, (emulator.now)());
         for (place, report) in reports.into_iter().enumerate() {
             // In the sample the event has the message's id. A second one needs another.
             let id = if place == 0 { message.id.clone() } else { Uuid::new_v4().to_string() };
-            let event = report.event(&id, &sent, schema).to_string();
-            emulator.change_reports(message.number, |reports| reports.push(report));
+            let event = report::event(&report, &id, &message, schema).to_string();
+            emulator.phone.change_reports(message.number, |reports| reports.push(report));
             for _ in 0..copies {
-                let answered = |status| {
-                    emulator.change_reports(message.number, |reports| {
-                        reports.iter_mut().skip(place).take(1).for_each(|r| r.answers.push(status));
+                let answered = |status: Option<u16>| {
+                    emulator.phone.change_reports(message.number, |reports| {
+                        if let Some(report) = reports.get_mut(place) {
+                            report.answers.push(status);
+                            report.is_taken = status.is_some_and(is_taken);
+                        }
                     });
                 };
-                subscription.deliver(&event, &at_once, answered).await;
+                subscription.deliver(&event, answered).await;
             }
         }
     }

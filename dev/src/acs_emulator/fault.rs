@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::reply::{Spoilt, Times};
+
 /// A number and what happens to a message to it.
 #[derive(Debug)]
 pub struct FaultNumber {
@@ -55,14 +57,6 @@ pub enum Fault {
     Report(OddReport),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Times {
-    Always,
-    /// Only the first time that a `repeatabilityRequestId` is seen. A message without one is always
-    /// seen for the first time.
-    First,
-}
-
 /// The forms that the body of a refusal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalBody {
@@ -88,16 +82,8 @@ pub enum OddItem {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OddAnswer {
-    /// Right, but late.
-    Late(Duration),
-    /// The connection is closed without an answer. A repeat with the same `repeatabilityRequestId`
-    /// is answered.
-    CutFirstTime,
-    NotJson,
-    /// Right, but [`HUGE_BODY`] bytes long.
-    Huge,
-    /// The head comes at once, then a byte every [`TRICKLE_PAUSE`] without end.
-    Trickle,
+    /// Right but for this, which any provider's may have.
+    Spoilt(Spoilt),
     /// `{"value":[]}`.
     NoItems,
     /// The item says `successful` but has no `messageId`.
@@ -120,11 +106,6 @@ pub enum OddReport {
     /// first, as Event Grid keeps no order.
     DeliveredOverFailed,
 }
-
-/// The length of a [`OddAnswer::Huge`] answer's padding in bytes.
-pub const HUGE_BODY: usize = 10 * 1024 * 1024;
-/// The time between two bytes of an [`OddAnswer::Trickle`] answer.
-pub const TRICKLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Of a wrong signature, as Microsoft's own nightly tests have met it (azure-sdk-for-js, issue 31523).
 pub(super) const DENIED: RefusalBody =
@@ -167,12 +148,12 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550102503", fail(503, None, Times::First), "503 for this recipient inside a 202 the first time, then accepted"),
     number("+15550103503", fail(503, Some(OddItem::WithId), Times::Always), "503 for this recipient inside a 202, always, with a messageId"),
     number("+15550103001", Fault::NeverAnswer, "never answered; the connection stays open"),
-    number("+15550103002", Fault::Accept(OddAnswer::Late(Duration::from_secs(2))), "accepted, answered 2 seconds late"),
+    number("+15550103002", spoilt(Spoilt::Late(Duration::from_secs(2))), "accepted, answered 2 seconds late"),
     number("+15550103003", Fault::Cut, "the connection is closed without an answer, nothing is accepted"),
-    number("+15550103004", Fault::Accept(OddAnswer::CutFirstTime), "accepted, then the connection is closed without an answer; a repeat is answered"),
-    number("+15550103005", Fault::Accept(OddAnswer::NotJson), "accepted, but the answer's body is not JSON"),
-    number("+15550103006", Fault::Accept(OddAnswer::Huge), "accepted, with an answer of 10 MiB"),
-    number("+15550103007", Fault::Accept(OddAnswer::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
+    number("+15550103004", spoilt(Spoilt::CutFirstTime), "accepted, then the connection is closed without an answer; a repeat is answered"),
+    number("+15550103005", spoilt(Spoilt::NotJson), "accepted, but the answer's body is not JSON"),
+    number("+15550103006", spoilt(Spoilt::Huge), "accepted, with an answer of 10 MiB"),
+    number("+15550103007", spoilt(Spoilt::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
     number("+15550103008", Fault::Accept(OddAnswer::NoItems), "accepted, but the answer is {\"value\":[]}"),
     number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
     number("+15550101202", Fault::Accept(OddAnswer::NotSuccessful), "accepted, but the answer says that this was not successful"),
@@ -221,6 +202,10 @@ const fn throttle(retry_after: Option<u32>, times: Times) -> Fault {
 
 const fn fail(status: u16, odd: Option<OddItem>, times: Times) -> Fault {
     Fault::FailRecipient { status, odd, times }
+}
+
+const fn spoilt(how: Spoilt) -> Fault {
+    Fault::Accept(OddAnswer::Spoilt(how))
 }
 
 const fn report(odd: OddReport) -> Fault {

@@ -12,7 +12,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use super::fault::OddReport;
-use super::journal::Message;
+use crate::phone::{DeliveryStatus, Message, Report};
 
 /// Where the events come from. The subscription and the resource are nobody's.
 pub(super) const TOPIC: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/\
@@ -38,164 +38,123 @@ pub enum EventSchema {
     CloudEvents,
 }
 
-/// What became of a message. Nothing else is documented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryStatus {
-    Delivered,
-    Failed,
-}
-
-impl DeliveryStatus {
-    /// As in the event.
-    pub fn name(self) -> &'static str {
-        match self {
-            DeliveryStatus::Delivered => "Delivered",
-            DeliveryStatus::Failed => "Failed",
+/// Those of a message, in the order of their delivery.
+pub(super) fn of(message_id: &str, odd: Option<OddReport>, now: OffsetDateTime) -> Vec<Report> {
+    let report = |status, code, details, received| Report {
+        message_id: message_id.to_owned(),
+        status,
+        code,
+        details,
+        received,
+        answers: Vec::new(),
+        is_taken: false,
+    };
+    let delivered = report(DeliveryStatus::Delivered, 2000, "No error.".to_owned(), now);
+    let failed = |code, received| {
+        report(DeliveryStatus::Failed, code, format!("{code}: {}", meaning(code)), received)
+    };
+    match odd {
+        None => vec![delivered],
+        Some(OddReport::Failed(code)) => vec![failed(code, now)],
+        Some(OddReport::Never) => Vec::new(),
+        Some(OddReport::DeliveredOverFailed) => {
+            vec![delivered, failed(5001, now - Duration::seconds(1))]
         }
     }
 }
 
-/// A delivery report of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The `messageId` of the message.
+/// A report that the request for a message asked for.
+pub(super) struct Owed {
     pub message_id: String,
-    pub status: DeliveryStatus,
-    /// 2000 where it is delivered.
-    pub code: u16,
-    /// When ACS had it, which is not when it is delivered.
-    pub received: OffsetDateTime,
-    /// What the webhook has answered to each request with it, so far; `None` is no answer.
-    pub answers: Vec<Option<u16>>,
+    pub odd: Option<OddReport>,
+    /// Event Grid brings it to somebody: before that, there is none.
+    pub by_event: bool,
 }
 
-/// What an event tells of the message itself.
-pub(super) struct Sent<'a> {
-    pub from: &'a str,
-    pub to: &'a str,
-    pub text: &'a str,
-    pub tag: Option<&'a str>,
-    pub received: OffsetDateTime,
-}
-
-impl<'a> Sent<'a> {
-    pub fn of(message: &'a Message) -> Sent<'a> {
-        Sent {
-            from: &message.from,
-            to: &message.to,
-            text: &message.text,
-            tag: message.tag.as_deref(),
-            received: message.received,
-        }
+impl Owed {
+    /// What somebody is told who asks for it now, if there is one by then.
+    pub fn answer(&self, message: &Message, now: OffsetDateTime) -> Option<Value> {
+        let made = if self.by_event { Vec::new() } else { of(&message.id, self.odd, now) };
+        let newest = made.iter().max_by_key(|report| report.received);
+        Some(answer(newest.or(message.report())?, message))
     }
 }
 
-impl Report {
-    /// Those of a message, in the order of their delivery.
-    pub(super) fn of(message_id: &str, odd: Option<OddReport>, now: OffsetDateTime) -> Vec<Report> {
-        let report = |status, code, received| Report {
-            message_id: message_id.to_owned(),
-            status,
-            code,
-            received,
-            answers: Vec::new(),
+/// A report for who asks for it, as the example of the REST specification 2026-01-23 has it.
+fn answer(report: &Report, sent: &Message) -> Value {
+    let details = match report.status {
+        DeliveryStatus::Delivered => "2000: No Error",
+        DeliveryStatus::Failed => &report.details,
+    };
+    let mut answer = json!({
+        "deliveryStatus": report.status.name(),
+        "deliveryStatusDetails": details,
+        "deliveryAttempts": [attempt(report, sent, SECONDS)],
+        "receivedTimestamp": utc(report.received, SECONDS),
+        "messageId": report.message_id,
+        "from": sent.from,
+        "to": sent.to,
+    });
+    if let Some(tag) = &sent.tag {
+        answer["tag"] = json!(tag);
+    }
+    answer
+}
+
+fn attempt(report: &Report, sent: &Message, form: &[BorrowedFormatItem<'_>]) -> Value {
+    let segments = segments(&sent.text);
+    let (succeeded, failed) = match report.status {
+        DeliveryStatus::Delivered => (segments, 0),
+        DeliveryStatus::Failed => (0, segments),
+    };
+    json!({
+        "timestamp": utc(sent.received, form),
+        "segmentsSucceeded": succeeded,
+        "segmentsFailed": failed,
+    })
+}
+
+/// The body of a request that delivers the report of a message. `id` is the event's.
+pub(super) fn event(report: &Report, id: &str, sent: &Message, schema: EventSchema) -> Value {
+    // In the sample `from` has no plus, and `to` has one.
+    let from = sent.from.strip_prefix('+').unwrap_or(&sent.from);
+    let mut data = json!({
+        "messageId": report.message_id,
+        "from": from,
+        "to": sent.to,
+        "deliveryStatus": report.status.name(),
+        "deliveryStatusDetails": report.details,
+        "receivedTimestamp": utc(report.received, TICKS),
+        "deliveryAttempts": [attempt(report, sent, TICKS)],
+    });
+    if let Some(tag) = &sent.tag {
+        let name = match schema {
+            EventSchema::EventGrid => "Tag",
+            EventSchema::CloudEvents => "tag",
         };
-        let delivered = report(DeliveryStatus::Delivered, 2000, now);
-        match odd {
-            None => vec![delivered],
-            Some(OddReport::Failed(code)) => vec![report(DeliveryStatus::Failed, code, now)],
-            Some(OddReport::Never) => Vec::new(),
-            Some(OddReport::DeliveredOverFailed) => {
-                let before = now - Duration::seconds(1);
-                vec![delivered, report(DeliveryStatus::Failed, 5001, before)]
-            }
-        }
+        data[name] = json!(tag);
     }
-
-    /// The `deliveryStatusDetails`.
-    pub fn details(&self) -> String {
-        match self.status {
-            DeliveryStatus::Delivered => "No error.".to_owned(),
-            DeliveryStatus::Failed => format!("{}: {}", self.code, meaning(self.code)),
-        }
-    }
-
-    /// What somebody is told who asks for it, as the example of the REST specification 2026-01-23 has it.
-    pub(super) fn answer(&self, sent: &Sent<'_>) -> Value {
-        let details = match self.status {
-            DeliveryStatus::Delivered => "2000: No Error".to_owned(),
-            DeliveryStatus::Failed => self.details(),
-        };
-        let mut answer = json!({
-            "deliveryStatus": self.status.name(),
-            "deliveryStatusDetails": details,
-            "deliveryAttempts": [self.attempt(sent, SECONDS)],
-            "receivedTimestamp": utc(self.received, SECONDS),
-            "messageId": self.message_id,
-            "from": sent.from,
-            "to": sent.to,
-        });
-        if let Some(tag) = sent.tag {
-            answer["tag"] = json!(tag);
-        }
-        answer
-    }
-
-    fn attempt(&self, sent: &Sent<'_>, form: &[BorrowedFormatItem<'_>]) -> Value {
-        let segments = segments(sent.text);
-        let (succeeded, failed) = match self.status {
-            DeliveryStatus::Delivered => (segments, 0),
-            DeliveryStatus::Failed => (0, segments),
-        };
-        json!({
-            "timestamp": utc(sent.received, form),
-            "segmentsSucceeded": succeeded,
-            "segmentsFailed": failed,
-        })
-    }
-
-    /// The body of a request that delivers it. `id` is the event's.
-    pub(super) fn event(&self, id: &str, sent: &Sent<'_>, schema: EventSchema) -> Value {
-        // In the sample `from` has no plus, and `to` has one.
-        let from = sent.from.strip_prefix('+').unwrap_or(sent.from);
-        let mut data = json!({
-            "messageId": self.message_id,
-            "from": from,
-            "to": sent.to,
-            "deliveryStatus": self.status.name(),
-            "deliveryStatusDetails": self.details(),
-            "receivedTimestamp": utc(self.received, TICKS),
-            "deliveryAttempts": [self.attempt(sent, TICKS)],
-        });
-        if let Some(tag) = sent.tag {
-            let name = match schema {
-                EventSchema::EventGrid => "Tag",
-                EventSchema::CloudEvents => "tag",
-            };
-            data[name] = json!(tag);
-        }
-        let subject = format!("/phonenumber/{from}");
-        match schema {
-            EventSchema::EventGrid => json!([{
-                "id": id,
-                "topic": TOPIC,
-                "subject": subject,
-                "data": data,
-                "eventType": EVENT_TYPE,
-                "dataVersion": DATA_VERSION,
-                "metadataVersion": METADATA_VERSION,
-                "eventTime": utc(self.received, SECONDS),
-            }]),
-            EventSchema::CloudEvents => json!({
-                "specversion": "1.0",
-                "type": EVENT_TYPE,
-                "source": TOPIC,
-                "id": id,
-                "time": utc(self.received, TICKS),
-                "subject": subject,
-                "data": data,
-            }),
-        }
+    let subject = format!("/phonenumber/{from}");
+    match schema {
+        EventSchema::EventGrid => json!([{
+            "id": id,
+            "topic": TOPIC,
+            "subject": subject,
+            "data": data,
+            "eventType": EVENT_TYPE,
+            "dataVersion": DATA_VERSION,
+            "metadataVersion": METADATA_VERSION,
+            "eventTime": utc(report.received, SECONDS),
+        }]),
+        EventSchema::CloudEvents => json!({
+            "specversion": "1.0",
+            "type": EVENT_TYPE,
+            "source": TOPIC,
+            "id": id,
+            "time": utc(report.received, TICKS),
+            "subject": subject,
+            "data": data,
+        }),
     }
 }
 
@@ -264,11 +223,11 @@ mod tests {
             let Fault::Report(OddReport::Failed(code)) = fault.fault else { continue };
             codes.push(code);
             let [report] =
-                Report::of("", fault.odd_report(), OffsetDateTime::UNIX_EPOCH).try_into().unwrap();
+                of("", fault.odd_report(), OffsetDateTime::UNIX_EPOCH).try_into().unwrap();
             assert_eq!(report.status, DeliveryStatus::Failed);
             assert_eq!(fault.number, format!("+1555010{code}"));
-            let words = format!("says Failed, {}", report.details());
-            assert!(fault.meaning.ends_with(&words), "{}: {}", fault.meaning, report.details());
+            let words = format!("says Failed, {}", report.details);
+            assert!(fault.meaning.ends_with(&words), "{}: {}", fault.meaning, report.details);
         }
         let documented = (4000..=4010).chain([4020, 5000, 5001, 5002, 9999]);
         assert_eq!(codes, documented.collect::<Vec<_>>());

@@ -18,9 +18,11 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::fault::{self, Fault, FaultNumber, OddAnswer, OddItem, OddReport, RefusalBody, Times};
+use super::fault::{self, Fault, FaultNumber, OddAnswer, OddItem, OddReport, RefusalBody};
 use super::repeatability::{Fingerprint, INVALID_FIRST_SENT, Record, Rejection, Repeatable, Seen};
 use super::signature::{self, Flaw};
+use crate::phone::NewMessage;
+use crate::reply::{Reply, ReplyBody, Spoilt, Times};
 
 /// The versions in the specification's `stable` and `preview` folders.
 const API_VERSIONS: &[&str] = &[
@@ -66,60 +68,10 @@ pub(super) struct Verdict {
 }
 
 #[derive(Debug)]
-pub(super) enum Reply {
-    Answer {
-        status: StatusCode,
-        /// In seconds.
-        retry_after: Option<u32>,
-        body: ReplyBody,
-        delay: Duration,
-    },
-    /// No answer; the connection stays open.
-    Silence,
-    /// No answer; the connection is closed.
-    Cut,
-}
-
-#[derive(Debug, PartialEq)]
-pub(super) enum ReplyBody {
-    Json(Value),
-    Empty,
-    NotJson,
-    /// See [`fault::HUGE_BODY`].
-    Huge,
-    /// See [`fault::TRICKLE_PAUSE`].
-    Trickle,
-}
-
-#[derive(Debug)]
 pub(super) struct Accepted {
-    pub message_id: String,
-    pub from: String,
-    pub to: String,
-    pub text: String,
-    pub tag: Option<String>,
-    pub repeatability_request_id: Option<String>,
-    pub repeatability_first_sent: Option<String>,
+    pub message: NewMessage,
     pub delivery_report: bool,
     pub odd_report: Option<OddReport>,
-}
-
-impl Reply {
-    fn json(status: StatusCode, body: Value) -> Reply {
-        Reply::Answer {
-            status,
-            retry_after: None,
-            body: ReplyBody::Json(body),
-            delay: Duration::ZERO,
-        }
-    }
-
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Reply::Answer { status, .. } => Some(status.as_u16()),
-            Reply::Silence | Reply::Cut => None,
-        }
-    }
 }
 
 impl Verdict {
@@ -133,13 +85,7 @@ impl Verdict {
     /// The whole request is refused in the service's own words. `reason` is for the developer.
     fn refused_with(status: StatusCode, body: RefusalBody, reason: impl Into<String>) -> Verdict {
         let reason = reason.into();
-        let reply = Reply::Answer {
-            status,
-            retry_after: None,
-            body: refusal_body(status, body, &reason),
-            delay: Duration::ZERO,
-        };
-        Verdict::told(reply, reason)
+        Verdict::told(Reply::of(status, refusal_body(status, body, &reason)), reason)
     }
 
     fn told(reply: Reply, reason: String) -> Verdict {
@@ -516,7 +462,7 @@ impl SendRequest {
                     reasons.push(format!("Repeated: {to}: this is {message_id} again"));
                     items.push(accepted_item(recipient, &message_id));
                     let odd = recipient.fault.and_then(FaultNumber::odd_answer);
-                    let odd = odd.filter(|odd| *odd != OddAnswer::CutFirstTime);
+                    let odd = odd.filter(|odd| *odd != OddAnswer::Spoilt(Spoilt::CutFirstTime));
                     odd_answer = odd_answer.or(odd);
                     continue;
                 }
@@ -545,18 +491,29 @@ impl SendRequest {
             execution.record(record, Some(&message_id), now);
             items.push(accepted_item(recipient, &message_id));
             accepted.push(Accepted {
-                message_id,
-                from: self.from.clone(),
-                to: to.clone(),
-                text: self.text.clone(),
-                tag: self.tag.clone(),
-                repeatability_request_id: recipient.repeatability_request_id.clone(),
-                repeatability_first_sent: recipient.repeatability_first_sent.clone(),
+                message: self.message(recipient, message_id),
                 delivery_report: self.delivery_report,
                 odd_report: execution.fault.and_then(FaultNumber::odd_report),
             });
         }
         Verdict { reply: answer(items, odd_answer), accepted, reasons }
+    }
+
+    fn message(&self, recipient: &Recipient, id: String) -> NewMessage {
+        let details = [
+            ("repeatabilityRequestId", json!(recipient.repeatability_request_id)),
+            ("repeatabilityFirstSent", json!(recipient.repeatability_first_sent)),
+            ("enableDeliveryReport", json!(self.delivery_report)),
+        ];
+        NewMessage {
+            id,
+            from: self.from.clone(),
+            to: recipient.to.clone(),
+            text: self.text.clone(),
+            tag: self.tag.clone(),
+            expires: None,
+            details: details.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+        }
     }
 
     /// The first recipient whose number has a fault of that kind decides.
@@ -653,21 +610,15 @@ fn answer(mut items: Vec<Map<String, Value>>, odd_answer: Option<OddAnswer>) -> 
     for item in &mut items {
         make_odd(item, odd_answer);
     }
-    let mut delay = Duration::ZERO;
-    let body = match odd_answer {
-        Some(OddAnswer::CutFirstTime) => return Reply::Cut,
-        Some(OddAnswer::NotJson) => ReplyBody::NotJson,
-        Some(OddAnswer::Huge) => ReplyBody::Huge,
-        Some(OddAnswer::Trickle) => ReplyBody::Trickle,
-        Some(OddAnswer::NoItems) => ReplyBody::Json(json!({ "value": [] })),
-        _ => {
-            if let Some(OddAnswer::Late(late)) = odd_answer {
-                delay = late;
-            }
-            ReplyBody::Json(json!({ "value": items }))
-        }
+    let spoilt = match odd_answer {
+        Some(OddAnswer::Spoilt(how)) => Some(how),
+        _ => None,
     };
-    Reply::Answer { status: StatusCode::ACCEPTED, retry_after: None, body, delay }
+    let body = match odd_answer {
+        Some(OddAnswer::NoItems) => json!({ "value": [] }),
+        _ => json!({ "value": items }),
+    };
+    Reply::json(StatusCode::ACCEPTED, body).spoilt(spoilt)
 }
 
 fn make_odd(item: &mut Map<String, Value>, odd: Option<OddAnswer>) {

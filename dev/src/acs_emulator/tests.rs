@@ -227,9 +227,9 @@ async fn a_signed_message_is_accepted_and_kept() {
     assert_eq!(message.to, "+15550100199");
     assert_eq!(message.text, "Your code is 123456");
     assert_eq!(message.tag.as_deref(), Some("sign-in"));
-    assert_eq!(message.repeatability_request_id.as_deref(), Some(ID));
-    assert_eq!(message.repeatability_first_sent.as_deref(), Some(NOW_TEXT));
-    assert!(message.delivery_report);
+    assert_eq!(message.details["repeatabilityRequestId"], ID);
+    assert_eq!(message.details["repeatabilityFirstSent"], NOW_TEXT);
+    assert_eq!(message.details["enableDeliveryReport"], true);
     assert_eq!(message.request.request_line, format!("POST {TARGET} HTTP/1.1"));
     assert_eq!(message.request.body, body.to_string().into_bytes());
 
@@ -475,7 +475,7 @@ async fn a_message_is_accepted_and_the_connection_cut_but_a_repeat_is_answered()
 #[tokio::test]
 async fn who_is_never_answered_does_not_hold_up_the_shutdown() {
     let emulator = start().await;
-    let mut newest = emulator.state.newest.subscribe();
+    let mut newest = emulator.state.phone.newest();
     let body = message_to("+15550103001").to_string();
     let mut stream = Draft::post(&emulator, TARGET, body).connect(&emulator).await;
     newest.changed().await.unwrap();
@@ -519,7 +519,7 @@ async fn odd_answers_are_odd_in_their_own_way() {
 
     let huge = send(&emulator, &json_without_repeatability("+15550103006")).await;
     assert_eq!(huge.status, 202);
-    assert!(huge.body.len() > fault::HUGE_BODY);
+    assert!(huge.body.len() > HUGE_BODY);
 
     let no_success = send(&emulator, &json_without_repeatability("+15550101202")).await.item();
     assert_eq!(

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use okta_telephony_dev::acs_emulator::{
-    self, AcsEmulator, EventSubscription, Fault, FaultNumber, OddAnswer, TrackFault, fault_of,
+    self, AcsEmulator, EventSubscription, Fault, FaultNumber, OddAnswer, Spoilt, TrackFault,
+    fault_of,
 };
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -196,7 +197,7 @@ impl World {
 /// the middle of a hook dies with a message sent and nobody told.
 static AS_LATE_AS_ACS: FaultNumber = FaultNumber {
     number: "",
-    fault: Fault::Accept(OddAnswer::Late(Duration::from_millis(120))),
+    fault: Fault::Accept(OddAnswer::Spoilt(Spoilt::Late(Duration::from_millis(120)))),
     meaning: "accepted, answered 120 ms late",
 };
 
@@ -215,7 +216,8 @@ fn doubled(world: &World) -> usize {
     let mut ids: HashMap<(usize, String), usize> = HashMap::new();
     for (resource, acs) in [&world.acs, &world.second].into_iter().enumerate() {
         for message in acs.messages() {
-            let (event, id) = (message.tag, message.repeatability_request_id);
+            let id = message.details["repeatabilityRequestId"].as_str().map(str::to_owned);
+            let event = message.tag;
             *events.entry(event.expect("a message has its event's id")).or_default() += 1;
             *ids.entry((resource, id.expect("and its own"))).or_default() += 1;
         }

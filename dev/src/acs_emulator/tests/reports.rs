@@ -4,6 +4,8 @@ use super::*;
 
 use std::collections::VecDeque;
 
+use http::HeaderMap;
+
 const SECRET: &str = "secret-of-the-reports";
 
 /// A request that the webhook got.

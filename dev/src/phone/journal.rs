@@ -1,4 +1,4 @@
-//! What the emulator remembers for people and tests: accepted messages and received requests.
+//! What is remembered for people and tests: accepted messages and received requests.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -7,68 +7,124 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header;
 use http::request::Parts;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::fault::OddReport;
-use super::report::Report;
-
-/// A message that the emulator accepted for one recipient.
+/// A message that an emulator accepted for one recipient.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its place among everything that the emulator recorded. Ascending, starts at 1.
+    /// Its place among everything that was recorded. Ascending, starts at 1.
     pub number: u64,
+    /// The provider that the emulator stands for, such as `ACS`.
+    pub provider: &'static str,
     /// The `messageId` of the answer.
     pub id: String,
     pub received: OffsetDateTime,
-    /// As sent: a number in E.164 form, a short code, or an alphanumeric sender.
+    /// As sent: a number, a short code, or an alphanumeric sender.
     pub from: String,
     /// In E.164 form.
     pub to: String,
     pub text: String,
+    /// What its delivery report brings back: ACS's `tag`, Infobip's `callbackData`.
     pub tag: Option<String>,
-    /// As sent.
-    pub repeatability_request_id: Option<String>,
-    /// As sent.
-    pub repeatability_first_sent: Option<String>,
-    /// Whether `enableDeliveryReport` asked for a delivery report. One comes where somebody has
-    /// subscribed: see [`super::AcsEmulator::subscribe_reports`].
-    pub delivery_report: bool,
+    /// When it is of no more use, if the request said so.
+    pub expires: Option<OffsetDateTime>,
+    /// What else the request said of it, by the names that the provider has for that.
+    pub details: Map<String, Value>,
     /// Those that have come, in the order of their delivery.
     pub reports: Vec<Report>,
-    /// What its number does to its report.
-    pub(super) odd_report: Option<OddReport>,
-    /// Event Grid brings its report to somebody: before that, there is none.
-    pub(super) reported_by_event: bool,
     /// The request that it came in, shared with the other recipients'.
     pub request: Arc<RawRequest>,
     /// The number of its newest report, or of an answer to one; its own before that.
-    pub(super) changed: u64,
+    changed: u64,
+}
+
+/// A message as an emulator has it from a request; the rest is the phone's. See [`Message`].
+#[derive(Debug)]
+pub(crate) struct NewMessage {
+    pub id: String,
+    pub from: String,
+    pub to: String,
+    pub text: String,
+    pub tag: Option<String>,
+    pub expires: Option<OffsetDateTime>,
+    pub details: Map<String, Value>,
 }
 
 impl Message {
+    pub(super) fn new(
+        new: NewMessage,
+        provider: &'static str,
+        received: OffsetDateTime,
+        request: Arc<RawRequest>,
+    ) -> Message {
+        let NewMessage { id, from, to, text, tag, expires, details } = new;
+        let reports = Vec::new();
+        Message {
+            number: 0,
+            provider,
+            id,
+            received,
+            from,
+            to,
+            text,
+            tag,
+            expires,
+            details,
+            reports,
+            request,
+            changed: 0,
+        }
+    }
+
     /// The report that counts: the one received last, whenever it was delivered.
     pub fn report(&self) -> Option<&Report> {
         self.reports.iter().max_by_key(|report| report.received)
     }
+}
 
-    /// The report that who asks for it at this time is told, if there is one by then.
-    pub(super) fn report_for_who_asks(&self, now: OffsetDateTime) -> Option<Report> {
-        if !self.delivery_report {
-            return None;
+/// A delivery report of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The `messageId` of the message.
+    pub message_id: String,
+    pub status: DeliveryStatus,
+    /// The provider's number for it, such as ACS's 2000 for a message that is delivered.
+    pub code: u16,
+    /// The same in the provider's words.
+    pub details: String,
+    /// When the provider had it, which is not when it is delivered.
+    pub received: OffsetDateTime,
+    /// What the webhook has answered to each request with it, so far; `None` is no answer.
+    pub answers: Vec<Option<u16>>,
+    /// The last answer is one after which the provider has no more to do.
+    pub is_taken: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    Delivered,
+    Failed,
+}
+
+impl DeliveryStatus {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryStatus::Delivered => "Delivered",
+            DeliveryStatus::Failed => "Failed",
         }
-        if self.reported_by_event {
-            return self.report().cloned();
-        }
-        let reports = Report::of(&self.id, self.odd_report, now);
-        reports.into_iter().max_by_key(|report| report.received)
     }
 }
 
-/// A `POST /sms` that arrived, whatever became of it.
+/// A request to send something that arrived, whatever became of it.
 #[derive(Clone, Debug)]
 pub struct ReceivedRequest {
-    /// Its place among everything that the emulator recorded. Ascending, starts at 1.
+    /// Its place among everything that was recorded. Ascending, starts at 1.
     pub number: u64,
+    /// The provider that the emulator stands for, such as `ACS`.
+    pub provider: &'static str,
     pub received: OffsetDateTime,
     pub framing: Framing,
     /// The HTTP status of the answer, or `None` if the emulator was asked not to answer.
@@ -170,6 +226,7 @@ impl Entry {
 }
 
 /// The newest messages and requests. Bounded, so that a load test does not fill the memory.
+#[derive(Default)]
 pub(super) struct Journal {
     messages: Newest<Message>,
     requests: Newest<ReceivedRequest>,
@@ -178,17 +235,13 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub fn new() -> Journal {
-        Journal { messages: Newest::default(), requests: Newest::default(), last: 0, cleared: 0 }
-    }
-
-    /// Sets the message's number, and gives it.
-    pub fn add_message(&mut self, mut message: Message) -> u64 {
+    /// Sets the message's number, and gives it back.
+    pub fn add_message(&mut self, mut message: Message) -> Message {
         self.last += 1;
         message.number = self.last;
         message.changed = self.last;
-        self.messages.push(message);
-        self.last
+        self.messages.push(message.clone());
+        message
     }
 
     /// Changes the reports of the message with this number, if it is still here.
@@ -265,7 +318,7 @@ impl Journal {
 }
 
 /// A queue that lets go of its oldest items when there are too many.
-pub(super) struct Newest<T>(VecDeque<T>);
+pub(crate) struct Newest<T>(VecDeque<T>);
 
 impl<T> Default for Newest<T> {
     fn default() -> Newest<T> {

@@ -17,13 +17,25 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::event_grid;
-use super::fault::FAULTS;
-use super::journal::{Entry, Message, ReceivedRequest};
-use super::report::DeliveryStatus;
+use super::journal::{DeliveryStatus, Entry, Message, ReceivedRequest};
 
 /// How many entries the page shows. The script gets the number in `data-max`.
 pub(super) const ENTRIES_MAX: usize = 200;
+
+/// An emulator, as the page tells of it.
+pub(crate) struct Emulated {
+    /// The provider that it stands for.
+    pub provider: &'static str,
+    pub address: SocketAddr,
+    /// Where it takes messages.
+    pub path: &'static str,
+    /// What else it has for a developer to look at: a path, and what is there.
+    pub also: &'static [(&'static str, &'static str)],
+    /// The numbers of its faults, with what each is.
+    pub faults: Vec<(&'static str, &'static str)>,
+    /// The name of the id by which it knows a repeat.
+    pub repeats_by: &'static str,
+}
 
 pub(super) async fn css() -> impl IntoResponse {
     let css = include_str!("phone.css");
@@ -38,7 +50,7 @@ pub(super) async fn script() -> impl IntoResponse {
 
 /// Headers for everything that a browser may show: nothing but the emulator's own files is loaded,
 /// no other site reads or frames them, and no content is taken for another type than it says.
-pub(super) async fn harden(mut response: Response) -> Response {
+pub(crate) async fn harden(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (
             header::CONTENT_SECURITY_POLICY,
@@ -60,7 +72,8 @@ pub(super) async fn harden(mut response: Response) -> Response {
 
 /// `entries` come oldest first and are shown newest first, so that the newest is in sight without
 /// scrolling and without a script. `last` is where the events go on.
-pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Response {
+pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Response {
+    let providers: Vec<_> = emulated.iter().map(|emulator| emulator.provider).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -68,20 +81,24 @@ pub(super) fn render(entries: &[Entry], last: u64, address: SocketAddr) -> Respo
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Phone of the ACS emulator" }
+                title { "Phone of the emulator: " (providers.join(", ")) }
                 link rel="stylesheet" href="/phone.css";
                 script src="/phone.js" defer {}
             }
             body {
                 header {
-                    h1 { "ACS emulator" }
+                    h1 { "Emulator: " (providers.join(", ")) }
                     p {
                         strong { "Nothing leaves this machine." }
                         " No SMS is sent: whatever is posted to "
-                        code { "http://" (address) "/sms" } " ends up on this phone."
+                        @for (place, emulator) in emulated.iter().enumerate() {
+                            @if place > 0 { " or " }
+                            code { "http://" (emulator.address) (emulator.path) }
+                        }
+                        " ends up on this phone."
                     }
                 }
-                main { (phone(entries, last)) (notes()) }
+                main { (phone(entries, last)) (notes(emulated)) }
                 template id="sms-template" { (message_item(&Value::Null)) }
                 template id="request-template" { (request_item(&Value::Null)) }
             }
@@ -116,7 +133,7 @@ fn phone(entries: &[Entry], last: u64) -> Markup {
     }
 }
 
-fn notes() -> Markup {
+fn notes(emulated: &[Emulated]) -> Markup {
     html! {
         section.notes aria-labelledby="notes" {
             h2 #notes { "For trying things out" }
@@ -125,28 +142,32 @@ fn notes() -> Markup {
                     a href="/messages" { "Messages as JSON" } "; " code { "DELETE /messages" }
                     " clears the phone"
                 }
-                li {
-                    a href="/telemetry" { "Telemetry as JSON" } ": what is posted to "
-                    code { "/v2.1/track" }
+                @for emulator in emulated {
+                    @for (path, what) in emulator.also {
+                        li { a href={ "http://" (emulator.address) (path) } { (what) } }
+                    }
                 }
                 li { "A request that was refused is listed among the messages, with the reason" }
                 li { "Below a message is what became of it, once there is a delivery report" }
             }
-            details {
-                summary { "Numbers that make it misbehave" }
-                table {
-                    caption {
-                        "What happens to a message to one of these numbers. “The first time” is that of a "
-                        code { "repeatabilityRequestId" } "."
-                    }
-                    thead { tr { th scope="col" { "Number" } th scope="col" { "What happens" } } }
-                    tbody {
-                        @for fault in FAULTS {
-                            tr {
-                                th scope="row" { code { (fault.number) } }
-                                td { (fault.meaning) }
-                            }
-                        }
+            @for emulator in emulated { (faults(emulator)) }
+        }
+    }
+}
+
+fn faults(emulator: &Emulated) -> Markup {
+    html! {
+        details {
+            summary { "Numbers that make " (emulator.provider) " misbehave" }
+            table {
+                caption {
+                    "What happens to a message to one of these numbers. “The first time” is that of a "
+                    code { (emulator.repeats_by) } "."
+                }
+                thead { tr { th scope="col" { "Number" } th scope="col" { "What happens" } } }
+                tbody {
+                    @for (number, meaning) in &emulator.faults {
+                        tr { th scope="row" { code { (number) } } td { (meaning) } }
                     }
                 }
             }
@@ -172,31 +193,39 @@ fn event(entry: Entry) -> Result<Event, Infallible> {
     })
 }
 
-/// What `GET /messages` says about a message.
+/// What `GET /messages` says about a message: the details of its provider's, and what all have.
 pub(super) fn message_json(message: &Message) -> Value {
-    json!({
+    let mut said = message.details.clone();
+    let common = json!({
         "number": message.number,
+        "provider": message.provider,
         "id": message.id,
         "time": rfc3339(message.received),
         "from": message.from,
         "to": message.to,
         "message": message.text,
         "tag": message.tag,
-        "repeatabilityRequestId": message.repeatability_request_id,
-        "repeatabilityFirstSent": message.repeatability_first_sent,
-        "enableDeliveryReport": message.delivery_report,
+        "expires": message.expires.map(rfc3339),
         "report": message.report().map(|report| json!({
             "status": report.status.name(),
             "code": report.code,
         })),
         "raw": format!("/messages/{}/raw", message.id),
-    })
+    });
+    if let Value::Object(common) = common {
+        said.extend(common);
+    }
+    said.into()
 }
 
 fn message_view(message: &Message) -> Value {
     let mut view = message_json(message);
     view["clock"] = json!(clock(message.received));
     view["state"] = json!(state(message));
+    view["until"] = match message.expires {
+        Some(expires) => json!(format!("until {}", clock(expires))),
+        None => json!(""),
+    };
     view
 }
 
@@ -207,10 +236,10 @@ fn state(message: &Message) -> String {
     };
     let state = match report.status {
         DeliveryStatus::Delivered => "Delivered".to_owned(),
-        DeliveryStatus::Failed => format!("Failed {}", report.details()),
+        DeliveryStatus::Failed => format!("Failed {}", report.details),
     };
     match report.answers.last() {
-        Some(Some(status)) if event_grid::is_taken(*status) => state,
+        _ if report.is_taken => state,
         Some(Some(status)) => format!("{state} (the report was answered {status})"),
         Some(None) => format!("{state} (the report was not answered)"),
         None => state,
@@ -220,6 +249,7 @@ fn state(message: &Message) -> String {
 fn request_view(request: &ReceivedRequest) -> Value {
     json!({
         "number": request.number,
+        "provider": request.provider,
         "time": rfc3339(request.received),
         "clock": clock(request.received),
         "status": match request.status {
@@ -238,11 +268,13 @@ fn message_item(view: &Value) -> Markup {
         li.message data-number=(view["number"]) {
             p.meta {
                 span { "From " b data-text="from" { (text(view, "from")) } } " "
-                span { "to " b data-text="to" { (text(view, "to")) } }
+                span { "to " b data-text="to" { (text(view, "to")) } } " "
+                span { "by " b data-text="provider" { (text(view, "provider")) } }
             }
             p.bubble data-text="message" dir="auto" { (text(view, "message")) }
             p.meta {
-                span.state data-text="state" { (text(view, "state")) } " " (time_and_link(view))
+                span.state data-text="state" { (text(view, "state")) } " " (time_and_link(view)) " "
+                span data-text="until" { (text(view, "until")) }
             }
         }
     }
@@ -252,7 +284,10 @@ fn request_item(view: &Value) -> Markup {
     html! {
         li.request {
             p.reasons data-text="reasons" { (text(view, "reasons")) }
-            p.meta { span data-text="status" { (text(view, "status")) } " " (time_and_link(view)) }
+            p.meta {
+                b data-text="provider" { (text(view, "provider")) } ": "
+                span data-text="status" { (text(view, "status")) } " " (time_and_link(view))
+            }
         }
     }
 }
