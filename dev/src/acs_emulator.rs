@@ -347,8 +347,6 @@ fn router(state: Arc<Emulator>) -> Router {
         .with_state(state)
 }
 
-/// A page on the internet can give its own name this machine's address (DNS rebinding), and would
-/// then be of one origin with the emulator in a browser's eyes. The name gives it away.
 async fn loopback_names_only(
     State(emulator): State<Arc<Emulator>>,
     request: Request,
@@ -357,19 +355,14 @@ async fn loopback_names_only(
     if loopback::is_named(request.headers()) {
         return next.run(request).await;
     }
-    let status = StatusCode::MISDIRECTED_REQUEST;
     if request.method() == Method::POST && request.uri().path() == "/sms" {
         let (head, _) = request.into_parts();
         emulator.decide(&head, b"", |_, _| {
+            let status = StatusCode::MISDIRECTED_REQUEST;
             Verdict::refused(status, "the Host header is not a name of this machine")
         });
     }
-    let text = format!(
-        "The Host header is not a name of this machine, and the emulator serves no other. \
-         Use http://{}/ instead.\n",
-        emulator.address
-    );
-    (status, text).into_response()
+    loopback::misdirected(emulator.address)
 }
 
 async fn send_sms(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {

@@ -3,6 +3,7 @@
 pub mod acs_emulator;
 pub mod authorization_server;
 pub mod component;
+pub mod infobip_emulator;
 pub mod local_host;
 pub mod nginx;
 pub mod phone;
@@ -10,4 +11,5 @@ pub mod tls;
 
 mod loopback;
 mod reply;
+mod segments;
 mod webhook;

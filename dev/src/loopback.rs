@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::uri::Authority;
@@ -174,6 +175,17 @@ pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, (Status
         }
         Err(error) => Err((StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))),
     }
+}
+
+/// What a request is answered that is not [meant for](is_named) this machine. A page on the internet can give its own
+/// name this machine's address (DNS rebinding), and would then be of one origin with the emulator in a browser's eyes.
+/// The name gives it away.
+pub(crate) fn misdirected(address: SocketAddr) -> Response {
+    let text = format!(
+        "The Host header is not a name of this machine, and the emulator serves no other. \
+         Use http://{address}/ instead.\n"
+    );
+    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
 }
 
 /// Whether a request's Host header is a name of this machine, whatever its port.

@@ -67,7 +67,7 @@ impl Phone {
         messages.filter(|message| message.provider == provider).cloned().collect()
     }
 
-    /// The message that a provider's emulator has accepted under this id, if it is still here.
+    /// A provider's newest message with this id.
     pub(crate) fn message(&self, provider: &str, id: &str) -> Option<Message> {
         let inner = self.lock();
         let mut messages = inner.journal.messages().rev();
