@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use okta_telephony_dev::acs_emulator::{self, EventSchema, EventSubscription, FAULTS, FaultNumber};
+use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, SECRET_HEADER};
+use okta_telephony_dev::infobip_emulator::{Proof, ReportSubscription};
 
-/// Build the hook and serve it here, with an emulator of Azure Communication Services beside it.
+use crate::emulated::Provider;
+
+/// Build the hook and serve it here, with an emulator of its provider beside it.
 ///
 /// For development: production is Spin. Without arguments everything is set: post to the hook with
 /// the curl line that is printed, and read the message on the phone page.
@@ -31,12 +34,15 @@ pub enum Command {
     Build(Application),
     /// Print all that is wrong or unwise in the configuration that is given; exit with 1 if anything is wrong
     Check(Check),
-    /// Run only the emulator of Azure Communication Services, and print its connection string
+    /// Run only the emulator of a provider, and print what the hook needs to send to it
     Emulator(Emulator),
 }
 
 #[derive(Debug, Args)]
 pub struct Emulator {
+    /// The provider to emulate
+    #[arg(long, value_name = "PROVIDER", value_enum, default_value = "acs")]
+    pub provider: Provider,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub listen: SocketAddr,
@@ -45,9 +51,9 @@ pub struct Emulator {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Have every message meet the fault of this number; docs/development.md lists them
-    #[arg(long, value_name = "NUMBER", value_parser = fault)]
-    pub fault: Option<&'static FaultNumber>,
-    /// Deliver reports to this webhook, once it takes Event Grid's handshake:
+    #[arg(long, value_name = "NUMBER")]
+    pub fault: Option<String>,
+    /// Deliver reports to this webhook, those of ACS once it takes Event Grid's handshake:
     /// http://127.0.0.1:3000/api/delivery-reports
     #[arg(long, value_name = "URL", requires = "report_secret")]
     pub reports_to: Option<String>,
@@ -61,13 +67,13 @@ pub struct Emulator {
 /// How delivery reports come.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Reports {
-    /// The form of delivery reports
+    /// The form of delivery reports from ACS
     #[arg(long, value_name = "SCHEMA", value_enum, default_value = "event-grid")]
     pub report_schema: Schema,
     /// Milliseconds from a message to its delivery report
     #[arg(long, value_name = "MS", default_value_t = 2000)]
     pub report_delay: u64,
-    /// How often each delivery report is delivered: Event Grid promises at least once
+    /// How often each delivery report is delivered: nobody promises that it comes once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub report_copies: u32,
 }
@@ -91,13 +97,16 @@ impl Reports {
             ..EventSubscription::new(endpoint, secret)
         }
     }
-}
 
-fn fault(number: &str) -> Result<&'static FaultNumber, String> {
-    acs_emulator::fault_of(number).ok_or_else(|| {
-        let numbers: Vec<_> = FAULTS.iter().map(|fault| fault.number).collect();
-        format!("no fault has this number; those that have one are {}", numbers.join(", "))
-    })
+    /// The same of Infobip, with the secret in the same header.
+    pub fn of_infobip(self, endpoint: String, secret: String) -> ReportSubscription {
+        let proof = Proof::Header { name: SECRET_HEADER.to_owned(), secret };
+        ReportSubscription {
+            delay: Duration::from_millis(self.report_delay),
+            copies: self.report_copies,
+            ..ReportSubscription::new(endpoint, proof)
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -139,8 +148,14 @@ pub struct Serve {
     /// sample/runtime-config.toml, and behind Redis. Without the file all are in memory
     #[arg(long, value_name = "FILE")]
     pub runtime_config_file: Option<PathBuf>,
-    /// Where the emulator listens. It runs unless a provider is given: acs_connection_string, or providers
-    /// in the settings or the secrets
+    /// Emulate this provider [default: acs]. Given twice, the hook sends by the first and fails over to the second
+    #[arg(long, value_name = "PROVIDER", value_enum)]
+    pub provider: Vec<Provider>,
+    /// Have every message meet the fault of this number at the first provider; docs/development.md lists them
+    #[arg(long, value_name = "NUMBER")]
+    pub fault: Option<String>,
+    /// Where the emulator listens; that of a second provider is at the next port. Emulators run unless a provider is
+    /// given: acs_connection_string, or providers in the settings or the secrets
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = address)]
     pub emulator_listen: SocketAddr,
     /// Run an OAuth 2.0 authorization server too, and have the hook take its tokens
@@ -187,6 +202,8 @@ mod tests {
             &["--oauth-listen", "127.0.0.1:0"],
             &["--report-copies", "0"],
             &["--report-schema", "other"],
+            &["--provider", "other"],
+            &["emulator", "--provider", "other"],
             &["emulator", "--reports-to", "http://127.0.0.1:3000/api/delivery-reports"],
             &["emulator", "--report-secret", "secret"],
         ] {
@@ -224,6 +241,9 @@ mod tests {
             assert_eq!(subscription.delay, Duration::from_millis(delay));
             assert_eq!(subscription.copies, copies);
             assert_eq!((&*subscription.endpoint, &*subscription.secret), ("endpoint", "secret"));
+            let subscription = cli.serve.reports.of_infobip("endpoint".into(), "secret".into());
+            assert_eq!(subscription.delay, Duration::from_millis(delay));
+            assert_eq!(subscription.copies, copies);
         }
     }
 }

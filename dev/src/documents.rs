@@ -15,15 +15,19 @@ pub fn text<'a>(document: &'a Table, path: &str) -> Option<&'a str> {
     keys.try_fold(first, |value, key| value.get(key))?.as_str()
 }
 
-/// The user's document with these entries in a section such as `okta.oauth`, but for those that it has. One
-/// that is not TOML comes back as it is, and so do the user's lines wherever they can: the component
-/// names them by their numbers.
-pub fn merge(user: &str, section: &str, entries: &[(&str, &str)]) -> String {
-    let Ok(document) = user.parse::<Table>() else { return user.to_owned() };
+/// The user's document with these entries in a section such as `okta.oauth`, as [`merge`] has it.
+pub fn merge_section(user: &str, section: &str, entries: &[(&str, &str)]) -> String {
     let entries = entries.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
     let ours = section.rsplit('.').fold(Table::from_iter(entries), |inner, key| {
         Table::from_iter([(key.to_owned(), Value::Table(inner))])
     });
+    merge(user, ours)
+}
+
+/// The user's document with what is in ours, but for what it has. One that is not TOML comes back as it is, and so do the
+/// user's lines wherever they can: the component names them by their numbers.
+pub fn merge(user: &str, ours: Table) -> String {
+    let Ok(document) = user.parse::<Table>() else { return user.to_owned() };
     let added = missing(&document, ours);
     if added.is_empty() {
         return user.to_owned();
@@ -84,7 +88,7 @@ mod tests {
             ("[okta.oauth]\nscope = 3\nissuer = ''", "okta.oauth = { scope = 3, issuer = '' }"),
             ("okta = 'no table'", "okta = 'no table'"),
         ] {
-            let document = merge(user, "okta.oauth", &OURS);
+            let document = merge_section(user, "okta.oauth", &OURS);
             assert_eq!(document.parse::<Table>(), merged.parse(), "{user}: {document}");
         }
     }
@@ -92,17 +96,17 @@ mod tests {
     #[test]
     fn the_users_lines_keep_their_numbers() {
         for user in ["# mine\n\n[okta]\ndeadline_ms = 900 # soon", "b = 1\na = 2\n"] {
-            let document = merge(user, "okta.oauth", &OURS);
+            let document = merge_section(user, "okta.oauth", &OURS);
             assert!(document.starts_with(user) && document.len() > user.len(), "{document}");
         }
         let complete = "[okta.oauth] # mine\nscope = ''\nissuer = ''";
-        assert_eq!(merge(complete, "okta.oauth", &OURS), complete);
+        assert_eq!(merge_section(complete, "okta.oauth", &OURS), complete);
     }
 
     #[test]
     fn what_is_not_toml_is_passed_on_as_it_is() {
         for user in ["[okta", "{\"okta\": {}}", "a = 1\na = 2"] {
-            assert_eq!(merge(user, "okta.oauth", &OURS), user);
+            assert_eq!(merge_section(user, "okta.oauth", &OURS), user);
             assert!(read(user).is_empty());
         }
     }

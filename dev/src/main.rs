@@ -1,9 +1,10 @@
-//! `cargo run`: the hook, built and served here, with an ACS emulator beside it, and an authorization
+//! `cargo run`: the hook, built and served here, with emulators of its providers beside it, and an authorization
 //! server where it is asked for.
 
 mod check;
 mod cli;
 mod documents;
+mod emulated;
 mod plan;
 mod runtime_config;
 
@@ -17,21 +18,25 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Parser;
-use okta_telephony_dev::acs_emulator::{self, AcsEmulator, EventSubscription};
+use okta_telephony_dev::acs_emulator::{AcsEmulator, EventSubscription};
 use okta_telephony_dev::authorization_server::{
     self, AuthorizationServer, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_CLIENT_SECRET, DEVELOPMENT_SCOPE,
 };
 use okta_telephony_dev::component::{self, Built};
+use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
+use okta_telephony_dev::phone::Phone;
 use okta_telephony_dev::tls;
 use uuid::Uuid;
 
 use crate::check::print_findings;
-use crate::cli::{Application, Check, Cli, Command, Emulator, Reports, Variables};
-use crate::plan::{Acs, BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan};
+use crate::cli::{Application, Check, Cli, Command, Reports, Variables};
+use crate::emulated::{Emulator, Provider};
+use crate::plan::{BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan, Sending};
 
 /// Where the hook takes delivery reports, and where it shows what became of each message.
 const REPORTS_PATH: &str = "/api/delivery-reports";
+const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
 const DELIVERIES_PATH: &str = "/api/deliveries";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
@@ -130,18 +135,18 @@ async fn serve(
     component: &[u8],
 ) -> Result<()> {
     let compiled = Compiled::new(component)?;
-    let emulator = match plan.acs {
-        Acs::Given { .. } => None,
-        Acs::Emulator { listen } => {
-            let emulator = start_emulator(listen, "--emulator-listen").await?;
-            plan.send_to_emulator(
-                &emulator.origin(),
-                &emulator.connection_string(),
-                &emulator.application_insights_connection_string(),
-            );
-            Some(emulator)
+    let mut emulators = Vec::new();
+    if let Sending::Emulated(providers) = &plan.sending {
+        let phone = Phone::default();
+        for (provider, listen) in providers {
+            let emulator = Emulator::start(*provider, *listen, phone.clone()).await;
+            emulators.push(emulator.map_err(|error| with_flag(&error, "--emulator-listen"))?);
         }
-    };
+    }
+    if let (Some(first), Some(fault)) = (emulators.first(), &plan.fault) {
+        first.set_fault(fault);
+    }
+    plan.send_to(&emulators);
     let oauth = match plan.oauth {
         None => None,
         Some(listen) => {
@@ -154,24 +159,18 @@ async fn serve(
         }
     };
     let host = LocalHost::start(&compiled, settings(&plan, manifest)).await?;
-    let reports = match (&emulator, &plan.report_secret) {
-        (Some(emulator), Some(secret)) => {
-            let endpoint = format!("{}{REPORTS_PATH}", host.url());
-            let subscription = reports.to(endpoint.clone(), secret.clone());
-            // The hook sends without reports, too.
-            Some(match emulator.subscribe_reports(subscription).await {
-                Ok(()) => format!("delivered to {endpoint}"),
-                Err(error) => format!("none: {error:#}"),
-            })
+    let mut told = Vec::new();
+    if let Some(secret) = &plan.report_secret {
+        for emulator in &emulators {
+            told.push(report_to(&host, emulator, reports, secret).await);
         }
-        _ => None,
-    };
+    }
     let name = &manifest.name;
     print(&format!("\n{name} is served, for development; production is Spin.\n\n"));
-    print(&places(&plan, &host, emulator.as_ref(), oauth.as_ref(), reports.as_deref()));
-    print(&match plan.acs {
-        Acs::Given { .. } => try_with_real_acs(manifest, &plan, &host),
-        Acs::Emulator { .. } => try_with_emulator(manifest, &plan, &host, oauth.as_ref()),
+    print(&places(&plan, &host, &emulators, oauth.as_ref(), &told));
+    print(&match plan.sending {
+        Sending::Given { .. } => try_with_real_provider(manifest, &plan, &host),
+        Sending::Emulated(_) => try_with_emulator(manifest, &plan, &host, oauth.as_ref()),
     });
     print("\nStop with Ctrl-C.\n");
     stop_requested().await;
@@ -194,44 +193,91 @@ fn settings(plan: &Plan, manifest: &Manifest) -> local_host::Settings {
     }
 }
 
-async fn emulate(said: Emulator) -> Result<()> {
-    let Emulator { listen, ca_file, fault, reports_to, report_secret, reports } = said;
-    let subscription = reports_to.zip(report_secret).map(|(url, secret)| reports.to(url, secret));
-    subscription.as_ref().map_or(Ok(()), EventSubscription::check)?;
-    let emulator = start_emulator(listen, "--listen").await?;
-    emulator.set_fault(fault);
-    if let Some(fault) = fault {
-        print(&format!("Every message: {}.\n\n", fault.meaning));
+/// Has an emulator report the delivery of its messages to the hook, and says so. The hook sends without reports, too.
+async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret: &str) -> String {
+    let endpoint = |path: &str| format!("{}{path}", host.url());
+    let (endpoint, subscribed) = match emulator {
+        Emulator::Acs(acs) => {
+            let endpoint = endpoint(REPORTS_PATH);
+            let subscription = said.to(endpoint.clone(), secret.to_owned());
+            (endpoint, acs.subscribe_reports(subscription).await)
+        }
+        Emulator::Infobip(_) if !host.routes().iter().any(|it| *it == INFOBIP_REPORTS_PATH) => {
+            return format!("none of Infobip: the hook has no route {INFOBIP_REPORTS_PATH}");
+        }
+        Emulator::Infobip(infobip) => {
+            let endpoint = endpoint(INFOBIP_REPORTS_PATH);
+            let subscription = said.of_infobip(endpoint.clone(), secret.to_owned());
+            (endpoint, infobip.subscribe_reports(subscription))
+        }
+    };
+    match subscribed {
+        Ok(()) => format!("delivered to {endpoint}"),
+        Err(error) => format!("none: {error:#}"),
+    }
+}
+
+async fn emulate(said: cli::Emulator) -> Result<()> {
+    let cli::Emulator { provider, listen, ca_file, fault, reports_to, report_secret, reports } =
+        said;
+    let reports_to = reports_to.zip(report_secret);
+    let meaning = fault.as_deref().map(|number| provider.fault(number)).transpose()?;
+    if let (Provider::Acs, Some((url, secret))) = (provider, &reports_to) {
+        reports.to(url.clone(), secret.clone()).check()?;
+    }
+    let emulator = Emulator::start(provider, listen, Phone::default()).await;
+    let emulator = emulator.map_err(|error| with_flag(&error, "--listen"))?;
+    if let (Some(fault), Some(meaning)) = (&fault, meaning) {
+        emulator.set_fault(fault);
+        print(&format!("Every message: {meaning}.\n\n"));
     }
     // Its port speaks both. The one without a certificate needs nothing of Spin.
     let with_scheme = |text: String| match ca_file {
         Some(_) => text,
         None => text.replace("https://", "http://"),
     };
-    let connection_string = with_scheme(emulator.connection_string());
-    let telemetry = with_scheme(emulator.application_insights_connection_string());
+    let origin = with_scheme(emulator.origin());
     print(&format!(
-        "Emulator of Azure Communication Services SMS, for development. No message is sent.\n\n  \
-         Phone page             {}\n  acs_connection_string  {connection_string}\n  outbound_host1         {}\n\n\
-         For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {telemetry:?}\n\n",
-        phone_page(&emulator),
-        with_scheme(emulator.origin()),
+        "Emulator of {}'s SMS API, for development. No message is sent.\n\n  \
+         Phone page             {}\n",
+        provider.name(),
+        emulator.phone_page()
     ));
+    print(&match &emulator {
+        Emulator::Acs(acs) => format!(
+            "  acs_connection_string  {}\n  outbound_host1         {origin}\n\n\
+             For the secrets, to see telemetry:\n\n  [application_insights]\n  connection_string = {:?}\n\n",
+            with_scheme(acs.connection_string()),
+            with_scheme(acs.application_insights_connection_string())
+        ),
+        Emulator::Infobip(_) => format!(
+            "  outbound_host1         {origin}\n\n\
+             For the settings:\n\n  [[providers]]\n  kind = \"infobip\"\n  base_url = {origin:?}\n  \
+             senders = {{ default = \"InfoSMS\" }}\n\n\
+             For the secrets:\n\n  [providers.infobip]\n  api_key = {DEVELOPMENT_API_KEY:?}\n\n"
+        ),
+    });
     if let Some(file) = ca_file {
         print(&client_tls(&file, emulator.address())?);
     }
     print("Stop with Ctrl-C.\n");
     let subscribed = async {
-        if let Some(subscription) = subscription {
-            subscribe(&emulator, subscription).await;
+        match (&emulator, reports_to) {
+            (_, None) => {}
+            (Emulator::Acs(acs), Some((url, secret))) => {
+                subscribe(acs, reports.to(url, secret)).await;
+            }
+            (Emulator::Infobip(infobip), Some((url, secret))) => {
+                infobip.subscribe_reports(reports.of_infobip(url.clone(), secret))?;
+                print(&format!("Delivery reports go to {url}\n"));
+            }
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     };
     tokio::select! {
-        () = subscribed => {}
-        () = stop_requested() => {}
+        ended = subscribed => ended,
+        () = stop_requested() => Ok(()),
     }
-    Ok(())
 }
 
 /// Asks the webhook until it agrees: it may have to be started yet.
@@ -248,19 +294,9 @@ async fn subscribe(emulator: &AcsEmulator, subscription: EventSubscription) {
     print(&format!("Delivery reports go to {}\n", subscription.endpoint));
 }
 
-async fn start_emulator(listen: SocketAddr, flag: &str) -> Result<AcsEmulator> {
-    let settings = acs_emulator::Settings::new(listen, acs_emulator::DEVELOPMENT_ACCESS_KEY);
-    AcsEmulator::start(settings).await.map_err(|error| with_flag(&error, flag))
-}
-
 /// An error that ends with what to give, and the flag to give it with.
 fn with_flag(error: &Error, flag: &str) -> Error {
     anyhow!("{error:#} with {flag}")
-}
-
-/// Without TLS, since a browser does not trust the certificate.
-fn phone_page(emulator: &AcsEmulator) -> String {
-    format!("http://{}/", emulator.address())
 }
 
 /// Writes the certificate of the emulator's authority, and says what Spin needs to trust it.
@@ -293,9 +329,9 @@ fn print(text: &str) {
 fn places(
     plan: &Plan,
     host: &LocalHost,
-    emulator: Option<&AcsEmulator>,
+    emulators: &[Emulator],
     oauth: Option<&AuthorizationServer>,
-    reports: Option<&str>,
+    reports: &[String],
 ) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<14} {value}\n"));
@@ -303,19 +339,20 @@ fn places(
     for route in &host.routes()[1..] {
         line("Route", &format!("{}{route}", host.url()));
     }
-    match (&plan.acs, emulator) {
-        (Acs::Given { hosts }, _) => {
-            line("ACS", &format!("{hosts} (real messages, if it is a real one)"))
-        }
-        (Acs::Emulator { .. }, None) => {}
-        (Acs::Emulator { .. }, Some(emulator)) => {
-            line("ACS", "the emulator: no message is sent");
-            line("Phone page", &phone_page(emulator));
-        }
+    if let Sending::Given { hosts } = &plan.sending {
+        line("ACS", &format!("{hosts} (real messages, if it is a real one)"));
     }
-    if let Some(reports) = reports {
-        line("Reports", reports);
+    for emulator in emulators {
+        line(emulator.provider().name(), "the emulator: no message is sent");
     }
+    if let Some(first) = emulators.first() {
+        let fault = plan.fault.as_deref().and_then(|it| first.provider().fault(it).ok());
+        if let Some(meaning) = fault {
+            line("Fault", &format!("of every message to {}: {meaning}", first.provider().name()));
+        }
+        line("Phone page", &first.phone_page());
+    }
+    reports.iter().for_each(|reports| line("Reports", reports));
     if plan.operator != Operator::Nobody {
         line("Deliveries", &format!("{}{DELIVERIES_PATH}", host.url()));
     }
@@ -368,7 +405,7 @@ fn try_with_emulator(
 }
 
 /// How to try what sends real messages: to a number of one's own, as the samples' belongs to nobody.
-fn try_with_real_acs(manifest: &Manifest, plan: &Plan, host: &LocalHost) -> String {
+fn try_with_real_provider(manifest: &Manifest, plan: &Plan, host: &LocalHost) -> String {
     // One that was made here is in nobody's `.env`.
     let secret = match plan.authorization {
         Some(_) => plan.variables["okta_basic_secret"].as_str(),

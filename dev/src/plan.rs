@@ -10,10 +10,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use okta_telephony_dev::authorization_server::{
     DEVELOPMENT_AUDIENCE, DEVELOPMENT_CLIENT_ID, DEVELOPMENT_SCOPE,
 };
+use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::Manifest;
 use toml::{Table, Value};
 
 use crate::cli::Serve;
+use crate::emulated::{Emulator, Provider};
 use crate::{documents, runtime_config};
 
 /// The secret that everybody knows. It is good enough while nobody else can reach the hook and no
@@ -23,7 +25,9 @@ const BUILT_IN_SECRET: &str = "supersecret";
 pub const OPERATOR: &str = "operator";
 /// The secret of the operator's pages, which can't send: as good as the other.
 pub const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
-/// The variables with which the hook may call a host besides ACS.
+/// Whom messages come from where nobody says: what an account has that is on trial.
+const INFOBIP_SENDER: &str = "InfoSMS";
+/// The variables with which the hook may call a host besides those of its providers.
 const OUTBOUND_HOSTS: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
 /// What to serve, and with what.
@@ -34,7 +38,9 @@ pub struct Plan {
     pub redis: BTreeMap<String, String>,
     /// Values for the manifest's variables; what only a running stand-in knows is added when it runs.
     pub variables: BTreeMap<String, String>,
-    pub acs: Acs,
+    pub sending: Sending,
+    /// The number whose fault every message meets at the first emulator.
+    pub fault: Option<String>,
     /// Where an authorization server listens, if one is to run.
     pub oauth: Option<SocketAddr>,
     /// The value of the Authorization header to call the hook with, where it is ours to show: a
@@ -60,9 +66,9 @@ pub enum Operator {
 
 /// Who sends the messages.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Acs {
-    /// Nobody: the emulator takes them.
-    Emulator { listen: SocketAddr },
+pub enum Sending {
+    /// Nobody: the emulators of these providers take them, in this order of failover. With each is where it listens.
+    Emulated(Vec<(Provider, SocketAddr)>),
     /// The user's providers, at these hosts.
     Given { hosts: String },
 }
@@ -81,14 +87,17 @@ impl Plan {
         random: impl Fn() -> String,
     ) -> Result<Self> {
         let given = Given::new(manifest, &variables);
-        let acs = given.acs(said.emulator_listen);
-        let emulated = matches!(acs, Acs::Emulator { .. });
-        let harm = match acs {
-            Acs::Given { .. } => Some("messages would be paid for by the provider that is set"),
-            Acs::Emulator { .. } if said.listen.ip().is_loopback() => None,
-            Acs::Emulator { .. } => Some("the hook would be reachable from other machines"),
+        let sending = given.sending(said)?;
+        let emulated: &[_] = match &sending {
+            Sending::Emulated(providers) => providers,
+            Sending::Given { .. } => &[],
         };
-        let stand_ins = usize::from(emulated) + usize::from(said.oauth);
+        let harm = match sending {
+            Sending::Given { .. } => Some("messages would be paid for by the provider that is set"),
+            Sending::Emulated(_) if said.listen.ip().is_loopback() => None,
+            Sending::Emulated(_) => Some("the hook would be reachable from other machines"),
+        };
+        let stand_ins = emulated.len() + usize::from(said.oauth);
         ensure!(
             free_hosts(&variables).count() >= stand_ins,
             "of outbound_host1 to outbound_host3 too many are given: leave {stand_ins} of them to the \
@@ -100,19 +109,21 @@ impl Plan {
         let secret = given.basic_secret(harm)?.map(str::to_owned);
         let user = given.variable("okta_user").unwrap_or("okta").to_owned();
         let operator = given.operator(harm)?;
-        let report_secret = emulated.then(|| {
+        let report_secret = (!emulated.is_empty()).then(|| {
             documents::text(&given.secrets, "reports.secret").map_or_else(&random, str::to_owned)
         });
-        let telemetry_to_emulator = emulated
+        let acs_is_emulated = emulated.iter().any(|(provider, _)| *provider == Provider::Acs);
+        let telemetry_to_emulator = acs_is_emulated
             && documents::text(&given.secrets, "application_insights.connection_string").is_none();
-        let lacks_sender = emulated && given.variable("acs_from_shortcode").is_none();
+        let lacks_sender = acs_is_emulated && given.variable("acs_from_shortcode").is_none();
 
         let runtime_config = said.runtime_config_file.as_deref();
         let mut plan = Self {
             listen: said.listen,
             redis: runtime_config.map(runtime_config::redis).transpose()?.unwrap_or_default(),
             variables,
-            acs,
+            sending,
+            fault: said.fault.clone(),
             oauth: said.oauth.then_some(said.oauth_listen),
             authorization: None,
             operator,
@@ -151,7 +162,7 @@ impl Plan {
     /// Adds to a section of a document what the user's does not say.
     fn add(&mut self, document: &str, section: &str, entries: &[(&str, &str)]) {
         let user = self.variables.get(document).map(String::as_str).unwrap_or_default();
-        let merged = documents::merge(user, section, entries);
+        let merged = documents::merge_section(user, section, entries);
         self.set(document, &merged);
     }
 
@@ -161,14 +172,40 @@ impl Plan {
         self.set(free.expect("there are as many free ones as stand-ins"), origin);
     }
 
-    /// Has the hook send to an emulator that listens at `url`: its messages, and its telemetry unless
-    /// that was to go elsewhere.
-    pub fn send_to_emulator(&mut self, url: &str, acs: &str, application_insights: &str) {
-        self.set("acs_connection_string", acs);
-        self.allow(url);
-        if self.telemetry_to_emulator {
-            let entry = ("connection_string", application_insights);
-            self.add("secrets", "application_insights", &[entry]);
+    /// Has the hook send to emulators, in this order of failover: its messages, and its telemetry unless that was to go
+    /// elsewhere.
+    pub fn send_to(&mut self, emulators: &[Emulator]) {
+        let mut providers = Vec::new();
+        for emulator in emulators {
+            self.allow(&emulator.origin());
+            let entry = match emulator {
+                Emulator::Acs(acs) => {
+                    self.set("acs_connection_string", &acs.connection_string());
+                    if self.telemetry_to_emulator {
+                        let connection = acs.application_insights_connection_string();
+                        let entry = ("connection_string", &*connection);
+                        self.add("secrets", "application_insights", &[entry]);
+                    }
+                    toml::toml! { kind = "acs" }
+                }
+                Emulator::Infobip(infobip) => {
+                    let key = ("api_key", DEVELOPMENT_API_KEY);
+                    self.add("secrets", "providers.infobip", &[key]);
+                    let mut entry = toml::toml! { kind = "infobip" };
+                    entry.insert("base_url".into(), infobip.origin().into());
+                    let senders = Table::from_iter([("default".to_owned(), INFOBIP_SENDER.into())]);
+                    entry.insert("senders".into(), Value::Table(senders));
+                    entry
+                }
+            };
+            providers.push(Value::Table(entry));
+        }
+        // Without a list there is ACS.
+        if !matches!(emulators, [Emulator::Acs(_)]) {
+            let user = self.variables.get("settings").map(String::as_str).unwrap_or_default();
+            let list = Table::from_iter([("providers".to_owned(), Value::Array(providers))]);
+            let merged = documents::merge(user, list);
+            self.set("settings", &merged);
         }
     }
 
@@ -189,6 +226,29 @@ impl Plan {
 fn free_hosts(variables: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
     let is_free = |name: &&str| variables.get(*name).is_none_or(String::is_empty);
     OUTBOUND_HOSTS.into_iter().filter(is_free)
+}
+
+/// The providers to emulate. The first one listens where it is said, and each other one at the port after that.
+fn emulated(said: &Serve) -> Result<Sending> {
+    let providers = if said.provider.is_empty() { &[Provider::Acs][..] } else { &said.provider };
+    let first = said.emulator_listen;
+    let mut emulated: Vec<(Provider, SocketAddr)> = Vec::new();
+    for (provider, place) in providers.iter().zip(0..) {
+        ensure!(
+            emulated.iter().all(|(other, _)| other != provider),
+            "--provider names {} twice: name each provider once",
+            provider.name()
+        );
+        // Port 0 is any free one.
+        let port = if first.port() == 0 { Some(0) } else { first.port().checked_add(place) };
+        let port =
+            port.context("there is no port after that of --emulator-listen: give a lower one")?;
+        emulated.push((*provider, SocketAddr::new(first.ip(), port)));
+    }
+    if let Some(number) = &said.fault {
+        providers[0].fault(number)?;
+    }
+    Ok(Sending::Emulated(emulated))
 }
 
 /// What the user gives, wherever it stands.
@@ -219,17 +279,22 @@ impl<'a> Given<'a> {
 
     /// Who sends. With any provider of the user's there is no emulator beside it: what one of them can't
     /// send would fail over to the other.
-    fn acs(&self, listen: SocketAddr) -> Acs {
+    fn sending(&self, said: &Serve) -> Result<Sending> {
         let variable = self.variable("acs_connection_string");
         let secrets = self.secrets.get("providers").and_then(Value::as_table);
         if variable.is_none() && secrets.is_none() && !self.settings.contains_key("providers") {
-            return Acs::Emulator { listen };
+            return emulated(said);
         }
+        ensure!(
+            said.provider.is_empty() && said.fault.is_none(),
+            "--provider and --fault are for emulators, and none runs beside a provider that is given: leave these flags \
+             out, or acs_connection_string and providers"
+        );
         let secrets = secrets.into_iter().flat_map(Table::values);
         let secrets = secrets.filter_map(|it| it.get("connection_string")?.as_str());
         let hosts: Vec<_> = variable.into_iter().chain(secrets).map(endpoint_host).collect();
         let hosts = if hosts.is_empty() { "no endpoint".into() } else { hosts.join(", ") };
-        Acs::Given { hosts }
+        Ok(Sending::Given { hosts })
     }
 
     /// The secret of the Basic credentials. `harm` is what a secret that everybody knows would do, if it
@@ -341,6 +406,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use clap::Parser;
+    use okta_telephony_dev::phone::Phone;
 
     const REAL: &str =
         "acs_connection_string=endpoint=https://name.communication.azure.com/;accesskey=c2VjcmV0";
@@ -390,22 +456,34 @@ mod tests {
         documents::text(&document, path).map(str::to_owned)
     }
 
-    fn running(said: &[&str]) -> Plan {
+    /// With emulators that run.
+    async fn running(said: &[&str]) -> (Plan, Vec<Emulator>) {
         let mut plan = plan(said).unwrap();
-        plan.send_to_emulator("http://127.0.0.1:4000", "endpoint=…", "Instr…");
-        plan
+        let Sending::Emulated(providers) = &plan.sending else { panic!("{said:?}") };
+        let emulators = providers.iter().map(async |(provider, _)| {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            Emulator::start(*provider, listen, Phone::default()).await.unwrap()
+        });
+        let mut started = Vec::new();
+        for emulator in emulators {
+            started.push(emulator.await);
+        }
+        plan.send_to(&started);
+        (plan, started)
     }
 
-    #[test]
-    fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
-        let plan = running(&[]);
-        assert_eq!(plan.acs, Acs::Emulator { listen: "127.0.0.1:3001".parse().unwrap() });
+    #[tokio::test]
+    async fn without_arguments_the_emulator_and_the_built_in_secret_serve() {
+        let (plan, emulators) = running(&[]).await;
+        let [Emulator::Acs(acs)] = &emulators[..] else { panic!("another one") };
+        let listen = "127.0.0.1:3001".parse().unwrap();
+        assert_eq!(plan.sending, Sending::Emulated(vec![(Provider::Acs, listen)]));
         assert_eq!(plan.authorization, basic("okta:supersecret"));
         for (name, value) in [
             ("okta_basic_secret", "supersecret"),
             ("acs_from_shortcode", "12345"),
-            ("acs_connection_string", "endpoint=…"),
-            ("outbound_host1", "http://127.0.0.1:4000"),
+            ("acs_connection_string", &acs.connection_string()),
+            ("outbound_host1", &acs.origin()),
         ] {
             assert_eq!(plan.variables[name], value, "{name}");
         }
@@ -413,9 +491,9 @@ mod tests {
         assert!(plan.oauth.is_none() && !plan.variables.contains_key("outbound_host2"));
     }
 
-    #[test]
-    fn what_the_user_gives_stays_as_it_is() {
-        let plan = running(&[
+    #[tokio::test]
+    async fn what_the_user_gives_stays_as_it_is() {
+        let (plan, emulators) = running(&[
             "--variable",
             "acs_from_shortcode=CONTOSO",
             "--variable",
@@ -424,11 +502,12 @@ mod tests {
             "settings=[policy]\nsending = false",
             "--variable",
             "secrets=not TOML",
-        ]);
+        ])
+        .await;
         for (name, value) in [
             ("acs_from_shortcode", "CONTOSO"),
             ("outbound_host1", "https://mine.example"),
-            ("outbound_host2", "http://127.0.0.1:4000"),
+            ("outbound_host2", &emulators[0].origin()),
             ("settings", "[policy]\nsending = false"),
             ("secrets", "not TOML"),
         ] {
@@ -441,14 +520,61 @@ mod tests {
         assert!(self::plan(&[&all[..], &["--variable", REAL]].concat()).is_ok());
     }
 
-    #[test]
-    fn the_emulator_takes_the_telemetry_too_unless_that_goes_elsewhere() {
+    #[tokio::test]
+    async fn the_emulator_takes_the_telemetry_too_unless_that_goes_elsewhere() {
         let path = "application_insights.connection_string";
-        assert_eq!(said(&running(&[]), "secrets", path).as_deref(), Some("Instr…"));
+        let (plan_of_acs, emulators) = running(&[]).await;
+        let [Emulator::Acs(acs)] = &emulators[..] else { panic!("another one") };
+        let connection = acs.application_insights_connection_string();
+        assert_eq!(said(&plan_of_acs, "secrets", path), Some(connection));
         let mine = "secrets=[application_insights]\nconnection_string = 'mine'";
-        let mine = running(&["--variable", mine]);
+        let (mine, _) = running(&["--variable", mine]).await;
         assert_eq!(said(&mine, "secrets", path).as_deref(), Some("mine"));
         assert_eq!(said(&plan(&["--variable", REAL]).unwrap(), "secrets", path), None);
+    }
+
+    #[tokio::test]
+    async fn providers_are_emulated_in_the_order_in_which_they_are_named() {
+        let both = ["--provider", "infobip", "--provider", "acs", "--fault", "+15550108013"];
+        let (plan, emulators) = running(&both).await;
+        let listen = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let providers = vec![(Provider::Infobip, listen(3001)), (Provider::Acs, listen(3002))];
+        assert_eq!(plan.sending, Sending::Emulated(providers));
+        let settings = documents::read(&plan.variables["settings"]);
+        let listed = settings["providers"].as_array().unwrap();
+        let kinds: Vec<_> = listed.iter().map(|it| it["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["infobip", "acs"]);
+        assert_eq!(listed[0]["base_url"].as_str(), Some(&*emulators[0].origin()));
+        let key = said(&plan, "secrets", "providers.infobip.api_key");
+        assert_eq!(key.as_deref(), Some(DEVELOPMENT_API_KEY));
+        for (name, emulator) in ["outbound_host1", "outbound_host2"].into_iter().zip(&emulators) {
+            assert_eq!(plan.variables[name], emulator.origin());
+        }
+
+        // Without ACS its variables would be nobody's.
+        let (plan, _) = running(&["--provider", "infobip"]).await;
+        for name in ["acs_connection_string", "acs_from_shortcode"] {
+            assert!(!plan.variables.contains_key(name), "{name}");
+        }
+        assert_eq!(said(&plan, "secrets", "application_insights.connection_string"), None);
+    }
+
+    #[test]
+    fn what_is_said_of_emulators_must_be_of_use() {
+        for (said, fix) in [
+            (&["--provider", "acs", "--provider", "acs"][..], "name each provider once"),
+            // Of Infobip's only.
+            (&["--fault", "+15550108013"], "give --fault one of +15550100400"),
+            (&["--provider", "infobip", "--variable", REAL], "leave these flags out"),
+            (&["--fault", "+15550103001", "--variable", REAL], "leave these flags out"),
+            (
+                &["--provider", "acs", "--provider", "infobip", "--emulator-listen", "[::1]:65535"],
+                "give a lower one",
+            ),
+        ] {
+            let error = plan(said).unwrap_err().to_string();
+            assert!(error.contains(fix), "{said:?}: {error}");
+        }
     }
 
     #[test]
@@ -499,12 +625,12 @@ mod tests {
             (plan(&["--variable", in_settings]), "no endpoint"),
         ] {
             let plan = plan.unwrap();
-            assert_eq!(plan.acs, Acs::Given { hosts: hosts.into() });
+            assert_eq!(plan.sending, Sending::Given { hosts: hosts.into() });
             assert!(!plan.variables.contains_key("acs_from_shortcode"));
             assert!(OUTBOUND_HOSTS.iter().all(|name| !plan.variables.contains_key(*name)));
         }
         let emptied = plan_in(&[(name, value)], &["--variable", "acs_connection_string="]).unwrap();
-        assert!(matches!(emptied.acs, Acs::Emulator { .. }));
+        assert!(matches!(emptied.sending, Sending::Emulated(_)));
     }
 
     #[test]
@@ -550,9 +676,10 @@ mod tests {
         assert_eq!(plan_in(&environment, &[]).unwrap().variables["okta_user"], "environment");
     }
 
-    #[test]
-    fn with_oauth_the_hook_takes_the_tokens_of_the_server_that_runs() {
-        let mut plan = running(&["--oauth", "--variable", "settings=okta.oauth.scope = 'other'"]);
+    #[tokio::test]
+    async fn with_oauth_the_hook_takes_the_tokens_of_the_server_that_runs() {
+        let (mut plan, emulators) =
+            running(&["--oauth", "--variable", "settings=okta.oauth.scope = 'other'"]).await;
         assert_eq!(plan.oauth, Some("127.0.0.1:3003".parse().unwrap()));
         plan.trust_authorization_server("http://127.0.0.1:5000", "http://127.0.0.1:5000/issuer");
         for (key, value) in [
@@ -565,7 +692,7 @@ mod tests {
             let is = said(&plan, "settings", &format!("okta.oauth.{key}"));
             assert_eq!(is.as_deref(), Some(value), "{key}");
         }
-        assert_eq!(plan.variables["outbound_host1"], "http://127.0.0.1:4000");
+        assert_eq!(plan.variables["outbound_host1"], emulators[0].origin());
         assert_eq!(plan.variables["outbound_host2"], "http://127.0.0.1:5000");
         // Basic credentials stay as they are.
         assert_eq!(plan.authorization, basic("okta:supersecret"));

@@ -109,6 +109,16 @@ fn post(hook: &str, authorization: &str) -> String {
     answer
 }
 
+/// A page, whole.
+fn get(url: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap().trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
 #[test]
 fn without_arguments_the_hook_sends_to_the_emulator_and_hears_of_the_delivery() {
     let mut running = Running::start("emulator", &["--emulator-listen", "127.0.0.1:0"]);
@@ -129,6 +139,39 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_hears_of_the_delivery() 
     assert!(line.contains(r#""outcome":"accepted""#), "{line}");
     let line = running.line(r#""event":"delivery_report""#);
     assert!(line.contains(r#""status":"delivered""#), "{line}");
+    assert!(running.interrupt());
+}
+
+#[test]
+fn acs_that_hangs_leaves_the_message_to_infobip() {
+    let mut running = Running::start(
+        "two-providers",
+        &[
+            "--emulator-listen",
+            "127.0.0.1:0",
+            "--provider",
+            "acs",
+            "--provider",
+            "infobip",
+            "--fault",
+            "+15550103001",
+        ],
+    );
+    let hook = running.line("Okta hook");
+    assert_eq!(running.line("  Infobip "), "the emulator: no message is sent");
+    assert!(running.line("Fault").contains("of every message to ACS: never answered"));
+    let page = running.line("Phone page");
+    let authorization = running.line("Authorization");
+    running.line("Stop with Ctrl-C.");
+    let answer = post(&hook, &authorization);
+    assert!(answer.contains(r#""status":"SUCCESS""#), "{answer}");
+    let line = running.line(r#""event":"hook""#);
+    assert!(line.contains(r#""provider":"infobip""#), "{line}");
+    assert!(line.contains(r#""failed_over":"deadline_exceeded""#), "{line}");
+    // One phone for both.
+    let page = get(&page);
+    assert!(page.contains(r#"by <b data-text="provider">Infobip</b>"#), "{page}");
+    assert!(page.contains("Fault: +15550103001"), "{page}");
     assert!(running.interrupt());
 }
 
