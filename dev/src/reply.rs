@@ -1,12 +1,13 @@
 //! What an emulator answers a request, rightly or wrongly.
 
 use std::convert::Infallible;
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -38,6 +39,8 @@ pub(crate) enum ReplyBody {
     Json(Value),
     Empty,
     NotJson,
+    /// It breaks off in the middle.
+    Half(Value),
     /// See [`HUGE_BODY`].
     Huge,
     /// See [`TRICKLE_PAUSE`].
@@ -52,6 +55,8 @@ pub enum Spoilt {
     /// The connection is closed without an answer the first time. A repeat of the message is answered.
     CutFirstTime,
     NotJson,
+    /// It breaks off in the middle.
+    Half,
     /// It is [`HUGE_BODY`] bytes longer.
     Huge,
     /// The head comes at once, then a byte every [`TRICKLE_PAUSE`] without end.
@@ -84,6 +89,10 @@ impl Reply {
             Some(Spoilt::Late(late)) => (body, late),
             Some(Spoilt::CutFirstTime) => return Self::Cut,
             Some(Spoilt::NotJson) => (ReplyBody::NotJson, delay),
+            Some(Spoilt::Half) => match body {
+                ReplyBody::Json(value) => (ReplyBody::Half(value), delay),
+                other => (other, delay),
+            },
             Some(Spoilt::Huge) => (ReplyBody::Huge, delay),
             Some(Spoilt::Trickle) => (ReplyBody::Trickle, delay),
         };
@@ -109,6 +118,7 @@ impl Reply {
             ReplyBody::Json(value) => Body::from(value.to_string()),
             ReplyBody::Empty => Body::empty(),
             ReplyBody::NotJson => Body::from("<!doctype html><title>Accepted</title>"),
+            ReplyBody::Half(value) => half(&value.to_string()),
             ReplyBody::Huge => huge(),
             ReplyBody::Trickle => trickle(),
         };
@@ -129,6 +139,16 @@ pub(crate) fn cut() -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(CutConnection);
     response
+}
+
+/// What was sent must leave before the end does: a stream that is reset drops what it still holds.
+fn half(text: &str) -> Body {
+    let first = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
+    let broken = async {
+        tokio::time::sleep(TRICKLE_PAUSE).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+    };
+    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(broken)))
 }
 
 /// JSON that is right but for its length, so that only a limit protects the reader. It has the lists of all providers'

@@ -1,4 +1,5 @@
-//! Two providers: when the second gets the message, and what becomes of the first.
+//! Two resources of ACS: what there is besides what holds for any two [providers](crate::providers), and what becomes of
+//! one that fails.
 
 use std::time::{Duration, Instant};
 
@@ -63,86 +64,12 @@ impl TwoProviders {
     }
 }
 
-#[tokio::test]
-async fn the_second_resource_gets_what_the_first_cannot_send() {
-    for (what, number, at_first, reason) in [
-        // Over each of its two connections.
-        ("hangs", "+15550103001", 2, "deadline_exceeded"),
-        ("401", "+15550100401", 1, "provider_unauthorized"),
-        ("401, the sender", "+15550101401", 1, "provider_unauthorized"),
-        ("403", "+15550100403", 1, "provider_unauthorized"),
-        ("404", "+15550100404", 1, "provider_rejected"),
-        ("404, the sender", "+15550101404", 1, "provider_rejected"),
-        ("429, Retry-After: 60", "+15550101429", 1, "provider_throttled"),
-        ("429", "+15550102429", 1, "provider_throttled"),
-        ("503", "+15550100503", 1, "provider_unavailable"),
-        ("503 in a 202", "+15550101503", 1, "provider_unavailable"),
-        ("500", "+15550100500", 2, "provider_unavailable"),
-        ("502", "+15550100502", 2, "provider_unavailable"),
-        ("504", "+15550100504", 2, "provider_unavailable"),
-        ("cuts", "+15550103003", 2, "provider_unavailable"),
-    ] {
-        let two = TwoProviders::with_fault(number).await;
-        let answer = two.post().await;
-        println!(
-            "| {what} | {} ms | {:?} | {:?} |",
-            answer.elapsed.as_millis(),
-            two.requests(),
-            two.messages()
-        );
-        answer.accepted(Form::Documented);
-        assert_eq!(answer.value(Form::Documented)["transactionMetadata"], "alphanumeric");
-        assert!(answer.elapsed < OKTA_WAITS, "{what}: {:?}", answer.elapsed);
-        assert_eq!((two.messages(), two.requests()), ((0, 1), (at_first, 1)), "{what}");
-        let line = two.hook.log.hooks(1).await.remove(0);
-        assert_eq!(
-            (&line["provider"], &line["attempts"]),
-            (&"acs-secondary".into(), &(at_first + 1).into())
-        );
-        assert_eq!(line["failed_over"], reason, "{what}");
-    }
-}
-
-#[tokio::test]
-async fn the_second_resource_gets_what_the_first_is_not_there_to_send() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("endpoint=https://127.0.0.1:{port}/;accesskey=a2V5");
-    let there = Setup::new().variable("acs_connection_string", nobody);
-    let two = TwoProviders::start(there).await;
-    let answer = two.post().await;
-    println!("| refuses connections | {} ms | {:?} |", answer.elapsed.as_millis(), two.messages());
-    answer.accepted(Form::Documented);
-    assert_eq!(two.messages(), (0, 1));
-}
-
-#[tokio::test]
-async fn a_message_that_is_wrong_itself_is_wrong_for_the_second_too() {
-    for number in ["+15550100400", "+15550101400"] {
-        let two = TwoProviders::with_fault(number).await;
-        two.post().await.failed(Form::Documented, 200, "provider_rejected");
-        assert_eq!(two.requests(), (1, 0));
-    }
-}
-
-#[tokio::test]
-async fn a_lost_answer_is_asked_for_again_before_the_second_could_send_the_same() {
-    let two = TwoProviders::with_fault("+15550103004").await;
-    two.post().await.accepted(Form::Documented);
-    assert_eq!(two.messages(), (1, 0));
-}
-
 /// The line of a hook whose first resource took the message, but was late.
 pub async fn late_line() -> Value {
     let two = TwoProviders::with_fault("+15550103002").await;
     two.post().await.accepted(Form::Documented);
     assert_eq!(two.messages(), (1, 1));
     two.hook.log.hooks(1).await.remove(0)
-}
-
-#[tokio::test]
-async fn a_first_resource_that_takes_the_message_and_is_late_makes_a_double_and_the_log_says_so() {
-    let line = late_line().await;
-    assert_eq!(line["warnings"], serde_json::json!(["may_be_double"]), "{line}");
 }
 
 #[tokio::test]
@@ -167,18 +94,6 @@ async fn the_second_key_of_one_resource_makes_no_double() {
     let answer = two.post().await;
     assert_eq!(answer.value(Form::Documented)["transactionMetadata"], "shortcode");
     answer.accepted(Form::Documented);
-}
-
-#[tokio::test]
-async fn both_that_fail_are_told_in_time() {
-    for number in ["+15550103001", "+15550100500", "+15550100401"] {
-        let two = TwoProviders::with_fault(number).await;
-        two.secondary.set_fault(Some(fault_of(number).unwrap()));
-        let answer = two.post().await;
-        assert_eq!(answer.value(Form::Documented)["status"], "FAILED");
-        assert!(answer.elapsed < OKTA_WAITS, "{:?}", answer.elapsed);
-        assert_eq!(two.messages(), (0, 0));
-    }
 }
 
 #[tokio::test]

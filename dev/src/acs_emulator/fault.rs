@@ -156,6 +156,7 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550103007", spoilt(Spoilt::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
     number("+15550103008", Fault::Accept(OddAnswer::NoItems), "accepted, but the answer is {\"value\":[]}"),
     number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
+    number("+15550103010", spoilt(Spoilt::Half), "accepted, but the answer breaks off in the middle"),
     number("+15550101202", Fault::Accept(OddAnswer::NotSuccessful), "accepted, but the answer says that this was not successful"),
     number("+15550102202", Fault::Accept(OddAnswer::BareId), "accepted; the messageId has no Outgoing_ before it"),
     number("+15550103202", Fault::Accept(OddAnswer::IdWithRegion), "accepted; the messageId has _noam behind it"),

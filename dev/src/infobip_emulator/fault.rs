@@ -102,6 +102,7 @@ pub const FAULTS: &[FaultNumber] = &[
     number("+15550103007", spoilt(Spoilt::Trickle), "accepted; the answer's body comes a byte every 100 ms and never ends"),
     number("+15550103008", Fault::Accept(OddAnswer::NoMessages), "accepted, but the answer is {\"messages\":[]}"),
     number("+15550103009", Fault::Accept(OddAnswer::NoMessageId), "accepted, but the answer has no messageId"),
+    number("+15550103010", spoilt(Spoilt::Half), "accepted, but the answer breaks off in the middle"),
     number("+15550108004", refuse_message(4), "refused inside a 200: 4, UNDELIVERABLE_REJECTED_OPERATOR"),
     number("+15550108006", refuse_message(6), "refused inside a 200: 6, REJECTED_NETWORK"),
     number("+15550108008", refuse_message(8), "refused inside a 200: 8, REJECTED_PREFIX_MISSING"),

@@ -260,6 +260,15 @@ impl One<'_> {
         }
     }
 
+    /// What is odd about the answer once it is accepted.
+    fn odd_answer(&self) -> Option<OddAnswer> {
+        match self.fault?.fault {
+            Fault::Accept(OddAnswer::Spoilt(Spoilt::CutFirstTime)) if !self.is_first => None,
+            Fault::Accept(odd) => Some(odd),
+            _ => None,
+        }
+    }
+
     fn message(&self, now: OffsetDateTime) -> NewMessage {
         let options = self.sms.options.as_ref();
         let period = options.and_then(|options| options.validity_period.as_ref());
@@ -356,24 +365,18 @@ impl SendRequest {
         if one.is_repeat {
             verdict.reasons.push(told("Repeated", &format!("this is {} again", one.id)));
             verdict.repeated.push(one.id.clone());
-            return (status::DUPLICATE_ID, None);
+            return (status::DUPLICATE_ID, one.odd_answer());
         }
         if let Some(flaw) = one.flaw(account.senders) {
             verdict.reasons.push(told("Refused", Status::of(flaw).name));
             return (flaw, None);
         }
-        let mut odd_answer = None;
         match one.fault.map(|fault| (fault, fault.fault)) {
             Some((fault, Fault::RefuseMessage { status, times })) if one.happens(times) => {
                 verdict.reasons.push(fault_reason(fault));
                 return (status, None);
             }
-            Some((fault, Fault::Accept(odd)))
-                if odd != OddAnswer::Spoilt(Spoilt::CutFirstTime) || one.is_first =>
-            {
-                verdict.reasons.push(fault_reason(fault));
-                odd_answer = Some(odd);
-            }
+            Some((fault, Fault::Accept(_))) => verdict.reasons.push(fault_reason(fault)),
             _ => {}
         }
         record.put(&one.id, true, now);
@@ -386,7 +389,7 @@ impl SendRequest {
                 _ => None,
             },
         });
-        (status::ACCEPTED, odd_answer)
+        (status::ACCEPTED, one.odd_answer())
     }
 
     fn item(&self, one: &One<'_>, status: u16, odd: Option<OddAnswer>) -> Value {
