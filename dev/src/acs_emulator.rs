@@ -24,7 +24,7 @@
 //! - `report` has what a delivery report says, and `event_grid` delivers it,
 //! - `application_insights` checks telemetry;
 //!
-//! this file has the routes, but for those of the [phone](crate::phone).
+//! this file has the routes, but for those of the [phone].
 
 mod application_insights;
 mod event_grid;

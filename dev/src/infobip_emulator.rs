@@ -53,7 +53,7 @@ use crate::reply::Reply;
 pub use fault::{ErrorForm, FAULTS, Fault, FaultNumber, OddAnswer, OddReport, lookup as fault_of};
 use report::{Job, Subscription, What};
 pub use report::{Proof, ReportSubscription};
-use send::{Account, Record, Verdict};
+use send::{Account, Record, Refusal, Verdict};
 
 /// The provider that it stands for.
 pub const PROVIDER: &str = "Infobip";
@@ -233,11 +233,11 @@ impl Emulator {
             idempotent: self.idempotent,
             fault: *fault,
         };
-        let read = body.clone().map_err(|(status, reason)| Verdict::refused(status, reason));
+        let read = body.clone().map_err(|(status, reason)| Refusal::new(status, reason));
         let request = read.and_then(|body| send::check(&head.headers, body, &account));
         let verdict = match request {
             Ok(request) => request.execute(&account, record, now),
-            Err(refusal) => refusal,
+            Err(refusal) => Verdict::refused(refusal),
         };
         let Verdict { reply, accepted, repeated, reasons } = verdict;
         let (whats, accepted): (Vec<_>, Vec<_>) = accepted

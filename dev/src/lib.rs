@@ -9,6 +9,7 @@ pub mod nginx;
 pub mod phone;
 pub mod tls;
 
+mod fault_number;
 mod loopback;
 mod reply;
 mod segments;

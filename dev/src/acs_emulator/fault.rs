@@ -5,17 +5,11 @@
 
 use std::time::Duration;
 
+use crate::fault_number;
 use crate::reply::{Spoilt, Times};
 
 /// A number and what happens to a message to it.
-#[derive(Debug)]
-pub struct FaultNumber {
-    /// In E.164 form.
-    pub number: &'static str,
-    pub fault: Fault,
-    /// For people, in one line.
-    pub meaning: &'static str,
-}
+pub type FaultNumber = fault_number::FaultNumber<Fault>;
 
 impl FaultNumber {
     pub(super) fn odd_answer(&self) -> Option<OddAnswer> {
@@ -182,7 +176,7 @@ pub const FAULTS: &[FaultNumber] = &[
 
 /// The fault of a number, if it has one.
 pub fn lookup(number: &str) -> Option<&'static FaultNumber> {
-    FAULTS.iter().find(|fault| fault.number == number)
+    fault_number::find(FAULTS, number)
 }
 
 const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> FaultNumber {
@@ -219,11 +213,6 @@ mod tests {
 
     #[test]
     fn a_number_is_listed_once_and_is_a_fictional_one() {
-        for (index, fault) in FAULTS.iter().enumerate() {
-            assert!(fault.number.starts_with("+1555010"), "{}", fault.number);
-            assert_eq!(fault.number.len(), 12, "{}", fault.number);
-            let first = FAULTS.iter().position(|other| other.number == fault.number);
-            assert_eq!(first, Some(index), "{}", fault.number);
-        }
+        fault_number::check(FAULTS);
     }
 }

@@ -48,19 +48,32 @@ pub(super) struct Accepted {
     pub odd_report: Option<OddReport>,
 }
 
-impl Verdict {
-    /// The whole request is refused. `reason` is for the developer.
-    pub fn refused(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self::refused_for(status, &[], reason)
+/// Why a whole request is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    violations: Vec<Violation>,
+    /// For the developer.
+    reason: String,
+}
+
+impl Refusal {
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, violations: Vec::new(), reason: reason.into() }
     }
 
-    fn refused_for(
-        status: StatusCode,
-        violations: &[Violation],
-        reason: impl Into<String>,
-    ) -> Self {
-        let body = api_error(status, violations);
-        Self::told(Reply::json(status, body), format!("Refused: {}", reason.into()))
+    fn of(violations: Vec<Violation>) -> Self {
+        let told = violations.iter().map(|it| format!("{} {}", it.property, it.violation));
+        let reason = told.collect::<Vec<_>>().join("; ");
+        Self { status: StatusCode::BAD_REQUEST, violations, reason }
+    }
+}
+
+impl Verdict {
+    pub fn refused(refusal: Refusal) -> Self {
+        let Refusal { status, violations, reason } = refusal;
+        let body = api_error(status, &violations);
+        Self::told(Reply::json(status, body), format!("Refused: {reason}"))
     }
 
     fn told(reply: Reply, reason: String) -> Self {
@@ -159,7 +172,7 @@ pub(super) fn check(
     headers: &HeaderMap,
     body: &[u8],
     account: &Account<'_>,
-) -> Result<SendRequest, Verdict> {
+) -> Result<SendRequest, Refusal> {
     check_key(headers, account)?;
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -167,35 +180,31 @@ pub(super) fn check(
     if !essence.eq_ignore_ascii_case("application/json") {
         // XML is documented, too, and not emulated; no page says what other types are answered.
         let reason = format!("the content type is {content_type:?}, not application/json");
-        return Err(Verdict::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
-    let bad = |found: &[Violation]| {
-        let told: Vec<_> =
-            found.iter().map(|it| format!("{} {}", it.property, it.violation)).collect();
-        Verdict::refused_for(StatusCode::BAD_REQUEST, found, told.join("; "))
+    let of_request = |violation: String| {
+        Refusal::of(vec![Violation { property: "request".to_owned(), violation }])
     };
-    let not_an_object =
-        |why: String| bad(&[Violation { property: "request".to_owned(), violation: why }]);
     let body: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|error| not_an_object(format!("is not a JSON object: {error}")))?;
+        .map_err(|error| of_request(format!("is not a JSON object: {error}")))?;
     let body = Value::Object(body);
     match violations(&body) {
         found if found.is_empty() => {
-            serde_json::from_value(body).map_err(|error| not_an_object(error.to_string()))
+            serde_json::from_value(body).map_err(|error| of_request(error.to_string()))
         }
-        found => Err(bad(&found)),
+        found => Err(Refusal::of(found)),
     }
 }
 
-fn check_key(headers: &HeaderMap, account: &Account<'_>) -> Result<(), Verdict> {
-    let unauthorized = |why: &str| Err(Verdict::refused(StatusCode::UNAUTHORIZED, why));
+fn check_key(headers: &HeaderMap, account: &Account<'_>) -> Result<(), Refusal> {
+    let unauthorized = |why: &str| Err(Refusal::new(StatusCode::UNAUTHORIZED, why));
     let Some(said) = headers.get(header::AUTHORIZATION) else {
         return unauthorized("the authorization header is missing");
     };
     match said.to_str().ok().and_then(|said| said.strip_prefix("App ")) {
         None => unauthorized("the authorization header does not begin with App and a blank"),
         Some(key) if key == account.api_key => Ok(()),
-        Some(key) if key == account.key_without_scope => Err(Verdict::refused(
+        Some(key) if key == account.key_without_scope => Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "the API key has no scope that may send messages",
         )),
