@@ -285,7 +285,7 @@ fn request_item(view: &Value) -> Markup {
         li.request {
             p.reasons data-text="reasons" { (text(view, "reasons")) }
             p.meta {
-                b data-text="provider" { (text(view, "provider")) } ": "
+                b data-text="provider" { (text(view, "provider")) } " "
                 span data-text="status" { (text(view, "status")) } " " (time_and_link(view))
             }
         }
