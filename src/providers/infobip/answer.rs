@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::fix;
 use crate::json;
@@ -92,11 +93,20 @@ struct Taken {
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// The id that the request gave it.
+    #[serde(default, deserialize_with = "or_nothing")]
     pub message_id: Option<String>,
     /// What became of it.
     pub status: Status,
     /// How many messages it is billed for.
+    #[serde(default, deserialize_with = "or_nothing")]
     pub details: Option<Details>,
+}
+
+/// What is of no use is as if it were not there: a message that was taken can do without it.
+fn or_nothing<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    reader: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(reader)?).ok())
 }
 
 /// More of a message.

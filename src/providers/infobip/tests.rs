@@ -243,6 +243,24 @@ fn each_status_of_http_has_its_reason_and_its_fix() {
 }
 
 #[test]
+fn a_message_that_was_taken_needs_no_id_and_no_count() {
+    for (more, id, segments) in [
+        (r#""messageId":"id-1","details":{"messageCount":2}"#, Some("id-1"), Some(2)),
+        (r#""messageId":"id-1","details":{"messageCount":"2"}"#, Some("id-1"), None),
+        (r#""messageId":"id-1","details":[]"#, Some("id-1"), None),
+        (r#""messageId":1,"details":null"#, None, None),
+        (r#""messageId":" ""#, None, None),
+        (r#""bulkId":"1""#, None, None),
+    ] {
+        let body = format!(r#"{{"messages":[{{"status":{{"groupId":1,"id":26}},{more}}}]}}"#);
+        let host = FakeHost::default().answering([FakeAnswer::of(200, &body)]);
+        let sending = send_one(provider(|_| {}), &host);
+        assert_eq!(sending.result, Ok(id.map(str::to_owned)), "{body}");
+        assert_eq!(sending.segments, segments, "{body}");
+    }
+}
+
+#[test]
 fn a_throttled_message_waits_only_if_it_is_told_how_long_and_that_fits() {
     for (retry_after, attempts) in [(None, 1), (Some("1"), 2), (Some("60"), 1), (Some("soon"), 1)] {
         let host =
