@@ -259,8 +259,8 @@ fn open_then(provider: &Provider) -> Then {
 /// A server that fails with this status.
 fn fails_with(provider: &Provider, status: u16) -> Told {
     match provider.nothing_taken.contains(&status) {
-        true => refused("acs_unavailable").again_and_again(),
-        false => open(provider, "acs_unavailable"),
+        true => refused("provider_unavailable").again_and_again(),
+        false => open(provider, "provider_unavailable"),
     }
 }
 
@@ -286,23 +286,23 @@ const AT_ONCE: Then = Then::FailsOver(1, false);
 const CASES: [Case; 28] = [
     case("none", ORDINARY, |_| ACCEPTED, |_| Then::TheSame),
     // The whole request.
-    case("400", "+15550100400", |_| refused("acs_rejected"), |_| Then::TheSame),
-    case("400, older form", "+15550102400", |_| refused("acs_rejected"), |_| Then::TheSame),
-    case("401", "+15550100401", |_| refused("acs_unauthorized"), |_| AT_ONCE),
-    case("403", "+15550100403", |_| refused("acs_unauthorized"), |_| AT_ONCE),
-    case("404", "+15550100404", |_| refused("acs_rejected"), |_| AT_ONCE),
+    case("400", "+15550100400", |_| refused("provider_rejected"), |_| Then::TheSame),
+    case("400, older form", "+15550102400", |_| refused("provider_rejected"), |_| Then::TheSame),
+    case("401", "+15550100401", |_| refused("provider_unauthorized"), |_| AT_ONCE),
+    case("403", "+15550100403", |_| refused("provider_unauthorized"), |_| AT_ONCE),
+    case("404", "+15550100404", |_| refused("provider_rejected"), |_| AT_ONCE),
     case("429, Retry-After: 1", "+15550100429", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
-    case("429, Retry-After: 60", "+15550101429", |_| refused("acs_throttled"), |_| AT_ONCE),
-    case("429", "+15550102429", |_| refused("acs_throttled"), |_| AT_ONCE),
+    case("429, Retry-After: 60", "+15550101429", |_| refused("provider_throttled"), |_| AT_ONCE),
+    case("429", "+15550102429", |_| refused("provider_throttled"), |_| AT_ONCE),
     case("500", "+15550100500", |it| fails_with(it, 500), |it| fails_with_then(it, 500)),
     case("502", "+15550100502", |it| fails_with(it, 502), |it| fails_with_then(it, 502)),
     case("503", "+15550100503", |it| fails_with(it, 503), |it| fails_with_then(it, 503)),
     case("504", "+15550100504", |it| fails_with(it, 504), |it| fails_with_then(it, 504)),
-    case("500 once", "+15550102500", |it| settled(it, refused("acs_unavailable").in_doubt()), settled_then),
+    case("500 once", "+15550102500", |it| settled(it, refused("provider_unavailable").in_doubt()), settled_then),
     // The message, in an answer that takes the request.
-    case("refuses the sender", "+15550101401", |_| refused("acs_unauthorized"), |_| AT_ONCE),
-    case("refuses the message", "+15550101400", |_| refused("acs_rejected"), |_| Then::TheSame),
-    case("can't send", "+15550101503", |_| refused("acs_unavailable").again_and_again(), |_| AT_ONCE),
+    case("refuses the sender", "+15550101401", |_| refused("provider_unauthorized"), |_| AT_ONCE),
+    case("refuses the message", "+15550101400", |_| refused("provider_rejected"), |_| Then::TheSame),
+    case("can't send", "+15550101503", |_| refused("provider_unavailable").again_and_again(), |_| AT_ONCE),
     case("can't send once", "+15550102503", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
     // The connection. What has no answer is sent over another one, too, where that is harmless.
     case(
@@ -311,17 +311,17 @@ const CASES: [Case; 28] = [
         open_then,
     ),
     case("2 s late", LATE, |it| settled(it, ACCEPTED), open_then),
-    case("cut", "+15550103003", |it| open(it, "acs_unavailable"), open_then),
+    case("cut", "+15550103003", |it| open(it, "provider_unavailable"), open_then),
     case(
         "taken, then cut", "+15550103004",
-        |it| settled(it, refused("acs_unavailable").in_doubt().with_a_message()), settled_then,
+        |it| settled(it, refused("provider_unavailable").in_doubt().with_a_message()), settled_then,
     ),
     // The answer. The provider has taken the message in all of these, and most likely so.
-    case("no JSON", "+15550103005", |_| refused("acs_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("10 MiB", "+15550103006", |_| refused("acs_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("no JSON", "+15550103005", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("10 MiB", "+15550103006", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
     case("trickles", "+15550103007", |_| refused("deadline_exceeded").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("half an answer", "+15550103010", |it| open(it, "acs_unavailable").with_a_message(), |_| Then::TheSame),
-    case("empty list", "+15550103008", |_| refused("acs_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("half an answer", "+15550103010", |it| open(it, "provider_unavailable").with_a_message(), |_| Then::TheSame),
+    case("empty list", "+15550103008", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
     case("no id", WITHOUT_ID, |_| ACCEPTED, |_| Then::TheSame),
 ];
 
@@ -333,10 +333,10 @@ const WITHOUT_ID: &str = "+15550103009";
 
 /// What no other provider has.
 const ACS_FAULTS: &[(&str, Told)] = &[
-    ("+15550103400", refused("acs_rejected")),
-    ("+15550101404", refused("acs_rejected")),
-    ("+15550104400", refused("acs_rejected")),
-    ("+15550103503", refused("acs_unavailable").in_doubt().again_and_again()),
+    ("+15550103400", refused("provider_rejected")),
+    ("+15550101404", refused("provider_rejected")),
+    ("+15550104400", refused("provider_rejected")),
+    ("+15550103503", refused("provider_unavailable").in_doubt().again_and_again()),
     ("+15550101202", ACCEPTED),
     ("+15550102202", ACCEPTED),
     ("+15550103202", ACCEPTED),
@@ -363,26 +363,26 @@ const ACS_FAULTS: &[(&str, Told)] = &[
 
 /// What no other provider has.
 const INFOBIP_FAULTS: &[(&str, Told)] = &[
-    ("+15550102401", refused("acs_unauthorized")),
+    ("+15550102401", refused("provider_unauthorized")),
     // The status of the message, in a 200.
-    ("+15550108004", refused("acs_rejected")),
-    ("+15550108006", refused("acs_unauthorized")),
-    ("+15550108008", refused("acs_rejected")),
-    ("+15550108009", refused("acs_rejected")),
-    ("+15550108010", refused("acs_rejected")),
-    ("+15550108012", refused("acs_unauthorized")),
-    ("+15550108013", refused("acs_unauthorized")),
-    ("+15550108014", refused("acs_rejected")),
-    ("+15550108017", refused("acs_unauthorized")),
-    ("+15550108018", refused("acs_unauthorized")),
-    ("+15550108019", refused("acs_unauthorized")),
-    ("+15550108020", refused("acs_throttled")),
-    ("+15550108025", refused("acs_rejected")),
-    ("+15550108029", refused("acs_rejected").in_doubt()),
-    ("+15550108031", refused("acs_rejected")),
-    ("+15550108051", refused("acs_rejected")),
-    ("+15550108087", refused("acs_rejected")),
-    ("+15550108100", refused("acs_unavailable").again_and_again()),
+    ("+15550108004", refused("provider_rejected")),
+    ("+15550108006", refused("provider_unauthorized")),
+    ("+15550108008", refused("provider_rejected")),
+    ("+15550108009", refused("provider_rejected")),
+    ("+15550108010", refused("provider_rejected")),
+    ("+15550108012", refused("provider_unauthorized")),
+    ("+15550108013", refused("provider_unauthorized")),
+    ("+15550108014", refused("provider_rejected")),
+    ("+15550108017", refused("provider_unauthorized")),
+    ("+15550108018", refused("provider_unauthorized")),
+    ("+15550108019", refused("provider_unauthorized")),
+    ("+15550108020", refused("provider_throttled")),
+    ("+15550108025", refused("provider_rejected")),
+    ("+15550108029", refused("provider_rejected").in_doubt()),
+    ("+15550108031", refused("provider_rejected")),
+    ("+15550108051", refused("provider_rejected")),
+    ("+15550108087", refused("provider_rejected")),
+    ("+15550108100", refused("provider_unavailable").again_and_again()),
     // The delivery report, which comes later: the answer is right.
     ("+15550107004", ACCEPTED),
     ("+15550107009", ACCEPTED),
@@ -626,7 +626,7 @@ async fn a_provider_that_is_not_there_is_told_or_left_to_the_second() {
         let running =
             Running::with(&[provider], "", |_, emulator| emulator.account(&nowhere, true)).await;
         let answer = running.post().await;
-        check(&refused("acs_unavailable"), ORDINARY, &answer, Form::Documented, provider.name);
+        check(&refused("provider_unavailable"), ORDINARY, &answer, Form::Documented, provider.name);
         assert!(running.hook.log.hooks(1).await[0]["attempts"].as_u64().unwrap() > 1);
     }
     for pair in pairs() {
@@ -647,7 +647,13 @@ async fn a_secret_that_is_not_the_accounts_is_told_as_that_and_sends_nothing() {
         let nobodys = |_, emulator: &dyn Emulator| emulator.account(&emulator.origin(), false);
         let running = Running::with(&[provider], "", nobodys).await;
         let answer = running.post().await;
-        check(&refused("acs_unauthorized"), ORDINARY, &answer, Form::Documented, provider.name);
+        check(
+            &refused("provider_unauthorized"),
+            ORDINARY,
+            &answer,
+            Form::Documented,
+            provider.name,
+        );
         assert!(answer.text.contains("401"), "{}", answer.text);
         assert_eq!(running.counts(), [(1, 0)], "{}", provider.name);
     }
@@ -659,7 +665,13 @@ async fn a_sender_that_the_account_does_not_have_is_told_as_that_and_the_second_
         let running = Running::start(&[provider], "").await;
         running.emulators[0].take_senders();
         let answer = running.post().await;
-        check(&refused("acs_unauthorized"), ORDINARY, &answer, Form::Documented, provider.name);
+        check(
+            &refused("provider_unauthorized"),
+            ORDINARY,
+            &answer,
+            Form::Documented,
+            provider.name,
+        );
         assert!(answer.text.contains("sender"), "{}", answer.text);
         assert_eq!(running.counts(), [(1, 0)], "{}", provider.name);
     }
