@@ -202,9 +202,6 @@ async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret:
             let subscription = said.to(endpoint.clone(), secret.to_owned());
             (endpoint, acs.subscribe_reports(subscription).await)
         }
-        Emulator::Infobip(_) if !host.routes().iter().any(|it| *it == INFOBIP_REPORTS_PATH) => {
-            return format!("none of Infobip: the hook has no route {INFOBIP_REPORTS_PATH}");
-        }
         Emulator::Infobip(infobip) => {
             let endpoint = endpoint(INFOBIP_REPORTS_PATH);
             let subscription = said.of_infobip(endpoint.clone(), secret.to_owned());

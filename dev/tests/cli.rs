@@ -161,6 +161,10 @@ fn acs_that_hangs_leaves_the_message_to_infobip() {
     assert_eq!(running.line("  Infobip "), "the emulator: no message is sent");
     assert!(running.line("Fault").contains("of every message to ACS: never answered"));
     let page = running.line("Phone page");
+    let origin = hook.strip_suffix("/api/okta-telephony").unwrap();
+    for path in ["/api/delivery-reports", "/api/delivery-reports/infobip"] {
+        assert_eq!(running.line(&format!("delivered to {origin}{path}")), "");
+    }
     let authorization = running.line("Authorization");
     running.line("Stop with Ctrl-C.");
     let answer = post(&hook, &authorization);
@@ -172,6 +176,8 @@ fn acs_that_hangs_leaves_the_message_to_infobip() {
     let page = get(&page);
     assert!(page.contains(r#"by <b data-text="provider">Infobip</b>"#), "{page}");
     assert!(page.contains("Fault: +15550103001"), "{page}");
+    let line = running.line(r#""event":"delivery_report""#);
+    assert!(line.contains(r#""status":"delivered""#), "{line}");
     assert!(running.interrupt());
 }
 

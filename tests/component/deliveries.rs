@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hyper::Method;
-use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, TrackFault};
+use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, SECRET_HEADER, TrackFault};
+use okta_telephony_dev::infobip_emulator::{Proof, ReportSubscription};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::harness::{
     Answer, Form, Hook, SECRET, Setup, basic, envelope, from_now, skipped, until, until_told,
 };
+use crate::infobip_request;
 use crate::reports::{
-    OPERATOR_SECRET, PATH, REPORT_SECRET, ask, deliver, delivery, look_up, report, setup, start,
+    INFOBIP_PATH, OPERATOR_SECRET, PATH, REPORT_SECRET, ask, deliver, delivery, look_up, report,
+    setup, start,
 };
 
 /// A hook that sends its telemetry to the emulator.
@@ -80,6 +83,46 @@ async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
         assert!(page.contains("50.0") && page.contains("blocked by the carrier"), "{page}");
         assert!(!page.contains("7400123456"));
     }
+}
+
+#[tokio::test]
+async fn a_message_by_infobip_is_seen_from_accepted_to_delivered_however_its_reports_prove_themselves()
+ {
+    let infobip = infobip_request::start().await;
+    let account = infobip_request::sent_by(&infobip, "senders = { default = 'InfoSMS' }");
+    let hook = Hook::with(setup().and(account)).await;
+    let secret = REPORT_SECRET.to_owned();
+    for proof in [
+        Proof::Header { name: SECRET_HEADER.to_owned(), secret: secret.clone() },
+        Proof::Basic { user: "reports".to_owned(), secret },
+    ] {
+        let endpoint = format!("{}{INFOBIP_PATH}", hook.host.url());
+        let subscription = ReportSubscription {
+            delay: Duration::ZERO,
+            copies: 2,
+            ..ReportSubscription::new(endpoint, proof)
+        };
+        infobip.subscribe_reports(subscription).unwrap();
+        for (number, status, code) in [
+            ("+447400123456", "delivered", Value::Null),
+            ("+15550107009", "failed", json!("infobip-27")),
+        ] {
+            let envelope = envelope(number);
+            let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
+            let delivery = until_told(async || {
+                let delivery = delivery(&hook, &id).await;
+                let both = !delivery["reportedAt"].is_null() && !delivery["acceptedAt"].is_null();
+                if both { Ok(delivery) } else { Err(delivery.to_string()) }
+            })
+            .await;
+            assert_eq!((&delivery["status"], &delivery["code"]), (&json!(status), &code));
+            assert_eq!(delivery["provider"], "infobip");
+            assert_eq!(delivery["oktaEventId"], envelope["eventId"]);
+        }
+    }
+    let taken = || infobip.reports().into_iter().all(|it| it.answers == [Some(200); 2]);
+    until(|| taken().then_some(())).await;
+    assert_eq!(infobip.reports().len(), 4);
 }
 
 #[tokio::test]

@@ -12,6 +12,23 @@ use serde_json::Value;
 
 use crate::harness::{Form, Hook, Setup, bare, envelope};
 
+/// An emulator that has the account of [`sent_by`].
+pub async fn start() -> InfobipEmulator {
+    let settings = Settings::new("127.0.0.1:0".parse().unwrap(), DEVELOPMENT_API_KEY);
+    InfobipEmulator::start(settings).await.unwrap()
+}
+
+/// Sends by Infobip alone, with these keys in its entry besides.
+pub fn sent_by(emulator: &InfobipEmulator, entry: &str) -> Setup {
+    let origin = emulator.origin();
+    Setup::new()
+        .settings(&format!("providers = [{{ kind = 'infobip', base_url = '{origin}', {entry} }}]"))
+        .secrets(&format!("providers.infobip.api_key = '{DEVELOPMENT_API_KEY}'"))
+        .variable("acs_connection_string", "")
+        .variable("acs_from_shortcode", "")
+        .variable("outbound_host1", origin)
+}
+
 /// What a field holds.
 #[derive(Debug)]
 enum Type {
@@ -139,16 +156,9 @@ fn deviations(body: &Value) -> Vec<String> {
 
 /// A hook that sends by Infobip, and the request that a payload brings about.
 async fn request_of(entry: &str, payload: &Value, form: Form) -> RawRequest {
-    let settings = Settings::new("127.0.0.1:0".parse().unwrap(), DEVELOPMENT_API_KEY);
-    let emulator = InfobipEmulator::start(settings).await.unwrap();
-    let origin = emulator.origin();
-    let setup = Setup::new()
-        .settings(&format!("providers = [{{ kind = 'infobip', base_url = '{origin}', {entry} }}]"))
-        .secrets(&format!("providers.infobip.api_key = '{DEVELOPMENT_API_KEY}'"))
-        .variable("acs_connection_string", "")
-        .variable("acs_from_shortcode", "")
-        .variable("outbound_host1", origin);
-    Hook::with(setup).await.post(payload.to_string()).await.accepted(form);
+    let emulator = start().await;
+    let hook = Hook::with(sent_by(&emulator, entry)).await;
+    hook.post(payload.to_string()).await.accepted(form);
     let [request] = emulator.requests().try_into().unwrap();
     (*request.request).clone()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope, until_told};
 
 pub const PATH: &str = "/api/delivery-reports";
+pub const INFOBIP_PATH: &str = "/api/delivery-reports/infobip";
 pub const REPORT_SECRET: &str = "report-secret-c0ffee";
 pub const OPERATOR_SECRET: &str = "operator-secret-c0ffee";
 
@@ -523,8 +524,6 @@ async fn a_token_of_entra_for_event_grid_delivers_and_one_for_okta_does_not() {
     request.headers_mut().insert("authorization", token.parse().unwrap());
     assert_eq!(hook.send(request).await.status, 401);
 }
-
-const INFOBIP_PATH: &str = "/api/delivery-reports/infobip";
 
 /// A result of Infobip's report, of the status with this group and id, and of the error with this one.
 fn result(message_id: &str, status: (u16, u16), error: u16, done: &str) -> Value {
