@@ -55,7 +55,7 @@ pub struct Settings {
     pub policy: Section<Policy>,
     /// How messages are worded.
     pub wording: Section<Wording>,
-    /// Who sends, in order: one or two.
+    /// Who sends, in order: at least one. A message is tried with two of them at most.
     pub providers: Section<Vec<Provider>>,
     /// The key of the store is made of it; `None`: of the first provider's access key.
     store_secret: Section<Option<Secret>>,
