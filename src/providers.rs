@@ -78,7 +78,7 @@ impl Provider {
 
     /// Whether both are one account, be it by another of its keys.
     pub fn is_same_account(&self, other: &Self) -> bool {
-        self.api.endpoint() == other.api.endpoint()
+        self.api.kind() == other.api.kind() && self.api.endpoint() == other.api.endpoint()
     }
 
     /// Whether there is another connection to ask it over. Without TLS there is no HTTP/2, and each request has a

@@ -135,6 +135,10 @@ pub struct Verdict {
     pub again_after: Option<Duration>,
     /// It is at work on the message: another attempt brings what came of it.
     pub is_at_work: bool,
+    /// It says so because it took a message with this id before.
+    pub is_known: bool,
+    /// It does not take the key. The account's other key may do.
+    pub key_refused: bool,
     /// The provider stood in the way, not the message.
     pub provider_failed: bool,
     /// The provider is well, and does not take this message; most likely not from this sender, or not for this
@@ -155,6 +159,8 @@ impl Verdict {
             may_be_sent: true,
             again_after: None,
             is_at_work: false,
+            is_known: false,
+            key_refused: false,
             provider_failed: false,
             refused_here: false,
             most_likely_sent: true,
@@ -171,6 +177,8 @@ impl Verdict {
             may_be_sent: false,
             again_after: None,
             is_at_work: false,
+            is_known: false,
+            key_refused: false,
             provider_failed: false,
             refused_here: false,
             most_likely_sent: false,

@@ -50,7 +50,8 @@
 //! than that, a provider that is slower than the limit would never be found to be up.) Another
 //! provider needs no probes: 5 seconds after its last failure it counts as up, and the next message that
 //! fails over to it shows whether it is. Any success clears a provider's failures. With all of them down, hooks
-//! do as with all of them up, since they must try something.
+//! do as with all of them up, since they must try something; of more than two, those that nobody has asked for 5 seconds
+//! go first.
 //!
 //! The store has no atomic change, so of two hooks that write at once one write is lost. That is
 //! harmless, as only the order of the providers and their time depend on it. If a failure is lost, the
@@ -119,8 +120,7 @@ struct Taken<'a> {
 fn take<'a>(turn: &Turn<'a>, message: &Message<'_>, ports: Ports<'_>) -> Taken<'a> {
     let Candidate { provider, sender, other_key } = turn.candidate;
     let tried = turn::send(turn, message, ports);
-    let refusal =
-        tried.result.as_ref().err().filter(|it| it.reason == Reason::ProviderUnauthorized);
+    let refusal = tried.result.as_ref().err().filter(|_| tried.key_refused);
     let (Some((other, others_sender)), Some(refusal)) = (other_key, refusal) else {
         return Taken { by: (provider, sender), tried, first_key: None };
     };
@@ -138,6 +138,7 @@ fn take<'a>(turn: &Turn<'a>, message: &Message<'_>, ports: Ports<'_>) -> Taken<'
         may_be_sent: tried.may_be_sent || again.may_be_sent,
         changed_to: again.changed_to.or(tried.changed_to),
         was_silent: tried.was_silent || again.was_silent,
+        may_fail_over: tried.may_fail_over && again.may_fail_over,
         ..again
     };
     Taken { by: (other, others_sender), tried, first_key }
@@ -234,15 +235,21 @@ fn choose<'a>(
         Choice { first, second, second_is_last_resort }
     };
     let Some(first) = places.clone().find(|at| !is_down(known, *at)) else {
-        return Ok(choice(0, 1, false));
+        // Of more than two, those that were left alone for a while go first, or they were never asked again.
+        let mut in_turn: Vec<_> = places.collect();
+        if in_turn.len() > 2 {
+            in_turn.sort_by_key(|at| !is_due(known, *at));
+        }
+        return Ok(choice(in_turn[0], in_turn[1], false));
     };
     if let Some(probed) = (0..first).find(|at| is_due(known, *at)) {
         known.change(name(probed), |health| health.put_probe_off(now));
         health::write(ports.store, known)?;
         return Ok(choice(probed, first, false));
     }
-    let up = (first + 1..candidates.len()).find(|at| !is_down(known, *at) || is_due(known, *at));
-    Ok(match up {
+    let after = || first + 1..candidates.len();
+    let up = after().find(|at| !is_down(known, *at));
+    Ok(match up.or(after().find(|at| is_due(known, *at))) {
         Some(second) => choice(first, second, false),
         None => choice(first, usize::from(first == 0), true),
     })

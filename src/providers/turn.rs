@@ -64,6 +64,8 @@ pub(super) struct Tried {
     pub segments: Option<u32>,
     /// The provider may have taken the message in one of the attempts, whatever came after.
     pub may_be_sent: bool,
+    /// It does not take the key.
+    pub key_refused: bool,
     /// The provider stood in the way, not the message.
     pub provider_failed: bool,
     /// The connection that those after this message are to use, where it is not the one that was used first.
@@ -115,13 +117,16 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         may_be_sent |= others.any(|(_, other)| may_be_taken(other.outcome, turn.candidate));
         let of = attempts.len() + asked.of;
         attempts.extend(asked.tries.iter().map(|it| attempt(it, turn.candidate)));
-        verdict = match asked.answer {
+        let said = match asked.answer {
             Ok(answer) => {
                 let Turn { candidate, until, deadline, .. } = turn;
                 api.understand(answer, Reading { candidate, until, deadline, ports })
             }
             Err(error) => Verdict::without(error, None, turn.candidate),
         };
+        // It knows the id from the attempt before, which it has surely refused.
+        let is_of_refused = said.is_known && repeated && !may_be_sent;
+        verdict = if is_of_refused { Verdict { again_after: None, ..verdict } } else { said };
         ended = ports.clock.instant();
         let counting = &mut attempts[of];
         counting.elapsed = ended.since(counting.started);
@@ -152,6 +157,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         ended,
         result: verdict.result,
         segments: verdict.segments,
+        key_refused: verdict.key_refused,
         may_be_sent,
         changed_to,
         was_silent,

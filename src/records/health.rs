@@ -96,9 +96,8 @@ impl Health {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known(Vec<(String, Health)>);
 
-/// How many providers' health is kept. More than are ever used at once: one that got another name is forgotten when
-/// others change.
-const KEPT: usize = 4;
+/// How many providers' health is kept: of more, one that has not changed for longest is forgotten, and counts as well.
+const KEPT: usize = 8;
 
 impl Known {
     /// The health of the provider with this name. One of which nothing is known is well.
@@ -152,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_others_stays_until_four_of_them_have_changed_since() {
+    fn what_is_known_of_others_stays_until_eight_of_them_have_changed_since() {
         let mut known = Known::default();
-        for name in ["a", "b", "c", "d", "a", "e"] {
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "a", "i"] {
             known.change(name, |health| health.fail(1_000_000));
         }
-        let kept = ["a", "b", "c", "d", "e"].map(|name| known.of(name).has_failed());
+        let kept = ["a", "b", "c", "h", "i"].map(|name| known.of(name).has_failed());
         assert_eq!(kept, [true, false, true, true, true]);
     }
 

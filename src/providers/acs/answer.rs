@@ -89,6 +89,7 @@ fn refused(said: Said<'_>, candidate: Candidate<'_>) -> Verdict {
         // 409 is sent while an earlier attempt is in progress.
         may_be_sent: status == 409,
         is_at_work: status == 409,
+        key_refused: matches!(status, 401 | 403),
         again_after: is_transient(status).then_some(Duration::ZERO),
         // Credentials, limits, and what is broken: each provider has its own.
         provider_failed: !refused_here && matches!(status, 401 | 403 | 408 | 409 | 429 | 500..),

@@ -802,7 +802,7 @@ fn of_three_providers_the_first_two_that_are_up_are_asked_and_those_that_are_dow
     for (down, third_down, at_once, when_due) in [
         (&[][..], false, (0, 1, false), (0, 1, false)),
         (&[0], false, (1, 2, false), (0, 1, false)),
-        (&[1], false, (0, 2, false), (0, 1, false)),
+        (&[1], false, (0, 2, false), (0, 2, false)),
         (&[0, 1], false, (2, 0, true), (0, 2, false)),
         (&[], true, (0, 1, false), (0, 1, false)),
         (&[0], true, (1, 0, true), (0, 1, false)),
@@ -817,6 +817,25 @@ fn of_three_providers_the_first_two_that_are_up_are_asked_and_those_that_are_dow
         assert_eq!(chosen(3, &later(host(), 1)), at_once, "{label}");
         assert_eq!(chosen(3, &later(host(), 5)), when_due, "{label}");
     }
+}
+
+#[test]
+fn of_three_that_are_down_none_is_forgotten() {
+    let host = with_down(&[0, 1]);
+    let mut known = health::read(&host).unwrap();
+    for _ in 0..health::FAILURES {
+        known.change("third", |health| health.fail(host.milliseconds()));
+    }
+    health::write(&host, &known).unwrap();
+    let host = later(host, 4);
+    // The first two are asked, and fail again.
+    assert_eq!(chosen(3, &host), (0, 1, false));
+    let mut known = health::read(&host).unwrap();
+    for name in NAMES {
+        known.change(name, |health| health.fail(host.milliseconds()));
+    }
+    health::write(&host, &known).unwrap();
+    assert_eq!(chosen(3, &later(host, 1)), (2, 0, false));
 }
 
 #[test]

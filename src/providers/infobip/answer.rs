@@ -45,9 +45,14 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
             let error_code = error_code(&body);
             let refusal = fix::of_request(status, error_code.as_deref(), candidate);
-            // What is wrong with the message is wrong with it elsewhere, too; all else is the account's.
-            let provider_failed = status != 400;
-            Verdict { error_code, provider_failed, ..Verdict::refused(Some(status), refusal) }
+            let is_of_account = fix::is_of_account(error_code.as_deref());
+            Verdict {
+                key_refused: matches!(status, 401 | 403),
+                provider_failed: status != 400,
+                refused_here: status == 400 && is_of_account,
+                error_code,
+                ..Verdict::refused(Some(status), refusal)
+            }
         }
         // Nothing says that it was not taken.
         _ => Verdict {
@@ -70,6 +75,7 @@ fn understand_taken(body: &[u8], status: u16, candidate: Candidate<'_>) -> Verdi
     match message.status.verdict() {
         Means::Taken => Verdict {
             segments: message.details.and_then(|details| details.message_count),
+            is_known: message.status.id == DUPLICATE,
             ..Verdict::taken(status, message.message_id)
         },
         Means::Refused => refused(),
@@ -127,6 +133,9 @@ pub struct Status {
     pub id: u16,
 }
 
+/// The id is that of a message that was taken before.
+const DUPLICATE: u16 = 23;
+
 /// What a status means for the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
@@ -148,14 +157,13 @@ impl Status {
     /// What it means, in the answer to a request.
     pub fn verdict(&self) -> Means {
         match self.id {
-            // The id of a message that was taken before.
-            23 => Means::Taken,
+            DUPLICATE => Means::Taken,
             // Recipient, text and request; the recipient's own wish; the guard against fraud.
             8 | 10 | 14 | 25 | 51 | 52 | 87 => Means::Refused,
-            // The sender; too many to this number.
-            11 | 13 | 20 => Means::RefusedHere,
-            // Network, credits, package, trial, route: the account's.
-            6 | 12 | 17 | 18 | 19 => Means::Failed,
+            // The sender; too many to this number; no way to this network.
+            6 | 11 | 13 | 19 | 20 => Means::RefusedHere,
+            // Credits, package, trial: the account's.
+            12 | 17 | 18 => Means::Failed,
             21 | 100 => Means::FailedForNow,
             29 => Means::InDoubt,
             _ => match self.group_id {

@@ -1,6 +1,6 @@
 //! What to do where Infobip does not take a message: the most likely cause first.
 
-use super::answer::Status;
+use super::answer::{Means, Status};
 use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
 
@@ -59,6 +59,16 @@ pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'
         ),
     };
     Refusal::new(reason, fix)
+}
+
+/// Whether the field that is wrong is of this account: the sender, or what the settings add. Of the recipient's
+/// number and the text another provider would say the same, and most likely of a request whose field is not named.
+pub(super) fn is_of_account(code: Option<&str>) -> bool {
+    code.is_some_and(|code| {
+        let code = code.to_ascii_lowercase();
+        let is_field = code.contains('.');
+        is_field && ![".to", "destinations", "text"].iter().any(|field| code.contains(field))
+    })
 }
 
 /// What to do where the request was taken, and its message refused.
@@ -123,7 +133,7 @@ pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
             ),
         ),
         6 | 19 => (
-            Reason::ProviderUnauthorized,
+            Reason::ProviderRejected,
             format!(
                 "The account at Infobip has no route to the recipient's network ({id}): ask Infobip to set it up."
             ),
@@ -131,6 +141,13 @@ pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
         21 | 100 => (
             Reason::ProviderUnavailable,
             format!("Infobip is not able to send right now ({id}): look at Infobip's status page."),
+        ),
+        _ if status.verdict() == Means::InDoubt => (
+            Reason::ProviderUnexpectedAnswer,
+            format!(
+                "Infobip does not say whether it sent the message ({id}, group {}): look at it in its portal's logs.",
+                status.group_id
+            ),
         ),
         _ => (
             Reason::ProviderRejected,

@@ -13,6 +13,9 @@ use crate::sender::Sender;
 /// The path of the API.
 pub(super) const PATH: &str = "/sms/3/messages";
 
+/// The longest that Infobip keeps a message, in seconds: 48 hours.
+const LONGEST_VALIDITY: i64 = 48 * 3600;
+
 /// The calling code of India, whose carriers want more of a message than others.
 const INDIA: &str = "+91";
 
@@ -129,7 +132,8 @@ fn authorization(api_key: &Secret) -> String {
 }
 
 fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Vec<u8> {
-    let seconds = message.expires.map(|expires| (expires - now).whole_seconds().max(1));
+    let until = |expires: OffsetDateTime| (expires - now).whole_seconds();
+    let seconds = message.expires.map(|expires| until(expires).clamp(1, LONGEST_VALIDITY));
     let options = Options {
         validity_period: seconds.map(|amount| ValidityPeriod { amount, time_unit: "SECONDS" }),
         regional: infobip

@@ -137,6 +137,59 @@ fn what_may_have_been_taken_is_asked_again_only_where_infobip_knows_repeats() {
 }
 
 #[test]
+fn a_known_id_is_a_message_that_was_taken_unless_it_was_surely_refused_just_before() {
+    let [refused, known] = [taken(5, 21), taken(5, 23)];
+    for (answers, is_taken) in [
+        (vec![known.clone()], true),
+        (vec![FakeAnswer::of(500, ""), known.clone()], true),
+        (vec![refused, known], false),
+    ] {
+        let host = FakeHost::default().answering(answers);
+        let sending = send_one(provider(|infobip| infobip.idempotent = true), &host);
+        assert_eq!(sending.result.is_ok(), is_taken, "{:?}", sending.attempts);
+    }
+}
+
+#[test]
+fn the_other_key_is_asked_only_where_the_first_is_refused() {
+    for (first, asked) in [
+        (FakeAnswer::of(401, ""), 2),
+        (FakeAnswer::of(403, ""), 2),
+        (taken(5, 11), 1),
+        (taken(5, 12), 1),
+        (FakeAnswer::of(429, ""), 1),
+    ] {
+        let label = format!("{first:?}");
+        let host = FakeHost::default().answering([first, taken(1, 26)]);
+        let other = |infobip: &mut Infobip| infobip.api_key = Secret::from("fedcba9876543210");
+        let providers = [provider(|_| {}), Provider { name: "other".into(), ..provider(other) }];
+        let to = PhoneNumber::parse("+41793026727").unwrap();
+        let candidates = candidates(&providers, to.plan().region, to.as_str()).unwrap();
+        let message = Message {
+            to: &to,
+            text: "1",
+            repeatability: Repeatability::of(None, &to, None, host.now, &host),
+            tag: None,
+            expires: None,
+        };
+        let until = host.instant.get().plus(Duration::from_millis(2450));
+        let sending = send(&candidates, &message, host.ports(), until);
+        assert_eq!(sending.attempts.len(), asked, "{label}");
+    }
+}
+
+#[test]
+fn a_validity_is_never_longer_than_infobip_takes() {
+    let host = FakeHost::default().answering([taken(1, 26)]);
+    let mut far = host;
+    far.now -= Duration::from_secs(100 * 365 * 86_400);
+    send_one(provider(|_| {}), &far);
+    let body: Value = serde_json::from_str(&far.sent.borrow()[0].body).unwrap();
+    let validity = &body["messages"][0]["options"]["validityPeriod"]["amount"];
+    assert!(validity.as_i64().unwrap() <= 48 * 3600, "{validity}");
+}
+
+#[test]
 fn a_silent_connection_has_another_only_where_infobip_knows_repeats() {
     for (idempotent, requests) in [(false, 1), (true, 2)] {
         let hung = || (Duration::from_secs(60), Err(SendError::Broken));
@@ -175,8 +228,8 @@ fn each_status_inside_a_200_is_what_its_documentation_makes_of_it() {
         (5, 12, Failed),
         (5, 17, Failed),
         (5, 18, Failed),
-        (5, 19, Failed),
-        (5, 6, Failed),
+        (5, 19, RefusedHere),
+        (5, 6, RefusedHere),
         (5, 21, FailedForNow),
         (2, 100, FailedForNow),
         (4, 29, InDoubt),
