@@ -250,7 +250,9 @@ fn delivery(message_id: &str, settings: &Settings, ports: Ports<'_>) -> Result<S
     let find = || records.find(id).map_err(|_| unread(&records));
     let mut found = find()?;
     let is_reported = found.as_ref().is_some_and(|delivery| delivery.reported.is_some());
-    let asked = if is_reported { None } else { reports::ask(settings, message_id, ports) };
+    let taken_by = found.as_ref().and_then(|delivery| Some(&*delivery.accepted.as_ref()?.provider));
+    let asked =
+        if is_reported { None } else { reports::ask(settings, message_id, taken_by, ports) };
     let (report, no_report) = match asked.transpose() {
         Ok(report) => (report, None),
         Err(no_report) => (None, Some(no_report)),

@@ -39,11 +39,13 @@ impl fmt::Display for NoReport {
     }
 }
 
-/// Asks for the report of a message, and writes it down as if Event Grid had brought it. `None` where nobody is asked:
+/// Asks for the report of a message, and writes it down as if Event Grid had brought it. `taken_by` is the provider that
+/// took the message, where a record says so: then nobody but its account is asked. `None` where nobody is asked:
 /// `reports.ask_acs` is off, or no provider can be asked, or no message has such an id.
 pub fn ask(
     settings: &Settings,
     message_id: &str,
+    taken_by: Option<&str>,
     ports: Ports<'_>,
 ) -> Option<Result<TakenReport, NoReport>> {
     let (Ok(true), Ok(providers), Ok(Some(bounds))) =
@@ -57,8 +59,12 @@ pub fn ask(
     let until = ports.clock.instant().plus(TIME);
     let mut without: Vec<&Provider> = Vec::new();
     let mut failed = None;
-    // Of a message that another replica has sent nobody here knows who took it.
+    // Without a record, or where the provider has left the settings, any of them may have taken it.
+    let taker = taken_by.and_then(|name| providers.iter().find(|it| it.name == name));
     for provider in providers {
+        if taker.is_some_and(|taker| !taker.is_same_account(provider)) {
+            continue;
+        }
         if without.iter().any(|it| it.is_same_account(provider)) {
             continue;
         }
@@ -109,6 +115,10 @@ mod tests {
     const PATH: &str =
         "/api/deliveries/Outgoing_20200610203725bfd4ba70-70bf-4f77-925d-c0bdb5161bb3";
 
+    /// A provider that can't be asked.
+    const INFOBIP: &str = "[[providers]]\nkind = \"infobip\"\nsenders.default = \"CONTOSO\"\n\
+                           base_url = \"https://a.api.infobip.com\"\n";
+
     /// The authorities of two resources.
     const FIRST: &str = "contoso.communication.azure.com";
     const SECOND: &str = "second.communication.azure.com";
@@ -138,13 +148,17 @@ mod tests {
 
     /// A host with a message that has no report.
     fn with_message(settings: &str) -> FakeHost {
-        let host = host(settings);
+        with_message_by("acs", host(settings))
+    }
+
+    /// The same, of a message that this provider took.
+    fn with_message_by(provider: &str, host: FakeHost) -> FakeHost {
         let accepted = Accepted {
             at: crate::ports::milliseconds(host.now),
             event_id: Some("uS58".into()),
             request_type: None,
             region: None,
-            provider: "acs".into(),
+            provider: provider.into(),
             sender_type: SenderKind::Shortcode,
             attempts: 1,
             segments: 1,
@@ -198,8 +212,6 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_unless_the_owner_says_so_and_a_provider_can_be() {
-        const INFOBIP: &str = "[[providers]]\nkind = \"infobip\"\nsenders.default = \"CONTOSO\"\n\
-                               base_url = \"https://a.api.infobip.com\"\n";
         let infobip = [INFOBIP, "[reports]\nask_acs = true"].concat();
         for (host, status) in [
             (with_message(""), 200),
@@ -222,19 +234,40 @@ mod tests {
         }
     }
 
-    /// Two resources, of which the first is there with both of its keys.
+    /// Two resources, of which the first is there with both of its keys, and a provider that can't be asked.
     fn two_resources() -> FakeHost {
         let settings = ["acs", "acs-2", "b"]
             .map(|name| format!("[[providers]]\nkind = \"acs\"\nname = \"{name}\"\n"));
-        let settings = [&settings.concat(), "[reports]\nask_acs = true"].concat();
+        let settings = [&settings.concat(), INFOBIP, "[reports]\nask_acs = true"].concat();
         let secret = |name: &str, host: &str| {
             format!(
                 "\nproviders.{name}.connection_string = \"endpoint=https://{host}/;accesskey=b3RoZXI=\""
             )
         };
-        let secrets =
-            ["operator.secret = \"look-only\"", &secret("acs-2", FIRST), &secret("b", SECOND)];
-        with_message(&settings).with_secrets(&secrets.concat())
+        let secrets = [
+            "operator.secret = \"look-only\"",
+            &secret("acs-2", FIRST),
+            &secret("b", SECOND),
+            "\nproviders.infobip.api_key = \"k\"",
+        ];
+        host(&settings).with_secrets(&secrets.concat())
+    }
+
+    #[test]
+    fn nobody_but_the_account_that_took_the_message_is_asked() {
+        let none = || vec![FakeAnswer::of(404, ""); 2];
+        for (provider, of_first, of_second) in
+            [("acs-2", 2, 0), ("b", 0, 2), ("gone", 2, 2), ("infobip", 0, 0)]
+        {
+            let host = with_message_by(provider, two_resources())
+                .answering_at(FIRST, none())
+                .answering_at(SECOND, none());
+            let (_, body, _) = look(&host);
+            let sent = host.sent.borrow();
+            let to = |authority| sent.iter().filter(|it| it.authority == authority).count();
+            assert_eq!((to(FIRST), to(SECOND)), (of_first, of_second), "{provider} {body}");
+            assert_eq!(body.get("noReport").is_some(), provider != "infobip", "{body}");
+        }
     }
 
     #[test]
@@ -249,7 +282,9 @@ mod tests {
             (vec![broken(), none(), none()], vec![none(), none()], "accepted", Some("(503)")),
             (vec![NOTHING, broken()], vec![report("Failed")], "failed", None),
         ] {
-            let host = two_resources().answering_at(FIRST, first).answering_at(SECOND, second);
+            let host = with_message_by("gone", two_resources())
+                .answering_at(FIRST, first)
+                .answering_at(SECOND, second);
             let (_, body, handled) = look(&host);
             assert_eq!(body["status"], status, "{body}");
             let told = body["noReport"].as_str();
@@ -263,7 +298,9 @@ mod tests {
     #[test]
     fn all_of_them_together_have_five_seconds() {
         let hangs = || vec![(Duration::from_secs(60), Err(SendError::Late)); 2];
-        let host = two_resources().answering_at(FIRST, hangs()).answering_at(SECOND, hangs());
+        let host = with_message_by("gone", two_resources())
+            .answering_at(FIRST, hangs())
+            .answering_at(SECOND, hangs());
         let before = host.instant.get();
         let (_, body, _) = look(&host);
         assert!(body["noReport"].as_str().unwrap().contains("had not answered"), "{body}");

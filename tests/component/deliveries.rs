@@ -188,10 +188,11 @@ async fn that_a_resource_can_not_be_asked_is_told_with_its_fix() {
                 providers = [{ kind = 'acs' }, { kind = 'acs', name = 'second' }]";
     let hook =
         Hook::with(setup().secrets(&second).variable("outbound_host2", nowhere).and(both)).await;
-    let id = hook.post(envelope("+15550106001").to_string()).await.accepted(Form::Documented);
-    let told = delivery(&hook, &id).await;
-    let fix = told["noReport"].as_str().unwrap();
-    assert!(fix.contains("providers.second.connection_string"), "{told}");
+    // Of a message that is not remembered each of them is asked.
+    let told = look_up(&hook, "/api/deliveries/20261124092252f6fa287e-9087-4137-a6ef-29781f9386bb");
+    let told = told.await;
+    assert_eq!(told.status, 404);
+    assert!(told.text.contains("providers.second.connection_string"), "{told:?}");
     assert!(hook.log.lines().join("").contains("providers.second.connection_string"));
 }
 
