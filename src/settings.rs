@@ -57,6 +57,8 @@ pub struct Settings {
     pub wording: Section<Wording>,
     /// Who sends, in order: at least one. A message is tried with two of them at most.
     pub providers: Section<Vec<Provider>>,
+    /// The place of each of them in the document's list, from 1.
+    provider_places: Vec<usize>,
     /// The key of the store is made of it; `None`: of the first provider's access key.
     store_secret: Section<Option<Secret>>,
     /// Who may deliver reports; `None`: nobody.
@@ -159,6 +161,14 @@ impl Settings {
         let report_secrets = secrets.reports.get().unwrap_or_default();
         let operator_secrets = secrets.operator.get().unwrap_or_default();
 
+        let listed =
+            documents.section(&[Place::Settings, Place::Secrets], &["providers"], |reading| {
+                providers::providers(reading, settings.providers, secrets.providers)
+            });
+        let (providers, provider_places) = match listed {
+            Ok((providers, places)) => (Ok(providers), places),
+            Err(problems) => (Err(problems), Vec::new()),
+        };
         let read = Self {
             // A misspelt key of [okta] counts against `hook`, so that it is told once and to who has proven itself.
             callers: documents.section(&[Place::Settings, Place::Secrets], &[], |reading| {
@@ -176,11 +186,8 @@ impl Settings {
             wording: documents.section(&[Place::Settings], &["message"], |reading| {
                 wording(reading, settings.message.get().unwrap_or_default())
             }),
-            providers: documents.section(
-                &[Place::Settings, Place::Secrets],
-                &["providers"],
-                |reading| providers::providers(reading, settings.providers, secrets.providers),
-            ),
+            providers,
+            provider_places,
             store_secret: documents.section(&[Place::Secrets], &["store"], |reading| {
                 store_secret(reading, secrets.store.get().unwrap_or_default())
             }),

@@ -5,6 +5,7 @@ use numbering::Region;
 
 use super::findings::{Finding, each_once};
 use super::hosts::{self, Hosts};
+use super::providers::Served;
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
 use crate::callers::bearer::{OAuth, servers};
@@ -183,20 +184,22 @@ impl Looking<'_> {
 
     fn at_providers(&mut self, settings: &Settings) {
         let Ok(providers) = &settings.providers else { return };
-        for (provider, index) in providers.iter().zip(1..) {
+        let places = &settings.provider_places;
+        let mut served = Served::default();
+        for (provider, place) in providers.iter().zip(places) {
+            let is_needed = served.grows_by(provider.countries.as_deref());
             let origin = provider.api.endpoint().origin();
             if let Some(fix) = self.not_covered(&origin) {
-                let finding = self.endpoint_finding(provider, index, &fix);
-                // Without another one messages go by the first still.
-                match index {
-                    1 => self.check.problems.push(finding),
-                    _ => self.check.warnings.push(finding),
+                let finding = self.endpoint_finding(provider, *place, &fix);
+                // Without one that is not needed messages go by those before it still.
+                match is_needed {
+                    true => self.check.problems.push(finding),
+                    false => self.check.warnings.push(finding),
                 }
             }
         }
-        let Some(first) = providers.first() else { return };
-        for (provider, index) in providers.iter().zip(1..).skip(1) {
-            self.at_another(&providers[..index - 1], provider, index);
+        for (index, place) in places.iter().enumerate().skip(1) {
+            self.at_another(&providers[..index], &providers[index], *place);
         }
         let allowed = match &settings.policy {
             Ok(policy) => match &policy.allowed {
@@ -206,12 +209,12 @@ impl Looking<'_> {
             Err(_) => None,
         };
         for region in allowed.into_iter().flatten() {
-            self.at_region(providers, *region);
+            self.at_region(providers, places, *region);
         }
         if allowed.is_none() {
-            for (provider, index) in providers.iter().zip(1..) {
+            for (provider, place) in providers.iter().zip(places) {
                 let is_served = |region| provider.serves(Some(region));
-                let key = format!("providers[{index}].senders");
+                let key = format!("providers[{place}].senders");
                 for (region, sender) in provider.senders.by_region().filter(|it| is_served(it.0)) {
                     self.at_reach(&key, provider, sender, region);
                 }
@@ -224,15 +227,61 @@ impl Looking<'_> {
                 );
             }
         }
-        if providers.len() == 1 && first.share > 0.0 {
-            self.warn("providers[1].share", "is of the only provider, which sends everything");
+        for (provider, place) in providers.iter().zip(places) {
+            self.at_share(providers, provider, *place, allowed.map(Vec::as_slice));
         }
     }
 
-    fn endpoint_finding(&self, provider: &Provider, index: usize, fix: &str) -> Finding {
+    /// A share that does not do what it says.
+    fn at_share(
+        &mut self,
+        providers: &[Provider],
+        provider: &Provider,
+        place: usize,
+        allowed: Option<&[Region]>,
+    ) {
+        if provider.share == 0.0 {
+            return;
+        }
+        let key = format!("providers[{place}].share");
+        // `None` is for all countries that no list has.
+        let regions: Vec<_> = match allowed.or(provider.countries.as_deref()) {
+            Some(regions) => regions.iter().copied().map(Some).collect(),
+            None => vec![None],
+        };
+        let served: Vec<_> =
+            regions.into_iter().filter(|region| provider.serves(*region)).collect();
+        let before = |region| {
+            let before = providers.iter().take_while(|it| !std::ptr::eq(*it, provider));
+            before.filter(move |it| it.serves(region))
+        };
+        if let Some(region) = served.iter().find(|region| before(**region).next().is_none()) {
+            let of = region.map_or("all countries".to_owned(), |region| region.to_string());
+            self.warn(
+                &key,
+                format!(
+                    "is of the provider that is first for {of} anyway, which sends everything there: put it below the \
+                     one that is to send the rest, or remove it"
+                ),
+            );
+            return;
+        }
+        let account = |region| before(region).find(|it| it.is_same_account(provider));
+        if let Some(same) = served.first().and_then(|region| account(*region))
+            && served.iter().all(|region| account(*region).is_some())
+        {
+            let fix = format!(
+                "does nothing, since this is the other key of {}: set the share of that one",
+                same.name
+            );
+            self.warn(&key, fix);
+        }
+    }
+
+    fn endpoint_finding(&self, provider: &Provider, place: usize, fix: &str) -> Finding {
         let fix = ["is of an endpoint ", fix].concat();
         if provider.api.kind() != acs::KIND {
-            let key = format!("providers[{index}].base_url");
+            let key = format!("providers[{place}].base_url");
             return self.documents.settings.finding(&key, fix);
         }
         let key = ["providers.", &provider.name, ".connection_string"].concat();
@@ -244,7 +293,7 @@ impl Looking<'_> {
     }
 
     /// A provider that is not the first.
-    fn at_another(&mut self, before: &[Provider], provider: &Provider, index: usize) {
+    fn at_another(&mut self, before: &[Provider], provider: &Provider, place: usize) {
         let same = before.iter().find(|it| it.is_same_account(provider));
         // Senders of two kinds, such as a partner's beside the resource's own, are two entries of one account.
         let same_for_some = same.filter(|it| it.shares_a_country_with(provider));
@@ -261,23 +310,23 @@ impl Looking<'_> {
         }
         if same.is_none() && provider.senders.is_empty() {
             self.warn(
-                &format!("providers[{index}].senders"),
+                &format!("providers[{place}].senders"),
                 "is not set, and a sender belongs to one account: give those of this one",
             );
         }
     }
 
     /// The senders for a country that is allowed.
-    fn at_region(&mut self, providers: &[Provider], region: Region) {
-        let mut serving = providers.iter().zip(1..).filter(|(it, _)| it.serves(Some(region)));
-        let Some((first, index)) = serving.next() else {
+    fn at_region(&mut self, providers: &[Provider], places: &[usize], region: Region) {
+        let mut serving = providers.iter().zip(places).filter(|(it, _)| it.serves(Some(region)));
+        let Some((first, place)) = serving.next() else {
             let fix =
                 format!("has {region}, which no provider serves: add it to the countries of one");
             let finding = self.documents.settings.finding("policy.allowed_countries", fix);
             self.check.problems.push(finding);
             return;
         };
-        let key = format!("providers[{index}].senders");
+        let key = format!("providers[{place}].senders");
         match first.senders.to(Some(region)) {
             Some(sender) => self.at_reach(&key, first, sender, region),
             None => {
@@ -286,8 +335,8 @@ impl Looking<'_> {
                 self.check.problems.push(finding);
             }
         }
-        for (provider, index) in serving {
-            let key = format!("providers[{index}].senders");
+        for (provider, place) in serving {
+            let key = format!("providers[{place}].senders");
             match provider.senders.to(Some(region)) {
                 Some(sender) => self.at_reach(&key, provider, sender, region),
                 // It has those of the first.

@@ -28,12 +28,12 @@ use crate::secret::Secret;
 use crate::sender::{NotASender, Sender, Senders};
 use crate::url::Url;
 
-/// The providers, in order.
+/// The providers, in order, and the place of each in the list, from 1: one that waits for its secret is left out.
 pub(super) fn providers(
     reading: &mut Reading<'_>,
     said: Said<Vec<Said<said::Provider>>>,
     secrets: Said<Named<said::ProviderSecrets>>,
-) -> Vec<Provider> {
+) -> (Vec<Provider>, Vec<usize>) {
     let mut listed = reading.value("providers", said).unwrap_or_default();
     let mut secrets = reading.said(Place::Secrets, "providers", secrets).unwrap_or_default();
     // Without a list the variables make one.
@@ -44,7 +44,8 @@ pub(super) fn providers(
     let mut names = Vec::new();
     let mut all_named = true;
     let mut first_kind = None;
-    let mut providers = Vec::new();
+    let (mut providers, mut places) = (Vec::new(), Vec::new());
+    let mut served = Served::default();
     for (entry, index) in listed.into_iter().zip(1..) {
         let at = format!("providers[{index}]");
         let Some(mut entry) = reading.value(&at, entry) else {
@@ -74,14 +75,17 @@ pub(super) fn providers(
         }
         let countries = countries(reading, &format!("{at}.countries"), take(&mut entry.countries));
         let share = share(reading, &at, take(&mut entry.share));
-        let place = At { at: &at, name: &name, is_first };
+        let place = At { at: &at, name: &name, is_needed: served.grows_by(countries.as_deref()) };
         let api: Option<Rc<dyn Api>> = match kind {
-            Some(acs::KIND) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
-            Some(_) => place.infobip(reading, entry, secrets).map(|infobip| Rc::new(infobip) as _),
+            Some(Kind::Acs) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
+            Some(Kind::Infobip) => {
+                place.infobip(reading, entry, secrets).map(|infobip| Rc::new(infobip) as _)
+            }
             None => None,
         };
         if let (Some(api), Some(senders)) = (api, senders) {
             providers.push(Provider { name, api, senders, countries, share });
+            places.push(index);
         }
     }
     // It stops nobody: a provider that has left the settings may leave its secret behind for a while.
@@ -101,7 +105,28 @@ pub(super) fn providers(
             }
         }
     }
-    providers
+    (providers, places)
+}
+
+/// The countries that the entries so far serve.
+#[derive(Default)]
+pub(super) struct Served {
+    all: bool,
+    countries: Vec<Region>,
+}
+
+impl Served {
+    /// Adds those of the next entry, and says whether it serves any that none before it does: without it messages to
+    /// them stay, or go by a provider that is not meant to be the first for them.
+    pub(super) fn grows_by(&mut self, countries: Option<&[Region]>) -> bool {
+        let is_new = |region: &&Region| !self.countries.contains(region);
+        let new: Vec<Region> =
+            countries.unwrap_or_default().iter().filter(is_new).copied().collect();
+        let grows = !self.all && (countries.is_none() || !new.is_empty());
+        self.all |= countries.is_none();
+        self.countries.extend(new);
+        grows
+    }
 }
 
 /// The variables that fill in the provider named "acs".
@@ -109,27 +134,27 @@ const CONNECTION_VARIABLE: &str = "acs_connection_string";
 const SENDER_VARIABLE: &str = "acs_from_shortcode";
 
 /// The kind of a provider. What is said that another kind has is a mistake.
-fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Option<&'static str> {
+fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Option<Kind> {
     let key = format!("{at}.kind");
     let said = reading.text(&key, take(&mut entry.kind));
-    let Some(kind) = KINDS.into_iter().find(|kind| said.as_deref() == Some(*kind)) else {
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| said.as_deref() == Some(kind.name())) else {
         reading.unexpected(Place::Settings, &key);
         return None;
     };
     for (of, name, is_said) in [
-        (acs::KIND, "api_version", !matches!(entry.api_version, Said::Nothing)),
-        (acs::KIND, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
+        (Kind::Acs, "api_version", !matches!(entry.api_version, Said::Nothing)),
+        (Kind::Acs, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
         (
-            acs::KIND,
+            Kind::Acs,
             "delivery_report_timeout",
             !matches!(entry.delivery_report_timeout, Said::Nothing),
         ),
-        (infobip::KIND, "base_url", !matches!(entry.base_url, Said::Nothing)),
-        (infobip::KIND, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
-        (infobip::KIND, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
+        (Kind::Infobip, "base_url", !matches!(entry.base_url, Said::Nothing)),
+        (Kind::Infobip, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
+        (Kind::Infobip, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
     ] {
         if is_said && of != kind {
-            let fix = format!("is for providers of the kind {of}: remove it");
+            let fix = format!("is for providers of the kind {}: remove it", of.name());
             reading.problem(Place::Settings, &format!("{at}.{name}"), fix);
         }
     }
@@ -137,21 +162,37 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
 }
 
 /// The kinds of provider that there are.
-const KINDS: [&str; 2] = [acs::KIND, infobip::KIND];
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Acs,
+    Infobip,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Acs, Self::Infobip];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Acs => acs::KIND,
+            Self::Infobip => infobip::KIND,
+        }
+    }
+}
 
 /// The name of a provider, which none of the others may have: that of its kind where none is said.
 fn name(
     reading: &mut Reading<'_>,
     at: &str,
     said: Said<String>,
-    kind: Option<&str>,
+    kind: Option<Kind>,
     taken: &[String],
 ) -> Option<String> {
     let key = format!("{at}.name");
-    let name = reading.text(&key, said).unwrap_or(kind.unwrap_or(DEFAULT_NAME).to_owned());
+    let name = reading.text(&key, said);
+    let name = name.unwrap_or(kind.map_or(DEFAULT_NAME, Kind::name).to_owned());
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     // The variables are of ACS, and fill in the provider of this name.
-    let is_anothers = name == DEFAULT_NAME && kind.is_some_and(|kind| kind != acs::KIND);
+    let is_anothers = name == DEFAULT_NAME && kind.is_some_and(|kind| kind != Kind::Acs);
     if name.len() > 32 || !name.bytes().all(fits) || taken.contains(&name) || is_anothers {
         reading.unexpected(Place::Settings, &key);
         return None;
@@ -179,7 +220,8 @@ struct At<'a> {
     /// Its entry.
     at: &'a str,
     name: &'a str,
-    is_first: bool,
+    /// It serves a country that none before it does.
+    is_needed: bool,
 }
 
 impl At<'_> {
@@ -382,9 +424,9 @@ impl At<'_> {
         }
     }
 
-    /// Without another one messages go by the first still, and the secrets may come after the settings.
+    /// Without one that is not needed messages go by those before it still, and the secrets may come after the settings.
     fn not_set(&self, reading: &mut Reading<'_>, place: Place, key: &str, fix: &str) {
-        match self.is_first {
+        match self.is_needed {
             true => reading.problem(place, key, fix),
             false => reading.advise(place, key, fix),
         }

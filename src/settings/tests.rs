@@ -619,6 +619,89 @@ fn acs_can_be_asked_for_reports_only_where_it_is_a_provider() {
     assert_warnings(&wrong, &["reports.ask_acs"]);
 }
 
+const ACS: &str = "[[providers]]\nkind = \"acs\"\n";
+
+/// An entry of Infobip with this beside what it needs.
+fn infobip(name: &str, more: &str) -> String {
+    format!(
+        "[[providers]]\nkind = \"infobip\"\nname = \"{name}\"\nbase_url = \"https://a.api.infobip.com\"\n\
+         senders.default = \"CONTOSO\"\n{more}\n"
+    )
+}
+
+#[test]
+fn a_share_that_does_not_do_what_it_says_is_warned_about() {
+    const SHARE: &str = "share = 0.1";
+    const US: &str = "countries = [\"US\"]\nshare = 0.1";
+    const GB: &str = "countries = [\"GB\"]\nshare = 0.1";
+    let acs = ACS.to_owned();
+    for (document, expected) in [
+        ([acs.clone(), infobip("a", SHARE)].concat(), None),
+        ([acs.clone(), infobip("a", US)].concat(), None),
+        ([acs.clone(), SHARE.to_owned()].concat(), Some(("providers[1].share", "first for US"))),
+        ([infobip("a", SHARE), acs.clone()].concat(), Some(("providers[1].share", "first for US"))),
+        ([infobip("a", US), acs.clone()].concat(), Some(("providers[1].share", "first for US"))),
+        ([infobip("a", GB), acs.clone()].concat(), None),
+        (
+            [acs.clone(), infobip("a", ""), infobip("b", SHARE)].concat(),
+            Some(("providers[3].share", "the other key of a")),
+        ),
+        ([acs, infobip("a", "countries = [\"GB\"]"), infobip("b", US)].concat(), None),
+    ] {
+        let host = wise_with(&document)
+            .with_secrets("providers.a.api_key = \"k\"\nproviders.b.api_key = \"other\"");
+        let told = check(&host).warnings;
+        let told = told.iter().find(|it| it.key.ends_with(".share"));
+        assert_eq!(told.map(|it| &*it.key), expected.map(|it| it.0), "{document} {told:?}");
+        if let (Some(told), Some((_, fix))) = (told, expected) {
+            assert!(told.fix.contains(fix), "{told}");
+        }
+    }
+    let host = wise_with(&[ACS, SHARE].concat());
+    let everywhere =
+        host.variables["settings"].replace("policy.allowed_countries = [\"US\"]\n", "");
+    let told = check(&host.with("settings", &everywhere)).warnings;
+    assert!(told.iter().any(|it| it.fix.contains("first for all countries")), "{told:?}");
+}
+
+#[test]
+fn the_place_of_an_entry_is_that_of_the_document_where_one_before_it_is_left_out() {
+    let third = infobip("b", "").replace("senders.default", "senders.GB");
+    let host = wise_with(&[ACS, &infobip("a", ""), &third].concat())
+        .with_secrets("providers.b.api_key = \"k\"");
+    assert_warnings(&host, &["providers.a.api_key", "providers[3].senders"]);
+}
+
+#[test]
+fn what_is_missing_of_the_only_provider_for_a_country_is_a_problem() {
+    let with = |countries: &str| {
+        let gb = infobip("a", "countries = [\"GB\"]");
+        wise_with(&[&gb, ACS, countries].concat()).with_secrets("providers.a.api_key = \"k\"")
+    };
+    let missing = |countries| check(&with(countries).with("acs_connection_string", ""));
+    let closed = |countries| {
+        let elsewhere = "endpoint=https://acs.example/;accesskey=pw==";
+        check(&with(countries).with("acs_connection_string", elsewhere))
+    };
+    for (countries, is_needed) in [
+        ("", true),
+        ("countries = [\"US\"]", true),
+        ("countries = [\"GB\", \"US\"]", true),
+        ("countries = [\"GB\"]", false),
+    ] {
+        for check in [missing(countries), closed(countries)] {
+            let is_it = |it: &&Finding| it.key == "acs_connection_string";
+            let (problem, warning) =
+                (check.problems.iter().find(is_it), check.warnings.iter().find(is_it));
+            assert_eq!(
+                (problem.is_some(), warning.is_some()),
+                (is_needed, !is_needed),
+                "{check:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_allowed_country_without_a_sender_is_a_problem() {
     let host = wise_with("[[providers]]\nkind = \"acs\"\nsenders.GB = \"CONTOSO\"")
