@@ -114,9 +114,11 @@ pub enum Said {
     Failed,
     /// It was.
     Delivered,
-    /// What is neither, or not documented, such as `Queued`: some letters of it, fit for a log. `None` where it says
+    /// What is not documented, such as `Queued`: some letters of it, fit for a log. `None` where it says
     /// nothing.
     Other(Option<String>),
+    /// What is documented and neither, such as `PENDING_ENROUTE`.
+    Unconfirmed(Option<String>),
 }
 
 /// A message with both halves of its record.
@@ -161,12 +163,12 @@ impl Status {
 
 impl Reported {
     /// Whether this report replaces another one of the same message. The newer report does; of two from the
-    /// same moment, the one that says that the message was delivered. One whose status is not known replaces none
-    /// whose status is.
+    /// same moment, the one that says that the message was delivered. One that says neither that it was nor that it failed
+    /// replaces none that does.
     pub fn supersedes(&self, known: &Self) -> bool {
         let rank = |it: &Self| {
             let (is_known, delivered) =
-                (!matches!(it.said, Said::Other(_)), it.said == Said::Delivered);
+                (matches!(it.said, Said::Failed | Said::Delivered), it.said == Said::Delivered);
             (is_known, it.at, delivered, it.code)
         };
         rank(self) > rank(known)
@@ -176,15 +178,17 @@ impl Reported {
     pub fn status(&self) -> Status {
         match (&self.said, self.code) {
             (Said::Delivered, _) => Status::Delivered,
-            (Said::Failed, Some(code::NO_REPORTS)) | (Said::Other(_), _) => Status::Unconfirmed,
+            (Said::Failed, Some(code::NO_REPORTS)) | (Said::Other(_) | Said::Unconfirmed(_), _) => {
+                Status::Unconfirmed
+            }
             (Said::Failed, _) => Status::Failed,
         }
     }
 
-    /// The letters of a status that is not known.
-    pub fn unknown_status(&self) -> Option<&str> {
+    /// The letters of a status that is neither delivered nor failed.
+    pub fn unconfirmed_status(&self) -> Option<&str> {
         match &self.said {
-            Said::Other(status) => status.as_deref(),
+            Said::Other(status) | Said::Unconfirmed(status) => status.as_deref(),
             Said::Failed | Said::Delivered => None,
         }
     }

@@ -78,6 +78,9 @@ struct Said {
     faults: Vec<String>,
 }
 
+/// The most letters of a status that is neither delivered nor failed.
+const STATUS_LIMIT: usize = 32;
+
 /// The time that a delivery may take to arrive and to be checked. Event Grid waits 30 seconds.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -207,6 +210,20 @@ pub fn finish(answered: Answered, ports: Ports<'_>) {
     {
         issuer::refresh(&oauth.issuer, &key, ports);
     }
+}
+
+/// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses no
+/// report, and line and column stay what they are.
+fn utf8(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(body) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text.into()
 }
 
 fn text(status: u16, text: &str) -> Response {
@@ -363,7 +380,11 @@ impl Batch {
         self.facts.fix = (!fixes.is_empty()).then(|| fixes.join("; "));
         match unreadable {
             // So Event Grid keeps it among the dead letters. Beside others it must not: they would be there, too.
-            Some(unreadable) if self.facts.bad_events == self.facts.events => {
+            // Infobip has none, and would bring the same again.
+            Some(unreadable)
+                if self.reporter == Reporter::EventGrid
+                    && self.facts.bad_events == self.facts.events =>
+            {
                 Err(NotTaken::new(400, "No event of these can be read.", unreadable))
             }
             unreadable => {
@@ -381,6 +402,15 @@ impl Batch {
             Reporter::EventGrid => Callers { basic: None, ..reporters.clone() },
             Reporter::Infobip => Callers { oauth: None, ..reporters.clone() },
         };
+        if self.reporter == Reporter::Infobip
+            && reporters.basic.is_none()
+            && reporters.header.is_none()
+        {
+            return Err(NotTaken::for_now(
+                "reports.secret is not set in the secrets: set it to the password, or the header x-report-secret, of \
+                 Infobip's subscription, which has no token of reports.oauth.",
+            ));
+        }
         let key = reporters.oauth.as_ref().and_then(|_| self.settings.store_key().ok());
         let keys_until = ports.clock.instant().plus(KEYS_TIME);
         let caller =
@@ -500,6 +530,16 @@ mod tests {
             let told = String::from_utf8(handled.response.body).unwrap();
             assert!(!told.contains("secret") && !told.contains("slots"), "{told}");
         }
+    }
+
+    #[test]
+    fn infobip_comes_again_while_nothing_but_a_token_is_taken() {
+        let host = FakeHost::default().with_settings(OAUTH);
+        let mut request = FakeRequest::hook("{\"results\":[]}");
+        request.path = INFOBIP_REPORTS_PATH;
+        let handled = crate::handle(&mut request, host.ports());
+        assert_eq!(handled.response.status, 503);
+        assert!(handled.log.contains("reports.secret is not set"), "{}", handled.log);
     }
 
     #[test]

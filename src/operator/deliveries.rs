@@ -102,7 +102,7 @@ impl<'a> OneDelivery<'a> {
         Self {
             message_id: &delivery.message_id,
             status: delivery.status().name(),
-            reported_status: reported.and_then(|reported| reported.unknown_status()),
+            reported_status: reported.and_then(|reported| reported.unconfirmed_status()),
             accepted_at: accepted.map(|accepted| rfc3339(accepted.at)),
             reported_at: reported.map(|reported| rfc3339(reported.at)),
             time_to_report_ms: milliseconds_to_report(delivery),

@@ -1,8 +1,8 @@
 //! The codes by which reports say why a message was not delivered: what each means, and what to do.
 //!
 //! Those of ACS are at the beginning of `deliveryStatusDetails` ("Troubleshooting in Azure Communication Services", SMS
-//! error codes; the newest of three revisions). Those of Infobip are the `id` of its reports' `error` ("Response status
-//! and error codes", Infobip).
+//! error codes; the newest of three revisions). Those of Infobip are the `id` of its reports' `error` or, where there is
+//! none, of their `status` ("Response status and error codes", Infobip).
 
 use std::fmt;
 
@@ -19,6 +19,8 @@ pub enum Code {
     Acs(u16),
     /// Infobip.
     Infobip(u16),
+    /// The status that a report of Infobip's has, where it has no error beside it.
+    InfobipStatus(u16),
 }
 
 impl fmt::Display for Code {
@@ -26,6 +28,7 @@ impl fmt::Display for Code {
         match self {
             Self::Acs(number) => write!(f, "{number}"),
             Self::Infobip(number) => write!(f, "infobip-{number}"),
+            Self::InfobipStatus(number) => write!(f, "infobip-status-{number}"),
         }
     }
 }
@@ -52,7 +55,7 @@ pub struct Known {
     pub fix: &'static str,
 }
 
-/// Every documented code of ACS, and those of Infobip's 541 that a passcode meets.
+/// Every documented code of ACS, those of Infobip's 541 that a passcode meets, and its statuses of failure.
 #[rustfmt::skip]
 pub const CODES: &[Known] = &[
     known(Code::Acs(2000), "delivered", "nothing to do"),
@@ -95,6 +98,26 @@ pub const CODES: &[Known] = &[
     known(Code::Infobip(4098), "the passcode expired before the phone could be reached", "have the person try again"),
     known(Code::Infobip(4100), "Infobip gave the message up", "ask Infobip with the message id, if it happens often"),
     known(Code::Infobip(5492), "the carrier takes it for one that it has delivered", "have the person try again with a new passcode"),
+    known(Code::InfobipStatus(4), "refused by the carrier", "ask Infobip with the message id, if it happens often"),
+    known(Code::InfobipStatus(6), "the account has no way to the recipient's network", "ask Infobip for the network, or give the country to another provider"),
+    known(Code::InfobipStatus(8), "the recipient's number is not valid", "have the person enrol the number again"),
+    known(Code::InfobipStatus(9), "the phone could not be reached, or nobody has the number", "have the person try again, or enrol another number"),
+    known(Code::InfobipStatus(10), "the recipient is on a list of those that want no messages", "have the person ask their carrier"),
+    known(Code::InfobipStatus(11), "the sender is not registered on the account", "register it in Infobip's portal, or look at providers.senders"),
+    known(Code::InfobipStatus(12), "the account has no credit", "top it up in Infobip's portal"),
+    known(Code::InfobipStatus(13), "the sender is on a blocklist", "take it off in Infobip's portal, or give the country another sender in providers.senders"),
+    known(Code::InfobipStatus(14), "the recipient is on a blocklist", "take the number off in Infobip's portal"),
+    known(Code::InfobipStatus(15), "the passcode expired before the phone could be reached", "have the person try again"),
+    known(Code::InfobipStatus(17), "the account's prepaid package has ended", "renew it in Infobip's portal"),
+    known(Code::InfobipStatus(18), "the account is a trial, which reaches registered numbers only", "have Infobip end the trial"),
+    known(Code::InfobipStatus(19), "the account has no route to the recipient", "ask Infobip for the route, or give the country to another provider"),
+    known(Code::InfobipStatus(20), "too many messages to this number", "have the person wait for an hour"),
+    known(Code::InfobipStatus(21), "Infobip failed", "have the person try again"),
+    known(Code::InfobipStatus(25), "the text is too long", "shorten the template, or lower message.max_segments"),
+    known(Code::InfobipStatus(31), "Infobip did not send it", "ask Infobip with the message id, if it happens often"),
+    known(Code::InfobipStatus(52), "the recipient's number is not valid", "have the person enrol the number again"),
+    known(Code::InfobipStatus(87), "blocked as fraud", "look for pumping, then ask Infobip with the message id"),
+    known(Code::InfobipStatus(100), "Infobip refused the request, or can't send right now", "ask Infobip with the message id, if it happens often"),
 ];
 
 const fn known(code: Code, meaning: &'static str, fix: &'static str) -> Known {

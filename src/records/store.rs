@@ -747,6 +747,7 @@ mod tests {
             (Said::Delivered, b"\x01"),
             (Said::Other(None), b"\x02\x00"),
             (Said::Other(Some("Sent".into())), b"\x02\x01\x04Sent"),
+            (Said::Unconfirmed(Some("Sent".into())), b"\x03\x01\x04Sent"),
         ] {
             let record = Reported { said, ..failed(300, 4005) };
             let bucket = Bucket::from([("a".to_owned(), Entry { when: 6, record })]);

@@ -13,14 +13,13 @@
 
 mod object;
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::DeliveryReport;
+use super::{DeliveryReport, STATUS_LIMIT, utf8};
 use crate::date;
 
 use self::object::{Object, text, text_or_number};
@@ -42,9 +41,6 @@ pub const EVENTS_LIMIT: usize = 5000;
 
 /// The longest validation code, in characters. Microsoft's sample has the 36 of a UUID.
 pub const VALIDATION_CODE_LIMIT: usize = 256;
-
-/// The most letters of a status that is not known.
-pub const STATUS_LIMIT: usize = 32;
 
 /// The texts by which a person opts out. ACS's SMS FAQ has only STOP, by which ACS and the carriers go. The
 /// others count as much in the United States (47 CFR 64.1200(a)(10)), or by the carriers' custom (STOPALL).
@@ -178,20 +174,6 @@ pub fn answer(body: &[u8], now: Moment) -> Result<DeliveryReport, BadEvent> {
 /// Whether a text is an id that a report may have, to the letter.
 pub fn is_message_id(text: &str) -> bool {
     !text.is_empty() && Identifier::of_message(text).as_str() == text
-}
-
-/// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses no
-/// event, and line and column stay what they are.
-fn utf8(body: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = str::from_utf8(body) {
-        return text.into();
-    }
-    let mut text = String::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-    text.into()
 }
 
 /// The events that concern the hook, by their types.

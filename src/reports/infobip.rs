@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::DeliveryReport;
+use super::{DeliveryReport, STATUS_LIMIT, utf8};
 use crate::date;
 use crate::identifier::Identifier;
 use crate::ports::milliseconds;
@@ -29,7 +29,7 @@ pub const RESULTS_LIMIT: usize = 2000;
 /// Why a body has no reports to read. Never quotes the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReports {
-    /// It is not JSON in UTF-8.
+    /// It is not JSON in UTF-8. Bytes that are not UTF-8 may be within its texts.
     NotJson {
         /// Where it stops being JSON, from 1.
         line: usize,
@@ -85,12 +85,11 @@ pub fn parse(
         #[serde(borrow)]
         results: Vec<&'a RawValue>,
     }
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    let Body { results } =
-        serde_json::from_slice(body).map_err(|error| match error.classify() {
-            Category::Data => NotReports::NoResults,
-            _ => NotReports::NotJson { line: error.line(), column: error.column() },
-        })?;
+    let body = utf8(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body));
+    let Body { results } = serde_json::from_str(&body).map_err(|error| match error.classify() {
+        Category::Data => NotReports::NoResults,
+        _ => NotReports::NotJson { line: error.line(), column: error.column() },
+    })?;
     if results.len() > RESULTS_LIMIT {
         return Err(NotReports::TooMany);
     }
@@ -115,17 +114,20 @@ fn report(result: &RawValue, now: Moment) -> Result<Option<DeliveryReport>, BadR
     if number("/status/id") == Some(DUPLICATE) {
         return Ok(None);
     }
+    let said = said(number("/status/groupId"), number("/status/id"), text("/status/name"));
     let has_come = |at: &Moment| *at <= now.saturating_add(CLOCKS_APART);
     let at = text("/doneAt").and_then(moment).filter(has_come);
     // An error of the group OK is none.
-    let error = number("/error/id").filter(|_| number("/error/groupId") != Some(0));
+    let error = number("/error/id").filter(|id| *id != 0 && number("/error/groupId") != Some(0));
+    // A message that is refused before it reaches a carrier has its reason in the status.
+    let status = number("/status/id").filter(|_| said == Said::Failed);
     let tag = text("/callbackData").filter(|tag| !tag.is_empty());
     Ok(Some(DeliveryReport {
         message_id: identifier,
         reported: Reported {
             at: at.unwrap_or(now),
-            said: said(number("/status/groupId"), number("/status/id"), text("/status/name")),
-            code: error.map(Code::Infobip),
+            said,
+            code: error.map(Code::Infobip).or(status.map(Code::InfobipStatus)),
         },
         has_date: at.is_some(),
         tag: tag.map(Identifier::new),
@@ -137,24 +139,21 @@ const DUPLICATE: u16 = 23;
 
 /// What became of the message. What is not final, or not known, is kept by its name.
 fn said(group: Option<u16>, id: Option<u16>, name: Option<&str>) -> Said {
-    /// The most letters of a name that is kept.
-    const LIMIT: usize = 32;
     match (group, id) {
         (_, Some(5)) => Said::Delivered,
         // With the carrier, which may not say more; and the carrier did not say in time.
-        (_, Some(2 | 29)) | (Some(0 | 1), _) => other(name, LIMIT),
+        (_, Some(2 | 29)) | (Some(0 | 1), _) => Said::Unconfirmed(name.and_then(letters)),
         (Some(3), _) => Said::Delivered,
         (Some(2 | 4 | 5), _) => Said::Failed,
-        _ => other(name, LIMIT),
+        _ => Said::Other(name.and_then(letters)),
     }
 }
 
-fn other(name: Option<&str>, limit: usize) -> Said {
-    let letters = |name: &str| {
-        let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
-        name.chars().take(limit).map(letter).collect::<String>()
-    };
-    Said::Other(name.map(letters).filter(|name| name.contains(|c: char| c != '_')))
+/// The letters of a name, where there are any.
+fn letters(name: &str) -> Option<String> {
+    let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
+    let letters: String = name.chars().take(STATUS_LIMIT).map(letter).collect();
+    Some(letters).filter(|letters| letters.contains(|c| c != '_'))
 }
 
 /// A date since 1970. Infobip's have an offset without a colon.
@@ -201,14 +200,15 @@ mod tests {
     #[test]
     fn each_status_is_delivered_failed_or_neither() {
         let other = |name: &str| Said::Other(Some(name.to_owned()));
+        let unconfirmed = |name: &str| Said::Unconfirmed(Some(name.to_owned()));
         for (group, id, name, expected) in [
             (3, 5, "DELIVERED_TO_HANDSET", Said::Delivered),
-            (3, 2, "DELIVERED_TO_OPERATOR", other("DELIVERED_TO_OPERATOR")),
-            (1, 7, "PENDING_ENROUTE", other("PENDING_ENROUTE")),
+            (3, 2, "DELIVERED_TO_OPERATOR", unconfirmed("DELIVERED_TO_OPERATOR")),
+            (1, 7, "PENDING_ENROUTE", unconfirmed("PENDING_ENROUTE")),
             (2, 4, "UNDELIVERABLE_REJECTED_OPERATOR", Said::Failed),
             (2, 9, "UNDELIVERABLE_NOT_DELIVERED", Said::Failed),
             (4, 15, "EXPIRED_EXPIRED", Said::Failed),
-            (4, 29, "EXPIRED_DLR_UNKNOWN", other("EXPIRED_DLR_UNKNOWN")),
+            (4, 29, "EXPIRED_DLR_UNKNOWN", unconfirmed("EXPIRED_DLR_UNKNOWN")),
             (5, 12, "REJECTED_NOT_ENOUGH_CREDITS", Said::Failed),
             (9, 999, "To +41793026727", other("To_____________")),
         ] {
@@ -226,16 +226,34 @@ mod tests {
     }
 
     #[test]
-    fn why_it_failed_is_its_error_and_none_of_the_group_ok() {
-        for (group, id, code) in
-            [(1, 27, Some(27)), (0, 0, None), (0, 5000, None), (3, 99_999, None)]
-        {
+    fn why_it_failed_is_its_error_or_else_its_status() {
+        let (error, status) = (|id| Some(Code::Infobip(id)), |id| Some(Code::InfobipStatus(id)));
+        for (group, id, said, code) in [
+            (5, 12, json!({"groupId": 1, "id": 27}), error(27)),
+            (5, 12, json!({"id": 27}), error(27)),
+            (5, 12, json!({"groupId": 0, "id": 0}), status(12)),
+            (5, 12, json!({"groupId": 0, "id": 5000}), status(12)),
+            (5, 12, json!({"groupId": 3, "id": 99_999}), status(12)),
+            (5, 12, json!({"id": 0}), status(12)),
+            (2, 9, Value::Null, status(9)),
+            (3, 5, json!({"groupId": 0, "id": 0}), None),
+            (1, 7, json!({"id": 0}), None),
+        ] {
             let mut result = example();
-            result["status"] = json!({"groupId": 2, "id": 9});
-            result["error"] = json!({"groupId": group, "id": id, "name": "x"});
-            let report = read(result).unwrap().unwrap();
-            assert_eq!(report.reported.code, code.map(Code::Infobip), "{group} {id}");
+            result["status"] = json!({"groupId": group, "id": id});
+            result["error"] = said;
+            let report = read(result.clone()).unwrap().unwrap();
+            assert_eq!(report.reported.code, code, "{result}");
         }
+    }
+
+    #[test]
+    fn a_byte_that_is_not_utf_8_loses_no_report() {
+        let mut body = json!({ "results": [example()] }).to_string().into_bytes();
+        let at = body.windows(7).position(|text| text == b"InfoSMS").unwrap();
+        body[at] = 0xe9;
+        let report = parse(&body, NOW).unwrap().pop().unwrap().unwrap().unwrap();
+        assert_eq!(report.reported.said, Said::Delivered);
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub fn delivery(facts: &DeliveryFacts, now: OffsetDateTime) -> String {
 }
 
 /// The help with a status that is not known.
-const UNKNOWN_STATUS: &str = "the report's deliveryStatus is neither Delivered nor Failed, so the message counts as \
-     unconfirmed: look at who sends such reports";
+const UNKNOWN_STATUS: &str = "the report's status is none that is documented, so the message counts as unconfirmed: \
+     look at who sends such reports";
 
 /// The line of one report.
 pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
@@ -91,7 +91,7 @@ pub fn report(report: &TakenReport, now: OffsetDateTime) -> String {
     let level = if failed || !warnings.is_empty() { "warn" } else { "info" };
     let facts = Facts {
         status: status.name(),
-        reported_status: report.reported.unknown_status(),
+        reported_status: report.reported.unconfirmed_status(),
         code: report.reported.code,
         meaning: known.map(|code| code.meaning),
         fix: match status_unknown {

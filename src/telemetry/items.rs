@@ -119,7 +119,7 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
     let country = accepted.and_then(|accepted| accepted.region.as_ref());
     let mut properties = Properties::default();
     properties.add("status", Some(report.reported.status().name()));
-    properties.add("reportedStatus", report.reported.unknown_status());
+    properties.add("reportedStatus", report.reported.unconfirmed_status());
     properties.add("code", report.reported.code.map(|code| code.to_string()));
     properties.add("country", country.map(|region| region.code()));
     properties.add("senderType", accepted.map(|it| it.sender_type.name()));

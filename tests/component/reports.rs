@@ -571,7 +571,7 @@ async fn infobip_proves_itself_by_basic_or_by_the_header_and_comes_again_after_w
         (&post, &right, "{", 400),
         (&post, &right, "[]", 400),
         (&post, &right, &many, 400),
-        (&post, &right, &bad, 400),
+        (&post, &right, &bad, 200),
         (&post, &right, &large, 413),
         (&post, &right, "{\"results\":[]}", 200),
         (&post, &right, &good, 200),
@@ -581,6 +581,10 @@ async fn infobip_proves_itself_by_basic_or_by_the_header_and_comes_again_after_w
         let answer = ask(&hook, (*method).clone(), INFOBIP_PATH, headers, body.to_string()).await;
         assert_eq!(answer.status, *status, "{method} {headers:?} {body:.60}");
     }
+    // Each that can't be read, once.
+    let list = look_up(&hook, "/api/deliveries?format=json").await;
+    let list: Value = serde_json::from_str(&list.text).unwrap();
+    assert_eq!(list["unreadable"]["count"], 6, "{list}");
     // Nor does Event Grid's door take what is Infobip's way.
     assert_eq!(ask(&hook, post, PATH, &right, good).await.status, 401);
 }
@@ -620,4 +624,6 @@ async fn infobips_reports_are_kept_by_their_id_whatever_their_order_and_a_repeat
         [("id-1", false), ("id-2", false), ("id-1", true), ("id-1", true)]
     );
     assert!(lines.iter().all(|line| line["event_id"] == "event-of-infobip"));
+    // That a message is on its way is documented.
+    assert!(lines.iter().all(|line| line.get("warnings").is_none()), "{lines:?}");
 }

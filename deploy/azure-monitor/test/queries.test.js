@@ -76,14 +76,17 @@ test("docs/logging.md tells of the same warnings", () => {
   for (const warning of schema.tables.AppRequests.properties.warnings) assert.ok(logging.includes(`\`${warning}\``), warning);
 });
 
+/** What stands before a code, by who gives it. */
+const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-" };
+
 test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
   const said = Object.fromEntries(
-    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-)?\d+)", "(.+)", "(.+)",?$/gm)].map(
+    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-(?:status-)?)?\d+)", "(.+)", "(.+)",?$/gm)].map(
       ([, code, meaning, fix]) => [code, { meaning, fix }],
     ),
   );
-  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
-    .map(([, by, code, ...words]) => [by === "Acs" ? code : `infobip-${code}`, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
+  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip|InfobipStatus)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
+    .map(([, by, code, ...words]) => [PREFIXES[by] + code, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
     .filter(([code]) => code !== "2000");
   assert.ok(hook.length > 10);
   assert.deepEqual(Object.keys(said), hook.map(([code]) => code));

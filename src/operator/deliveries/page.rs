@@ -283,7 +283,7 @@ fn newest(view: &View<'_>) -> Markup {
                 td { (moment(delivery.at())) }
                 td {
                     span class={ "status " (status) } { (status) }
-                    @if let Some(said) = delivery.reported.as_ref().and_then(Reported::unknown_status) {
+                    @if let Some(said) = delivery.reported.as_ref().and_then(Reported::unconfirmed_status) {
                         " (" (said) ")"
                     }
                 }

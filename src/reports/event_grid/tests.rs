@@ -335,7 +335,7 @@ fn whatever_a_field_holds_a_report_with_an_id_is_kept_and_so_are_its_neighbours(
         let events = read(&format!("[{neighbour},{event},{neighbour}]"));
         let kept = |at: usize, id: &str| match &events[at] {
             Ok(Event::Report(report)) => {
-                let status = report.reported.unknown_status().unwrap_or_default();
+                let status = report.reported.unconfirmed_status().unwrap_or_default();
                 assert!(!status.contains(|c: char| c.is_ascii_digit()), "{event}");
                 report.message_id.as_str() == id
             }
@@ -795,7 +795,7 @@ fn keeps_its_promises(body: &[u8]) {
         assert!((1..=64).contains(&id.len()) && Identifier::of_message(id).as_str() == id);
         let is_code = |code| matches!(code, Code::Acs(1000..=9999));
         assert!(report.reported.code.is_none_or(is_code));
-        let status = report.reported.unknown_status().unwrap_or("none");
+        let status = report.reported.unconfirmed_status().unwrap_or("none");
         assert!((1..=STATUS_LIMIT).contains(&status.len()));
         assert!(status.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
     };
