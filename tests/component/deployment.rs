@@ -206,6 +206,8 @@ async fn through_nginx_the_hook_and_the_reports_are_reached_and_nothing_else() {
     nginx.is_answered(ONE).await;
     let reports = format!("{}?code={REPORT_SECRET}", reports::PATH);
     assert_eq!(nginx.post(ONE, &reports, "[]").await.0, 200);
+    // Its secret is not set: that is for the hook to say.
+    assert_ne!(nginx.post(ONE, reports::INFOBIP_PATH, "").await.0, 404);
     for path in [
         "/",
         "/api/health",
@@ -253,8 +255,10 @@ async fn no_spelling_of_a_path_leads_through_nginx_to_the_operators_pages() {
             let answer = nginx.raw(ONE, &format!("GET {path}")).await;
             assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
         }
-        let reports = nginx.raw(ONE, &format!("GET /api/{page}/../delivery-reports")).await;
-        assert!(reports.starts_with("HTTP/1.1 405 "), "{page}: {reports}");
+        for path in [reports::PATH, reports::INFOBIP_PATH] {
+            let answer = nginx.raw(ONE, &format!("GET /api/{page}/..{}", &path[4..])).await;
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{page}, {path}: {answer}");
+        }
     }
 }
 
