@@ -1,22 +1,21 @@
-//! Any body of Event Grid's is events or not, and nothing of it but what is promised gets out.
+//! Any body of Event Grid's or Infobip's is reports or not, and nothing of it but what is promised gets out.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use okta_telephony_acs::records::code::Code;
 use okta_telephony_acs::reports::event_grid::{EVENTS_LIMIT, Event, VALIDATION_CODE_LIMIT, parse};
+use okta_telephony_acs::reports::{DeliveryReport, infobip};
 
 fuzz_target!(|body: &[u8]| {
+    check_infobip(body);
     let Ok(events) = parse(body, 0) else { return };
     assert!(events.len() <= EVENTS_LIMIT);
     for event in events {
         match event {
             Ok(Event::Report(report)) => {
-                let id = report.message_id.as_str();
-                assert!((1..=64).contains(&id.len()));
-                assert!(
-                    body.windows(id.len()).any(|part| part == id.as_bytes())
-                        || body.contains(&b'\\')
-                );
-                assert!(report.reported.code.is_none_or(|code| (1000..=9999).contains(&code)));
+                check_id(&report, body);
+                let code = report.reported.code;
+                assert!(code.is_none_or(|it| matches!(it, Code::Acs(1000..=9999))));
             }
             Ok(Event::Received(received)) => {
                 let digits = |from: &str| from.bytes().filter(u8::is_ascii_digit).count();
@@ -30,3 +29,25 @@ fuzz_target!(|body: &[u8]| {
         }
     }
 });
+
+/// The id is one that the body has.
+fn check_id(report: &DeliveryReport, body: &[u8]) {
+    let id = report.message_id.as_str();
+    assert!((1..=64).contains(&id.len()));
+    assert!(body.windows(id.len()).any(|part| part == id.as_bytes()) || body.contains(&b'\\'));
+}
+
+fn check_infobip(body: &[u8]) {
+    let Ok(reports) = infobip::parse(body, 0) else { return };
+    assert!(reports.len() <= infobip::RESULTS_LIMIT);
+    for report in reports {
+        match report {
+            Ok(None) => {}
+            Ok(Some(report)) => {
+                check_id(&report, body);
+                assert!(!matches!(report.reported.code, Some(Code::Acs(_))));
+            }
+            Err(bad) => assert!(!bad.to_string().is_empty()),
+        }
+    }
+}
