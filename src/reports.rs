@@ -237,7 +237,7 @@ fn text(status: u16, text: &str) -> Response {
 /// service deliver to the hook has it ask first, and is told that Event Grid may; what the request says of
 /// itself is never repeated, and `WebHook-Request-Callback` never called.
 fn handshake(settings: &Settings) -> Result<Response, NotTaken> {
-    reporters(settings)?;
+    reporters(settings, Reporter::EventGrid)?;
     let headers = vec![
         ("allow", "POST, OPTIONS".into()),
         ("webhook-allowed-origin", ORIGIN.into()),
@@ -247,18 +247,29 @@ fn handshake(settings: &Settings) -> Result<Response, NotTaken> {
     Ok(Response { status: 200, headers, body: Vec::new() })
 }
 
-fn reporters(settings: &Settings) -> Result<&Callers, NotTaken> {
+fn reporters(settings: &Settings, by: Reporter) -> Result<&Callers, NotTaken> {
     match &settings.reporters {
         Ok(Some(reporters)) => Ok(reporters),
-        Ok(None) => Err(NotTaken::for_now(
-            "reports.secret is not set in the secrets: set it to what the event subscription sends in the header \
-             x-report-secret, or reports.oauth in the settings to the issuer of its tokens.",
-        )),
+        Ok(None) => Err(NotTaken::for_now(by.is_not_expected())),
         Err(problems) => Err(NotTaken::for_now(problems.to_string())),
     }
 }
 
 impl Reporter {
+    /// What is missing in the configuration for it to prove itself.
+    fn is_not_expected(self) -> &'static str {
+        match self {
+            Self::EventGrid => {
+                "reports.secret is not set in the secrets: set it to what the event subscription sends in the header \
+                 x-report-secret, or reports.oauth in the settings to the issuer of its tokens."
+            }
+            Self::Infobip => {
+                "reports.secret is not set in the secrets: set it to the password, or the header x-report-secret, of \
+                 Infobip's subscription, which has no token of reports.oauth."
+            }
+        }
+    }
+
     fn methods(self) -> &'static str {
         match self {
             Self::EventGrid => "POST, OPTIONS",
@@ -396,7 +407,7 @@ impl Batch {
 
     /// Has the reporter prove itself.
     fn identify(&mut self, request: &dyn InboundRequest, ports: Ports<'_>) -> Result<(), NotTaken> {
-        let reporters = reporters(&self.settings)?;
+        let reporters = reporters(&self.settings, self.reporter)?;
         // Each proves itself as it can; and the log names what that is.
         let reporters = &match self.reporter {
             Reporter::EventGrid => Callers { basic: None, ..reporters.clone() },
@@ -406,10 +417,7 @@ impl Batch {
             && reporters.basic.is_none()
             && reporters.header.is_none()
         {
-            return Err(NotTaken::for_now(
-                "reports.secret is not set in the secrets: set it to the password, or the header x-report-secret, of \
-                 Infobip's subscription, which has no token of reports.oauth.",
-            ));
+            return Err(NotTaken::for_now(self.reporter.is_not_expected()));
         }
         let key = reporters.oauth.as_ref().and_then(|_| self.settings.store_key().ok());
         let keys_until = ports.clock.instant().plus(KEYS_TIME);
@@ -534,12 +542,13 @@ mod tests {
 
     #[test]
     fn infobip_comes_again_while_nothing_but_a_token_is_taken() {
-        let host = FakeHost::default().with_settings(OAUTH);
-        let mut request = FakeRequest::hook("{\"results\":[]}");
-        request.path = INFOBIP_REPORTS_PATH;
-        let handled = crate::handle(&mut request, host.ports());
-        assert_eq!(handled.response.status, 503);
-        assert!(handled.log.contains("reports.secret is not set"), "{}", handled.log);
+        for host in [FakeHost::default(), FakeHost::default().with_settings(OAUTH)] {
+            let mut request = FakeRequest::hook("{\"results\":[]}");
+            request.path = INFOBIP_REPORTS_PATH;
+            let handled = crate::handle(&mut request, host.ports());
+            assert_eq!(handled.response.status, 503);
+            assert!(handled.log.contains("of Infobip's subscription"), "{}", handled.log);
+        }
     }
 
     #[test]

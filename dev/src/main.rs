@@ -337,7 +337,7 @@ fn places(
         line("Route", &format!("{}{route}", host.url()));
     }
     if let Sending::Given { hosts } = &plan.sending {
-        line("ACS", &format!("{hosts} (real messages, if it is a real one)"));
+        line("Provider", &format!("{hosts} (real messages, if it is a real one)"));
     }
     for emulator in emulators {
         line(emulator.provider().name(), "the emulator: no message is sent");

@@ -292,7 +292,10 @@ impl<'a> Given<'a> {
         );
         let secrets = secrets.into_iter().flat_map(Table::values);
         let secrets = secrets.filter_map(|it| it.get("connection_string")?.as_str());
-        let hosts: Vec<_> = variable.into_iter().chain(secrets).map(endpoint_host).collect();
+        let of_acs = variable.into_iter().chain(secrets).map(endpoint_host);
+        let providers = self.settings.get("providers").and_then(Value::as_array);
+        let urls = providers.into_iter().flatten().filter_map(|it| it.get("base_url")?.as_str());
+        let hosts: Vec<_> = of_acs.chain(urls.map(url_host)).collect();
         let hosts = if hosts.is_empty() { "no endpoint".into() } else { hosts.join(", ") };
         Ok(Sending::Given { hosts })
     }
@@ -388,6 +391,14 @@ pub fn manifest_path(
 }
 
 /// The host in a connection string's endpoint: all of it that may be printed.
+fn url_host(base_url: &str) -> String {
+    let url = base_url.trim().parse::<http::Uri>().ok();
+    match url.as_ref().and_then(http::Uri::host) {
+        Some(host) => host.to_owned(),
+        None => "a base_url that can't be read: write it as https://…".into(),
+    }
+}
+
 fn endpoint_host(connection_string: &str) -> String {
     let endpoint = connection_string.split(';').find_map(|field| {
         let (key, value) = field.split_once('=')?;
@@ -614,6 +625,8 @@ mod tests {
     fn a_provider_from_any_source_switches_the_emulator_off() {
         let (name, value) = REAL.split_once('=').unwrap();
         let in_settings = "settings=[[providers]]\nkind = 'acs'\nname = 'acs'";
+        let infobip =
+            "settings=[[providers]]\nkind = 'infobip'\nbase_url = 'https://abc12.api.infobip.com'";
         for (plan, hosts) in [
             (plan(&["--variable", REAL]), "name.communication.azure.com"),
             (plan_in(&[(name, value)], &[]), "name.communication.azure.com"),
@@ -623,6 +636,11 @@ mod tests {
                 "name.communication.azure.com, other.communication.azure.com",
             ),
             (plan(&["--variable", in_settings]), "no endpoint"),
+            (plan(&["--variable", infobip]), "abc12.api.infobip.com"),
+            (
+                plan(&["--variable", REAL, "--variable", infobip]),
+                "name.communication.azure.com, abc12.api.infobip.com",
+            ),
         ] {
             let plan = plan.unwrap();
             assert_eq!(plan.sending, Sending::Given { hosts: hosts.into() });

@@ -357,7 +357,7 @@ impl Looking<'_> {
             self.warn(
                 key,
                 format!(
-                    "has a {} for {region}, which ACS is not known to deliver there: look at Microsoft's page SMS \
+                    "has the sender type {} for {region}, which ACS is not known to deliver there: look at Microsoft's page SMS \
                      number types",
                     sender.kind.name()
                 ),
