@@ -4,7 +4,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope, from_now};
+use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope, from_now, until};
 use crate::host::is_spin;
 use crate::reports::{self, OPERATOR_SECRET, PATH, REPORT_SECRET, deliver, look_up, report};
 
@@ -115,8 +115,13 @@ async fn a_mistake_in_the_secrets_is_told_and_no_value_is_shown_anywhere() {
             shown.push(look_up(&hook, target).await.text);
         }
         shown.push(deliver(&hook, &json!([])).await.text);
-        let log = hook.log.hooks(1).await.remove(0);
-        assert_eq!(log["reason"], "misconfigured", "{log}");
+        // A line follows its answer, so those of the pages may come before it.
+        let log = until(|| {
+            let lines = hook.log.lines();
+            let mut lines = lines.iter().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+            lines.find(|line| line["reason"] == "misconfigured")
+        })
+        .await;
         let place = format!("secrets line {line}: {key}");
         let told = log["fix"].as_str().unwrap();
         assert!(line == 0 || told.contains(place.trim_end()), "{told}, not {place}");
