@@ -187,7 +187,7 @@ fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_t
         "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
     let mut running = Running::start("acs", &["--variable", acs]);
     let hook = running.line("Okta hook");
-    let named = running.line("ACS");
+    let named = running.line("Provider");
     assert!(named.contains("contoso.communication.azure.com"), "{named}");
     let authorization = running.line("Authorization");
     // `okta:` and 32 hexadecimal digits.
