@@ -74,6 +74,14 @@ impl Api for Acs {
         &self.resource.access_key
     }
 
+    fn secret_key(&self) -> &'static str {
+        "connection_string"
+    }
+
+    fn endpoint_key(&self) -> Option<&'static str> {
+        None
+    }
+
     fn knows_repeats(&self) -> bool {
         true
     }

@@ -27,6 +27,12 @@ pub trait Api: fmt::Debug {
     /// What proves the account to it.
     fn secret(&self) -> &Secret;
 
+    /// The key of the secret in the secrets, below the provider's name.
+    fn secret_key(&self) -> &'static str;
+
+    /// The key of the endpoint in the provider's entry; `None` where it is part of what [`Self::secret_key`] has.
+    fn endpoint_key(&self) -> Option<&'static str>;
+
     /// Whether it sends a message once that comes again with the same [`Repeatability`](super::repeatability). Where it
     /// does not, nothing is asked twice that it may have taken.
     fn knows_repeats(&self) -> bool;
@@ -151,28 +157,21 @@ pub struct Verdict {
 impl Verdict {
     /// The message was taken.
     pub fn taken(status: u16, message_id: Option<String>) -> Self {
-        Self {
-            status: Some(status),
-            error_code: None,
-            result: Ok(message_id),
-            segments: None,
-            may_be_sent: true,
-            again_after: None,
-            is_at_work: false,
-            is_known: false,
-            key_refused: false,
-            provider_failed: false,
-            refused_here: false,
-            most_likely_sent: true,
-        }
+        let plain = Self::plain(Some(status), Ok(message_id));
+        Self { may_be_sent: true, most_likely_sent: true, ..plain }
     }
 
     /// The message was refused, is wrong, and was not sent.
     pub fn refused(status: Option<u16>, refusal: Refusal) -> Self {
+        Self::plain(status, Err(refusal))
+    }
+
+    /// Nothing but this is known.
+    fn plain(status: Option<u16>, result: Result<Option<String>, Refusal>) -> Self {
         Self {
             status,
             error_code: None,
-            result: Err(refusal),
+            result,
             segments: None,
             may_be_sent: false,
             again_after: None,

@@ -61,6 +61,14 @@ impl Api for Infobip {
         &self.api_key
     }
 
+    fn secret_key(&self) -> &'static str {
+        "api_key"
+    }
+
+    fn endpoint_key(&self) -> Option<&'static str> {
+        Some("base_url")
+    }
+
     fn knows_repeats(&self) -> bool {
         self.idempotent
     }

@@ -280,11 +280,11 @@ impl Looking<'_> {
 
     fn endpoint_finding(&self, provider: &Provider, place: usize, fix: &str) -> Finding {
         let fix = ["is of an endpoint ", fix].concat();
-        if provider.api.kind() != acs::KIND {
-            let key = format!("providers[{place}].base_url");
+        if let Some(key) = provider.api.endpoint_key() {
+            let key = format!("providers[{place}].{key}");
             return self.documents.settings.finding(&key, fix);
         }
-        let key = ["providers.", &provider.name, ".connection_string"].concat();
+        let key = ["providers.", &provider.name, ".", provider.api.secret_key()].concat();
         let finding = self.documents.secrets.finding(&key, &*fix);
         match finding.line {
             Some(_) => finding,
@@ -298,9 +298,7 @@ impl Looking<'_> {
         // Senders of two kinds, such as a partner's beside the resource's own, are two entries of one account.
         let same_for_some = same.filter(|it| it.shares_a_country_with(provider));
         if let Some(same) = same_for_some.filter(|it| it.api.secret() == provider.api.secret()) {
-            let secret =
-                if provider.api.kind() == acs::KIND { "connection_string" } else { "api_key" };
-            let key = ["providers.", &provider.name, ".", secret].concat();
+            let key = ["providers.", &provider.name, ".", provider.api.secret_key()].concat();
             let fix = format!(
                 "is the same as that of the provider {}: give the account's other key, or another account",
                 same.name
