@@ -13,4 +13,6 @@ mod fault_number;
 mod loopback;
 mod reply;
 mod segments;
+#[cfg(test)]
+mod waiting;
 mod webhook;

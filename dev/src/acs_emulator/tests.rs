@@ -4,6 +4,7 @@ mod reports;
 mod telemetry;
 
 use super::*;
+use crate::waiting::{BOUND, until};
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,6 @@ const NOW: OffsetDateTime = datetime!(2026-03-26 16:06:51 UTC);
 const NOW_TEXT: &str = "Thu, 26 Mar 2026 16:06:51 GMT";
 const TARGET: &str = "/sms?api-version=2021-03-07";
 const ID: &str = "fda6d242-46aa-4247-8bf6-619a1206f9c3";
-
-/// For what has to happen; generous, since no test waits for it unless it fails.
-const BOUND: Duration = Duration::from_secs(20);
 
 async fn start() -> AcsEmulator {
     start_at(Arc::new(|| NOW)).await
@@ -116,18 +114,6 @@ impl Draft {
 
     async fn send(self, emulator: &AcsEmulator) -> Answer {
         Answer::parse(&self.exchange(emulator).await)
-    }
-}
-
-/// Waits for a condition.
-async fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + BOUND;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < end, "the condition did not come about");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -1,8 +1,9 @@
 //! The emulator over real sockets.
 
 use super::*;
+use crate::waiting::until;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
@@ -14,9 +15,6 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-03-26 16:06:51 UTC);
 const ID: &str = "6f1c2f5e-0d0b-5b0f-9c0e-1b1f6d0f9a11";
-
-/// For what has to happen; generous, since no test waits for it unless it fails.
-const BOUND: Duration = Duration::from_secs(20);
 
 async fn start() -> InfobipEmulator {
     start_with(|settings| settings).await
@@ -101,18 +99,6 @@ async fn send_as(emulator: &InfobipEmulator, authorization: &str, body: &Value) 
 
 async fn send(emulator: &InfobipEmulator, body: &Value) -> Answer {
     send_as(emulator, &format!("App {DEVELOPMENT_API_KEY}"), body).await
-}
-
-/// Waits for a condition.
-async fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + BOUND;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < end, "the condition did not come about");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]
