@@ -26,7 +26,7 @@ or the hook said no, with 2 if it could not be asked.
   activate, deactivate, delete
               an org can have one active telephony hook, and an active one can't be deleted
   --url       where Okta calls: https://hook.example.com/api/okta-telephony
-  --auth      how Okta proves to the hook that it is Okta, see docs/okta-setup.md
+  --auth      how Okta proves to the hook that it is Okta, see docs/okta.md
 
 Environment:
   OKTA_ORG_URL        the org, such as https://your-org.okta.com

@@ -1,6 +1,6 @@
 //! What a hook costs, beside the least that a component with one outbound call costs, and beside a Python function:
 //! `cargo bench -p bench`. And what a hook holds of the machine, and what becomes of it beside neighbours who misbehave.
-//! docs/performance.md says what came out.
+//! docs/contributing/performance.md says what came out.
 
 #![deny(unsafe_code)]
 

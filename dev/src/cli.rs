@@ -50,7 +50,7 @@ pub struct Emulator {
     /// runtime configuration needs to speak TLS with it. Without it Spin speaks plain HTTP with the emulator
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Have every message meet the fault of this number; docs/development.md lists them
+    /// Have every message meet the fault of this number; docs/contributing/development.md lists them
     #[arg(long, value_name = "NUMBER")]
     pub fault: Option<String>,
     /// Deliver reports to this webhook, those of ACS once it takes Event Grid's handshake:
@@ -151,7 +151,7 @@ pub struct Serve {
     /// Emulate this provider [default: acs]. Given twice, the hook sends by the first and fails over to the second
     #[arg(long, value_name = "PROVIDER", value_enum)]
     pub provider: Vec<Provider>,
-    /// Have every message meet the fault of this number at the first provider; docs/development.md lists them
+    /// Have every message meet the fault of this number at the first provider; docs/contributing/development.md lists them
     #[arg(long, value_name = "NUMBER")]
     pub fault: Option<String>,
     /// Where the emulator listens; that of a second provider is at the next port. Emulators run unless a provider is

@@ -1,4 +1,4 @@
-//! What the component may reach and what it offers, against wit/ and docs/development.md.
+//! What the component may reach and what it offers, against wit/ and docs/contributing/development.md.
 
 use std::collections::BTreeSet;
 
@@ -35,9 +35,9 @@ fn border(resolve: &Resolve, world: WorldId) -> (BTreeSet<String>, BTreeSet<Stri
     (interfaces(resolve, world.imports.iter()), interfaces(resolve, world.exports.iter()))
 }
 
-/// The interfaces that docs/development.md says the preview 1 adapter adds.
+/// The interfaces that docs/contributing/development.md says the preview 1 adapter adds.
 fn adapter_imports() -> BTreeSet<String> {
-    let page = include_str!("../../docs/development.md");
+    let page = include_str!("../../docs/contributing/development.md");
     let (_, section) = page.split_once("\n## What the component imports\n").expect("the section");
     let lines = section.lines().take_while(|line| !line.starts_with("## "));
     lines.filter_map(|line| Some(line.strip_prefix("- `")?.strip_suffix('`')?.to_owned())).collect()

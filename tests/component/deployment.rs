@@ -843,7 +843,7 @@ fn logrotate_that_comes_each_hour_moves_away_a_log_that_has_grown() {
             assert_eq!(left, 0, "{log}, time {time}");
         }
     }
-    let page = read("docs/run-released.md");
+    let page = read("docs/alternatives/spin.md");
     assert!(page.contains("OnCalendar=hourly"));
 }
 

@@ -58,7 +58,7 @@ fn the_answers_in_the_readme_are_reasons_with_their_status() {
 
 #[test]
 fn the_tables_of_faults_are_the_emulators_with_what_the_hook_answers() {
-    let page = page("docs/development.md");
+    let page = page("docs/contributing/development.md");
     // A provider whose account may be set up in two ways is on the page as its first row has it.
     let mut headings = BTreeSet::new();
     for provider in PROVIDERS.iter().filter(|provider| headings.insert(provider.heading)) {
@@ -116,7 +116,7 @@ fn no_variable_is_required_and_secrets_are_marked() {
 #[test]
 fn who_comes_from_the_azure_function_is_told_what_becomes_of_its_variables() {
     let (settings, migrate) =
-        (page("docs/settings.md"), page("docs/migrate-from-azure-function.md"));
+        (page("docs/settings.md"), page("docs/move-from-azure-function.md"));
     let olds = settings.table("Variables").rows.iter().flat_map(|row| &row[3].code);
     let olds: Vec<_> = olds.collect();
     assert_eq!(olds.len(), 4, "{olds:?}");

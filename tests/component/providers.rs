@@ -42,7 +42,7 @@ pub struct Provider {
     sender: &'static str,
     /// What its emulator does besides.
     pub own_faults: &'static [(&'static str, Told)],
-    /// The section of docs/development.md that has the table of its emulator's faults.
+    /// The section of docs/contributing/development.md that has the table of its emulator's faults.
     pub heading: &'static str,
     /// The numbers of its emulator's faults, with what each is.
     pub faults: fn() -> Vec<(&'static str, &'static str)>,

@@ -103,13 +103,13 @@ fn every_function_it_calls_was_there_in_the_first_version_of_its_track() {
     assert!(newer.is_empty(), "{newer:?}");
 }
 
-/// Akamai Functions has the store `default` and no other: docs/deploy-fermyon.md makes a manifest without
+/// Akamai Functions has the store `default` and no other: docs/alternatives/akamai.md makes a manifest without
 /// `records` by this replacement, and sets `records.slots` to 0.
 #[tokio::test]
 async fn without_the_store_records_messages_are_sent_and_nothing_is_missed() {
     let (from, to) =
         (r#"key_value_stores = ["default", "records"]"#, r#"key_value_stores = ["default"]"#);
-    let page = include_str!("../../docs/deploy-fermyon.md");
+    let page = include_str!("../../docs/alternatives/akamai.md");
     let quoted = |text: &str| text.replace('[', r"\[").replace(']', r"\]");
     assert!(page.contains(&format!("s/{}/{to}/", quoted(from))), "the page has the replacement");
     let text = std::fs::read_to_string(manifest()).unwrap();

@@ -150,7 +150,7 @@ class Overlays(unittest.TestCase):
         for value in values.values():
             self.assertRegex(text, rf"{value}(?![\w-])")
         # What the page on AKS looks for, too. A host that repeats what is allowed anyway may stay.
-        page = (manifests.ROOT / "docs/deploy-aks.md").read_text()
+        page = (manifests.ROOT / "docs/install-aks.md").read_text()
         (examples,) = re.findall(r"grep --extended-regexp '(.+)' \|\| echo all set", page)
         for name, example in manifests.env_values().items():
             if example != manifests.SPIN_TOML["variables"]["outbound_host1"]["default"]:
@@ -181,11 +181,11 @@ class Overlays(unittest.TestCase):
         # The same for who runs Spin on a machine, and for who plans hosts.
         service = (manifests.ROOT / "sample/okta-telephony.service").read_text()
         self.assertEqual(re.findall(r"^MemoryMax=(.+)$", service, re.M), [f"{limit}M"])
-        plan = (manifests.ROOT / "docs/scale.md").read_text()
+        plan = (manifests.ROOT / "docs/contributing/scale.md").read_text()
         self.assertEqual(re.findall(r"with 2 CPUs and (\S+) MiB each", plan), [f"{limit:,}"])
 
     def test_every_chart_has_a_version(self):
-        page = (manifests.ROOT / "docs/deploy-aks.md").read_text().replace("\\\n", " ")
+        page = (manifests.ROOT / "docs/install-aks.md").read_text().replace("\\\n", " ")
         charts = [line for line in page.splitlines() if line.startswith("helm upgrade --install")]
         self.assertGreater(len(charts), 3)
         for line in charts:

@@ -1,7 +1,7 @@
 //! What happens to hooks when parts fail: two hosts behind nginx, Redis for their records, and Okta's
 //! clients in front. Each part is a process of its own, which is stopped, killed or hung in the middle.
 //!
-//! Not part of `cargo test`; docs/scale.md has its results, and what each scenario is:
+//! Not part of `cargo test`; docs/contributing/scale.md has its results, and what each scenario is:
 //! `cargo test --test scale -- --ignored --nocapture`
 //!
 //! With `SCALE=redis` in the environment only the scenarios with that word run, and with `SCALE_RATE=20` there

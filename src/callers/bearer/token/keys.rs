@@ -2,7 +2,7 @@
 //!
 //! The attack: to have a token verified by a key that is not for it, such as one for encryption, one of
 //! another algorithm, or one that is weak enough to be broken. Public keys only: whatever needs a
-//! private one is out of bounds here (docs/decisions.md).
+//! private one is out of bounds here (docs/contributing/decisions.md).
 
 use std::fmt;
 

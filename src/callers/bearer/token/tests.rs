@@ -839,7 +839,7 @@ fn the_component_has_no_use_for_a_private_key() {
             "use p256::ecdsa::{Signature, VerifyingKey};",
             "use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};",
         ],
-        "whatever else is used, it must do nothing with a private key (docs/decisions.md)"
+        "whatever else is used, it must do nothing with a private key (docs/contributing/decisions.md)"
     );
 }
 
