@@ -22,7 +22,7 @@ use crate::identifier::Identifier;
 use crate::outcome::{self, Outcome, Warning};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{self, Message};
+use crate::providers::{self, Content, Message};
 use crate::records::store::Records;
 use crate::records::{Accepted, EVENT_TAG, canonical_id};
 use crate::refusal::{Reason, Refusal};
@@ -123,7 +123,7 @@ impl Call {
         let event_id = request.event_id.as_deref();
         let message = Message {
             to,
-            text: &text,
+            content: Content::Text(&text),
             repeatability: Repeatability::of(event_id, to, request.event_time, now, ports.random),
             tag: tag.as_deref(),
             expires: request.otp_expires,

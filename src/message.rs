@@ -1,12 +1,18 @@
-//! The text of the message. Whatever happens, the passcode is in it.
+//! What a message says: its text, or the words of a call. Whatever happens, the passcode is in it.
 
+mod channel;
 mod domain;
+mod language;
 mod segments;
+mod speech;
 mod template;
 mod templates;
 
+pub use channel::Channel;
 pub use domain::{Domain, InvalidDomain};
+pub use language::Language;
 pub use segments::{Encoding, Segments, segments};
+pub use speech::{Announcement, Part, Speech};
 pub use template::{InvalidTemplate, Template};
 pub use templates::{InvalidEntry, Templates};
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::message::{Announcement, Channel};
 use crate::phone_number::PhoneNumber;
 use crate::ports::Instant;
 use crate::refusal::{Reason, Refusal};
@@ -39,8 +40,10 @@ pub struct Provider {
     pub name: String,
     /// How it is asked.
     pub api: Rc<dyn Api>,
-    /// Who its messages are from.
+    /// Who its text messages are from.
     pub senders: Senders,
+    /// Who its calls are from; `None`: it makes none.
+    pub calls_from: Option<Sender>,
     /// The countries that it serves; all where there is no list.
     pub countries: Option<Vec<Region>>,
     /// The part of all numbers for which it is asked first, from 0 to 1.
@@ -83,8 +86,8 @@ impl Provider {
 
     /// Whether there is another connection to ask it over. Without TLS there is no HTTP/2, and each request has a
     /// connection of its own; and a message that may go over both must be one to the provider.
-    fn has_other_connection(&self) -> bool {
-        self.api.endpoint().tls && self.api.knows_repeats()
+    fn has_other_connection(&self, channel: Channel) -> bool {
+        self.api.endpoint().tls && self.api.knows_repeats(channel)
     }
 }
 
@@ -104,26 +107,47 @@ pub struct Candidate<'a> {
 ///
 /// The first that serves the region must have a sender for it. Another one may have none, and then can't send there; it
 /// has the first one's where it is of the same kind and has none at all. A provider that is the account of one before
-/// it is that one's other key.
+/// it is that one's other key. Of those that serve the region, calls go by those only that make calls.
 ///
 /// `number` is the recipient's in its canonical form: by it a provider gets its [share](Provider::share).
 ///
 /// # Errors
 ///
-/// [`Reason::Misconfigured`] where no provider serves the region, or the first one has no sender for it.
+/// [`Reason::Misconfigured`] where no provider serves the region, or the first one has no sender for it;
+/// [`Reason::UnsupportedChannel`] where none of them makes calls.
 pub fn candidates<'a>(
     providers: &'a [Provider],
+    channel: Channel,
     region: Option<Region>,
     number: &str,
 ) -> Result<Vec<Candidate<'a>>, Refusal> {
-    let mut serving = providers.iter().filter(|provider| provider.serves(region));
-    let first = serving.next().ok_or_else(|| nobody_serves(providers, region))?;
+    let mut serving = providers.iter().filter(|provider| provider.serves(region)).peekable();
+    if serving.peek().is_none() {
+        return Err(nobody_serves(providers, region));
+    }
+    let mut candidates = match channel {
+        Channel::Sms => can_text(serving, region)?,
+        Channel::Call => can_call(serving),
+    };
+    if candidates.is_empty() {
+        return Err(nobody_calls(region));
+    }
+    // A stable sort: those whose share this number is not in stay in their order.
+    candidates.sort_by_key(|candidate| !candidate.provider.is_first_for(number));
+    Ok(candidates)
+}
+
+/// Of the providers that serve a region, those that can send a text message there: at least one.
+fn can_text<'a>(
+    mut serving: impl Iterator<Item = &'a Provider>,
+    region: Option<Region>,
+) -> Result<Vec<Candidate<'a>>, Refusal> {
+    let Some(first) = serving.next() else { return Ok(Vec::new()) };
     let sender = first.senders.to(region).ok_or_else(|| no_sender(first, region))?;
     let mut candidates = vec![Candidate { provider: first, sender, other_key: None }];
     for provider in serving {
         let own = provider.senders.to(region);
-        if let Some(one) = candidates.iter_mut().find(|it| it.provider.is_same_account(provider)) {
-            one.other_key = one.other_key.or(Some((provider, own.unwrap_or(one.sender))));
+        if is_other_key(&mut candidates, provider, own) {
             continue;
         }
         let shares = provider.senders.is_empty() && provider.api.kind() == first.api.kind();
@@ -131,9 +155,43 @@ pub fn candidates<'a>(
             candidates.push(Candidate { provider, sender, other_key: None });
         }
     }
-    // A stable sort: those whose share this number is not in stay in their order.
-    candidates.sort_by_key(|candidate| !candidate.provider.is_first_for(number));
     Ok(candidates)
+}
+
+/// Of the providers that serve a region, those that make calls.
+fn can_call<'a>(serving: impl Iterator<Item = &'a Provider>) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    for provider in serving {
+        let own = provider.calls_from.as_ref();
+        if is_other_key(&mut candidates, provider, own) {
+            continue;
+        }
+        if let Some(sender) = own {
+            candidates.push(Candidate { provider, sender, other_key: None });
+        }
+    }
+    candidates
+}
+
+/// Whether a provider is the other key of one of the candidates, which it is from then on.
+fn is_other_key<'a>(
+    candidates: &mut [Candidate<'a>],
+    provider: &'a Provider,
+    own_sender: Option<&'a Sender>,
+) -> bool {
+    let same = candidates.iter_mut().find(|it| it.provider.is_same_account(provider));
+    let Some(one) = same else { return false };
+    one.other_key = one.other_key.or(Some((provider, own_sender.unwrap_or(one.sender))));
+    true
+}
+
+fn nobody_calls(region: Option<Region>) -> Refusal {
+    let to = region.map_or("a number of no known country".to_owned(), |region| region.to_string());
+    let fix = format!(
+        "No provider calls {to}: set voice = true, in [[providers]], on one that can call and serves it, or disable \
+         voice calls for the Phone authenticator in Okta."
+    );
+    Refusal::new(Reason::UnsupportedChannel, fix)
 }
 
 fn nobody_serves(providers: &[Provider], region: Option<Region>) -> Refusal {
@@ -162,8 +220,8 @@ fn no_sender(provider: &Provider, region: Option<Region>) -> Refusal {
 pub struct Message<'a> {
     /// The recipient.
     pub to: &'a PhoneNumber,
-    /// The text.
-    pub text: &'a str,
+    /// What it says.
+    pub content: Content<'a>,
     /// What makes all attempts one message.
     pub repeatability: Repeatability,
     /// What the message's delivery report will bring back: Okta's id of the hook call. Never anything
@@ -171,6 +229,37 @@ pub struct Message<'a> {
     pub tag: Option<&'a str>,
     /// When the passcode expires, where that is known: no use sending it later.
     pub expires: Option<OffsetDateTime>,
+}
+
+/// What a message says, and so how it reaches the person. It has no `Debug`: the passcode is in it.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// This text, as a text message.
+    Text(&'a str),
+    /// This, by a call.
+    Call(&'a Announcement),
+}
+
+impl<'a> Content<'a> {
+    /// How it reaches the person.
+    pub fn channel(self) -> Channel {
+        match self {
+            Self::Text(_) => Channel::Sms,
+            Self::Call(_) => Channel::Call,
+        }
+    }
+
+    /// The text, for a provider that can't call.
+    ///
+    /// # Panics
+    ///
+    /// On a call: [`candidates`] has none for such a provider.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Call(_) => unreachable!("a provider that can't call is no candidate for a call"),
+        }
+    }
 }
 
 /// What became of a message. Nothing in it says who it was for.
@@ -248,6 +337,7 @@ mod tests {
                 report_timeout: None,
             }),
             senders: Senders::new(by_region, default.into_iter().next().map(|(_, sender)| sender)),
+            calls_from: None,
             countries: None,
             share: 0.0,
         }
@@ -268,12 +358,50 @@ mod tests {
             let label = format!("{host} {senders:?} {region}");
             let first = provider("a", "a.example", "pw==", &[("default", "12345")]);
             let providers = [first, provider("b", host, "b3RoZXI=", senders)];
-            let candidates = candidates(&providers, Region::parse(region), TO).unwrap();
+            let candidates =
+                candidates(&providers, Channel::Sms, Region::parse(region), TO).unwrap();
             let [first, others @ ..] = &candidates[..] else { panic!("no candidate") };
             assert_eq!((&*first.provider.name, &*first.sender.value), ("a", "12345"), "{label}");
             let second = others.first().map(|second| second.sender);
             let second = second.or(first.other_key.map(|(_, sender)| sender));
             assert_eq!(second.map(|sender| &*sender.value), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_call_goes_by_the_providers_that_make_calls_and_by_no_other() {
+        const ALL: &[(&str, &str)] = &[("default", "12345")];
+        let calling = |name, host, key, from: &str| {
+            let calls_from = Sender::parse(from).ok();
+            Provider { calls_from, ..provider(name, host, key, ALL) }
+        };
+        let providers = [
+            calling("a", "a.example", "pw==", ""),
+            calling("b", "b.example", "pw==", "+15550100199"),
+            calling("b-other", "b.example", "b3RoZXI=", ""),
+            calling("c", "c.example", "pw==", "+15550100198"),
+        ];
+        let found = candidates(&providers, Channel::Call, None, TO).unwrap();
+        let names = |it: &Candidate<'_>| {
+            let other_key = it.other_key.map(|(other, from)| (other.name.clone(), from.clone()));
+            (it.provider.name.clone(), it.sender.value.clone(), other_key)
+        };
+        let from = Sender::parse("+15550100199").unwrap();
+        let expected = [
+            ("b".into(), "+15550100199".into(), Some(("b-other".into(), from))),
+            ("c".into(), "+15550100198".into(), None),
+        ];
+        assert_eq!(found.iter().map(names).collect::<Vec<_>>(), expected);
+
+        let britain = [Region::parse("GB").unwrap()].to_vec();
+        let elsewhere = Provider { countries: Some(britain), ..providers[1].clone() };
+        for (providers, region) in
+            [(&providers[..1], ""), (&[providers[0].clone(), elsewhere], "US")]
+        {
+            let refusal =
+                candidates(providers, Channel::Call, Region::parse(region), TO).unwrap_err();
+            assert_eq!(refusal.reason, Reason::UnsupportedChannel);
+            assert!(refusal.fix.contains("set voice = true"), "{}", refusal.fix);
         }
     }
 
@@ -294,7 +422,8 @@ mod tests {
             ),
             (&[], "US", "There is no provider: set acs_connection_string"),
         ] {
-            let refusal = candidates(providers, Region::parse(region), TO).unwrap_err();
+            let refusal =
+                candidates(providers, Channel::Sms, Region::parse(region), TO).unwrap_err();
             assert_eq!(refusal.reason, Reason::Misconfigured);
             assert!(refusal.fix.contains(fix), "{}", refusal.fix);
         }

@@ -9,7 +9,7 @@ use numbering::Region;
 /// A sender that ACS takes in `from`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
-    /// As ACS takes it.
+    /// As ACS takes it; empty where the provider chooses.
     pub value: String,
     /// Which kind it is of.
     pub kind: SenderKind,
@@ -28,6 +28,8 @@ pub enum SenderKind {
     Longcode,
     /// A name.
     Alphanumeric,
+    /// The provider chooses who it is from.
+    Provider,
 }
 
 /// Not a sender. Its text says what one is, and never what was there instead.
@@ -67,6 +69,11 @@ impl Sender {
             }
         };
         Ok(Self { value: value.to_owned(), kind })
+    }
+
+    /// No sender of one's own: the provider chooses, and is told none.
+    pub fn of_provider() -> Self {
+        Self { value: String::new(), kind: SenderKind::Provider }
     }
 }
 
@@ -120,6 +127,7 @@ impl SenderKind {
             Self::Tollfree => "tollfree",
             Self::Longcode => "longcode",
             Self::Alphanumeric => "alphanumeric",
+            Self::Provider => "provider",
         }
     }
 
@@ -134,7 +142,7 @@ impl SenderKind {
         match self {
             Self::Shortcode => matches!(region.code(), "US" | "GB" | "CA"),
             Self::Tollfree => matches!(region.code(), "US" | "PR" | "CA"),
-            Self::Longcode => true,
+            Self::Longcode | Self::Provider => true,
             Self::Alphanumeric => ALPHANUMERIC.contains(&region.code()),
         }
     }
@@ -218,6 +226,7 @@ mod tests {
             (SenderKind::Tollfree, 1),
             (SenderKind::Longcode, 2),
             (SenderKind::Alphanumeric, 3),
+            (SenderKind::Provider, 4),
         ] {
             assert_eq!(postcard::to_allocvec(&kind).unwrap(), [number]);
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::admit::admit;
 use super::request::HookRequest;
-use crate::message::{self, Segments};
+use crate::message::{self, Channel, Segments};
 use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Policy};
@@ -102,7 +102,7 @@ fn plan_message<'a>(
     let text = wording.text(&request.passcode(first_sent));
     let segments = message::segments(&text);
     Ok(Planned {
-        candidates: providers::candidates(providers, plan.region, canonical)?,
+        candidates: providers::candidates(providers, Channel::Sms, plan.region, canonical)?,
         segments,
         text,
         limits: policy::limits_of(policy, request.asking(canonical, segments.count)),

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::Message;
 use super::api::{Api, Asked, Endpoint, Reading, Request, Verdict, Words};
+use crate::message::Channel;
 use crate::ports::{Answer, Instant, Ports};
 use crate::secret::Secret;
 use crate::sender::Sender;
@@ -66,7 +67,7 @@ impl Api for Acs {
         Endpoint { tls: self.resource.tls, authority: &self.resource.authority }
     }
 
-    fn path(&self) -> &'static str {
+    fn path(&self, _channel: Channel) -> &'static str {
         request::PATH
     }
 
@@ -82,7 +83,7 @@ impl Api for Acs {
         None
     }
 
-    fn knows_repeats(&self) -> bool {
+    fn knows_repeats(&self, _channel: Channel) -> bool {
         true
     }
 

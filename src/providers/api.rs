@@ -7,6 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Candidate, Message, Provider};
+use crate::message::Channel;
 use crate::ports::{Answer, InFlight, Instant, Ports, SendError};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
@@ -21,8 +22,16 @@ pub trait Api: fmt::Debug {
     /// Where it is asked.
     fn endpoint(&self) -> Endpoint<'_>;
 
-    /// The path by which it takes messages, without the query.
-    fn path(&self) -> &'static str;
+    /// Whether it can call, and have a voice say a passcode. One that can't is asked for no [`Content::Call`].
+    ///
+    /// [`Content::Call`]: super::Content::Call
+    fn can_call(&self) -> bool {
+        false
+    }
+
+    /// The path by which it takes messages of a channel, without the query. Telemetry tells it: what stands for an
+    /// account in it is left as a placeholder.
+    fn path(&self, channel: Channel) -> &'static str;
 
     /// What proves the account to it.
     fn secret(&self) -> &Secret;
@@ -33,9 +42,9 @@ pub trait Api: fmt::Debug {
     /// The key of the endpoint in the provider's entry; `None` where it is part of what [`Self::secret_key`] has.
     fn endpoint_key(&self) -> Option<&'static str>;
 
-    /// Whether it sends a message once that comes again with the same [`Repeatability`](super::repeatability). Where it
-    /// does not, nothing is asked twice that it may have taken.
-    fn knows_repeats(&self) -> bool;
+    /// Whether it sends a message of a channel once that comes again with the same
+    /// [`Repeatability`](super::repeatability). Where it does not, nothing is asked twice that it may have taken.
+    fn knows_repeats(&self, channel: Channel) -> bool;
 
     /// Writes a message as a request. `now` is the time of day.
     fn request(
@@ -105,6 +114,8 @@ pub trait Request {
 pub struct Reading<'a> {
     /// Whose answer it is.
     pub candidate: Candidate<'a>,
+    /// How the message was to reach the person.
+    pub channel: Channel,
     /// Until when it is worth waiting for one that refuses the message.
     pub until: Instant,
     /// Until when it is worth waiting for one that says that the message was taken.

@@ -64,6 +64,7 @@ use std::time::Duration;
 use super::connection::Connection;
 use super::turn::{self, Tried, Turn};
 use super::{Candidate, Message, Provider, SHORTEST_ATTEMPT, Sending};
+use crate::message::Channel;
 use crate::ports::{Instant, Ports, StoreUnavailable};
 use crate::records::health::{self, Health, Known};
 use crate::refusal::{Reason, Refusal};
@@ -95,7 +96,8 @@ fn send_with_one(
 ) -> Sending {
     // Without a store that works there is the usual connection.
     let known = health::read(ports.store).unwrap_or_default();
-    let connection = connection_of(candidate, &known, ports);
+    let channel = message.content.channel();
+    let connection = connection_of(candidate, channel, &known, ports);
     let taken = take(&Turn::alone(candidate, connection, until), message, ports);
     // Where it can't be written, the next hook finds it out as this one did.
     let store_failed = taken.tried.changed_to.is_some_and(|connection| {
@@ -145,10 +147,19 @@ fn take<'a>(turn: &Turn<'a>, message: &Message<'_>, ports: Ports<'_>) -> Taken<'
 }
 
 /// The connection that a provider is asked over first.
-fn connection_of(candidate: Candidate<'_>, known: &Known, ports: Ports<'_>) -> Connection {
+fn connection_of(
+    candidate: Candidate<'_>,
+    channel: Channel,
+    known: &Known,
+    ports: Ports<'_>,
+) -> Connection {
     let provider = candidate.provider;
     let other = known.of(&provider.name).is_on_other_connection(ports.clock.milliseconds());
-    if other && provider.has_other_connection() { Connection::Other } else { Connection::Usual }
+    if other && provider.has_other_connection(channel) {
+        Connection::Other
+    } else {
+        Connection::Usual
+    }
 }
 
 /// Has a provider asked over this connection from now on.
@@ -188,7 +199,8 @@ fn send_with_two_of(
     // Where half of the time is too little for an attempt, the first one has all of it. Otherwise nobody would be
     // asked.
     let first_until = if time < SHORTEST_ATTEMPT { until } else { now.plus(time) };
-    let alone = |it| Turn::alone(it, connection_of(it, &known, ports), until);
+    let channel = message.content.channel();
+    let alone = |it| Turn::alone(it, connection_of(it, channel, &known, ports), until);
     let turn = Turn { until: first_until, patient: second_is_last_resort, ..alone(first) };
     let taken = take(&turn, message, ports);
     let fails_over = taken.tried.may_fail_over && taken.tried.ended.plus(SHORTEST_ATTEMPT) <= until;

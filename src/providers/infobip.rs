@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::Message;
 use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
+use crate::message::Channel;
 use crate::ports::Answer;
 use crate::secret::Secret;
 use crate::sender::Sender;
@@ -53,7 +54,7 @@ impl Api for Infobip {
         Endpoint { tls: self.tls, authority: &self.authority }
     }
 
-    fn path(&self) -> &'static str {
+    fn path(&self, _channel: Channel) -> &'static str {
         request::PATH
     }
 
@@ -69,7 +70,7 @@ impl Api for Infobip {
         Some("base_url")
     }
 
-    fn knows_repeats(&self) -> bool {
+    fn knows_repeats(&self, _channel: Channel) -> bool {
         self.idempotent
     }
 

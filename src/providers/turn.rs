@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::api::{Reading, Verdict};
 use super::connection::{self, Connection, Try};
 use super::{Attempt, Candidate, Message, SHORTEST_ATTEMPT};
+use crate::message::Channel;
 use crate::ports::{InFlight, Instant, Ports, SendError};
 use crate::refusal::{Reason, Refusal};
 
@@ -38,9 +39,9 @@ impl<'a> Turn<'a> {
     }
 
     /// When a request of this turn is sent over the other connection as well, if it has no answer by then.
-    fn spare_at(&self, now: Instant) -> Option<Instant> {
+    fn spare_at(&self, now: Instant, channel: Channel) -> Option<Instant> {
         let left = self.until.since(now);
-        let fits = self.candidate.provider.has_other_connection();
+        let fits = self.candidate.provider.has_other_connection(channel);
         (fits && left >= 2 * SHORTEST_ATTEMPT).then(|| now.plus(left / 2))
     }
 }
@@ -86,6 +87,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
     let started = ports.clock.instant();
     let provider = turn.candidate.provider;
     let api = &*provider.api;
+    let channel = message.content.channel();
     let request = api.request(turn.candidate.sender, message, ports.clock.time_at(started));
 
     let mut backoff = FIRST_BACKOFF;
@@ -103,7 +105,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         } else {
             started
         };
-        let spare_at = turn.spare_at(now);
+        let spare_at = turn.spare_at(now, channel);
         let send = |in_flight: &mut dyn InFlight, over: Connection| {
             request.send(in_flight, &over.authority(api.endpoint().authority), turn.until);
         };
@@ -116,11 +118,11 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
         let mut others = asked.tries.iter().enumerate().filter(|(number, _)| *number != asked.of);
         may_be_sent |= others.any(|(_, other)| may_be_taken(other.outcome, turn.candidate));
         let of = attempts.len() + asked.of;
-        attempts.extend(asked.tries.iter().map(|it| attempt(it, turn.candidate)));
+        attempts.extend(asked.tries.iter().map(|it| attempt(it, turn.candidate, channel)));
         let said = match asked.answer {
             Ok(answer) => {
                 let Turn { candidate, until, deadline, .. } = turn;
-                api.understand(answer, Reading { candidate, until, deadline, ports })
+                api.understand(answer, Reading { candidate, channel, until, deadline, ports })
             }
             Err(error) => Verdict::without(error, None, turn.candidate),
         };
@@ -138,7 +140,7 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
             (turn.until, turn.patient) = (turn.deadline, true);
         }
         let Some(wait) = verdict.again_after else { break };
-        if verdict.may_be_sent && !api.knows_repeats() {
+        if verdict.may_be_sent && !api.knows_repeats(channel) {
             break;
         }
         if !turn.patient && (repeated && !verdict.is_at_work || !verdict.may_be_sent) {
@@ -167,12 +169,12 @@ pub(super) fn send(turn: &Turn<'_>, message: &Message<'_>, ports: Ports<'_>) -> 
 }
 
 /// A try as an attempt, of which only the status is known.
-fn attempt(tried: &Try, candidate: Candidate<'_>) -> Attempt {
+fn attempt(tried: &Try, candidate: Candidate<'_>, channel: Channel) -> Attempt {
     let provider = candidate.provider;
     Attempt {
         provider: provider.name.clone(),
         authority: tried.over.authority(provider.api.endpoint().authority).into_owned(),
-        path: provider.api.path(),
+        path: provider.api.path(channel),
         started: tried.started,
         elapsed: tried.ended.since(tried.started),
         status: tried.outcome.and_then(Result::ok),

@@ -84,7 +84,8 @@ pub(super) fn providers(
             None => None,
         };
         if let (Some(api), Some(senders)) = (api, senders) {
-            providers.push(Provider { name, api, senders, countries, share });
+            let calls_from = None;
+            providers.push(Provider { name, api, senders, calls_from, countries, share });
             places.push(index);
         }
     }

@@ -1,10 +1,11 @@
 use numbering::Region;
 
 use super::*;
+use crate::message::Channel;
 use crate::phone_number::PhoneNumber;
 use crate::ports::fake::FakeHost;
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{Message, candidates};
+use crate::providers::{Content, Message, candidates};
 
 mod pasted;
 
@@ -565,8 +566,9 @@ fn what_the_partner_wants_to_know_is_sent_as_it_was_meant() {
     let providers = Settings::read(&host).providers.unwrap();
     let to = PhoneNumber::parse("+14255550123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, &host);
-    let message = Message { to: &to, text: "1", repeatability, tag: None, expires: None };
-    let candidates = candidates(&providers, None, to.as_str()).unwrap();
+    let message =
+        Message { to: &to, content: Content::Text("1"), repeatability, tag: None, expires: None };
+    let candidates = candidates(&providers, Channel::Sms, None, to.as_str()).unwrap();
     let until = host.instant.get().plus(Duration::from_secs(2));
     crate::providers::send(&candidates, &message, host.ports(), until).result.unwrap();
     let body = &host.sent.borrow()[0].body;

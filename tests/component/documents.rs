@@ -115,8 +115,7 @@ fn no_variable_is_required_and_secrets_are_marked() {
 
 #[test]
 fn who_comes_from_the_azure_function_is_told_what_becomes_of_its_variables() {
-    let (settings, migrate) =
-        (page("docs/settings.md"), page("docs/move-from-azure-function.md"));
+    let (settings, migrate) = (page("docs/settings.md"), page("docs/move-from-azure-function.md"));
     let olds = settings.table("Variables").rows.iter().flat_map(|row| &row[3].code);
     let olds: Vec<_> = olds.collect();
     assert_eq!(olds.len(), 4, "{olds:?}");

@@ -19,7 +19,7 @@ const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 
 /// What an answer means.
 pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports } = reading;
+    let Reading { candidate, until, deadline, ports, .. } = reading;
     let not_understood = |status| fix::not_understood(status, candidate.provider);
     let status = answer.status();
     // Headers are to be had until the body is read.

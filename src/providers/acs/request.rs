@@ -106,7 +106,7 @@ fn body(acs: &Acs, from: &str, message: &Message<'_>) -> Vec<u8> {
             repeatability_request_id: message.repeatability.id.to_string(),
             repeatability_first_sent: imf_fixdate(message.repeatability.first_sent),
         }],
-        message: message.text,
+        message: message.content.text(),
         sms_send_options: Options {
             enable_delivery_report: true,
             tag: message.tag,

@@ -4,7 +4,7 @@ use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::tests::provider;
-use crate::providers::{Provider, Sending, candidates, send};
+use crate::providers::{Content, Provider, Sending, candidates, send};
 use crate::refusal::Reason;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -25,11 +25,11 @@ fn send_within(host: &FakeHost, time: Duration) -> Sending {
 }
 
 fn send_with(providers: &[Provider], host: &FakeHost, time: Duration) -> Sending {
-    let candidates = candidates(providers, None, "+15550100123").unwrap();
+    let candidates = candidates(providers, Channel::Sms, None, "+15550100123").unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
-    let text = "Your code is \"1\"\n– ok";
-    let message = Message { to: &to, text, repeatability, tag: Some("uS58"), expires: None };
+    let content = Content::Text("Your code is \"1\"\n– ok");
+    let message = Message { to: &to, content, repeatability, tag: Some("uS58"), expires: None };
     send(&candidates, &message, host.ports(), host.instant.get().plus(time))
 }
 

@@ -4,7 +4,7 @@ use crate::ports::fake::{Answers, AtOnce, FakeAnswer, FakeHost, ReadOnly, Sent};
 use crate::ports::{Answer, Body, BodyError, OutboundRequest, SendError};
 use crate::ports::{Clock, Store};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{Provider, candidates};
+use crate::providers::{Content, Provider, candidates};
 use proptest::prelude::*;
 use std::cell::RefCell;
 
@@ -21,11 +21,16 @@ fn provider(at: usize, authority: &str) -> Provider {
 }
 
 fn send_with(providers: &[Provider], host: &FakeHost, ports: Ports<'_>, time: Duration) -> Sending {
-    let candidates = candidates(providers, None, "+15550100123").unwrap();
+    let candidates = candidates(providers, Channel::Sms, None, "+15550100123").unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
-    let message =
-        Message { to: &to, text: "Your code is 1", repeatability, tag: None, expires: None };
+    let message = Message {
+        to: &to,
+        content: Content::Text("Your code is 1"),
+        repeatability,
+        tag: None,
+        expires: None,
+    };
     send(&candidates, &message, ports, host.instant.get().plus(time))
 }
 
@@ -776,7 +781,7 @@ fn a_probe_is_told_to_the_others_before_it_starts() {
 /// The places of the two that are chosen of so many providers, and whether the second is the last resort.
 fn chosen(providers: usize, host: &FakeHost) -> (usize, usize, bool) {
     let all = [provider(0, FIRST), provider(1, SECOND), third()];
-    let candidates = candidates(&all[..providers], None, "+15550100123").unwrap();
+    let candidates = candidates(&all[..providers], Channel::Sms, None, "+15550100123").unwrap();
     let mut known = health::read(host).unwrap();
     let choice = choose(&candidates, &mut known, host.ports()).unwrap();
     let place = |it: Candidate<'_>| all.iter().position(|other| other.name == it.provider.name);

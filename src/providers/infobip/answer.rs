@@ -19,7 +19,7 @@ const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 
 /// What an answer means.
 pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports } = reading;
+    let Reading { candidate, until, deadline, ports, .. } = reading;
     let status = answer.status();
     match status {
         200..=299 => match answer.read(ANSWER_LIMIT, deadline) {

@@ -158,7 +158,7 @@ fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDa
                 to: without_plus(message.to.as_str()),
                 message_id: message.repeatability.id.to_string(),
             }],
-            content: Content { text: message.text },
+            content: Content { text: message.content.text() },
             options: says_something.then_some(options),
             webhooks: message
                 .tag

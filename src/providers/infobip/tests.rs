@@ -10,7 +10,7 @@ use crate::phone_number::PhoneNumber;
 use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{Message, Provider, Sending, candidates, send};
+use crate::providers::{Content, Message, Provider, Sending, candidates, send};
 use crate::refusal::Reason;
 use crate::sender::Senders;
 
@@ -29,6 +29,7 @@ fn provider(change: impl FnOnce(&mut Infobip)) -> Provider {
         name: "infobip".into(),
         api: Rc::new(api),
         senders: Senders::new([], Some(Sender::parse("+447860099299").unwrap())),
+        calls_from: None,
         countries: None,
         share: 0.0,
     }
@@ -38,14 +39,14 @@ fn send_to(to: &str, provider: Provider, host: &FakeHost) -> Sending {
     let to = PhoneNumber::parse(to).unwrap();
     let message = Message {
         to: &to,
-        text: "Your code is \"1\"\n– ok",
+        content: Content::Text("Your code is \"1\"\n– ok"),
         repeatability: Repeatability::of(Some("event"), &to, None, host.now, host),
         tag: Some("okta-event:uS58"),
         expires: Some(host.now + Duration::from_millis(299_500)),
     };
     let until = host.instant.get().plus(Duration::from_millis(2450));
     let providers = [provider];
-    let candidates = candidates(&providers, to.plan().region, to.as_str()).unwrap();
+    let candidates = candidates(&providers, Channel::Sms, to.plan().region, to.as_str()).unwrap();
     send(&candidates, &message, host.ports(), until)
 }
 
@@ -164,10 +165,11 @@ fn the_other_key_is_asked_only_where_the_first_is_refused() {
         let other = |infobip: &mut Infobip| infobip.api_key = Secret::from("fedcba9876543210");
         let providers = [provider(|_| {}), Provider { name: "other".into(), ..provider(other) }];
         let to = PhoneNumber::parse("+41793026727").unwrap();
-        let candidates = candidates(&providers, to.plan().region, to.as_str()).unwrap();
+        let candidates =
+            candidates(&providers, Channel::Sms, to.plan().region, to.as_str()).unwrap();
         let message = Message {
             to: &to,
-            text: "1",
+            content: Content::Text("1"),
             repeatability: Repeatability::of(None, &to, None, host.now, &host),
             tag: None,
             expires: None,
