@@ -1,7 +1,7 @@
 """The fields of custom resources that we use, and no others: what is not here is an error, as a misspelt field is.
 
 Copied from the CRDs: SpinKube's operator 0.6.1 and Runtime Class Manager 0.2.0, External Secrets Operator v1, Secrets Store CSI driver v1, cert-manager
-v1, Gateway API v1, KEDA v1alpha1. A type stands for a value, a list of one for a list, a dict for an object; `MAP` has
+v1, Gateway API v1. A type stands for a value, a list of one for a list, a dict for an object; `MAP` has
 keys of the owner's.
 """
 
@@ -23,7 +23,6 @@ FIELDS = {
         "executor": str,
         "image": str,
         "replicas": int,
-        "enableAutoscaling": bool,
         "serviceAccountName": str,
         "deploymentAnnotations": MAP,
         "podAnnotations": MAP,
@@ -118,15 +117,10 @@ FIELDS = {
         "rules": [
             {
                 "matches": [{"path": {"type": str, "value": str}}],
+                "timeouts": {"request": str},
                 "backendRefs": [{"name": str, "port": int}],
             }
         ],
-    },
-    ("keda.sh/v1alpha1", "ScaledObject"): {
-        "scaleTargetRef": {"name": str},
-        "minReplicaCount": int,
-        "maxReplicaCount": int,
-        "triggers": [{"type": str, "metricType": str, "metadata": MAP}],
     },
 }
 

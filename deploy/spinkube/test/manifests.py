@@ -20,19 +20,17 @@ SPIN_TOML = tomllib.loads((ROOT / "spin.toml").read_text())
 # What deploy/azure/provision.sh writes into the Key Vault for the Secret, in the order of checks.SECRET_KEYS.
 VAULT_ENTRIES = ("okta-basic-secret", "acs-connection-string", "secrets")
 
-# The overlays as they stand, and what their comments offer instead: each is built and checked.
+# Values that no owner's overlay holds, in the place of those of overlays/example.
+FIXTURES = HERE / "fixtures"
+
+# The overlays of the repository, and what the comments of overlays/example offer instead: each is built and checked. An
+# owner's own, which Git ignores, is none of them.
 VARIANTS = {
-    "aks": ("aks", {}),
-    "aks-gateway": ("aks-gateway", {}),
+    "example": ("example", {}),
     "dev": ("dev", {}),
-    "aks, Secrets Store CSI": ("aks", {"external-secrets": "secrets-store-csi"}),
-    "aks, autoscaling by HPA": ("aks", {"# - ../../components/autoscaling-hpa": "- ../../components/autoscaling-hpa"}),
-    "aks, autoscaling by KEDA": ("aks", {"# - ../../components/autoscaling-keda": "- ../../components/autoscaling-keda"}),
-    "aks-gateway, Secrets Store CSI": ("aks-gateway", {"external-secrets": "secrets-store-csi"}),
-    "aks, own certificate, no collector": (
-        "aks",
-        {"  - ../../components/certificate\n": "", "  - ../../components/opentelemetry\n": ""},
-    ),
+    "example, Secrets Store CSI": ("example", {"components/external-secrets": "components/secrets-store-csi"}),
+    "example, OpenTelemetry": ("example", {"# - ../../components/opentelemetry": "- ../../components/opentelemetry"}),
+    "example, own certificate": ("example", {"  - ../../components/certificate\n": ""}),
 }
 
 
@@ -74,11 +72,12 @@ def build(folder):
 
 
 def build_variant(overlay, replacements, values=None, files=None):
-    """An overlay with some of its kustomization's words replaced, other values in settings.env, and other files of
-    deploy/spinkube, built in a folder of its own."""
+    """An overlay with some of its kustomization's words replaced, and other files of deploy/spinkube, built in a folder of
+    its own. overlays/example has the fixtures' values, or those of settings.env that are given."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "spinkube"
-        shutil.copytree(SPINKUBE, copy, ignore=shutil.ignore_patterns("test"))
+        for part in ("base", "components", "values", f"overlays/{overlay}"):
+            shutil.copytree(SPINKUBE / part, copy / part)
         kustomization = copy / "overlays" / overlay / "kustomization.yaml"
         text = kustomization.read_text()
         for old, new in replacements.items():
@@ -86,17 +85,19 @@ def build_variant(overlay, replacements, values=None, files=None):
                 raise RuntimeError(f"{overlay}/kustomization.yaml has no {old!r}")
             text = text.replace(old, new)
         kustomization.write_text(text)
+        if overlay == "example":
+            shutil.copytree(FIXTURES, copy / "overlays/example", dirs_exist_ok=True)
         files = dict(files or {})
         if values is not None:
-            files["components/settings/settings.env"] = "".join(f"{name}={value}\n" for name, value in values.items())
+            files["overlays/example/settings.env"] = "".join(f"{name}={value}\n" for name, value in values.items())
         for path, text in files.items():
             (copy / path).write_text(text)
         return build(copy / "overlays" / overlay)
 
 
-def env_values():
-    """settings.env, as a dict."""
-    lines = (SPINKUBE / "components/settings/settings.env").read_text().splitlines()
+def env_values(path):
+    """A settings.env, as a dict."""
+    lines = path.read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
@@ -106,11 +107,6 @@ def settings_keys():
     page = (ROOT / "docs/settings.md").read_text()
     section = page.split("## The document `settings`")[1].split("\n## ")[0]
     return set(re.findall(r"^\| `([^`]+)` \|", section, re.M))
-
-
-def values():
-    """What the controller's Helm chart is given."""
-    return yaml.load((SPINKUBE / "components/ingress-nginx/values.yaml").read_text(), Loader)
 
 
 def shim():
