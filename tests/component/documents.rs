@@ -1,6 +1,6 @@
 //! What the documents promise, held true.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use toml::{Table, Value};
 
 use crate::harness::{manifest, merge};
 use crate::markdown::{Cell, Page};
-use crate::providers::PROVIDERS;
+use crate::providers::{PROVIDERS, Provider, shared_faults};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -56,23 +56,114 @@ fn the_answers_in_the_readme_are_reasons_with_their_status() {
     assert!(named > 10, "{named}");
 }
 
-#[test]
-fn the_tables_of_faults_are_the_emulators_with_what_the_hook_answers() {
-    let page = page("docs/contributing/development.md");
-    // A provider whose account may be set up in two ways is on the page as its first row has it.
+/// A provider whose account may be set up in two ways is on the page as its first row has it.
+fn providers_on_the_page() -> Vec<&'static Provider> {
     let mut headings = BTreeSet::new();
-    for provider in PROVIDERS.iter().filter(|provider| headings.insert(provider.heading)) {
+    let providers: Vec<_> =
+        PROVIDERS.iter().filter(|provider| headings.insert(provider.heading)).collect();
+    assert!(providers.len() > 1, "{headings:?}");
+    providers
+}
+
+/// What the hook answers to a message that meets a fault of this provider's, where it has no other.
+fn answer_to(provider: &Provider, number: &str) -> String {
+    let (_, told) = provider
+        .all_told()
+        .find(|(told, _)| *told == number)
+        .unwrap_or_else(|| panic!("{number} of {} is not tried", provider.name));
+    told.reason.unwrap_or("accepted").to_owned()
+}
+
+/// The answer of the first provider; after it those that differ, each with the providers that it is of.
+fn answers_to(providers: &[&Provider], number: &str) -> String {
+    let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
+    for provider in providers {
+        let answer = answer_to(provider, number);
+        let name = provider.heading.strip_prefix("The emulator of ").unwrap();
+        match answers.iter_mut().find(|(other, _)| *other == answer) {
+            Some((_, names)) => names.push(name),
+            None => answers.push((answer, vec![name])),
+        }
+    }
+    let (first, others) = answers.split_first().unwrap();
+    let others = others.iter().map(|(answer, names)| format!("; {}: {answer}", names.join(", ")));
+    std::iter::once(first.0.clone()).chain(others).collect()
+}
+
+#[test]
+fn the_table_of_shared_faults_has_each_of_them_with_what_the_hook_answers_for_each_provider() {
+    let page = page("docs/contributing/development.md");
+    let rows = &page.table("Faults that every emulator has").rows;
+    let documented: Vec<[String; 3]> = rows.iter().map(|row| texts(row)).collect();
+    let providers = providers_on_the_page();
+    let row = |(number, fault): (&str, &str)| {
+        [number.to_owned(), fault.to_owned(), answers_to(&providers, number)]
+    };
+    assert_eq!(documented, shared_faults().map(row).collect::<Vec<_>>());
+    assert!(documented.iter().any(|[.., answers]| answers.contains("; ")), "none differs");
+}
+
+#[test]
+fn the_tables_of_an_emulators_own_faults_are_the_emulators_with_what_the_hook_answers() {
+    let page = page("docs/contributing/development.md");
+    let shared: BTreeSet<_> = shared_faults().map(|(number, _)| number).collect();
+    for provider in providers_on_the_page() {
         let rows = &page.table(provider.heading).rows;
         let documented: Vec<[String; 3]> = rows.iter().map(|row| texts(row)).collect();
-        let told: BTreeMap<_, _> = provider.all_told().collect();
-        let row = |(number, meaning): (&'static str, &'static str)| {
-            let told = told.get(number).unwrap_or_else(|| panic!("{number} is not tried"));
-            [number, meaning, told.reason.unwrap_or("accepted")].map(str::to_owned)
-        };
-        let actual: Vec<_> = (provider.faults)().into_iter().map(row).collect();
+        let faults = (provider.faults)();
+        let numbers: BTreeSet<_> = faults.iter().map(|(number, _)| *number).collect();
+        assert!(shared.is_subset(&numbers), "{} lacks a shared fault", provider.name);
+        let own = faults.into_iter().filter(|(number, _)| !shared.contains(number));
+        let actual: Vec<_> = own
+            .map(|(number, meaning)| {
+                [number.to_owned(), meaning.to_owned(), answer_to(provider, number)]
+            })
+            .collect();
         assert_eq!(documented, actual, "{}", provider.heading);
     }
-    assert!(headings.len() > 1, "{headings:?}");
+}
+
+/// The places in a maintainers' page: each path, with the name that is said to be in that file, if one is: `name` in
+/// `src/file.rs`.
+fn places(page: &str) -> Vec<(Option<&str>, &str)> {
+    let roots = [
+        "src/", "dev/", "tests/", "docs/", "deploy/", "sample/", "fuzz/", "scripts/", "bench/",
+        "wit/", ".ci/",
+    ];
+    let parts: Vec<&str> = page.split('`').collect();
+    let is_path = |code: &str| {
+        !code.contains([' ', '\n', '*']) && roots.iter().any(|root| code.starts_with(root))
+    };
+    (1..parts.len())
+        .step_by(2)
+        .filter(|at| is_path(parts[*at]))
+        .map(|at| {
+            let is_of = ["in", "of"].contains(&parts[at - 1].trim()) && !parts[at].ends_with('/');
+            (is_of.then(|| parts[at - 2]), parts[at])
+        })
+        .collect()
+}
+
+#[test]
+fn the_files_that_maintainers_are_sent_to_exist_and_have_what_they_are_said_to_have() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files_named, mut names) = (0, 0);
+    for path in files(|path| path.starts_with("docs/contributing/") || path == "CONTRIBUTING.md") {
+        let text = read(&path);
+        // Blocks of code would make the backticks odd.
+        let prose: String = text.split("```").step_by(2).collect();
+        for (name, file) in places(&prose) {
+            assert!(root.join(file).exists(), "{path}: there is no {file}");
+            files_named += 1;
+            if let Some(name) = name {
+                assert!(read(file).contains(name), "{path}: {name} is not in {file}");
+                names += 1;
+            }
+        }
+    }
+    assert!(files_named > 20 && names > 5, "{files_named}, {names}");
+    let found = places("`A` of\n`src/a.rs`, `src/b/` and `c` beside `dev/d.rs`");
+    assert_eq!(found, [(Some("A"), "src/a.rs"), (None, "src/b/"), (None, "dev/d.rs")]);
 }
 
 #[test]

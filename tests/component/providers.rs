@@ -42,7 +42,8 @@ pub struct Provider {
     sender: &'static str,
     /// What its emulator does besides.
     pub own_faults: &'static [(&'static str, Told)],
-    /// The section of docs/contributing/development.md that has the table of its emulator's faults.
+    /// The section of docs/contributing/development.md that has the table of the faults that only its emulator has. What
+    /// follows "The emulator of" is its name in the table of those that all have.
     pub heading: &'static str,
     /// The numbers of its emulator's faults, with what each is.
     pub faults: fn() -> Vec<(&'static str, &'static str)>,
@@ -287,42 +288,42 @@ const CASES: [Case; 28] = [
     case("none", ORDINARY, |_| ACCEPTED, |_| Then::TheSame),
     // The whole request.
     case("400", "+15550100400", |_| refused("provider_rejected"), |_| Then::TheSame),
-    case("400, older form", "+15550102400", |_| refused("provider_rejected"), |_| Then::TheSame),
+    case("400, in an older form", "+15550102400", |_| refused("provider_rejected"), |_| Then::TheSame),
     case("401", "+15550100401", |_| refused("provider_unauthorized"), |_| AT_ONCE),
     case("403", "+15550100403", |_| refused("provider_unauthorized"), |_| AT_ONCE),
     case("404", "+15550100404", |_| refused("provider_rejected"), |_| AT_ONCE),
-    case("429, Retry-After: 1", "+15550100429", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
-    case("429, Retry-After: 60", "+15550101429", |_| refused("provider_throttled"), |_| AT_ONCE),
-    case("429", "+15550102429", |_| refused("provider_throttled"), |_| AT_ONCE),
+    case("429 with Retry-After: 1, the first time", "+15550100429", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
+    case("429 with Retry-After: 60", "+15550101429", |_| refused("provider_throttled"), |_| AT_ONCE),
+    case("429 without Retry-After", "+15550102429", |_| refused("provider_throttled"), |_| AT_ONCE),
     case("500", "+15550100500", |it| fails_with(it, 500), |it| fails_with_then(it, 500)),
     case("502", "+15550100502", |it| fails_with(it, 502), |it| fails_with_then(it, 502)),
     case("503", "+15550100503", |it| fails_with(it, 503), |it| fails_with_then(it, 503)),
     case("504", "+15550100504", |it| fails_with(it, 504), |it| fails_with_then(it, 504)),
-    case("500 once", "+15550102500", |it| settled(it, refused("provider_unavailable").in_doubt()), settled_then),
+    case("500, the first time", "+15550102500", |it| settled(it, refused("provider_unavailable").in_doubt()), settled_then),
     // The message, in an answer that takes the request.
     case("refuses the sender", "+15550101401", |_| refused("provider_unauthorized"), |_| AT_ONCE),
     case("refuses the message", "+15550101400", |_| refused("provider_rejected"), |_| Then::TheSame),
     case("can't send", "+15550101503", |_| refused("provider_unavailable").again_and_again(), |_| AT_ONCE),
-    case("can't send once", "+15550102503", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
+    case("can't send, the first time", "+15550102503", |_| ACCEPTED.at_the_second(), |_| AT_ONCE),
     // The connection. What has no answer is sent over another one, too, where that is harmless.
     case(
-        "hung", "+15550103001",
+        "never answers", "+15550103001",
         |it| Told { requests: if it.knows_repeats { 2..=2 } else { 1..=1 }, ..refused("deadline_exceeded").in_doubt() },
         open_then,
     ),
-    case("2 s late", LATE, |it| settled(it, ACCEPTED), open_then),
-    case("cut", "+15550103003", |it| open(it, "provider_unavailable"), open_then),
+    case("accepts, answers 2 s late", LATE, |it| settled(it, ACCEPTED), open_then),
+    case("closes the connection", "+15550103003", |it| open(it, "provider_unavailable"), open_then),
     case(
-        "taken, then cut", "+15550103004",
+        "accepts, closes the connection, answers a repeat", "+15550103004",
         |it| settled(it, refused("provider_unavailable").in_doubt().with_a_message()), settled_then,
     ),
     // The answer. The provider has taken the message in all of these, and most likely so.
-    case("no JSON", "+15550103005", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("10 MiB", "+15550103006", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("trickles", "+15550103007", |_| refused("deadline_exceeded").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("half an answer", "+15550103010", |it| open(it, "provider_unavailable").with_a_message(), |_| Then::TheSame),
-    case("empty list", "+15550103008", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
-    case("no id", WITHOUT_ID, |_| ACCEPTED, |_| Then::TheSame),
+    case("accepts, answers no JSON", "+15550103005", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("accepts, answers 10 MiB", "+15550103006", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("accepts, answers a byte every 100 ms", "+15550103007", |_| refused("deadline_exceeded").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("accepts, answers by half", "+15550103010", |it| open(it, "provider_unavailable").with_a_message(), |_| Then::TheSame),
+    case("accepts, answers an empty list", "+15550103008", |_| refused("provider_unexpected_answer").in_doubt().with_a_message(), |_| Then::TheSame),
+    case("accepts, answers no message id", WITHOUT_ID, |_| ACCEPTED, |_| Then::TheSame),
 ];
 
 /// Answers 2 s late: with the longest deadline, so that a slow machine makes no difference.
@@ -393,6 +394,11 @@ const INFOBIP_FAULTS: &[(&str, Told)] = &[
     ("+15550106001", ACCEPTED),
     ("+15550106002", ACCEPTED),
 ];
+
+/// The faults that every provider's emulator has: the number of each, and what it is.
+pub fn shared_faults() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CASES.iter().filter(|case| case.number != ORDINARY).map(|case| (case.number, case.fault))
+}
 
 impl Provider {
     /// What becomes of a message to each number, where this provider is the only one.
