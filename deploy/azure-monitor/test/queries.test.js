@@ -71,9 +71,9 @@ test("the reasons are read from docs/answers.md", () => {
   }
 });
 
-test("docs/logging.md tells of the same warnings", () => {
-  const logging = text("../../docs/logging.md");
-  for (const warning of schema.tables.AppRequests.properties.warnings) assert.ok(logging.includes(`\`${warning}\``), warning);
+test("docs/monitoring.md tells of the same warnings", () => {
+  const page = text("../../docs/monitoring.md");
+  for (const warning of schema.tables.AppRequests.properties.warnings) assert.ok(page.includes(`| \`${warning}\` |`), warning);
 });
 
 /** What stands before a code, by who gives it. */
