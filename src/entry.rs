@@ -39,7 +39,7 @@ impl Guest for Component {
             .ok_or_else(|| ErrorCode::InternalError(Some("the answer could not be built".into())));
         ResponseOutparam::set(outparam, answer);
         // The host has the answer. But it sends it by the threads that also write the log, so a log that nobody reads
-        // stops the answers all the same: docs/logging.md has what was measured.
+        // stops the answers all the same: docs/monitoring.md, "A log that nobody reads".
         crate::finish(&handled.log, handled.stranger, handled.after, ports);
     }
 }

@@ -1,5 +1,5 @@
 //! What the operator is told: lines of JSON on standard output, one for each hook, each page of the operator's,
-//! each delivery of reports and each report, and for what is down. Their schema is docs/logging.md.
+//! each delivery of reports and each report, and for what is down. Their schema is docs/monitoring.md.
 //!
 //! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
 //! only as an [`Identifier`].

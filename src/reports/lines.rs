@@ -1,4 +1,4 @@
-//! What the log says of deliveries, of the reports in them, and of replies. The schema is docs/logging.md.
+//! What the log says of deliveries, of the reports in them, and of replies. The schema is docs/monitoring.md.
 
 use serde::Serialize;
 use serde_with::skip_serializing_none;

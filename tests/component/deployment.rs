@@ -707,9 +707,11 @@ fn checkout_with_documents() -> Folder {
 
 #[tokio::test]
 async fn spin_takes_every_line_that_the_pages_have_for_it() {
-    let pages = ["README.md", "docs/settings.md", "docs/observability.md", "docs/policy.md"];
+    let pages = ["README.md", "docs/settings.md", "docs/monitoring.md"];
+    for page in pages {
+        assert!(!spin_ups(&read(page)).is_empty(), "{page}");
+    }
     let lines: Vec<_> = pages.iter().flat_map(|page| spin_ups(&read(page))).collect();
-    assert!(lines.len() >= 5, "{lines:?}");
     if needs_spin("each documented `spin up`") {
         return;
     }

@@ -1,4 +1,4 @@
-//! The log line: what docs/logging.md says is in it, and nothing that must not be.
+//! The log line: what docs/monitoring.md says is in it, and nothing that must not be.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -158,9 +158,9 @@ async fn no_secret_and_nothing_personal_reaches_the_log_or_an_answer() {
     }
 }
 
-/// Names and types of the fields, from the table in docs/logging.md.
+/// Names and types of the fields, from the table in docs/monitoring.md.
 fn documented() -> Vec<(String, String)> {
-    let page = Page::read(include_str!("../../docs/logging.md"));
+    let page = Page::read(include_str!("../../docs/monitoring.md"));
     let tables = page.tables.iter().filter(|table| table.header[..2] == ["field", "type"]);
     let rows = tables.flat_map(|table| &table.rows);
     rows.map(|row| (row[0].text.clone(), row[1].text.clone())).collect()

@@ -61,7 +61,7 @@ async fn any_credentials_but_the_right_ones_are_401() {
         request.headers_mut().insert(AUTHORIZATION, value.as_slice().try_into().unwrap());
         let answer = hook.send(request).await;
         if is_spin() && std::str::from_utf8(&value).is_err() {
-            // Spin's own answer: docs/limitations.md.
+            // Spin's own answer: SECURITY.md.
             assert_eq!((answer.status, answer.text.as_str()), (500, ""));
             continue;
         }
