@@ -65,6 +65,26 @@ fn no_page_of_the_users_is_longer_than_it_may_be() {
     }
 }
 
+/// Shells differ: zsh takes no comment at its prompt, and what is pasted after `read` is what `read` reads.
+#[test]
+fn what_the_users_pages_have_for_a_shell_can_be_pasted_into_any() {
+    let mut looked_at = 0;
+    for (path, _) in MOST_LINES {
+        for block in page(path).blocks.iter().filter(|block| block.language == "sh") {
+            let lines: Vec<_> = block.text.lines().map(str::trim).collect();
+            for (at, line) in lines.iter().enumerate() {
+                assert!(!line.starts_with('#') && !line.contains(" # "), "{path}: {line}");
+                let reads = line.starts_with("read ");
+                assert!(!reads || at + 1 == lines.len(), "{path}: {line} is not the last line");
+                let sets_path = line.starts_with("path=") || line.starts_with("for path ");
+                assert!(!sets_path, "{path}: in zsh `path` is `PATH`: {line}");
+            }
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 20, "{looked_at}");
+}
+
 #[test]
 fn each_page_of_the_users_begins_with_whom_it_is_for() {
     let is_theirs = |path: &str| {
