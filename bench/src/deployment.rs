@@ -240,7 +240,7 @@ fn client() -> Result<Arc<ClientConfig>> {
 }
 
 /// A port that is free now.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

@@ -15,6 +15,7 @@ mod memory;
 mod neighbours;
 mod phases;
 mod process;
+mod rollout;
 mod spin;
 mod stand_in;
 
@@ -31,6 +32,7 @@ use self::contender::{Contender, Kind};
 use self::drops::Drops;
 use self::memory::Memory;
 use self::neighbours::Neighbours;
+use self::rollout::Rollout;
 use self::stand_in::Transport;
 
 /// Measure the hook beside the relay floor and a Python function.
@@ -95,6 +97,8 @@ enum Command {
     Neighbours(Neighbours),
     /// Tell the memory and descriptors that Spin takes for hooks that wait, for reports and for silent connections
     Memory(Memory),
+    /// Replace pods behind a proxy while hooks come in, and tell how many are lost
+    Rollout(Rollout),
     /// Serve a component on the local host
     #[command(hide = true)]
     Serve { manifest: PathBuf, listen: SocketAddr, acs: String },
@@ -141,6 +145,7 @@ pub fn main() -> Result<()> {
                 Some(Command::Drops(drops)) => drops::run(&drops).await,
                 Some(Command::Neighbours(neighbours)) => neighbours::run(&neighbours).await,
                 Some(Command::Memory(memory)) => memory::run(&memory).await,
+                Some(Command::Rollout(rollout)) => rollout::run(&rollout).await,
                 Some(Command::Emulator { listen, authority }) => {
                     drops::emulate(listen, authority).await
                 }

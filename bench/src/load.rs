@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::http1;
 
@@ -20,6 +21,9 @@ pub const SECRET: &str = "bench-secret";
 
 /// The Basic credentials `okta:bench-secret`.
 const AUTHORIZATION: &str = "Basic b2t0YTpiZW5jaC1zZWNyZXQ=";
+
+/// When a client gives up.
+const OKTA_WAITS: Duration = Duration::from_secs(3);
 
 /// Makes hooks, each to another number, since the limit for one number would refuse the sixth.
 #[derive(Clone)]
@@ -95,6 +99,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         Ok(String::from_utf8_lossy(&self.answer))
     }
+}
+
+/// What became of a hook.
+pub enum Outcome {
+    /// A provider has taken the message.
+    Successful(Duration),
+    /// The answer says that none has, so that Okta sends the code itself.
+    Failed(Duration),
+    /// No answer within 3 seconds, or none of the hook's: Okta has waited, and then sends the code itself.
+    Lost,
+}
+
+impl Outcome {
+    fn took(&self) -> Option<Duration> {
+        match self {
+            Self::Successful(took) | Self::Failed(took) => Some(*took),
+            Self::Lost => None,
+        }
+    }
+}
+
+/// Connects and sends one request. The client gives up after 3 seconds, as Okta does.
+pub async fn post<S: AsyncRead + AsyncWrite + Unpin>(
+    connect: impl Future<Output = Result<Connection<S>>>,
+    request: &str,
+) -> Outcome {
+    let started = Instant::now();
+    let exchange = async {
+        let mut connection = connect.await.ok()?;
+        let answer = connection.exchange(request).await.ok()?;
+        match (answer.contains("SUCCESSFUL"), answer.contains("FAILED")) {
+            (true, _) => Some(Outcome::Successful(started.elapsed())),
+            (false, true) => Some(Outcome::Failed(started.elapsed())),
+            (false, false) => None,
+        }
+    };
+    timeout(OKTA_WAITS, exchange).await.ok().flatten().unwrap_or(Outcome::Lost)
+}
+
+/// The milliseconds that this part of the hooks that were answered stays within, for a table.
+pub fn quantile(outcomes: &[Outcome], part: f64) -> String {
+    let mut times: Vec<_> = outcomes.iter().filter_map(Outcome::took).collect();
+    times.sort_unstable();
+    let at = ((times.len() as f64 * part).ceil() as usize).saturating_sub(1);
+    times.get(at).map_or("–".into(), |time| format!("{:.0}", time.as_secs_f64() * 1000.0))
 }
 
 /// What a load has shown.

@@ -7,23 +7,20 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use okta_telephony_dev::nginx;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 
 use crate::compare::circumstances;
 use crate::deployment::{Deployment, SetUp, prepare};
-use crate::load::Hooks;
+use crate::load::{self, Hooks, Outcome};
 use crate::raise_descriptors;
 use crate::stand_in::{StandIn, Transport};
-
-/// When a client gives up: Okta does after 3 s.
-const OKTA_WAITS: Duration = Duration::from_secs(3);
 
 /// For how long all is well at first.
 const BEFORE: Duration = Duration::from_secs(2);
@@ -150,12 +147,7 @@ async fn measure(scenario: Scenario, set_up: SetUp, neighbours: &Neighbours) -> 
     };
 
     let count = |of: fn(&Outcome) -> bool| outcomes.iter().filter(|it| of(it)).count();
-    let mut times: Vec<_> = outcomes.iter().filter_map(Outcome::took).collect();
-    times.sort_unstable();
-    let at = |place: Option<usize>| {
-        let time = place.and_then(|place| times.get(place));
-        time.map_or("–".into(), |time| format!("{:.0}", time.as_secs_f64() * 1000.0))
-    };
+    let at = |part| load::quantile(&outcomes, part);
     Ok(format!(
         "| {} | {} | {} | {} | {} | {} | {} | {} | {at_the_end} | {} | {} | {} | {} |",
         scenario.name(),
@@ -164,8 +156,8 @@ async fn measure(scenario: Scenario, set_up: SetUp, neighbours: &Neighbours) -> 
         count(|it| matches!(it, Outcome::Successful(_))),
         count(|it| matches!(it, Outcome::Failed(_))),
         count(|it| matches!(it, Outcome::Lost)),
-        at(times.len().checked_sub(1).map(|last| last / 2)),
-        at(times.len().checked_sub(1)),
+        at(0.5),
+        at(1.0),
         most.descriptors,
         before.mebibytes(),
         most.mebibytes(),
@@ -173,38 +165,9 @@ async fn measure(scenario: Scenario, set_up: SetUp, neighbours: &Neighbours) -> 
     ))
 }
 
-/// What became of a hook.
-enum Outcome {
-    /// A provider has taken the message.
-    Successful(Duration),
-    /// The answer says that none has, so that Okta sends the code itself.
-    Failed(Duration),
-    /// No answer within 3 seconds, or none of the hook's: Okta has waited, and then sends the code itself.
-    Lost,
-}
-
-impl Outcome {
-    fn took(&self) -> Option<Duration> {
-        match self {
-            Self::Successful(took) | Self::Failed(took) => Some(*took),
-            Self::Lost => None,
-        }
-    }
-}
-
 /// Sends one request over a connection of its own.
 async fn send(deployment: &Deployment, from: IpAddr, request: &str) -> Outcome {
-    let started = Instant::now();
-    let exchange = async {
-        let mut connection = deployment.connect(from).await.ok()?;
-        let answer = connection.exchange(request).await.ok()?;
-        match (answer.contains("SUCCESSFUL"), answer.contains("FAILED")) {
-            (true, _) => Some(Outcome::Successful(started.elapsed())),
-            (false, true) => Some(Outcome::Failed(started.elapsed())),
-            (false, false) => None,
-        }
-    };
-    timeout(OKTA_WAITS, exchange).await.ok().flatten().unwrap_or(Outcome::Lost)
+    load::post(deployment.connect(from), request).await
 }
 
 /// The normal client.

@@ -164,6 +164,11 @@ impl Running {
         _ = Command::new("kill").args([&format!("-{name}"), &id]).status();
     }
 
+    /// Ends it and its children at once, as a crash does.
+    pub fn kill(self) {
+        kill(&tree(self.child.id()).iter().map(|it| it.id).collect::<Vec<_>>());
+    }
+
     /// What it and its children hold now.
     pub fn held(&self) -> Held {
         Held::by(self.child.id())
@@ -198,13 +203,17 @@ impl Drop for Running {
         };
         while is_running(&mut self.child) {
             if Instant::now() > end {
-                _ = Command::new("kill").arg("-KILL").args(ids.iter().map(u32::to_string)).status();
+                kill(&ids);
                 _ = self.child.wait();
                 return;
             }
             sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn kill(ids: &[u32]) {
+    _ = Command::new("kill").arg("-KILL").args(ids.iter().map(u32::to_string)).status();
 }
 
 #[cfg(test)]
