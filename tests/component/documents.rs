@@ -529,6 +529,20 @@ fn the_example_environment_names_variables_of_the_manifest_and_holds_no_value() 
 }
 
 #[test]
+fn every_block_of_code_has_its_own_lines_and_a_language() {
+    for path in files(|path| path.ends_with(".md")) {
+        let mut is_open = false;
+        for line in read(&path).lines().filter(|line| line.contains("```")) {
+            let fence = line.trim_start().strip_prefix("```");
+            let language = fence.unwrap_or_else(|| panic!("{path}: a block in a line: {line}"));
+            assert_eq!(language.is_empty(), is_open, "{path}: {line}");
+            is_open = !is_open;
+        }
+        assert!(!is_open, "{path}: a block does not end");
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = files(|path| path.ends_with(".md"));
