@@ -603,16 +603,18 @@ fn follow(root: &Path, page: &str, link: &str) -> Result<(), String> {
 }
 
 /// Words that begin like a variable and are none, besides reasons, the log's fields and fuzz targets.
-const NO_VARIABLES: [&str; 7] = [
+const NO_VARIABLES: [&str; 9] = [
     // The crates, and a module.
     "okta_telephony_acs",
     "okta_telephony_dev",
     "acs_emulator",
     // A key of the manifest.
     "outbound_http",
-    // Of deploy/azure/provision.sh itself.
+    // Of deploy/azure/provision.sh itself, the last two its options.
     "acs_id",
     "acs_name",
+    "acs_resource",
+    "okta_fallback",
     // The placeholder in SPIN_VARIABLE_NAME.
     "name",
 ];

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -60,6 +61,13 @@ class Front(unittest.TestCase):
         paths = json.loads((FRONT / "openapi.json").read_text())["paths"]
         methods = {path: set(operations) for path, operations in paths.items()}
         self.assertEqual(methods, {"/api/okta-telephony": {"post"}, "/api/delivery-reports": {"post", "options"}, "/api/delivery-reports/infobip": {"post"}})
+
+    def test_each_operation_is_given_a_policy(self):
+        paths = json.loads((FRONT / "openapi.json").read_text())["paths"]
+        operations = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
+        given = dict(re.findall(r"^policy (\S+) (\S+)$", (FRONT / "README.md").read_text(), re.M))
+        self.assertEqual(set(given), operations)
+        self.assertEqual(set(given.values()), set(POLICIES))
 
     def test_diagnostics_keep_no_header_body_or_query(self):
         properties = json.loads((FRONT / "diagnostics.json").read_text())["properties"]
