@@ -7,9 +7,9 @@
 //!
 //! A report needs the message's id, to the letter, since a report on the wrong message is worse than none.
 //! Nothing else is needed, and what is not needed refuses nothing, whatever it holds: Event Grid does not deliver
-//! again what it is answered 400 for. docs/delivery-reports.md has every field, and what becomes of a report
-//! without it. No phone number, no text of a message and no explanation of a carrier leaves this room, but for
-//! the masked number of [`SmsReceived`]; so no message of serde_json does either, which may quote them.
+//! again what it is answered 400 for. No phone number, no text of a message and no explanation of a carrier leaves
+//! this room, but for the masked number of [`SmsReceived`]; so no message of serde_json does either, which may quote
+//! them.
 
 mod object;
 
