@@ -17,6 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SPINKUBE = HERE.parent
 ROOT = SPINKUBE.parent.parent
 SPIN_TOML = tomllib.loads((ROOT / "spin.toml").read_text())
+# The oldest and the newest Kubernetes that AKS supports, whose schemas there are: docs/upgrade.md.
+KUBERNETES = ["1.35.0", "1.37.0"]
 # What deploy/azure/provision.sh writes into the Key Vault for the Secret, in the order of checks.SECRET_KEYS.
 VAULT_ENTRIES = ("okta-basic-secret", "acs-connection-string", "secrets")
 

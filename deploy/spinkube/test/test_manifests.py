@@ -18,8 +18,6 @@ import checks
 import fields
 import manifests
 
-# The oldest and the newest Kubernetes that AKS offers, give or take one.
-KUBERNETES = ["1.33.1", "1.36.0"]
 # SpinKube's CRDs, where somebody has put them.
 CRDS = pathlib.Path(os.environ.get("SPINKUBE_CRDS", manifests.ROOT.parent / "shared/crds"))
 
@@ -86,7 +84,7 @@ class Overlays(unittest.TestCase):
             for document in documents:
                 if is_custom(document):
                     continue
-                for version in KUBERNETES:
+                for version in manifests.KUBERNETES:
                     self.assertEqual(schema_problems(document, version), [], f"{name}: {document['kind']}, {version}")
                     seen += 1
         self.assertGreater(seen, 50)
@@ -215,13 +213,6 @@ class Overlays(unittest.TestCase):
         plan = (manifests.ROOT / "docs/contributing/scale.md").read_text()
         self.assertEqual(re.findall(r"with 2 CPUs and (\S+) MiB each", plan), [f"{limit:,}"])
 
-    def test_every_chart_has_a_version(self):
-        page = (manifests.ROOT / "docs/install-aks.md").read_text().replace("\\\n", " ")
-        charts = [line for line in page.splitlines() if line.startswith("helm upgrade --install")]
-        self.assertGreater(len(charts), 3)
-        for line in charts:
-            self.assertRegex(line, r" --version v?\d+\.\d+\.\d+ ")
-
     def test_a_changed_document_rolls_the_pods_and_an_unchanged_one_does_not(self):
         for overlay, folder in [("example", manifests.FIXTURES), ("dev", manifests.SPINKUBE / "overlays/dev")]:
             with self.subTest(overlay=overlay):
@@ -322,7 +313,7 @@ BROKEN = [
     (checks.looks_like_a_secret, "example", in_settings("Contoso", "rediss://okta:pw@host:6380"), "rediss"),
     (checks.looks_like_a_secret, "dev", in_settings("+15550100123", "endpoint=https://x/;accesskey=x"), "accesskey"),
     (checks.production_settings, "example", in_settings("documented", "auto"), "okta.response_format"),
-    (checks.production_settings, "example", in_settings('["DE", "US"]', "[]"), "policy.allowed_countries"),
+    (checks.production_settings, "example", in_settings('["US"]', "[]"), "policy.allowed_countries"),
     (checks.production_settings, "example", in_settings("600/1h", ""), "limits.total"),
     (checks.production_settings, "example", in_settings("enforce", "observe"), "policy.mode"),
     (checks.production_settings, "example", in_settings("sending = true", "sending = false"), "policy.sending"),
@@ -459,7 +450,7 @@ class WhatIsBrokenIsRefused(unittest.TestCase):
         for kind, name in [("PodDisruptionBudget", "maxUnavailible"), ("NetworkPolicy", "egres")]:
             document = copy.deepcopy(checks.of(BUILT["example"], kind)[0])
             document["spec"][name] = "x"
-            for version in KUBERNETES:
+            for version in manifests.KUBERNETES:
                 self.assertTrue(schema_problems(document, version), f"{kind}, {version}")
 
     @unittest.skipUnless(CRDS.is_dir(), f"{CRDS} is not there")
