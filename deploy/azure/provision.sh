@@ -484,9 +484,9 @@ write_secrets() {
 
 # How the next command is called.
 again() { # command
-  local options='with the same options'
+  local script=$here/provision.sh options='with the same options'
   if [ -n "$options_file" ]; then options="--options $options_file"; fi
-  say "$here/provision.sh $1 $options" | sed "s|^$PWD/||"
+  say "${script#"$PWD"/} $1 $options"
 }
 
 tell() {

@@ -989,6 +989,11 @@ class Provision(unittest.TestCase):
         self.assertIn("Have example.com delegate sms.example.com to these name servers:\n  ns1-01.azure-dns.com.\n  ns2", told)
         self.assertIn("az aks get-credentials --subscription " + SUBSCRIPTION + " --resource-group hooks --name aks-oktasms\n", told)
         self.assertIn("settings with the same options > deploy/spinkube/overlays/mine/settings.env\n", told)
+        file = self.work / "azure.env"
+        file.write_text("\n".join(f"{option[2:].replace('-', '_')}={value}" for option, value in zip(CREATE[1::2], CREATE[2::2])))
+        told = subprocess.run([BASH, str(SCRIPT), "create", "--options", str(file)], env=self.environment(), cwd=REPOSITORY,
+                              capture_output=True, text=True, check=True).stdout
+        self.assertIn(f"\n  deploy/azure/provision.sh settings --options {file} > deploy/spinkube/", told)
 
     def test_it_is_written_for_the_bash_of_macos(self):
         # 3.2 has none of these; TEST_BASH runs all tests with one.
