@@ -127,6 +127,7 @@ impl Call {
             repeatability: Repeatability::of(event_id, to, request.event_time, now, ports.random),
             tag: tag.as_deref(),
             expires: request.otp_expires,
+            is_enrollment: request.enrollment,
         };
         let sending = providers::send(&candidates, &message, ports, until);
         for (is_so, warning) in [

@@ -10,8 +10,8 @@ use serde::Serialize;
 pub struct Identifier(String);
 
 impl Identifier {
-    /// How long ACS's ids of messages are: 14 digits and a UUID.
-    pub const MESSAGE_LENGTH: usize = 14 + 36;
+    /// The least that a provider's id of a message is long: Telesign's has 32 hexadecimal digits.
+    const MESSAGE_LENGTH: usize = 32;
 
     /// Makes any text fit.
     ///
@@ -26,8 +26,8 @@ impl Identifier {
         Self::of(text, lettered)
     }
 
-    /// Makes a provider's id of a message fit. ACS's has 14 digits and a UUID, which may by chance have no
-    /// letter either: it is longer than any number or passcode, and is told all the same.
+    /// Makes a provider's id of a message fit. It is hexadecimal, and may by chance have no letter either: it is
+    /// longer than any number or passcode, and is told all the same.
     ///
     /// ```
     /// use okta_telephony_acs::identifier::Identifier;

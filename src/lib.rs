@@ -40,7 +40,7 @@ pub mod url;
 
 use crate::hook::HOOK_PATH;
 use crate::ports::{InboundRequest, Ports, Response};
-use crate::reports::{INFOBIP_REPORTS_PATH, REPORTS_PATH, Reporter};
+use crate::reports::Reporter;
 use crate::telemetry::stranger::{Audience, Stranger};
 
 /// What a request brings about: an answer, and what is done once it has left.
@@ -83,15 +83,12 @@ fn handle_at_its_path(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Han
             let (response, log, stranger, answered) = hook::handle(request, ports);
             Handled { response, log, stranger, after: After::Hook(Box::new(answered)) }
         }
-        path @ (REPORTS_PATH | INFOBIP_REPORTS_PATH) => {
-            let reporter = match path {
-                REPORTS_PATH => Reporter::EventGrid,
-                _ => Reporter::Infobip,
-            };
-            let (response, log, stranger, answered) = reports::handle(request, reporter, ports);
-            Handled { response, log, stranger, after: After::Reports(Box::new(answered)) }
-        }
         path => {
+            if let Some(reporter) = Reporter::at(path) {
+                let (response, log, stranger, answered) = reports::handle(request, reporter, ports);
+                let after = After::Reports(Box::new(answered));
+                return Handled { response, log, stranger, after };
+            }
             let (response, log, stranger, answered) = operator::handle(path, request, ports)
                 .unwrap_or_else(|| (not_found(), String::new(), None, None));
             let after = answered.map_or(After::Nothing, |it| After::Reports(Box::new(it)));

@@ -1,6 +1,7 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
 //!
-//! What a provider is, [`Api`] says; there are two kinds, [Azure Communication Services](acs) and [Infobip](infobip).
+//! What a provider is, [`Api`] says; there are three kinds, [Azure Communication Services](acs), [Infobip](infobip) and
+//! [Telesign](telesign).
 //! [`candidates`] says which of those that are configured can send to a recipient, and [`send`] has two of them do it.
 //! What can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
@@ -10,6 +11,7 @@ mod connection;
 mod failover;
 pub mod infobip;
 pub mod repeatability;
+pub mod telesign;
 mod turn;
 
 use std::rc::Rc;
@@ -81,7 +83,10 @@ impl Provider {
 
     /// Whether both are one account, be it by another of its keys.
     pub fn is_same_account(&self, other: &Self) -> bool {
-        self.api.kind() == other.api.kind() && self.api.endpoint() == other.api.endpoint()
+        let (own, others) = (&self.api, &other.api);
+        own.kind() == others.kind()
+            && own.endpoint() == others.endpoint()
+            && own.account() == others.account()
     }
 
     /// Whether there is another connection to ask it over. Without TLS there is no HTTP/2, and each request has a
@@ -229,6 +234,29 @@ pub struct Message<'a> {
     pub tag: Option<&'a str>,
     /// When the passcode expires, where that is known: no use sending it later.
     pub expires: Option<OffsetDateTime>,
+    /// The person enrols the number, rather than using one that is enrolled.
+    pub is_enrollment: bool,
+}
+
+/// How a sender and its texts are registered with the carriers of India ("Distributed Ledger Technology").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndiaDlt {
+    /// The registered organisation.
+    pub principal_entity_id: String,
+    /// The registered text.
+    pub content_template_id: Option<String>,
+    /// Who sends in the organisation's name, where somebody does.
+    pub telemarketer_id: Option<String>,
+}
+
+impl IndiaDlt {
+    /// The calling code of India, whose carriers want more of a message than others.
+    const CALLING_CODE: &str = "+91";
+
+    /// What a message to this number must say, if its carriers want to know it.
+    fn of_message<'a>(registered: &'a Option<Self>, to: &PhoneNumber) -> Option<&'a Self> {
+        registered.as_ref().filter(|_| to.as_str().starts_with(Self::CALLING_CODE))
+    }
 }
 
 /// What a message says, and so how it reaches the person. It has no `Debug`: the passcode is in it.

@@ -1,10 +1,10 @@
 //! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it of ACS's, and Infobip of
-//! its own, or as [ACS says when it is asked](ask).
+//! its own, and Telesign, or as [ACS says when it is asked](ask).
 //!
 //! The status that Event Grid is answered decides whether it comes again ("Azure Event Grid delivery and
 //! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
-//! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Infobip comes again after
-//! whatever is not 200. Reports come at least once, in any order.
+//! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Infobip and
+//! Telesign come again after whatever is not 200. Reports come at least once, in any order.
 //!
 //! What a repeat can't mend is counted, with its reason, where the operator looks.
 
@@ -12,6 +12,7 @@ mod asked;
 pub mod event_grid;
 pub mod infobip;
 mod lines;
+pub mod telesign;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,11 +23,15 @@ pub use self::asked::{NoReport, ask};
 
 use self::event_grid::{Event, SmsReceived};
 use self::lines::DeliveryFacts;
+use self::telesign::NotAReport;
 use crate::callers::bearer::issuer;
 use crate::callers::{Callers, Cause};
 use crate::identifier::Identifier;
 use crate::outcome::{self, TakenReport};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
+use crate::providers::Provider;
+use crate::providers::telesign::KIND;
+use crate::providers::telesign::signature::is_of;
 use crate::records::store::{Records, Told};
 use crate::records::{EVENT_TAG, Moment, Reported};
 use crate::settings::Settings;
@@ -39,6 +44,9 @@ pub const REPORTS_PATH: &str = "/api/delivery-reports";
 /// Where Infobip delivers.
 pub const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
 
+/// Where Telesign delivers.
+pub const TELESIGN_REPORTS_PATH: &str = "/api/delivery-reports/telesign";
+
 /// Who delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reporter {
@@ -46,6 +54,8 @@ pub enum Reporter {
     EventGrid,
     /// Infobip, of its own.
     Infobip,
+    /// Telesign, of its own.
+    Telesign,
 }
 
 /// What became of a message, as a delivery says it.
@@ -226,6 +236,13 @@ fn utf8(body: &[u8]) -> Cow<'_, str> {
     text.into()
 }
 
+/// The letters of a provider's name for a status, fit for a log, where there are any.
+fn letters(name: &str) -> Option<String> {
+    let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
+    let letters: String = name.chars().take(STATUS_LIMIT).map(letter).collect();
+    Some(letters).filter(|letters| letters.contains(|c| c != '_'))
+}
+
 fn text(status: u16, text: &str) -> Response {
     let content_type = ("content-type", "text/plain; charset=utf-8".into());
     let headers = vec![content_type, ("cache-control", "no-store".into())];
@@ -256,6 +273,16 @@ fn reporters(settings: &Settings, by: Reporter) -> Result<&Callers, NotTaken> {
 }
 
 impl Reporter {
+    /// Who delivers at a path.
+    pub fn at(path: &str) -> Option<Self> {
+        match path {
+            REPORTS_PATH => Some(Self::EventGrid),
+            INFOBIP_REPORTS_PATH => Some(Self::Infobip),
+            TELESIGN_REPORTS_PATH => Some(Self::Telesign),
+            _ => None,
+        }
+    }
+
     /// What is missing in the configuration for it to prove itself.
     fn is_not_expected(self) -> &'static str {
         match self {
@@ -267,13 +294,17 @@ impl Reporter {
                 "reports.secret is not set in the secrets: set it to the password, or the header x-report-secret, of \
                  Infobip's subscription, which has no token of reports.oauth."
             }
+            Self::Telesign => {
+                "no provider of the kind telesign has its API key, by which Telesign's reports prove themselves: set it in \
+                 the secrets."
+            }
         }
     }
 
     fn methods(self) -> &'static str {
         match self {
             Self::EventGrid => "POST, OPTIONS",
-            Self::Infobip => "POST",
+            Self::Infobip | Self::Telesign => "POST",
         }
     }
 
@@ -281,6 +312,7 @@ impl Reporter {
         match self {
             Self::EventGrid => "Bearer",
             Self::Infobip => "Basic realm=\"okta-telephony-reports\"",
+            Self::Telesign => "TSA",
         }
     }
 
@@ -289,6 +321,7 @@ impl Reporter {
         match self {
             Self::EventGrid => event_grid::BODY_LIMIT,
             Self::Infobip => infobip::BODY_LIMIT,
+            Self::Telesign => telesign::BODY_LIMIT,
         }
     }
 
@@ -321,6 +354,14 @@ impl Reporter {
                     }
                 }
             }
+            Self::Telesign => {
+                said.events = 1;
+                match telesign::parse(body, now) {
+                    Ok(report) => said.reports.push(report),
+                    Err(fault @ NotAReport::ReferenceId) => said.faults.push(fault.to_string()),
+                    Err(fault) => return Err(fault.to_string()),
+                }
+            }
         }
         Ok(said)
     }
@@ -346,11 +387,17 @@ impl Batch {
         request: &mut dyn InboundRequest,
         ports: Ports<'_>,
     ) -> Result<Response, NotTaken> {
-        self.identify(request, ports)?;
+        let signed = match self.reporter {
+            Reporter::EventGrid | Reporter::Infobip => {
+                self.identify(request, ports)?;
+                None
+            }
+            Reporter::Telesign => Some(self.read_signed(request)?),
+        };
         let subscription = request.header("aeg-subscription-name");
         self.facts.subscription =
             subscription.first().map(|name| Identifier::new(&String::from_utf8_lossy(name)));
-        let (taken, unreadable) = match self.take_events(request, ports) {
+        let (taken, unreadable) = match self.take_events(request, signed, ports) {
             Ok((response, unreadable)) => (Ok(response), unreadable),
             // What comes again is not lost.
             Err(not_taken) if not_taken.status == 503 => return Err(not_taken),
@@ -371,9 +418,10 @@ impl Batch {
     fn take_events(
         &mut self,
         request: &mut dyn InboundRequest,
+        signed: Option<Vec<u8>>,
         ports: Ports<'_>,
     ) -> Result<(Response, Option<String>), NotTaken> {
-        let body = self.read(request)?;
+        let body = signed.map_or_else(|| self.read(request), Ok)?;
         let said = self.reporter.read(&body, ports.clock.milliseconds());
         let said = said
             .map_err(|fault| NotTaken::new(400, "The body is not a delivery of reports.", fault))?;
@@ -391,7 +439,7 @@ impl Batch {
         self.facts.fix = (!fixes.is_empty()).then(|| fixes.join("; "));
         match unreadable {
             // So Event Grid keeps it among the dead letters. Beside others it must not: they would be there, too.
-            // Infobip has none, and would bring the same again.
+            // The others have none, and would bring the same again.
             Some(unreadable)
                 if self.reporter == Reporter::EventGrid
                     && self.facts.bad_events == self.facts.events =>
@@ -411,7 +459,7 @@ impl Batch {
         // Each proves itself as it can; and the log names what that is.
         let reporters = &match self.reporter {
             Reporter::EventGrid => Callers { basic: None, ..reporters.clone() },
-            Reporter::Infobip => Callers { oauth: None, ..reporters.clone() },
+            _ => Callers { oauth: None, ..reporters.clone() },
         };
         if self.reporter == Reporter::Infobip
             && reporters.basic.is_none()
@@ -440,6 +488,44 @@ impl Batch {
         self.facts.warnings.extend(warnings);
         self.refresh_due = caller.refresh.is_some();
         Ok(())
+    }
+
+    /// Reads a body that Telesign has signed, with the API key of any account: an account may have several, and which of
+    /// them signs is not documented.
+    ///
+    /// Attack: whoever finds the endpoint says that messages arrived which did not. Without a signature the body is not
+    /// read, and every key is tried in the same time. Only the body is signed, so a delivery can be repeated by who has
+    /// seen it: it says then what is known.
+    fn read_signed(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
+        let providers = self.settings.providers.as_ref();
+        let providers = providers.map_err(|problems| NotTaken::for_now(problems.to_string()))?;
+        let is_telesign = |it: &&Provider| it.api.kind() == KIND;
+        let keys = providers.iter().filter(is_telesign).map(|it| it.api.secret());
+        let keys: Vec<_> = keys.cloned().collect();
+        if keys.is_empty() {
+            return Err(NotTaken::for_now(self.reporter.is_not_expected()));
+        }
+        let signatures = telesign::signatures(request);
+        if signatures.is_empty() {
+            self.unproven = Some(Cause::Credentials);
+            let fix = "there is no signature of Telesign's in X-TS-Authorization, or in Authorization behind TSA";
+            return Err(NotTaken::unauthorized(fix));
+        }
+        let body = self.read(request)?;
+        let mut is_proven = false;
+        for key in &keys {
+            for signature in &signatures {
+                is_proven |= is_of(&body, key, signature);
+            }
+        }
+        if !is_proven {
+            self.unproven = Some(Cause::Secret);
+            let fix = "the signature is of none of the API keys of the providers of the kind telesign: give every key of \
+                       the account that is valid, each in an entry of its own";
+            return Err(NotTaken::unauthorized(fix));
+        }
+        self.facts.credential = Some("signature");
+        Ok(body)
     }
 
     fn read(&self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {

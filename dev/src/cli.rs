@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, SECRET_HEADER};
-use okta_telephony_dev::infobip_emulator::{Proof, ReportSubscription};
+use okta_telephony_dev::infobip_emulator::{self, Proof};
+use okta_telephony_dev::telesign_emulator;
 
 use crate::emulated::Provider;
 
@@ -55,13 +57,26 @@ pub struct Emulator {
     pub fault: Option<String>,
     /// Deliver reports to this webhook, those of ACS once it takes Event Grid's handshake:
     /// http://127.0.0.1:3000/api/delivery-reports
-    #[arg(long, value_name = "URL", requires = "report_secret")]
+    #[arg(long, value_name = "URL")]
     pub reports_to: Option<String>,
-    /// The webhook's `reports.secret`
+    /// The webhook's `reports.secret`. Telesign signs its reports, and needs none
     #[arg(long, value_name = "SECRET", requires = "reports_to")]
     pub report_secret: Option<String>,
     #[command(flatten)]
     pub reports: Reports,
+}
+
+impl Emulator {
+    /// The webhook to report to, and its secret, which only Telesign can do without.
+    pub fn reported_to(&self) -> anyhow::Result<Option<(&str, &str)>> {
+        ensure!(
+            self.provider == Provider::Telesign
+                || self.reports_to.is_some() == self.report_secret.is_some(),
+            "--reports-to needs the webhook's reports.secret: give it with --report-secret"
+        );
+        let secret = self.report_secret.as_deref().unwrap_or_default();
+        Ok(self.reports_to.as_deref().map(|url| (url, secret)))
+    }
 }
 
 /// How delivery reports come.
@@ -99,12 +114,25 @@ impl Reports {
     }
 
     /// The same of Infobip, with the secret in the same header.
-    pub fn of_infobip(self, endpoint: String, secret: String) -> ReportSubscription {
+    pub fn of_infobip(
+        self,
+        endpoint: String,
+        secret: String,
+    ) -> infobip_emulator::ReportSubscription {
         let proof = Proof::Header { name: SECRET_HEADER.to_owned(), secret };
-        ReportSubscription {
+        infobip_emulator::ReportSubscription {
             delay: Duration::from_millis(self.report_delay),
             copies: self.report_copies,
-            ..ReportSubscription::new(endpoint, proof)
+            ..infobip_emulator::ReportSubscription::new(endpoint, proof)
+        }
+    }
+
+    /// The same of Telesign, which signs its reports.
+    pub fn of_telesign(self, endpoint: String) -> telesign_emulator::ReportSubscription {
+        telesign_emulator::ReportSubscription {
+            delay: Duration::from_millis(self.report_delay),
+            copies: self.report_copies,
+            ..telesign_emulator::ReportSubscription::new(endpoint)
         }
     }
 }
@@ -204,10 +232,19 @@ mod tests {
             &["--report-schema", "other"],
             &["--provider", "other"],
             &["emulator", "--provider", "other"],
-            &["emulator", "--reports-to", "http://127.0.0.1:3000/api/delivery-reports"],
             &["emulator", "--report-secret", "secret"],
         ] {
             assert!(Cli::try_parse_from([&["cargo run --"], said].concat()).is_err(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn only_telesign_reports_without_a_secret() {
+        for (provider, is_right) in [("acs", false), ("infobip", false), ("telesign", true)] {
+            let said = ["emulator", "--provider", provider, "--reports-to", "http://127.0.0.1:1/"];
+            let cli = Cli::parse_from([&["cargo run --"], &said[..]].concat());
+            let Some(Command::Emulator(emulator)) = cli.command else { panic!("{provider}") };
+            assert_eq!(emulator.reported_to().is_ok(), is_right, "{provider}");
         }
     }
 

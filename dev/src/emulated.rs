@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::infobip_emulator::{self, InfobipEmulator};
 use okta_telephony_dev::phone::Phone;
+use okta_telephony_dev::telesign_emulator::{self, TelesignEmulator};
 
 /// A provider that can be emulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,8 @@ pub enum Provider {
     Acs,
     /// Infobip
     Infobip,
+    /// Telesign
+    Telesign,
 }
 
 impl Provider {
@@ -23,6 +26,7 @@ impl Provider {
         match self {
             Self::Acs => acs_emulator::PROVIDER,
             Self::Infobip => infobip_emulator::PROVIDER,
+            Self::Telesign => telesign_emulator::PROVIDER,
         }
     }
 
@@ -31,12 +35,16 @@ impl Provider {
         let meaning = match self {
             Self::Acs => acs_emulator::fault_of(number).map(|fault| fault.meaning),
             Self::Infobip => infobip_emulator::fault_of(number).map(|fault| fault.meaning),
+            Self::Telesign => telesign_emulator::fault_of(number).map(|fault| fault.meaning),
         };
         meaning.with_context(|| {
             let numbers: Vec<_> = match self {
                 Self::Acs => acs_emulator::FAULTS.iter().map(|fault| fault.number).collect(),
                 Self::Infobip => {
                     infobip_emulator::FAULTS.iter().map(|fault| fault.number).collect()
+                }
+                Self::Telesign => {
+                    telesign_emulator::FAULTS.iter().map(|fault| fault.number).collect()
                 }
             };
             let numbers = numbers.join(", ");
@@ -52,6 +60,7 @@ impl Provider {
 pub enum Emulator {
     Acs(AcsEmulator),
     Infobip(InfobipEmulator),
+    Telesign(TelesignEmulator),
 }
 
 impl Emulator {
@@ -70,6 +79,11 @@ impl Emulator {
                 let settings = infobip_emulator::Settings { phone, ..settings };
                 Self::Infobip(InfobipEmulator::start(settings).await?)
             }
+            Provider::Telesign => {
+                let settings = telesign_emulator::Settings::new(listen);
+                let settings = telesign_emulator::Settings { phone, ..settings };
+                Self::Telesign(TelesignEmulator::start(settings).await?)
+            }
         })
     }
 
@@ -77,6 +91,7 @@ impl Emulator {
         match self {
             Self::Acs(_) => Provider::Acs,
             Self::Infobip(_) => Provider::Infobip,
+            Self::Telesign(_) => Provider::Telesign,
         }
     }
 
@@ -84,6 +99,7 @@ impl Emulator {
         match self {
             Self::Acs(acs) => acs.address(),
             Self::Infobip(infobip) => infobip.address(),
+            Self::Telesign(telesign) => telesign.address(),
         }
     }
 
@@ -91,6 +107,7 @@ impl Emulator {
         match self {
             Self::Acs(acs) => acs.origin(),
             Self::Infobip(infobip) => infobip.origin(),
+            Self::Telesign(telesign) => telesign.origin(),
         }
     }
 
@@ -99,6 +116,7 @@ impl Emulator {
         match self {
             Self::Acs(acs) => acs.set_fault(acs_emulator::fault_of(number)),
             Self::Infobip(infobip) => infobip.set_fault(infobip_emulator::fault_of(number)),
+            Self::Telesign(telesign) => telesign.set_fault(telesign_emulator::fault_of(number)),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod infobip_emulator;
 pub mod local_host;
 pub mod nginx;
 pub mod phone;
+pub mod telesign_emulator;
 pub mod tls;
 
 mod fault_number;

@@ -26,17 +26,19 @@ use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use okta_telephony_dev::phone::Phone;
+use okta_telephony_dev::telesign_emulator;
 use okta_telephony_dev::tls;
 use uuid::Uuid;
 
 use crate::check::print_findings;
 use crate::cli::{Application, Check, Cli, Command, Reports, Variables};
 use crate::emulated::{Emulator, Provider};
-use crate::plan::{BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan, Sending};
+use crate::plan::{BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan, Sending, TELESIGN_SENDER};
 
 /// Where the hook takes delivery reports, and where it shows what became of each message.
 const REPORTS_PATH: &str = "/api/delivery-reports";
 const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
+const TELESIGN_REPORTS_PATH: &str = "/api/delivery-reports/telesign";
 const DELIVERIES_PATH: &str = "/api/deliveries";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
@@ -207,6 +209,11 @@ async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret:
             let subscription = said.of_infobip(endpoint.clone(), secret.to_owned());
             (endpoint, infobip.subscribe_reports(subscription))
         }
+        Emulator::Telesign(telesign) => {
+            let endpoint = endpoint(TELESIGN_REPORTS_PATH);
+            let subscription = said.of_telesign(endpoint.clone());
+            (endpoint, telesign.subscribe_reports(subscription))
+        }
     };
     match subscribed {
         Ok(()) => format!("delivered to {endpoint}"),
@@ -215,9 +222,9 @@ async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret:
 }
 
 async fn emulate(said: cli::Emulator) -> Result<()> {
-    let cli::Emulator { provider, listen, ca_file, fault, reports_to, report_secret, reports } =
-        said;
-    let reports_to = reports_to.zip(report_secret);
+    let reports_to = said.reported_to()?;
+    let reports_to = reports_to.map(|(url, secret)| (url.to_owned(), secret.to_owned()));
+    let cli::Emulator { provider, listen, ca_file, fault, reports, .. } = said;
     let meaning = fault.as_deref().map(|number| provider.fault(number)).transpose()?;
     if let (Provider::Acs, Some((url, secret))) = (provider, &reports_to) {
         reports.to(url.clone(), secret.clone()).check()?;
@@ -253,6 +260,14 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
              senders = {{ default = \"InfoSMS\" }}\n\n\
              For the secrets:\n\n  [providers.infobip]\n  api_key = {DEVELOPMENT_API_KEY:?}\n\n"
         ),
+        Emulator::Telesign(_) => format!(
+            "  outbound_host1         {origin}\n\n\
+             For the settings:\n\n  [[providers]]\n  kind = \"telesign\"\n  base_url = {origin:?}\n  \
+             customer_id = {:?}\n  senders = {{ default = \"{TELESIGN_SENDER}\" }}\n\n\
+             For the secrets:\n\n  [providers.telesign]\n  api_key = {:?}\n\n",
+            telesign_emulator::DEVELOPMENT_CUSTOMER_ID,
+            telesign_emulator::DEVELOPMENT_API_KEY
+        ),
     });
     if let Some(file) = ca_file {
         print(&client_tls(&file, emulator.address())?);
@@ -266,6 +281,10 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
             }
             (Emulator::Infobip(infobip), Some((url, secret))) => {
                 infobip.subscribe_reports(reports.of_infobip(url.clone(), secret))?;
+                print(&format!("Delivery reports go to {url}\n"));
+            }
+            (Emulator::Telesign(telesign), Some((url, _))) => {
+                telesign.subscribe_reports(reports.of_telesign(url.clone()))?;
                 print(&format!("Delivery reports go to {url}\n"));
             }
         }

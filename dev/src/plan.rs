@@ -12,6 +12,7 @@ use okta_telephony_dev::authorization_server::{
 };
 use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::Manifest;
+use okta_telephony_dev::telesign_emulator;
 use toml::{Table, Value};
 
 use crate::cli::Serve;
@@ -27,6 +28,8 @@ pub const OPERATOR: &str = "operator";
 pub const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
 /// Whom messages come from where nobody says: what an account has that is on trial.
 const INFOBIP_SENDER: &str = "InfoSMS";
+/// The same of Telesign: any name.
+pub const TELESIGN_SENDER: &str = "CONTOSO";
 /// The variables with which the hook may call a host besides those of its providers.
 const OUTBOUND_HOSTS: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
@@ -194,6 +197,18 @@ impl Plan {
                     let mut entry = toml::toml! { kind = "infobip" };
                     entry.insert("base_url".into(), infobip.origin().into());
                     let senders = Table::from_iter([("default".to_owned(), INFOBIP_SENDER.into())]);
+                    entry.insert("senders".into(), Value::Table(senders));
+                    entry
+                }
+                Emulator::Telesign(telesign) => {
+                    let key = ("api_key", telesign_emulator::DEVELOPMENT_API_KEY);
+                    self.add("secrets", "providers.telesign", &[key]);
+                    let mut entry = toml::toml! { kind = "telesign" };
+                    entry.insert("base_url".into(), telesign.origin().into());
+                    let customer_id = telesign_emulator::DEVELOPMENT_CUSTOMER_ID;
+                    entry.insert("customer_id".into(), customer_id.into());
+                    let senders =
+                        Table::from_iter([("default".to_owned(), TELESIGN_SENDER.into())]);
                     entry.insert("senders".into(), Value::Table(senders));
                     entry
                 }

@@ -1,13 +1,15 @@
-//! Any body of Event Grid's or Infobip's is reports or not, and nothing of it but what is promised gets out.
+//! Any body of Event Grid's, Infobip's or Telesign's is reports or not, and nothing of it but what is promised gets out; and
+//! any header of Telesign's is a signature or not.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use okta_telephony_acs::records::code::Code;
 use okta_telephony_acs::reports::event_grid::{EVENTS_LIMIT, Event, VALIDATION_CODE_LIMIT, parse};
-use okta_telephony_acs::reports::{DeliveryReport, infobip};
+use okta_telephony_acs::reports::{DeliveryReport, infobip, telesign};
 
 fuzz_target!(|body: &[u8]| {
     check_infobip(body);
+    check_telesign(body);
     let Ok(events) = parse(body, 0) else { return };
     assert!(events.len() <= EVENTS_LIMIT);
     for event in events {
@@ -49,5 +51,23 @@ fn check_infobip(body: &[u8]) {
             }
             Err(bad) => assert!(!bad.to_string().is_empty()),
         }
+    }
+}
+
+fn check_telesign(body: &[u8]) {
+    if telesign::signature(body).is_some() {
+        assert!(body.len() >= 44);
+    }
+    match telesign::parse(body, 0) {
+        Ok(report) => {
+            check_id(&report, body);
+            let code = report.reported.code;
+            assert!(code.is_none_or(|it| matches!(it, Code::Telesign(_))));
+            let status = report.reported.unconfirmed_status().unwrap_or_default();
+            assert!(
+                status.len() <= 32 && status.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+            );
+        }
+        Err(bad) => assert!(!bad.to_string().is_empty()),
     }
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::providers::{acs, infobip};
+use okta_telephony_acs::providers::{acs, infobip, telesign};
 
 fuzz_target!(|body: &[u8]| {
     let _ = acs::answer::Recipient::parse(body);
@@ -15,4 +15,9 @@ fuzz_target!(|body: &[u8]| {
         // No phone number has so few.
         assert!(code.bytes().filter(u8::is_ascii_digit).count() <= 4);
     }
+    let said = telesign::answer::Said::parse(body);
+    for status in [200, 302, 400, 401, 429, 503] {
+        let _ = telesign::answer::Means::of(status, said.code);
+    }
+    assert!(said.reference_id.is_none_or(|id| !id.is_empty() && id.len() <= body.len()));
 });

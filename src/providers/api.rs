@@ -22,6 +22,11 @@ pub trait Api: fmt::Debug {
     /// Where it is asked.
     fn endpoint(&self) -> Endpoint<'_>;
 
+    /// Which of the accounts that are asked there it is, where that is not the endpoint's alone.
+    fn account(&self) -> &str {
+        ""
+    }
+
     /// Whether it can call, and have a voice say a passcode. One that can't is asked for no [`Content::Call`].
     ///
     /// [`Content::Call`]: super::Content::Call

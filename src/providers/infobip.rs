@@ -9,8 +9,8 @@ mod request;
 
 use time::OffsetDateTime;
 
-use super::Message;
 use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
+use super::{IndiaDlt, Message};
 use crate::message::Channel;
 use crate::ports::Answer;
 use crate::secret::Secret;
@@ -32,17 +32,6 @@ pub struct Infobip {
     pub idempotent: bool,
     /// What Indian carriers want to know of each message.
     pub india_dlt: Option<IndiaDlt>,
-}
-
-/// How a sender and its texts are registered with the carriers of India ("Distributed Ledger Technology").
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndiaDlt {
-    /// The registered organisation.
-    pub principal_entity_id: String,
-    /// The registered text.
-    pub content_template_id: Option<String>,
-    /// Who sends in the organisation's name, where somebody does.
-    pub telemarketer_id: Option<String>,
 }
 
 impl Api for Infobip {

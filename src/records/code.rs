@@ -2,7 +2,8 @@
 //!
 //! Those of ACS are at the beginning of `deliveryStatusDetails` ("Troubleshooting in Azure Communication Services", SMS
 //! error codes; the newest of three revisions). Those of Infobip are the `id` of its reports' `error` or, where there is
-//! none, of their `status` ("Response status and error codes", Infobip).
+//! none, of their `status` ("Response status and error codes", Infobip). Those of Telesign are the `code` of its reports'
+//! `status` ("All status and error codes", Telesign).
 
 use std::fmt;
 
@@ -21,6 +22,8 @@ pub enum Code {
     Infobip(u16),
     /// The status that a report of Infobip's has, where it has no error beside it.
     InfobipStatus(u16),
+    /// Telesign.
+    Telesign(u16),
 }
 
 impl fmt::Display for Code {
@@ -29,6 +32,7 @@ impl fmt::Display for Code {
             Self::Acs(number) => write!(f, "{number}"),
             Self::Infobip(number) => write!(f, "infobip-{number}"),
             Self::InfobipStatus(number) => write!(f, "infobip-status-{number}"),
+            Self::Telesign(number) => write!(f, "telesign-{number}"),
         }
     }
 }
@@ -55,7 +59,8 @@ pub struct Known {
     pub fix: &'static str,
 }
 
-/// Every documented code of ACS, those of Infobip's 541 that a passcode meets, and its statuses of failure.
+/// Every documented code of ACS, those of Infobip's 541 that a passcode meets, its statuses of failure, and Telesign's
+/// codes of messages that it has not delivered, or does not know whether it has.
 #[rustfmt::skip]
 pub const CODES: &[Known] = &[
     known(Code::Acs(2000), "delivered", "nothing to do"),
@@ -118,6 +123,48 @@ pub const CODES: &[Known] = &[
     known(Code::InfobipStatus(52), "the recipient's number is not valid", "have the person enrol the number again"),
     known(Code::InfobipStatus(87), "blocked as fraud", "look for pumping, then ask Infobip with the message id"),
     known(Code::InfobipStatus(100), "Infobip refused the request, or can't send right now", "ask Infobip with the message id, if it happens often"),
+    known(Code::Telesign(201), "delivered, and Telesign suspects that the number is pumped", "look for pumping"),
+    known(Code::Telesign(207), "the phone did not take the message", "have the person try again"),
+    known(Code::Telesign(210), "the phone could not take the message for now", "have the person try again"),
+    known(Code::Telesign(211), "the phone takes no messages", "have the person enrol another number"),
+    known(Code::Telesign(220), "Telesign has no way to the recipient's network", "ask Telesign for the network, or give the country to another provider"),
+    known(Code::Telesign(221), "it expired before the phone could be reached", "have the person try again: it is off or without network"),
+    known(Code::Telesign(222), "the number takes no SMS", "have the person enrol another number"),
+    known(Code::Telesign(229), "blocked by a rule of yours at Telesign", "take the number off in Telesign's portal"),
+    known(Code::Telesign(230), "blocked by Telesign's own list", "have the person enrol another number, or ask Telesign"),
+    known(Code::Telesign(231), "the carrier does not take what it says", "look at the text and at the sender's registration with the carrier"),
+    known(Code::Telesign(233), "blocked for the number's risk", "look for pumping, then ask Telesign with the message id"),
+    known(Code::Telesign(237), "the account sends nothing to the recipient's country", "ask Telesign for the country, or give it to another provider"),
+    known(Code::Telesign(238), "the account sends nothing to numbers that begin like this one", "look for pumping, then ask Telesign with the message id"),
+    known(Code::Telesign(250), "the carrier does not say whether it arrived", "nothing to do: it may have been delivered"),
+    known(Code::Telesign(251), "the carrier gave no report within 12 hours", "nothing to do: it may have been delivered"),
+    known(Code::Telesign(500), "Telesign did not try to send it", "ask Telesign with the message id, if it happens often"),
+    known(Code::Telesign(501), "the account may not send it", "ask Telesign to enable SMS for the account"),
+    known(Code::Telesign(502), "the sender's campaign is not registered with the carrier", "register it with Telesign"),
+    known(Code::Telesign(503), "the carrier failed for now", "have the person try again"),
+    known(Code::Telesign(504), "refused by the carrier", "ask Telesign with the message id, if it happens often"),
+    known(Code::Telesign(505), "Telesign's gateway failed for now", "have the person try again"),
+    known(Code::Telesign(506), "refused by Telesign's gateway", "ask Telesign with the message id, if it happens often"),
+    known(Code::Telesign(507), "the recipient's number is not valid", "have the person enrol the number again"),
+    known(Code::Telesign(508), "the sender is not valid", "look at providers.senders"),
+    known(Code::Telesign(509), "Telesign or the carrier does not take the request", "ask Telesign with the message id"),
+    known(Code::Telesign(510), "the recipient has opted out", "have the person opt in again with the sender's number"),
+    known(Code::Telesign(511), "the phone's contract has no credit left", "have the person top it up"),
+    known(Code::Telesign(512), "the phone is abroad, where it gets no messages", "have the person use another factor"),
+    known(Code::Telesign(513), "the number was taken along to another carrier", "have the person try again later"),
+    known(Code::Telesign(514), "the phone could not be reached", "have the person try again: it is off or without network"),
+    known(Code::Telesign(515), "the carrier takes it for spam", "look at the text and at the sender's registration with the carrier"),
+    known(Code::Telesign(517), "the ids of India's carriers are not registered", "look at india_dlt"),
+    known(Code::Telesign(518), "the phone's SIM card was changed of late", "have the person use another factor"),
+    known(Code::Telesign(519), "whether the SIM card was changed could not be checked", "have the person try again, or ask Telesign"),
+    known(Code::Telesign(520), "what it says is not allowed", "look at message.templates"),
+    known(Code::Telesign(521), "the account does not have the sender", "have Telesign register it, or look at providers.senders"),
+    known(Code::Telesign(599), "Telesign does not know what became of it", "nothing to do: it may have been delivered"),
+    known(Code::Telesign(10000), "Telesign failed", "have the person try again"),
+    known(Code::Telesign(10030), "the account has no credit", "top it up"),
+    known(Code::Telesign(10031), "blocked by a rule of yours at Telesign", "take the number off in Telesign's portal"),
+    known(Code::Telesign(10032), "blocked by Telesign's own list", "have the person enrol another number, or ask Telesign"),
+    known(Code::Telesign(11000), "the recipient's number is not valid", "have the person enrol the number again"),
 ];
 
 const fn known(code: Code, meaning: &'static str, fix: &'static str) -> Known {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::{DeliveryReport, STATUS_LIMIT, utf8};
+use super::{DeliveryReport, letters, utf8};
 use crate::date;
 use crate::identifier::Identifier;
 use crate::ports::milliseconds;
@@ -147,13 +147,6 @@ fn said(group: Option<u16>, id: Option<u16>, name: Option<&str>) -> Said {
         (Some(2 | 4 | 5), _) => Said::Failed,
         _ => Said::Other(name.and_then(letters)),
     }
-}
-
-/// The letters of a name, where there are any.
-fn letters(name: &str) -> Option<String> {
-    let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
-    let letters: String = name.chars().take(STATUS_LIMIT).map(letter).collect();
-    Some(letters).filter(|letters| letters.contains(|c| c != '_'))
 }
 
 /// A date since 1970. Infobip's have an offset without a colon.

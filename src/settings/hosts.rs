@@ -9,8 +9,13 @@ use crate::ports::Variables;
 /// The variables that are entries of spin.toml's `allowed_outbound_hosts`.
 pub const VARIABLES: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
-/// What spin.toml lets the component call in any case: the providers' own domains.
-const ALWAYS: [&str; 2] = ["https://*.communication.azure.com", "https://*.api.infobip.com"];
+/// What spin.toml lets the component call in any case: the providers' own domains and hosts.
+const ALWAYS: [&str; 4] = [
+    "https://*.communication.azure.com",
+    "https://*.api.infobip.com",
+    "https://rest-ww.telesign.com",
+    "https://rest-api.telesign.com",
+];
 
 /// The origins that the component may call.
 pub(super) struct Hosts(Vec<String>);

@@ -84,7 +84,7 @@ pub const KEYS: &[Key] = &[
         is_list_of_tables: true,
     },
     table(Settings, "providers[]", "a table, [[providers]]"),
-    value(Settings, "providers[].kind", "\"acs\" or \"infobip\""),
+    value(Settings, "providers[].kind", "\"acs\", \"infobip\" or \"telesign\""),
     value(
         Settings,
         "providers[].name",
@@ -105,7 +105,13 @@ pub const KEYS: &[Key] = &[
     value(
         Settings,
         "providers[].base_url",
-        "the account's own URL at Infobip, such as \"https://abc12.api.infobip.com\"",
+        "the account's own URL at Infobip, such as \"https://abc12.api.infobip.com\", or that of its type at Telesign, \
+         \"https://rest-ww.telesign.com\" or \"https://rest-api.telesign.com\"",
+    ),
+    value(
+        Settings,
+        "providers[].customer_id",
+        "the Customer ID from Telesign's portal, such as \"FFFFFFFF-EEEE-DDDD-1234-AB1234567890\"",
     ),
     value(Settings, "providers[].idempotent", "true or false, without quotes"),
     table(Settings, "providers[].india_dlt", "a table, [providers.india_dlt]"),
@@ -140,7 +146,11 @@ pub const KEYS: &[Key] = &[
     value(Secrets, "reports.secret_previous", SECRET),
     table(Secrets, "providers", "tables, [providers.NAME]"),
     table(Secrets, "providers.*", "a table, [providers.NAME]"),
-    value(Secrets, "providers.*.api_key", "the API key from Infobip's portal, in quotes"),
+    value(
+        Secrets,
+        "providers.*.api_key",
+        "the API key from Infobip's or Telesign's portal, in quotes",
+    ),
     value(
         Secrets,
         "providers.*.connection_string",

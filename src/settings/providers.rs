@@ -22,8 +22,9 @@ use crate::providers::acs::connection_string::ConnectionString;
 use crate::providers::acs::{
     self, Acs, DEFAULT_API_VERSION, DEFAULT_NAME, MessagingConnect, NEWEST_API_VERSION,
 };
-use crate::providers::infobip::{self, IndiaDlt, Infobip};
-use crate::providers::{Api, Provider};
+use crate::providers::infobip::{self, Infobip};
+use crate::providers::telesign::{self, Telesign, signature};
+use crate::providers::{Api, IndiaDlt, Provider};
 use crate::secret::Secret;
 use crate::sender::{NotASender, Sender, Senders};
 use crate::url::Url;
@@ -80,6 +81,9 @@ pub(super) fn providers(
             Some(Kind::Acs) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
             Some(Kind::Infobip) => {
                 place.infobip(reading, entry, secrets).map(|infobip| Rc::new(infobip) as _)
+            }
+            Some(Kind::Telesign) => {
+                place.telesign(reading, entry, secrets).map(|telesign| Rc::new(telesign) as _)
             }
             None => None,
         };
@@ -142,24 +146,31 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
         reading.unexpected(Place::Settings, &key);
         return None;
     };
+    const ACS: &[Kind] = &[Kind::Acs];
+    const INFOBIP: &[Kind] = &[Kind::Infobip];
+    const TELESIGN: &[Kind] = &[Kind::Telesign];
+    const INFOBIP_OR_TELESIGN: &[Kind] = &[Kind::Infobip, Kind::Telesign];
     for (of, name, is_said) in [
-        (Kind::Acs, "api_version", !matches!(entry.api_version, Said::Nothing)),
-        (Kind::Acs, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
-        (
-            Kind::Acs,
-            "delivery_report_timeout",
-            !matches!(entry.delivery_report_timeout, Said::Nothing),
-        ),
-        (Kind::Infobip, "base_url", !matches!(entry.base_url, Said::Nothing)),
-        (Kind::Infobip, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
-        (Kind::Infobip, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
+        (ACS, "api_version", !matches!(entry.api_version, Said::Nothing)),
+        (ACS, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
+        (ACS, "delivery_report_timeout", !matches!(entry.delivery_report_timeout, Said::Nothing)),
+        (INFOBIP_OR_TELESIGN, "base_url", !matches!(entry.base_url, Said::Nothing)),
+        (TELESIGN, "customer_id", !matches!(entry.customer_id, Said::Nothing)),
+        (INFOBIP, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
+        (INFOBIP_OR_TELESIGN, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
     ] {
-        if is_said && of != kind {
-            let fix = format!("is for providers of the kind {}: remove it", of.name());
-            reading.problem(Place::Settings, &format!("{at}.{name}"), fix);
+        if is_said && !of.contains(&kind) {
+            let key = format!("{at}.{name}");
+            reading.problem(Place::Settings, &key, of_another_kind(of.iter().map(|it| it.name())));
         }
     }
     Some(kind)
+}
+
+/// What a key is told that is of these kinds, and not of the provider's.
+fn of_another_kind<'a>(kinds: impl Iterator<Item = &'a str>) -> String {
+    let kinds = kinds.collect::<Vec<_>>().join(" or ");
+    format!("is for providers of the kind {kinds}: remove it")
 }
 
 /// The kinds of provider that there are.
@@ -167,15 +178,17 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
 enum Kind {
     Acs,
     Infobip,
+    Telesign,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Acs, Self::Infobip];
+    const ALL: [Self; 3] = [Self::Acs, Self::Infobip, Self::Telesign];
 
     fn name(self) -> &'static str {
         match self {
             Self::Acs => acs::KIND,
             Self::Infobip => infobip::KIND,
+            Self::Telesign => telesign::KIND,
         }
     }
 }
@@ -232,7 +245,12 @@ impl At<'_> {
         said: said::Provider,
         secrets: said::ProviderSecrets,
     ) -> Option<Acs> {
-        self.not_of_the_kind(reading, "api_key", &secrets.api_key, infobip::KIND);
+        self.not_of_the_kind(
+            reading,
+            "api_key",
+            &secrets.api_key,
+            &[infobip::KIND, telesign::KIND],
+        );
         let version = format!("{}.api_version", self.at);
         let api_version =
             reading.text(&version, said.api_version).unwrap_or(DEFAULT_API_VERSION.to_owned());
@@ -357,25 +375,13 @@ impl At<'_> {
         said: said::Provider,
         secrets: said::ProviderSecrets,
     ) -> Option<Infobip> {
-        self.not_of_the_kind(reading, "connection_string", &secrets.connection_string, acs::KIND);
-        self.not_of_the_kind(reading, "messaging_connect", &secrets.messaging_connect, acs::KIND);
-        let key = format!("{}.base_url", self.at);
-        let base_url = match reading.text(&key, said.base_url).map(|said| Url::parse(&said)) {
-            Some(Ok(url)) if is_base_url(&url) => Some(url),
-            None | Some(_) => {
-                reading.unexpected(Place::Settings, &key);
-                None
-            }
-        };
+        self.only_an_api_key(reading, &secrets);
+        let base_url = self.base_url(reading, said.base_url, ".api.infobip.com");
         let idempotent = reading.value(&format!("{}.idempotent", self.at), said.idempotent);
         let india_dlt = self.india_dlt(reading, said.india_dlt);
         let key = &*self.key_of_secret("api_key");
-        let api_key = reading.said(Place::Secrets, key, secrets.api_key).map(|said| clean(&said));
-        let Some(api_key) = api_key.filter(|said| !said.is_empty()) else {
-            let fix = "is not set: make one in Infobip's portal, with the scope sms:message:send";
-            self.not_set(reading, Place::Secrets, key, fix);
-            return None;
-        };
+        let fix = "is not set: make one in Infobip's portal, with the scope sms:message:send";
+        let api_key = self.api_key(reading, key, secrets.api_key, fix)?;
         if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
             let fix = "has a character that no API key has: copy it anew from Infobip's portal, without App before it";
             reading.problem(Place::Secrets, key, fix);
@@ -383,6 +389,76 @@ impl At<'_> {
         let Url { tls, authority, .. } = base_url?;
         let idempotent = idempotent.unwrap_or(false);
         Some(Infobip { tls, authority, api_key: Secret::from(&*api_key), idempotent, india_dlt })
+    }
+
+    fn telesign(
+        &self,
+        reading: &mut Reading<'_>,
+        said: said::Provider,
+        secrets: said::ProviderSecrets,
+    ) -> Option<Telesign> {
+        self.only_an_api_key(reading, &secrets);
+        let base_url = self.base_url(reading, said.base_url, ".telesign.com");
+        let customer_id = format!("{}.customer_id", self.at);
+        let fits = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let customer_id = match reading.text(&customer_id, said.customer_id) {
+            Some(id) if fits(&id) => Some(id),
+            None | Some(_) => {
+                reading.unexpected(Place::Settings, &customer_id);
+                None
+            }
+        };
+        let india_dlt = self.india_dlt(reading, said.india_dlt);
+        if india_dlt.as_ref().is_some_and(|dlt| dlt.telemarketer_id.is_some()) {
+            let key = format!("{}.india_dlt.telemarketer_id", self.at);
+            reading.problem(Place::Settings, &key, of_another_kind([infobip::KIND].into_iter()));
+        }
+        let key = &*self.key_of_secret("api_key");
+        let fix = "is not set: copy it from Telesign's portal";
+        let api_key = self.api_key(reading, key, secrets.api_key, fix)?;
+        let decoded =
+            signature::key(&api_key).filter(|_| api_key.bytes().all(|b| b.is_ascii_graphic()));
+        if decoded.is_none() {
+            let fix = "is no base64, as Telesign's keys are: copy it anew from Telesign's portal";
+            reading.problem(Place::Secrets, key, fix);
+        }
+        let Url { tls, authority, .. } = base_url?;
+        Some(Telesign { tls, authority, customer_id: customer_id?, api_key: decoded?, india_dlt })
+    }
+
+    /// Has a provider whose one secret is its API key have no other.
+    fn only_an_api_key(&self, reading: &mut Reading<'_>, secrets: &said::ProviderSecrets) {
+        let acs = &[acs::KIND];
+        self.not_of_the_kind(reading, "connection_string", &secrets.connection_string, acs);
+        self.not_of_the_kind(reading, "messaging_connect", &secrets.messaging_connect, acs);
+    }
+
+    /// The URL of an account, at a host whose name ends with this.
+    fn base_url(&self, reading: &mut Reading<'_>, said: Said<String>, domain: &str) -> Option<Url> {
+        let key = format!("{}.base_url", self.at);
+        match reading.text(&key, said).map(|said| Url::parse(&said)) {
+            Some(Ok(url)) if is_base_url(&url, domain) => Some(url),
+            None | Some(_) => {
+                reading.unexpected(Place::Settings, &key);
+                None
+            }
+        }
+    }
+
+    /// The API key as it is said. Where there is none, that is told, with what to do.
+    fn api_key(
+        &self,
+        reading: &mut Reading<'_>,
+        key: &str,
+        secret: Said<String>,
+        fix: &str,
+    ) -> Option<String> {
+        let api_key = reading.said(Place::Secrets, key, secret).map(|said| clean(&said));
+        let api_key = api_key.filter(|said| !said.is_empty());
+        if api_key.is_none() {
+            self.not_set(reading, Place::Secrets, key, fix);
+        }
+        api_key
     }
 
     fn india_dlt(&self, reading: &mut Reading<'_>, said: Said<said::IndiaDlt>) -> Option<IndiaDlt> {
@@ -411,16 +487,16 @@ impl At<'_> {
         ["providers.", self.name, ".", name].concat()
     }
 
-    /// A secret that another kind of provider has.
+    /// A secret that providers of other kinds have.
     fn not_of_the_kind<T>(
         &self,
         reading: &mut Reading<'_>,
         name: &str,
         said: &Said<T>,
-        kind: &str,
+        kinds: &[&str],
     ) {
         if !matches!(said, Said::Nothing) {
-            let fix = format!("is for providers of the kind {kind}: remove it");
+            let fix = of_another_kind(kinds.iter().copied());
             reading.problem(Place::Secrets, &self.key_of_secret(name), fix);
         }
     }
@@ -434,10 +510,9 @@ impl At<'_> {
     }
 }
 
-/// Whether this is the URL of an account, or an emulator on this machine.
-fn is_base_url(url: &Url) -> bool {
-    let is_account =
-        url.authority.strip_suffix(".api.infobip.com").is_some_and(|it| !it.is_empty());
+/// Whether this is the URL of an account, at a host whose name ends with `domain`, or an emulator on this machine.
+fn is_base_url(url: &Url, domain: &str) -> bool {
+    let is_account = url.authority.strip_suffix(domain).is_some_and(|it| !it.is_empty());
     let host = url.authority.parse::<Authority>().map(|it| it.host().to_owned());
     let is_loopback = host.is_ok_and(|host| {
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

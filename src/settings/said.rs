@@ -78,6 +78,7 @@ pub(super) struct Provider {
     pub(super) messaging_connect: Said<MessagingConnect>,
     pub(super) delivery_report_timeout: Said<String>,
     pub(super) base_url: Said<String>,
+    pub(super) customer_id: Said<String>,
     pub(super) idempotent: Said<bool>,
     pub(super) india_dlt: Said<IndiaDlt>,
     pub(super) countries: Said<Vec<Said<String>>>,

@@ -566,8 +566,14 @@ fn what_the_partner_wants_to_know_is_sent_as_it_was_meant() {
     let providers = Settings::read(&host).providers.unwrap();
     let to = PhoneNumber::parse("+14255550123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, &host);
-    let message =
-        Message { to: &to, content: Content::Text("1"), repeatability, tag: None, expires: None };
+    let message = Message {
+        to: &to,
+        content: Content::Text("1"),
+        repeatability,
+        tag: None,
+        expires: None,
+        is_enrollment: false,
+    };
     let candidates = candidates(&providers, Channel::Sms, None, to.as_str()).unwrap();
     let until = host.instant.get().plus(Duration::from_secs(2));
     crate::providers::send(&candidates, &message, host.ports(), until).result.unwrap();
@@ -600,6 +606,53 @@ fn two_kinds_of_sender_of_one_account_are_two_entries_whose_countries_differ() {
         let host = host.with("settings", &settings.concat()).with_secrets(&secrets);
         assert_warnings(&host, warned);
     }
+}
+
+#[test]
+fn an_account_at_telesign_is_read_or_what_is_wrong_with_it_is_told() {
+    const HOST: &str = "base_url = \"https://rest-ww.telesign.com\"\n";
+    const ID: &str = "customer_id = \"FFFFFFFF-EEEE-DDDD-1234-AB1234567890\"\n";
+    const KEY: &str = "providers.telesign.api_key = \"VGVzdCBLZXk=\"";
+    let with = |lines: &[&str], secrets: &str| {
+        let entry = "[[providers]]\nkind = \"telesign\"\nsenders.default = \"CONTOSO\"\n";
+        wise_with(&[entry, &lines.concat()].concat())
+            .with("acs_connection_string", "")
+            .with("acs_from_shortcode", "")
+            .with_secrets(secrets)
+    };
+    for (lines, secrets, problems) in [
+        (&[HOST, ID][..], KEY, &[][..]),
+        (&["base_url = \"https://rest-api.telesign.com\"\n", ID], KEY, &[]),
+        (&["base_url = \"http://127.0.0.1:3001\"\n", ID], KEY, &["providers[1].base_url"]),
+        (&["base_url = \"https://telesign.example\"\n", ID], KEY, &["providers[1].base_url"]),
+        (&[ID], KEY, &["providers[1].base_url"]),
+        (&[HOST], KEY, &["providers[1].customer_id"]),
+        (&[HOST, "customer_id = \"a:b\""], KEY, &["providers[1].customer_id"]),
+        (&[HOST, ID], "", &["providers.telesign.api_key"]),
+        (&[HOST, ID], "providers.telesign.api_key = \"----\"", &["providers.telesign.api_key"]),
+        (
+            &[HOST, ID],
+            "providers.telesign = { api_key = \"VGVzdCBLZXk=\", connection_string = \"x\" }",
+            &["providers.telesign.connection_string"],
+        ),
+        (&[HOST, ID, "idempotent = true"], KEY, &["providers[1].idempotent"]),
+        (&[HOST, ID, "india_dlt = { principal_entity_id = \"12\" }"], KEY, &[]),
+        (
+            &[HOST, ID, "india_dlt = { principal_entity_id = \"12\", telemarketer_id = \"3\" }"],
+            KEY,
+            &["providers[1].india_dlt.telemarketer_id"],
+        ),
+    ] {
+        assert_problems(&with(lines, secrets), problems);
+    }
+    // Of other kinds neither is.
+    let infobip = "[[providers]]\nkind = \"infobip\"\nbase_url = \"https://a.api.infobip.com\"\n\
+                   senders.default = \"CONTOSO\"\n";
+    let host = wise_with(&[infobip, ID].concat())
+        .with("acs_connection_string", "")
+        .with("acs_from_shortcode", "")
+        .with_secrets("providers.infobip.api_key = \"k\"");
+    assert_problems(&host, &["providers[1].customer_id"]);
 }
 
 #[test]
@@ -867,8 +920,11 @@ fn every_key_can_be_wrong() {
             "" => format!("{name} = 2026-01-31"),
             "providers" => {
                 let of_acs = ["api_version", "messaging_connect", "delivery_report_timeout"];
-                let is_of_acs = of_acs.contains(&name);
-                let kind = if is_of_acs { "acs" } else { "infobip" };
+                let kind = match name {
+                    name if of_acs.contains(&name) => "acs",
+                    "customer_id" => "telesign",
+                    _ => "infobip",
+                };
                 format!("[[providers]]\nkind = \"{kind}\"\n{name} = 2026-01-31")
                     .replace(&format!("kind = \"{kind}\"\nkind"), "kind")
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::Method;
 use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, SECRET_HEADER, TrackFault};
 use okta_telephony_dev::infobip_emulator::{Proof, ReportSubscription};
+use okta_telephony_dev::telesign_emulator;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -15,9 +16,10 @@ use crate::harness::{
 };
 use crate::infobip_request;
 use crate::reports::{
-    INFOBIP_PATH, OPERATOR_SECRET, PATH, REPORT_SECRET, ask, deliver, delivery, look_up, report,
-    setup, start,
+    INFOBIP_PATH, OPERATOR_SECRET, PATH, REPORT_SECRET, TELESIGN_PATH, ask, deliver, delivery,
+    look_up, report, setup, start,
 };
+use crate::telesign_request;
 
 /// A hook that sends its telemetry to the emulator.
 async fn start_with_telemetry(more: impl Into<Setup>) -> Hook {
@@ -123,6 +125,56 @@ async fn a_message_by_infobip_is_seen_from_accepted_to_delivered_however_its_rep
     let taken = || infobip.reports().into_iter().all(|it| it.answers == [Some(200); 2]);
     until(|| taken().then_some(())).await;
     assert_eq!(infobip.reports().len(), 4);
+}
+
+#[tokio::test]
+async fn a_message_by_telesign_is_seen_from_accepted_to_its_end_and_no_late_gateway_undoes_it() {
+    let telesign = telesign_request::start().await;
+    let account = telesign_request::sent_by(&telesign, "senders = { default = 'CONTOSO' }");
+    // Telesign signs its reports: they need no secret of their own.
+    let operator = Setup::new().secrets(&format!("operator.secret = '{OPERATOR_SECRET}'"));
+    let hook = Hook::with(operator.and(account)).await;
+    telesign
+        .subscribe_reports(telesign_emulator::ReportSubscription {
+            delay: Duration::ZERO,
+            copies: 2,
+            ..telesign_emulator::ReportSubscription::new(format!(
+                "{}{TELESIGN_PATH}",
+                hook.host.url()
+            ))
+        })
+        .unwrap();
+    for (number, status, code) in [
+        ("+447400123456", "delivered", Value::Null),
+        // The same form the other way round.
+        ("+447400123457", "delivered", Value::Null),
+        ("+15550106002", "delivered", Value::Null),
+        ("+15550107201", "delivered", json!("telesign-201")),
+        ("+15550107207", "failed", json!("telesign-207")),
+        ("+15550107131", "failed", json!("telesign-10031")),
+        ("+15550107251", "unconfirmed", json!("telesign-251")),
+    ] {
+        let before = telesign.reports().len();
+        let envelope = envelope(number);
+        let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
+        let taken = || {
+            let reports = telesign.reports();
+            let is_told = reports.iter().all(|it| it.answers == [Some(200); 2]);
+            (reports.len() == before + 2 && is_told).then_some(())
+        };
+        until(taken).await;
+        let delivery = until_told(async || {
+            let delivery = delivery(&hook, &id).await;
+            let both = !delivery["reportedAt"].is_null() && !delivery["acceptedAt"].is_null();
+            if both { Ok(delivery) } else { Err(delivery.to_string()) }
+        })
+        .await;
+        assert_eq!((&delivery["status"], &delivery["code"]), (&json!(status), &code), "{number}");
+        assert_eq!(delivery["provider"], "telesign");
+        assert_eq!(delivery["oktaEventId"], envelope["eventId"]);
+    }
+    let page = page(&hook).await.text;
+    assert!(page.contains("blocked by a rule of yours at Telesign"), "{page}");
 }
 
 #[tokio::test]

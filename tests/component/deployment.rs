@@ -207,7 +207,9 @@ async fn through_nginx_the_hook_and_the_reports_are_reached_and_nothing_else() {
     let reports = format!("{}?code={REPORT_SECRET}", reports::PATH);
     assert_eq!(nginx.post(ONE, &reports, "[]").await.0, 200);
     // Its secret is not set: that is for the hook to say.
-    assert_ne!(nginx.post(ONE, reports::INFOBIP_PATH, "").await.0, 404);
+    for path in [reports::INFOBIP_PATH, reports::TELESIGN_PATH] {
+        assert_ne!(nginx.post(ONE, path, "").await.0, 404, "{path}");
+    }
     for path in [
         "/",
         "/api/health",
@@ -255,7 +257,7 @@ async fn no_spelling_of_a_path_leads_through_nginx_to_the_operators_pages() {
             let answer = nginx.raw(ONE, &format!("GET {path}")).await;
             assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
         }
-        for path in [reports::PATH, reports::INFOBIP_PATH] {
+        for path in [reports::PATH, reports::INFOBIP_PATH, reports::TELESIGN_PATH] {
             let answer = nginx.raw(ONE, &format!("GET /api/{page}/..{}", &path[4..])).await;
             assert!(answer.starts_with("HTTP/1.1 405 "), "{page}, {path}: {answer}");
         }

@@ -333,7 +333,7 @@ fn set(document: &mut Table, key: &str, value: &str) {
 }
 
 /// The document as the component reads it: in ours, the list of providers is one table, of which some keys are for
-/// Infobip only, and some for the newest version of ACS.
+/// Infobip only, one is for Telesign only, and some for the newest version of ACS.
 fn written(mut document: Table) -> String {
     if let Some(Value::Table(mut acs)) = document.remove("providers[]") {
         if acs.get("api_version").and_then(Value::as_str) != Some("2026-01-23") {
@@ -346,7 +346,13 @@ fn written(mut document: Table) -> String {
             infobip.extend(acs.remove(key).map(|value| (key.to_owned(), value)));
         }
         infobip.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));
-        let providers = [acs, infobip].map(Value::Table);
+        let mut telesign = Table::from_iter([
+            ("kind".to_owned(), Value::from("telesign")),
+            ("base_url".to_owned(), Value::from("https://rest-ww.telesign.com")),
+        ]);
+        telesign.extend(acs.remove("customer_id").map(|it| ("customer_id".to_owned(), it)));
+        telesign.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));
+        let providers = [acs, infobip, telesign].map(Value::Table);
         document.insert("providers".to_owned(), Value::Array(providers.into()));
     }
     document.to_string()

@@ -29,4 +29,5 @@ mod reports;
 mod scripts;
 mod security;
 mod settings;
+mod telesign_request;
 mod worlds;

@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::infobip_emulator::{self, InfobipEmulator};
 use okta_telephony_dev::phone::{Message, ReceivedRequest};
+use okta_telephony_dev::telesign_emulator::{self, TelesignEmulator};
 use serde_json::{Value, json};
 
 use crate::harness::{ACCESS_KEY, Answer, Form, Hook, Setup, bare, envelope, from_now};
@@ -51,7 +52,7 @@ pub struct Provider {
 }
 
 /// Every provider. One whose account may be set up in two ways is in here twice.
-pub const PROVIDERS: [Provider; 3] = [
+pub const PROVIDERS: [Provider; 4] = [
     Provider {
         name: "acs",
         knows_repeats: true,
@@ -69,6 +70,17 @@ pub const PROVIDERS: [Provider; 3] = [
         knows_repeats: true,
         start: || start_infobip(true).boxed(),
         ..INFOBIP
+    },
+    Provider {
+        name: "telesign",
+        knows_repeats: false,
+        is_told_expiry: false,
+        nothing_taken: &[],
+        sender: "alphanumeric",
+        own_faults: TELESIGN_FAULTS,
+        heading: "The emulator of Telesign",
+        faults: || telesign_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
+        start: || start_telesign().boxed(),
     },
 ];
 
@@ -176,6 +188,45 @@ impl Emulator for Infobip {
             format!(
                 "kind = 'infobip', base_url = '{origin}', idempotent = {idempotent}, \
                  senders = {{ default = 'InfoSMS' }}"
+            ),
+            format!("api_key = '{key}'"),
+        )
+    }
+}
+
+async fn start_telesign() -> Box<dyn Emulator> {
+    let settings = telesign_emulator::Settings::new("127.0.0.1:0".parse().unwrap());
+    Box::new(TelesignEmulator::start(settings).await.unwrap())
+}
+
+impl Emulator for TelesignEmulator {
+    fn origin(&self) -> String {
+        self.origin()
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.messages()
+    }
+
+    fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests()
+    }
+
+    fn set_fault(&self, number: Option<&str>) {
+        self.set_fault(number.map(|number| telesign_emulator::fault_of(number).unwrap()));
+    }
+
+    fn take_senders(&self) {
+        self.set_senders(Some(Vec::new()));
+    }
+
+    fn account(&self, origin: &str, is_right: bool) -> (String, String) {
+        let customer_id = telesign_emulator::DEVELOPMENT_CUSTOMER_ID;
+        let key = if is_right { telesign_emulator::DEVELOPMENT_API_KEY } else { "b3RoZXI=" };
+        (
+            format!(
+                "kind = 'telesign', base_url = '{origin}', customer_id = '{customer_id}', \
+                 senders = {{ default = 'CONTOSO' }}"
             ),
             format!("api_key = '{key}'"),
         )
@@ -391,6 +442,31 @@ const INFOBIP_FAULTS: &[(&str, Told)] = &[
     ("+15550107029", ACCEPTED),
     ("+15550107031", ACCEPTED),
     ("+15550107087", ACCEPTED),
+    ("+15550106001", ACCEPTED),
+    ("+15550106002", ACCEPTED),
+];
+
+/// What no other provider has.
+const TELESIGN_FAULTS: &[(&str, Told)] = &[
+    ("+15550102401", refused("provider_unauthorized")),
+    // The code decides, and not the status of HTTP.
+    ("+15550108290", ACCEPTED),
+    ("+15550108002", refused("provider_unexpected_answer").in_doubt()),
+    ("+15550108004", refused("provider_unauthorized")),
+    ("+15550108020", refused("provider_throttled")),
+    ("+15550108030", refused("provider_unauthorized")),
+    ("+15550108031", refused("provider_unauthorized")),
+    ("+15550108033", refused("provider_unauthorized")),
+    ("+15550108131", refused("provider_rejected")),
+    ("+15550108233", refused("provider_rejected")),
+    ("+15550108517", refused("provider_rejected")),
+    ("+15550108599", refused("provider_unexpected_answer").in_doubt()),
+    // The delivery report, which comes later: the answer is right.
+    ("+15550107131", ACCEPTED),
+    ("+15550107201", ACCEPTED),
+    ("+15550107207", ACCEPTED),
+    ("+15550107221", ACCEPTED),
+    ("+15550107251", ACCEPTED),
     ("+15550106001", ACCEPTED),
     ("+15550106002", ACCEPTED),
 ];

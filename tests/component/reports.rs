@@ -1,16 +1,21 @@
 //! The receiver of delivery reports: who may deliver, what is taken, what is answered, and whether Event
 //! Grid comes again after that.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, Mac};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HOST;
 use hyper::{Method, Request};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope, until_told};
 
 pub const PATH: &str = "/api/delivery-reports";
 pub const INFOBIP_PATH: &str = "/api/delivery-reports/infobip";
+pub const TELESIGN_PATH: &str = "/api/delivery-reports/telesign";
 pub const REPORT_SECRET: &str = "report-secret-c0ffee";
 pub const OPERATOR_SECRET: &str = "operator-secret-c0ffee";
 
@@ -626,4 +631,152 @@ async fn infobips_reports_are_kept_by_their_id_whatever_their_order_and_a_repeat
     assert!(lines.iter().all(|line| line["event_id"] == "event-of-infobip"));
     // That a message is on its way is documented.
     assert!(lines.iter().all(|line| line.get("warnings").is_none()), "{lines:?}");
+}
+
+/// Keys of accounts at Telesign, in base64: two of one account, and that of another.
+const TELESIGN_KEYS: [&str; 3] = ["VGVzdCBLZXk=", "b3RoZXIga2V5", "YW5vdGhlciBhY2NvdW50"];
+
+/// Takes reports of two accounts at Telesign, the first of which has two keys.
+fn setup_of_telesign() -> Setup {
+    let names = ["one", "one-other", "two"];
+    let customers = ["AAAA", "AAAA", "BBBB"];
+    let entries = names.iter().zip(customers).map(|(name, customer_id)| {
+        format!(
+            "{{ kind = 'telesign', name = '{name}', base_url = 'https://rest-ww.telesign.com', \
+             customer_id = '{customer_id}', senders = {{ default = 'CONTOSO' }} }}"
+        )
+    });
+    let entries = entries.collect::<Vec<_>>().join(",");
+    let secrets = names.iter().zip(TELESIGN_KEYS);
+    let secrets = secrets.map(|(name, key)| format!("providers.{name}.api_key = '{key}'\n"));
+    Setup::new()
+        .settings(&format!("providers = [{entries}]"))
+        .secrets(&secrets.collect::<String>())
+        .secrets(&format!("operator.secret = '{OPERATOR_SECRET}'"))
+        .variable("acs_connection_string", "")
+        .variable("acs_from_shortcode", "")
+}
+
+/// What Telesign signs a body with.
+fn signature(key: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(key).unwrap()).unwrap();
+    mac.update(body.as_bytes());
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// A report of Telesign's.
+fn status(message_id: &str, code: u16, date: &str) -> String {
+    json!({
+        "reference_id": message_id,
+        "status": {"code": code, "description": "X", "updated_on": date},
+        "external_id": "okta:event-of-telesign",
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn telesign_proves_itself_by_a_signature_of_any_key_in_either_header() {
+    let hook = Hook::with(setup_of_telesign()).await;
+    let good = status("AB0000", 200, "2026-11-24T12:00:05.000Z");
+    let right = signature(TELESIGN_KEYS[0], &good);
+    let bare = |it: &str| ("x-ts-authorization", it.to_owned());
+    let tsa = |it: &str| ("authorization", format!("TSA AAAA:{it}"));
+    let other_body = signature(TELESIGN_KEYS[0], &good.replace("200", "211"));
+    let strangers = signature("c3RyYW5nZXI=", &good);
+    let large = " ".repeat(64 * 1024 + 1);
+    let sign = |body: &str| bare(&signature(TELESIGN_KEYS[1], body));
+    let post = Method::POST;
+    type Row<'a> = (&'a Method, Vec<(&'a str, String)>, &'a str, u16);
+    let rows: &[Row<'_>] = &[
+        (&post, vec![], &good, 401),
+        (&post, vec![bare(&other_body)], &good, 401),
+        (&post, vec![bare(&strangers), tsa(&strangers)], &good, 401),
+        (&post, vec![bare(&right), bare(&right)], &good, 401),
+        (&post, vec![("x-report-secret", REPORT_SECRET.to_owned())], &good, 401),
+        (&post, vec![("authorization", basic("okta", SECRET))], &good, 401),
+        (&Method::GET, vec![bare(&right)], "", 405),
+        (&Method::OPTIONS, vec![bare(&right)], "", 405),
+        (&post, vec![sign("")], "", 400),
+        (&post, vec![sign("{")], "{", 400),
+        (&post, vec![sign("[]")], "[]", 400),
+        (&post, vec![sign(&large)], &large, 413),
+        // It would come again, and be the same.
+        (&post, vec![sign("{}")], "{}", 200),
+        (&post, vec![bare(&right), tsa(&right)], &good, 200),
+        (&post, vec![bare(&right)], &good, 200),
+        (&post, vec![tsa(&right)], &good, 200),
+        (&post, vec![tsa(&strangers), bare(&right)], &good, 200),
+        (&post, vec![bare(&signature(TELESIGN_KEYS[1], &good))], &good, 200),
+        (&post, vec![bare(&signature(TELESIGN_KEYS[2], &good))], &good, 200),
+    ];
+    for (method, headers, body, expected) in rows {
+        let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        let answer = ask(&hook, (*method).clone(), TELESIGN_PATH, &headers, body.to_string()).await;
+        assert_eq!(answer.status, *expected, "{method} {headers:?} {body:.60}");
+        assert_eq!(answer.headers.contains_key("www-authenticate"), *expected == 401);
+    }
+    // Each that has proven itself and can't be read, once.
+    let list = look_up(&hook, "/api/deliveries?format=json").await;
+    let list: Value = serde_json::from_str(&list.text).unwrap();
+    assert_eq!(list["unreadable"]["count"], 4, "{list}");
+    let proven = |line: &Value| line["credential"] == "signature";
+    until_told(async || {
+        let lines = hook.log.lines();
+        let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let count = lines.filter(proven).count();
+        if count == 10 { Ok(()) } else { Err(format!("{count} lines")) }
+    })
+    .await;
+    // Where nobody is asked with a key, nobody can prove himself.
+    let without = start().await;
+    let answer = ask(&without, post, TELESIGN_PATH, &[("x-ts-authorization", &right)], good).await;
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test]
+async fn telesigns_reports_are_kept_by_their_id_whatever_their_order_and_their_dates() {
+    let hook = Hook::with(setup_of_telesign()).await;
+    let deliver = async |body: String| {
+        let signature = signature(TELESIGN_KEYS[0], &body);
+        let headers = [("x-ts-authorization", signature.as_str())];
+        let answer = ask(&hook, Method::POST, TELESIGN_PATH, &headers, body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let delivered = status("AB0001", 200, "2026-11-24T12:00:05.000Z");
+    for body in [
+        // Delivered, the same again, then what the gateway said before that.
+        delivered.clone(),
+        delivered,
+        status("AB0001", 203, "2026-11-24T12:00:09.000Z"),
+        // No date that there is: the moment of arrival.
+        status("AB0002", 203, "2026-24-11T12:00:05.000Z"),
+        status("AB0002", 211, "soon"),
+        status("AB0003", 10031, "Tue, 24 Nov 2026 12:00:05 GMT"),
+        status("AB0004", 9999, "2026-11-24T12:00:05.000Z"),
+    ] {
+        deliver(body).await;
+    }
+    for (id, status, code) in [
+        ("AB0001", "delivered", Value::Null),
+        ("AB0002", "failed", json!("telesign-211")),
+        ("AB0003", "failed", json!("telesign-10031")),
+        ("AB0004", "unconfirmed", json!("telesign-9999")),
+    ] {
+        let told = delivery(&hook, id).await;
+        assert_eq!((&told["status"], &told["code"]), (&json!(status), &code), "{told}");
+    }
+    assert_eq!(delivery(&hook, "AB0003").await["reportedAt"], "2026-11-24T12:00:05.000Z");
+    let mut lines = hook.log.hooks(14).await;
+    lines.retain(|line| line["event"] == "delivery_report");
+    let known: Vec<_> = lines.iter().map(|line| line.get("known").is_some()).collect();
+    assert_eq!(known, [false, true, true, false, false, false, false]);
+    assert!(lines.iter().all(|line| line["event_id"] == "event-of-telesign"));
+    let warnings: Vec<_> = lines.iter().map(|line| line["warnings"].clone()).collect();
+    let time = json!(["time_unknown"]);
+    let none = Value::Null;
+    let status = json!(["status_unknown"]);
+    assert_eq!(
+        warnings,
+        [none.clone(), none.clone(), none.clone(), time.clone(), time, none, status]
+    );
 }

@@ -77,17 +77,20 @@ test("docs/monitoring.md tells of the same warnings", () => {
 });
 
 /** What stands before a code, by who gives it. */
-const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-" };
+const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-", Telesign: "telesign-" };
+
+/** Codes of messages that arrived, or may have. */
+const NO_FAILURES = ["2000", "telesign-201", "telesign-250", "telesign-251", "telesign-599"];
 
 test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
   const said = Object.fromEntries(
-    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-(?:status-)?)?\d+)", "(.+)", "(.+)",?$/gm)].map(
+    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-(?:status-)?|telesign-)?\d+)", "(.+)", "(.+)",?$/gm)].map(
       ([, code, meaning, fix]) => [code, { meaning, fix }],
     ),
   );
-  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip|InfobipStatus)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
+  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip|InfobipStatus|Telesign)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
     .map(([, by, code, ...words]) => [PREFIXES[by] + code, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
-    .filter(([code]) => code !== "2000");
+    .filter(([code]) => !NO_FAILURES.includes(code));
   assert.ok(hook.length > 10);
   assert.deepEqual(Object.keys(said), hook.map(([code]) => code));
   for (const [code, meaning, fix] of hook) {

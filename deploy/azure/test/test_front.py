@@ -60,7 +60,15 @@ class Front(unittest.TestCase):
     def test_the_api_has_the_public_paths(self):
         paths = json.loads((FRONT / "openapi.json").read_text())["paths"]
         methods = {path: set(operations) for path, operations in paths.items()}
-        self.assertEqual(methods, {"/api/okta-telephony": {"post"}, "/api/delivery-reports": {"post", "options"}, "/api/delivery-reports/infobip": {"post"}})
+        self.assertEqual(
+            methods,
+            {
+                "/api/okta-telephony": {"post"},
+                "/api/delivery-reports": {"post", "options"},
+                "/api/delivery-reports/infobip": {"post"},
+                "/api/delivery-reports/telesign": {"post"},
+            },
+        )
 
     def test_each_operation_is_given_a_policy(self):
         paths = json.loads((FRONT / "openapi.json").read_text())["paths"]

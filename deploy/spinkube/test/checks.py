@@ -10,7 +10,12 @@ import manifests
 
 APP = "okta-telephony"
 APP_LABELS = {"core.spinkube.dev/app-name": APP}
-PUBLIC = {"/api/okta-telephony", "/api/delivery-reports", "/api/delivery-reports/infobip"}
+PUBLIC = {
+    "/api/okta-telephony",
+    "/api/delivery-reports",
+    "/api/delivery-reports/infobip",
+    "/api/delivery-reports/telesign",
+}
 HOST_PAGES = {"/.well-known/spin/health"}
 VARIABLES = manifests.SPIN_TOML["variables"]
 # Where each variable comes from that is no value of the SpinApp's own: a key of the Secret or of the ConfigMap.
@@ -186,7 +191,12 @@ def plain_http(documents):
 
 
 # As long as the caller waits: Okta three seconds; Event Grid thirty, where the hook answers within ten.
-TIMEOUTS = {"/api/okta-telephony": 3, "/api/delivery-reports": 15, "/api/delivery-reports/infobip": 15}
+TIMEOUTS = {
+    "/api/okta-telephony": 3,
+    "/api/delivery-reports": 15,
+    "/api/delivery-reports/infobip": 15,
+    "/api/delivery-reports/telesign": 15,
+}
 
 
 def timeouts(documents):

@@ -85,7 +85,7 @@ impl Owed {
 fn answer(report: &Report, sent: &Message) -> Value {
     let details = match report.status {
         DeliveryStatus::Delivered => "2000: No Error",
-        DeliveryStatus::Failed => &report.details,
+        DeliveryStatus::Failed | DeliveryStatus::OnItsWay => &report.details,
     };
     let mut answer = json!({
         "deliveryStatus": report.status.name(),
@@ -106,7 +106,7 @@ fn attempt(report: &Report, sent: &Message, form: &[BorrowedFormatItem<'_>]) -> 
     let segments = segments(&sent.text);
     let (succeeded, failed) = match report.status {
         DeliveryStatus::Delivered => (segments, 0),
-        DeliveryStatus::Failed => (0, segments),
+        DeliveryStatus::Failed | DeliveryStatus::OnItsWay => (0, segments),
     };
     json!({
         "timestamp": utc(sent.received, form),

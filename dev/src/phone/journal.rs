@@ -106,6 +106,8 @@ pub struct Report {
 pub enum DeliveryStatus {
     Delivered,
     Failed,
+    /// Nobody knows yet.
+    OnItsWay,
 }
 
 impl DeliveryStatus {
@@ -114,6 +116,7 @@ impl DeliveryStatus {
         match self {
             DeliveryStatus::Delivered => "Delivered",
             DeliveryStatus::Failed => "Failed",
+            DeliveryStatus::OnItsWay => "On its way",
         }
     }
 }

@@ -237,6 +237,7 @@ fn state(message: &Message) -> String {
     let state = match report.status {
         DeliveryStatus::Delivered => "Delivered".to_owned(),
         DeliveryStatus::Failed => format!("Failed {}", report.details),
+        DeliveryStatus::OnItsWay => format!("On its way {}", report.details),
     };
     match report.answers.last() {
         _ if report.is_taken => state,

@@ -28,8 +28,14 @@ fn send_with(providers: &[Provider], host: &FakeHost, time: Duration) -> Sending
     let candidates = candidates(providers, Channel::Sms, None, "+15550100123").unwrap();
     let to = PhoneNumber::parse("+15550100123").unwrap();
     let repeatability = Repeatability::of(Some("event"), &to, None, host.now, host);
-    let content = Content::Text("Your code is \"1\"\n– ok");
-    let message = Message { to: &to, content, repeatability, tag: Some("uS58"), expires: None };
+    let message = Message {
+        to: &to,
+        content: Content::Text("Your code is \"1\"\n– ok"),
+        repeatability,
+        tag: Some("uS58"),
+        expires: None,
+        is_enrollment: false,
+    };
     send(&candidates, &message, host.ports(), host.instant.get().plus(time))
 }
 

@@ -30,6 +30,7 @@ fn send_with(providers: &[Provider], host: &FakeHost, ports: Ports<'_>, time: Du
         repeatability,
         tag: None,
         expires: None,
+        is_enrollment: false,
     };
     send(&candidates, &message, ports, host.instant.get().plus(time))
 }

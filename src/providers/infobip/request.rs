@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 use time::OffsetDateTime;
 
-use super::{IndiaDlt, Infobip};
+use super::Infobip;
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
-use crate::providers::{Message, api};
+use crate::providers::{IndiaDlt, Message, api};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
@@ -15,9 +15,6 @@ pub(super) const PATH: &str = "/sms/3/messages";
 
 /// The longest that Infobip keeps a message, in seconds: 48 hours.
 const LONGEST_VALIDITY: i64 = 48 * 3600;
-
-/// The calling code of India, whose carriers want more of a message than others.
-const INDIA: &str = "+91";
 
 /// The body, with its members in the order in which they are sent.
 #[derive(Serialize)]
@@ -136,19 +133,13 @@ fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDa
     let seconds = message.expires.map(|expires| until(expires).clamp(1, LONGEST_VALIDITY));
     let options = Options {
         validity_period: seconds.map(|amount| ValidityPeriod { amount, time_unit: "SECONDS" }),
-        regional: infobip
-            .india_dlt
-            .as_ref()
-            .filter(|_| message.to.as_str().starts_with(INDIA))
-            .map(|IndiaDlt { principal_entity_id, content_template_id, telemarketer_id }| {
-                Regional {
-                    india_dlt: Dlt {
-                        content_template_id: content_template_id.as_deref(),
-                        principal_entity_id,
-                        telemarketer_id: telemarketer_id.as_deref(),
-                    },
-                }
-            }),
+        regional: IndiaDlt::of_message(&infobip.india_dlt, message.to).map(|dlt| Regional {
+            india_dlt: Dlt {
+                content_template_id: dlt.content_template_id.as_deref(),
+                principal_entity_id: &dlt.principal_entity_id,
+                telemarketer_id: dlt.telemarketer_id.as_deref(),
+            },
+        }),
     };
     let says_something = options.validity_period.is_some() || options.regional.is_some();
     let body = Body {

@@ -43,6 +43,7 @@ fn send_to(to: &str, provider: Provider, host: &FakeHost) -> Sending {
         repeatability: Repeatability::of(Some("event"), &to, None, host.now, host),
         tag: Some("okta-event:uS58"),
         expires: Some(host.now + Duration::from_millis(299_500)),
+        is_enrollment: false,
     };
     let until = host.instant.get().plus(Duration::from_millis(2450));
     let providers = [provider];
@@ -173,6 +174,7 @@ fn the_other_key_is_asked_only_where_the_first_is_refused() {
             repeatability: Repeatability::of(None, &to, None, host.now, &host),
             tag: None,
             expires: None,
+            is_enrollment: false,
         };
         let until = host.instant.get().plus(Duration::from_millis(2450));
         let sending = send(&candidates, &message, host.ports(), until);

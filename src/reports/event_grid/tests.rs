@@ -109,7 +109,7 @@ fn microsofts_validation_is_read_in_both_schemas() {
 #[test]
 fn an_id_that_has_no_letter_by_chance_is_an_id() {
     let id = "2020061020372512345678-7890-4123-9012-345678901234";
-    for (id, is_one) in [(id, true), (&id[1..], false), ("+15550100123", false)] {
+    for (id, is_one) in [(id, true), (&id[id.len() - 31..], false), ("+15550100123", false)] {
         let [body, _] = reports(&format!(r#""messageId":"{id}","deliveryStatus":"Failed""#));
         match one(&body) {
             Ok(Event::Report(report)) => {

@@ -60,6 +60,7 @@ fn kind(place: Place, path: &str) -> Kind {
             | "partner"
             | "delivery_report_timeout"
             | "base_url"
+            | "customer_id"
             | "principal_entity_id"
             | "content_template_id"
             | "telemarketer_id"
@@ -130,6 +131,12 @@ india_dlt = { principal_entity_id = "12", content_template_id = "34", telemarket
 countries = ["GB"]
 share = 0.25
 senders = { default = "Contoso" }
+[[providers]]
+kind = "telesign"
+name = "third"
+base_url = "https://rest-ww.telesign.com"
+customer_id = "FFFFFFFF-EEEE-DDDD-1234-AB1234567890"
+senders = { default = "Contoso" }
 [reports]
 ask_acs = true
 oauth = { issuer = "https://b.example/x", audience = "x", client_id = "y", scope = "z", jwks_uri = "https://b.example/keys" }
@@ -145,6 +152,7 @@ operator = { secret = "0123456789abcde5", secret_previous = "0123456789abcde6" }
 reports = { secret = "0123456789abcde7", secret_previous = "0123456789abcde8" }
 store = { secret = "0123456789abcde9" }
 providers.second.api_key = "0123456789abcdef"
+providers.third.api_key = "VGVzdCBLZXk="
 providers.first.messaging_connect = { apiKey = "0123456789abcdeg" }
 providers.first.connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0"
 application_insights.connection_string = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://contoso.communication.azure.com/"
