@@ -1,12 +1,13 @@
 //! Telesign: one message to one recipient through one account. Knows nothing of Okta.
 //!
-//! Facts are from Telesign's OpenAPI files of SMS (`POST /v1/messaging`), from its page "All status and error codes", and
+//! Facts are from Telesign's OpenAPI files of SMS (`POST /v1/messaging`) and of voice messages (`POST /v1/voice`), from its page "All status and error codes", and
 //! from the tests of its clients for Python and Node.js.
 
 pub mod answer;
 mod fix;
 mod request;
 pub mod signature;
+mod voice;
 
 use time::OffsetDateTime;
 
@@ -49,8 +50,15 @@ impl Api for Telesign {
         &self.customer_id
     }
 
-    fn path(&self, _channel: Channel) -> &'static str {
-        request::PATH
+    fn can_call(&self) -> bool {
+        true
+    }
+
+    fn path(&self, channel: Channel) -> &'static str {
+        match channel {
+            Channel::Sms => request::PATH,
+            Channel::Call => voice::PATH,
+        }
     }
 
     fn secret(&self) -> &Secret {

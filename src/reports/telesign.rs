@@ -115,7 +115,7 @@ pub fn parse(body: &[u8], now: Moment) -> Result<DeliveryReport, NotAReport> {
 }
 
 /// The codes of messages that are delivered or on their way: of these, what became of the message says it all.
-const SAY_NO_MORE: [u16; 5] = [200, 203, 290, 292, 295];
+const SAY_NO_MORE: [u16; 8] = [100, 103, 105, 200, 203, 290, 292, 295];
 
 /// What became of the message. What is not final, or not known, is kept by its description.
 fn said(code: Option<u16>, description: Option<&str>) -> Said {
@@ -123,6 +123,10 @@ fn said(code: Option<u16>, description: Option<&str>) -> Said {
     match code {
         // The second one has a suspicion beside it.
         Some(200 | 201) => Said::Delivered,
+        // A call that was answered, be it by a voicemail, which presses no key; and one that is under way.
+        Some(100) => Said::Delivered,
+        Some(103 | 105) => Said::Unconfirmed(description()),
+        Some(101 | 104 | 106..=108 | 129 | 130) => Said::Failed,
         // With the gateway, in progress, queued, delayed; and those of which nobody will know more.
         Some(203 | 290 | 292 | 295 | 250 | 251 | 599) => Said::Unconfirmed(description()),
         Some(
@@ -229,6 +233,9 @@ mod tests {
     fn each_code_is_delivered_failed_or_neither() {
         let unconfirmed = |text: &str| Said::Unconfirmed(Some(text.to_owned()));
         for (code, said, told) in [
+            (100, Said::Delivered, false),
+            (103, unconfirmed("X"), false),
+            (107, Said::Failed, true),
             (200, Said::Delivered, false),
             (201, Said::Delivered, true),
             (203, unconfirmed("X"), false),

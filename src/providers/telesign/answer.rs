@@ -127,6 +127,12 @@ impl Means {
     /// What a code means ("All status and error codes"); without one that is known, what the status of HTTP does.
     pub fn of(status: u16, code: Option<i32>) -> Self {
         match code {
+            // A call that is under way, or was answered.
+            Some(100 | 103 | 105) => Self::Taken,
+            // Not answered, wrong number, busy; lists of the account's and of Telesign's. The phone has rung, or must not.
+            Some(101 | 104 | 107 | 129 | 130) => Self::Refused,
+            // The call failed, was given up, is not allowed to this country, or has no such voice.
+            Some(106 | 108 | 10034 | 11018) => Self::RefusedHere,
             // Delivered, in progress, queued, delayed; or sent, and no more is known of it.
             Some(200 | 201 | 203 | 250 | 251 | 290 | 292 | 295) => Self::Taken,
             // The same number stands for a message that is blocked.

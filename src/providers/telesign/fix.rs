@@ -14,6 +14,25 @@ pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Re
     };
     use Reason::{ProviderRejected as Rejected, ProviderUnauthorized as Unauthorized};
     let (reason, fix) = match code.unwrap_or_default() {
+        101 | 107 => (
+            Rejected,
+            format!("Nobody answered Telesign's call {told}: have the person try again."),
+        ),
+        104 => (
+            Rejected,
+            format!("Telesign can't call this number {told}: look at it in the person's profile."),
+        ),
+        106 | 108 => (
+            Rejected,
+            format!("Telesign's call did not come about {told}: have the person try again."),
+        ),
+        10034 => (
+            Rejected,
+            format!(
+                "The account at Telesign may not call the recipient's country {told}: ask Telesign, or give the country to \
+                 another provider."
+            ),
+        ),
         507 | 11000 | 11001 | 12000 => (
             Rejected,
             format!(
@@ -39,13 +58,13 @@ pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Re
                  number."
             ),
         ),
-        229 | 10031 if status != 401 => (
+        129 | 229 | 10031 if status != 401 => (
             Rejected,
             format!(
                 "The recipient's number is on your blocklist at Telesign {told}: take it off in its portal."
             ),
         ),
-        230 | 10032 => (
+        130 | 230 | 10032 => (
             Rejected,
             format!(
                 "The recipient's number is on Telesign's own blocklist {told}: have the person enrol another number, or \

@@ -1,4 +1,4 @@
-//! The request that has Telesign send a message, per its API's `POST /v1/messaging`.
+//! The requests that have Telesign send a text message, `POST /v1/messaging`, and call, `POST /v1/voice`.
 
 use std::cell::Cell;
 
@@ -8,16 +8,19 @@ use uuid::Uuid;
 
 use super::Telesign;
 use super::signature::{FORM, METHOD, Signed, sign};
+use super::voice::{self, Voice};
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
-use crate::providers::{IndiaDlt, Message, api};
+use crate::providers::api::{self, Api};
+use crate::providers::{Content, IndiaDlt, Message};
 use crate::sender::Sender;
 
-/// The path of the API.
+/// The path by which text messages are sent.
 pub(super) const PATH: &str = "/v1/messaging";
 
 /// A request. Whenever it is sent it has a signature of its own: Telesign refuses a nonce that it has had.
 pub(super) struct Request<'a> {
     telesign: &'a Telesign,
+    path: &'static str,
     body: String,
     date: String,
     /// What the nonces are made of: the message, the moment, and how often it was sent before.
@@ -36,6 +39,7 @@ impl<'a> Request<'a> {
     ) -> Self {
         Self {
             telesign,
+            path: telesign.path(message.content.channel()),
             body: body(telesign, sender, message),
             // The crate panics at dates before 1970; the type holds none after 9999, which is its other end.
             date: httpdate::fmt_http_date(now.max(OffsetDateTime::UNIX_EPOCH).into()),
@@ -57,13 +61,14 @@ impl api::Request for Request<'_> {
     fn send(&self, in_flight: &mut dyn InFlight, authority: &str, until: Instant) {
         let nonce = self.nonce();
         let body = self.body.as_bytes();
-        let signed = Signed { method: "POST", date: &self.date, nonce: &nonce, body, path: PATH };
+        let signed =
+            Signed { method: "POST", date: &self.date, nonce: &nonce, body, path: self.path };
         let Telesign { tls, customer_id, api_key, .. } = self.telesign;
         let request = OutboundRequest {
             method: OutboundMethod::Post(body),
             tls: *tls,
             authority,
-            path_and_query: PATH,
+            path_and_query: self.path,
             headers: &[
                 ("content-type", FORM),
                 ("accept", "application/json"),
@@ -78,22 +83,34 @@ impl api::Request for Request<'_> {
 }
 
 fn body(telesign: &Telesign, sender: &Sender, message: &Message<'_>) -> String {
+    let event = if message.is_enrollment { "update" } else { "sign-in" };
     let mut form = Serializer::new(String::new());
     form.append_pair("phone_number", without_plus(message.to.as_str()))
-        .append_pair("message", message.content.text())
         .append_pair("message_type", "OTP")
-        .append_pair(
-            "account_lifecycle_event",
-            if message.is_enrollment { "update" } else { "sign-in" },
-        )
-        .append_pair("sender_id", without_plus(&sender.value));
+        .append_pair("account_lifecycle_event", event);
     if let Some(tag) = message.tag {
         form.append_pair("external_id", tag);
     }
-    if let Some(dlt) = IndiaDlt::of_message(&telesign.india_dlt, message.to) {
-        form.append_pair("dlt_entity_id", &dlt.principal_entity_id);
-        if let Some(template) = &dlt.content_template_id {
-            form.append_pair("dlt_template_id", template);
+    match message.content {
+        Content::Text(text) => {
+            form.append_pair("message", text).append_pair("sender_id", without_plus(&sender.value));
+            if let Some(dlt) = IndiaDlt::of_message(&telesign.india_dlt, message.to) {
+                form.append_pair("dlt_entity_id", &dlt.principal_entity_id);
+                if let Some(template) = &dlt.content_template_id {
+                    form.append_pair("dlt_template_id", template);
+                }
+            }
+        }
+        Content::Call(announcement) => {
+            let speech = announcement.for_voices(|language| voice::of(language).is_some());
+            let Voice { name, prompt } = voice::of(speech.language).unwrap_or(voice::ENGLISH);
+            form.append_pair("message", &voice::text(speech))
+                .append_pair("voice", name)
+                .append_pair("prompt_message", prompt)
+                .append_pair("prompt_digit", voice::KEY);
+            if !sender.value.is_empty() {
+                form.append_pair("caller_id", without_plus(&sender.value));
+            }
         }
     }
     form.finish()

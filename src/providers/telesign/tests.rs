@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::answer::{Means, Said};
 use super::*;
+use crate::message::{Announcement, Channel, Language, Part, Speech};
 use crate::phone_number::PhoneNumber;
 use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost, Sent};
@@ -54,6 +55,64 @@ fn send_with(providers: &[Provider], to: &str, is_enrollment: bool, host: &FakeH
     send(&candidates, &message, host.ports(), until)
 }
 
+/// Calls a number, and says 12 in these languages: the person's, and English.
+fn call(language: Language, from: Sender, host: &FakeHost) -> Sending {
+    let speech = |language, words: &str| Speech {
+        language,
+        parts: vec![
+            Part::Words(words.into()),
+            Part::LongPause,
+            Part::Words("1".into()),
+            Part::ShortPause,
+            Part::Words("2".into()),
+        ],
+    };
+    let announcement =
+        Announcement::new(speech(language, "own:"), || speech(Language::English, "english:"));
+    let to = PhoneNumber::parse("+41793026727").unwrap();
+    let message = Message {
+        to: &to,
+        content: Content::Call(&announcement),
+        repeatability: Repeatability::of(Some("event"), &to, None, host.now, host),
+        tag: Some("okta:uS58"),
+        expires: None,
+        is_enrollment: false,
+    };
+    let providers = [Provider { calls_from: Some(from), ..provider(|_| {}) }];
+    let candidates = candidates(&providers, Channel::Call, None, to.as_str()).unwrap();
+    let until = host.instant.get().plus(Duration::from_millis(2450));
+    send(&candidates, &message, host.ports(), until)
+}
+
+#[test]
+fn a_call_says_the_passcode_in_the_persons_language_once_a_key_is_pressed() {
+    let number = Sender::parse("+447860099299").unwrap();
+    for (language, from, voice, message, caller_id) in [
+        (Language::German, number, "f-de-DE", "own:\n1, 2", Some("447860099299")),
+        // Telesign has no voice for it, and chooses the number.
+        (Language::Thai, Sender::of_provider(), "f-en-US", "english:\n1, 2", None),
+    ] {
+        let host = FakeHost::default().answering([answer(201, 103)]);
+        assert_eq!(call(language, from, &host).result, Ok(Some(ID.into())));
+        let sent = &host.sent.borrow()[0];
+        assert_eq!(sent.path_and_query, "/v1/voice");
+        let fields = fields(sent);
+        assert_eq!((&*fields["voice"], &*fields["message"]), (voice, message));
+        assert_eq!(fields.get("caller_id").map(String::as_str), caller_id);
+        assert_eq!((&*fields["prompt_digit"], &*fields["external_id"]), ("1", "okta:uS58"));
+        assert!(fields["prompt_message"].contains('1') && !fields.contains_key("sender_id"));
+    }
+}
+
+#[test]
+fn a_call_that_may_have_been_made_is_not_made_again() {
+    for first in [FakeAnswer::of(500, ""), (Duration::from_millis(1), Err(SendError::Broken))] {
+        let host = FakeHost::default().answering([first, answer(201, 103)]);
+        let sending = call(Language::English, Sender::of_provider(), &host);
+        assert_eq!((sending.attempts.len(), sending.result.is_ok()), (1, false));
+    }
+}
+
 fn send_one(host: &FakeHost) -> Sending {
     send_with(&[provider(|_| {})], "+41793026727", false, host)
 }
@@ -91,8 +150,8 @@ fn the_request_is_the_one_of_the_rest_api() {
     );
     assert_eq!(header(sent, "date"), "Sat, 31 Jan 2026 12:00:00 GMT");
     assert_eq!(header(sent, "x-ts-nonce").len(), 36);
-    let expected = "phone_number=41793026727&message=Your+code+is+1+%26+%E2%80%93+ok&message_type=OTP&\
-                    account_lifecycle_event=sign-in&sender_id=447860099299&external_id=okta%3AuS58";
+    let expected = "phone_number=41793026727&message_type=OTP&account_lifecycle_event=sign-in&external_id=okta%3AuS58&\
+                    message=Your+code+is+1+%26+%E2%80%93+ok&sender_id=447860099299";
     assert_eq!(sent.body, expected);
 }
 
@@ -172,6 +231,14 @@ fn what_may_have_been_taken_is_not_asked_again() {
 fn the_code_decides_and_not_the_status_of_http() {
     use Means::*;
     for (status, code, means) in [
+        (201, 103, Taken),
+        (200, 100, Taken),
+        // The end of a call, in a 200.
+        (200, 101, Refused),
+        (200, 107, Refused),
+        (200, 130, Refused),
+        (200, 106, RefusedHere),
+        (400, 10034, RefusedHere),
         (200, 290, Taken),
         (201, 290, Taken),
         (202, 203, Taken),
@@ -264,6 +331,8 @@ fn each_answer_has_its_reason_and_its_fix() {
     use Reason::*;
     for (answer, reason, fix) in [
         (answer(400, 11000), ProviderRejected, "the recipient's number (400, 11000)"),
+        (answer(200, 107), ProviderRejected, "Nobody answered"),
+        (answer(400, 10034), ProviderRejected, "may not call the recipient's country"),
         (answer(400, 11009), ProviderRejected, "message.templates"),
         (answer(200, 521), ProviderUnauthorized, "providers.senders of the provider telesign"),
         (answer(400, 11034), ProviderRejected, "india_dlt"),
