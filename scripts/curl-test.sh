@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Posts both samples to the hook and shows both answers. See --help.
+# Posts samples to the hook and shows the answers. See --help.
 set -euo pipefail
 # shellcheck source=scripts/http.sh
 . "$(dirname "${BASH_SOURCE[0]}")/http.sh"
@@ -8,7 +8,7 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: scripts/curl-test.sh [URL]
+Usage: scripts/curl-test.sh [--voice] [URL]
 
 Posts sample/request.json (a bare payload) and sample/okta-envelope.json (Okta's
 envelope, with a fresh eventId, eventTime and otpExpires) to the hook, and shows
@@ -16,6 +16,7 @@ both answers. Exits with 0 only if both messages were accepted. With
 okta.response_format = "documented" the bare payload is refused (not_an_envelope), as
 it should be, and this exits with 1.
 
+  --voice             posts sample/okta-envelope-voice.json instead, which asks for a call
   URL                 the hook's, or just its host
                       [http://127.0.0.1:3000/api/okta-telephony]
 
@@ -32,6 +33,11 @@ Needs curl; shows the answers more readably with jq.
 EOF
 }
 
+samples=(request.json okta-envelope.json)
+if [ "${1-}" = --voice ]; then
+  samples=(okta-envelope-voice.json)
+  shift
+fi
 case "${1-}" in
   -h | --help) usage; exit 0 ;;
   -*) usage >&2; exit 2 ;;
@@ -53,7 +59,7 @@ fi
 read_recipient
 
 failed=0
-for sample in request.json okta-envelope.json; do
+for sample in "${samples[@]}"; do
   echo "POST $url  sample/$sample"
   body="$(fill_in "$sample" "$to")"
   if ! answer="$(call "$user" "$secret" "$url" --header 'Content-Type: application/json' --data-binary "$body")"; then

@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: scripts/explain.sh [--enrollment] +NUMBER [LOCALE]
+Usage: scripts/explain.sh [--enrollment] [--voice] +NUMBER [LOCALE]
 
 Asks a hook what it would do with a passcode for a number: country, text, who would send it
 from which sender, limits and verdict. Nothing is sent or counted. Exits with 0 if the
@@ -15,6 +15,7 @@ message would be sent, with 1 if not.
   +NUMBER       the recipient, such as +14255550123
   LOCALE        the person's language, such as pt-BR
   --enrollment  as if the person were enrolling the number
+  --voice       as if the person asked for a call
 
 Environment:
   OPERATOR_SECRET  operator.secret of the hook's secrets
@@ -24,11 +25,12 @@ Needs curl; shows the answer more readably with jq.
 EOF
 }
 
-type=mfa-verification
+type=mfa-verification channel=SMS
 while [ "$#" -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
     --enrollment) type=pre-enrollment ;;
+    --voice) channel='voice call' ;;
     -*) usage >&2; exit 2 ;;
     *) break ;;
   esac
@@ -44,7 +46,7 @@ locale="${2:-en}"
 [[ $number =~ ^[+0-9\ .()-]{1,40}$ ]] || fail "the number must be + and digits: $number"
 [[ $locale =~ ^[A-Za-z0-9_-]{1,40}$ ]] || fail "the locale must be a language tag such as pt-BR: $locale"
 
-question="{\"phoneNumber\":\"$number\",\"locale\":\"$locale\",\"requestType\":\"com.okta.user.telephony.$type\"}"
+question="{\"phoneNumber\":\"$number\",\"deliveryChannel\":\"$channel\",\"locale\":\"$locale\",\"requestType\":\"com.okta.user.telephony.$type\"}"
 operator_page /api/explain --header 'Content-Type: application/json' --data-binary "$question"
 if command -v jq >/dev/null; then
   jq --raw-output '

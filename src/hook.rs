@@ -19,12 +19,13 @@ use self::request::{BODY_LIMIT, Dialect, HookRequest};
 use crate::callers::Cause;
 use crate::callers::bearer::issuer;
 use crate::identifier::Identifier;
+use crate::message::Channel;
 use crate::outcome::{self, Outcome, Warning};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{self, Content, Message};
+use crate::providers::{self, Message};
 use crate::records::store::Records;
-use crate::records::{Accepted, EVENT_TAG, canonical_id};
+use crate::records::{Accepted, EVENT_TAG, OF_A_CALL, canonical_id};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::settings::{Hook, ResponseFormat, Settings};
@@ -114,7 +115,7 @@ impl Call {
         let decision = decide(&self.settings, &request, ports.store, now)?;
         note(&mut self.outcome, &decision);
         let is_counted = decision.is_counted();
-        let (to, Planned { candidates, text, counters, .. }) = decision.into_message()?;
+        let (to, Planned { candidates, body, counters, .. }) = decision.into_message()?;
         // Before the message leaves: counted after, a hundred hooks at once would all find room.
         if is_counted && counters.commit().is_err() {
             self.outcome.warn(Warning::StoreUnavailable);
@@ -123,7 +124,7 @@ impl Call {
         let event_id = request.event_id.as_deref();
         let message = Message {
             to,
-            content: Content::Text(&text),
+            content: body.content(),
             repeatability: Repeatability::of(event_id, to, request.event_time, now, ports.random),
             tag: tag.as_deref(),
             expires: request.otp_expires,
@@ -214,6 +215,7 @@ impl Call {
             ));
         }
         let request = body.into_request()?;
+        self.outcome.channel = request.channel;
         if !request.ignored.is_empty() {
             self.outcome.warn(Warning::FieldIgnored);
             self.outcome.ignored_fields.clone_from(&request.ignored);
@@ -231,7 +233,7 @@ fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
     outcome.would_refuse = decision.would_refuse;
     outcome.told_as_successful = decision.told_as_successful;
     if let Ok(message) = &decision.message {
-        outcome.segments = Some(message.segments);
+        outcome.segments = message.body.segments();
         if message.store_failed {
             outcome.warn(Warning::StoreUnavailable);
         }
@@ -309,7 +311,10 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
         provider: sending.provider.clone(),
         sender_type: sending.sender,
         attempts: sending.attempts.len() as u32,
-        segments: outcome.segments.map_or(0, |segments| segments.count),
+        segments: match outcome.channel {
+            Some(Channel::Call) => OF_A_CALL,
+            _ => outcome.segments.map_or(1, |segments| segments.count),
+        },
         number: *hash.first_chunk().expect("a hash is longer"),
         trace,
     };

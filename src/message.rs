@@ -12,7 +12,9 @@ pub use channel::Channel;
 pub use domain::{Domain, InvalidDomain};
 pub use language::Language;
 pub use segments::{Encoding, Segments, segments};
-pub use speech::{Announcement, Part, Speech};
+pub use speech::{
+    Announcement, InvalidSpoken, MOST_SPOKEN_CHARACTERS, Part, Speech, SpokenTemplates,
+};
 pub use template::{InvalidTemplate, Template};
 pub use templates::{InvalidEntry, Templates};
 
@@ -25,13 +27,14 @@ const DEFAULT_MAX_SEGMENTS: u32 = 3;
 /// How the operator wants messages to be worded. The default leaves it to Okta.
 ///
 /// ```
-/// use okta_telephony_acs::message::{Domain, Passcode, Templates, Wording};
+/// use okta_telephony_acs::message::{Domain, Passcode, SpokenTemplates, Templates, Wording};
 ///
 /// let mut templates = Templates::default();
 /// templates.add("default", "${org}: ${code}").unwrap();
 /// templates.add("de", "${code} gilt noch ${minutes} min.").unwrap();
 /// let wording = Wording {
 ///     templates,
+///     spoken: SpokenTemplates::default(),
 ///     org_name: "Contoso".into(),
 ///     web_otp_domain: Some(Domain::parse("login.contoso.com").unwrap()),
 ///     max_segments: 1,
@@ -49,6 +52,8 @@ const DEFAULT_MAX_SEGMENTS: u32 = 3;
 pub struct Wording {
     /// The texts in place of Okta's.
     pub templates: Templates,
+    /// The texts of calls in place of our own.
+    pub spoken: SpokenTemplates,
     /// What `${org}` stands for; empty if that is not known.
     pub org_name: String,
     /// The host whose sign-in page fills in the passcode by itself.
@@ -61,6 +66,7 @@ impl Default for Wording {
     fn default() -> Self {
         Self {
             templates: Templates::default(),
+            spoken: SpokenTemplates::default(),
             org_name: String::new(),
             web_otp_domain: None,
             max_segments: DEFAULT_MAX_SEGMENTS,
@@ -111,6 +117,12 @@ impl Wording {
             domain.bind(&mut text, passcode.code, fits);
         }
         text
+    }
+
+    /// What a call says of a passcode. Okta's text is not for calls ("Not applicable for voice call", Okta's telephony
+    /// inline hook reference).
+    pub fn announcement(&self, passcode: &Passcode<'_>) -> Announcement {
+        self.spoken.announcement(passcode, &self.org_name)
     }
 }
 
@@ -273,6 +285,7 @@ mod tests {
             }
             let wording = Wording {
                 templates,
+                spoken: SpokenTemplates::default(),
                 org_name,
                 web_otp_domain: bound.then(|| Domain::parse("login.example.com").unwrap()),
                 max_segments,

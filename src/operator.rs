@@ -307,8 +307,8 @@ fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Questi
     serde_json::from_slice(&body).map_err(|_| {
         NotShown::new(
             400,
-            "The body must be JSON with phoneNumber and, if need be, locale, requestType, userId, ipAddress and \
-             msgTemplate, all of them text.",
+            "The body must be JSON with phoneNumber and, if need be, deliveryChannel, locale, requestType, userId, \
+             ipAddress and msgTemplate, all of them text.",
         )
     })
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::callers::Proof;
 use crate::callers::bearer::issuer::Warnings;
 use crate::identifier::Identifier;
-use crate::message::Segments;
+use crate::message::{Channel, Segments};
 use crate::ports::Instant;
 use crate::providers::Sending;
 use crate::records::{Accepted, Reported};
@@ -33,6 +33,8 @@ pub struct Outcome {
     pub request_type: Option<Identifier>,
     /// It is the preview of Okta's Admin Console.
     pub preview: bool,
+    /// How the passcode was to reach the person.
+    pub channel: Option<Channel>,
     /// The recipient: calling code and last two digits.
     pub masked_number: Option<String>,
     /// The recipient's number in its canonical form, whole, which only the key of a record is made of.
@@ -107,6 +109,7 @@ impl Outcome {
             event_id: None,
             request_type: None,
             preview: false,
+            channel: None,
             masked_number: None,
             number: None,
             country: None,

@@ -9,6 +9,7 @@ pub mod limits;
 use numbering::{Plan, Region};
 
 use self::limits::{Limit, Rate, Scope};
+use crate::message::Channel;
 use crate::phone_number::{PhoneNumber, canonical_prefix};
 use crate::refusal::{Reason, Refusal};
 
@@ -64,6 +65,7 @@ pub fn check(
     policy: &Policy,
     number: &PhoneNumber,
     plan: Plan,
+    channel: Channel,
     is_enrollment: bool,
 ) -> Result<(), Refusal> {
     if !policy.sending {
@@ -80,9 +82,13 @@ pub fn check(
         let fix = format!("The number begins with entry {} of policy.blocked_prefixes.", at + 1);
         return Err(Refusal::new(Reason::PrefixBlocked, fix));
     }
-    if !plan.takes_sms {
-        let fix = "The number is of a kind that takes no SMS, such as freephone, premium-rate or \
-                   personal numbers: enrol another one.";
+    if !plan.takes_calls {
+        let fix = "The number is of a kind that takes neither SMS nor calls with passcodes, such as freephone, \
+                   premium-rate or personal numbers: enrol another one.";
+        return Err(Refusal::new(Reason::NumberTypeBlocked, fix));
+    }
+    if channel == Channel::Sms && !plan.takes_sms {
+        let fix = "The number is a landline, which takes no SMS: enrol a mobile number, or choose the voice call.";
         return Err(Refusal::new(Reason::NumberTypeBlocked, fix));
     }
     let refused = |because: &str| {
@@ -107,32 +113,43 @@ pub fn check(
 pub struct Asking<'a> {
     /// The number in its canonical form: `+`, then 7 digits at least.
     pub canonical: &'a str,
+    /// How the message reaches the person.
+    pub channel: Channel,
     /// Okta's id of the person, if it is known.
     pub user_id: Option<&'a str>,
     /// The address from which the person asks, as Okta wrote it, if it is known.
     pub ip_address: Option<&'a str>,
     /// The person is about to enrol the number.
     pub is_enrollment: bool,
-    /// How many segments the message has.
+    /// For how many messages it counts in total: how many segments a text has, and 1 for a call.
     pub segments: u32,
 }
 
-/// The limits that count a message. Those in total count its segments, as each is paid for.
+/// The limits that count a message. Those in total count its segments, as each is paid for. Calls have limits to a
+/// number and in total of their own; the others are the same, and count calls apart.
 pub fn limits_of(policy: &Policy, asking: Asking<'_>) -> Vec<Limit> {
-    let Asking { canonical, user_id, ip_address, is_enrollment, segments } = asking;
+    let Asking { canonical, channel, user_id, ip_address, is_enrollment, segments } = asking;
+    let is_call = channel == Channel::Call;
     let of_all = Some((String::new(), segments));
     let counted = |scope| match scope {
-        Scope::Number => Some((canonical.to_owned(), 1)),
+        Scope::Number if !is_call => Some((canonical.to_owned(), 1)),
+        Scope::CallsPerNumber if is_call => Some((canonical.to_owned(), 1)),
         Scope::User => Some((user_id?.to_owned(), 1)),
         Scope::Ip => Some((limits::address(ip_address?)?, 1)),
         Scope::Prefix if is_enrollment => Some((canonical[..canonical.len() - 4].to_owned(), 1)),
-        Scope::Total if !is_enrollment => of_all.clone(),
-        Scope::EnrollmentTotal if is_enrollment => of_all.clone(),
-        Scope::Prefix | Scope::Total | Scope::EnrollmentTotal => None,
+        Scope::Total if !is_call && !is_enrollment => of_all.clone(),
+        Scope::EnrollmentTotal if !is_call && is_enrollment => of_all.clone(),
+        Scope::CallsTotal if is_call => of_all.clone(),
+        Scope::Number
+        | Scope::CallsPerNumber
+        | Scope::Prefix
+        | Scope::Total
+        | Scope::EnrollmentTotal
+        | Scope::CallsTotal => None,
     };
     let limit = |&(scope, rate)| {
         let (subject, weight) = counted(scope)?;
-        Some(Limit { scope, rate, is_enrollment, subject, weight })
+        Some(Limit { scope, rate, is_enrollment, is_call, subject, weight })
     };
     policy.limits.iter().filter_map(limit).collect()
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::code::Code;
+use crate::message::Channel;
 use crate::sender::SenderKind;
 use crate::trace_context::Trace;
 use numbering::Region;
@@ -88,12 +89,25 @@ pub struct Accepted {
     pub sender_type: SenderKind,
     /// How many requests it took to send the message.
     pub attempts: u32,
-    /// How many segments the text has.
+    /// How many segments the text has; [`OF_A_CALL`] of a call.
     pub segments: u32,
     /// A keyed hash of the number. Messages to one number have the same hash.
     pub number: [u8; 16],
     /// The trace of the hook call, if telemetry is on.
     pub trace: Option<Trace>,
+}
+
+/// The segments of a call, which has none, while every text has one at least.
+pub const OF_A_CALL: u32 = 0;
+
+impl Accepted {
+    /// How the message reaches the person.
+    pub fn channel(&self) -> Channel {
+        match self.segments {
+            OF_A_CALL => Channel::Call,
+            _ => Channel::Sms,
+        }
+    }
 }
 
 /// What a delivery report says of a message.

@@ -29,7 +29,10 @@ use self::document::{Document, Said};
 use self::findings::each_once;
 use self::reading::{ANY_OTHER, Documents, Reading, in_white_space, is_no_secret};
 use crate::callers::Callers;
-use crate::message::{Domain, InvalidEntry, InvalidTemplate, Templates, Wording};
+use crate::message::{
+    Domain, InvalidEntry, InvalidSpoken, InvalidTemplate, MOST_SPOKEN_CHARACTERS, SpokenTemplates,
+    Templates, Wording,
+};
 use crate::pasted::clean;
 use crate::policy::Policy;
 use crate::policy::limits::seconds;
@@ -183,8 +186,9 @@ impl Settings {
                 let rules = settings.policy.get().unwrap_or_default();
                 policy::policy(reading, rules, settings.limits.get().unwrap_or_default())
             }),
-            wording: documents.section(&[Place::Settings], &["message"], |reading| {
-                wording(reading, settings.message.get().unwrap_or_default())
+            wording: documents.section(&[Place::Settings], &["message", "voice"], |reading| {
+                let voice = settings.voice.get().unwrap_or_default();
+                wording(reading, settings.message.get().unwrap_or_default(), voice)
             }),
             providers,
             provider_places,
@@ -286,7 +290,7 @@ fn hook(reading: &mut Reading<'_>, format: Said<String>, deadline: Said<u64>) ->
     hook
 }
 
-fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
+fn wording(reading: &mut Reading<'_>, said: said::Message, voice: said::Voice) -> Wording {
     const TEMPLATES: &str = "message.templates";
     let mut templates = Templates::default();
     let mut taken = Vec::new();
@@ -305,7 +309,8 @@ fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
         }
     }
     let org_name = reading.prose("message.org_name", said.org_name).unwrap_or_default();
-    if templates.uses_org() && org_name.is_empty() {
+    let spoken = spoken(reading, voice, &org_name);
+    if (templates.uses_org() || spoken.uses_org()) && org_name.is_empty() {
         reading.problem(
             Place::Settings,
             "message.org_name",
@@ -337,7 +342,35 @@ fn wording(reading: &mut Reading<'_>, said: said::Message) -> Wording {
             reading.problem(Place::Settings, &key, fix);
         }
     }
-    Wording { templates, org_name, web_otp_domain, max_segments }
+    Wording { templates, spoken, org_name, web_otp_domain, max_segments }
+}
+
+/// The owner's texts for calls.
+fn spoken(reading: &mut Reading<'_>, said: said::Voice, org_name: &str) -> SpokenTemplates {
+    const TEMPLATES: &str = "voice.templates";
+    let mut templates = SpokenTemplates::default();
+    for (tag, text) in reading.value(TEMPLATES, said.templates).unwrap_or_default() {
+        let key = [TEMPLATES, ".", &tag].concat();
+        let lost = text.as_ref().and_then(|text| lost::code(text));
+        let Some(text) = reading.prose(&key, text) else { continue };
+        match templates.add(&tag, &text) {
+            Ok(language) => {
+                let characters = templates.characters(language, org_name);
+                if let Some(count) = characters.filter(|count| *count > MOST_SPOKEN_CHARACTERS) {
+                    let fix = format!(
+                        "has {count} characters, and {MOST_SPOKEN_CHARACTERS} at most are said: shorten it"
+                    );
+                    reading.problem(Place::Settings, &key, fix);
+                }
+            }
+            Err(error) => {
+                let is_without = error == InvalidSpoken::Template(InvalidTemplate::NoCode);
+                let fix = lost.filter(|_| is_without).unwrap_or_else(|| error.to_string());
+                reading.problem(Place::Settings, &key, fix);
+            }
+        }
+    }
+    templates
 }
 
 fn store_secret(reading: &mut Reading<'_>, said: said::StoreSecrets) -> Option<Secret> {

@@ -20,6 +20,7 @@ use self::application_insights::{Item, Sink};
 pub use self::items::{of_hook, of_report};
 use self::stranger::SAMPLED;
 use crate::identifier::Identifier;
+use crate::message::Channel;
 use crate::outcome::{Outcome, Warning};
 use crate::ports::Ports;
 use crate::records::breaker::{Breaker, Stopped};
@@ -74,6 +75,7 @@ struct HookFacts<'a> {
     event_id: Option<&'a Identifier>,
     request_type: Option<&'a Identifier>,
     preview: bool,
+    channel: Option<&'static str>,
     number: Option<&'a str>,
     country: Option<&'a str>,
     segments: Option<u32>,
@@ -128,6 +130,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         event_id: outcome.event_id.as_ref(),
         request_type: outcome.request_type.as_ref(),
         preview: outcome.preview,
+        channel: outcome.channel.map(Channel::name),
         number: outcome.masked_number.as_deref(),
         country: outcome.country.as_ref().map(|country| country.code()),
         segments: outcome.segments.map(|segments| segments.count),

@@ -1,4 +1,4 @@
-//! An emulator of Infobip's SMS API, for development and tests.
+//! An emulator of Infobip's APIs of SMS and voice, for development and tests.
 //!
 //! It checks a request as the service does (key, fields, numbers, sender, length), answers in the service's words, keeps
 //! what arrived, and shows it on a page with a drawn phone. Sending to one of [`FAULTS`] makes it misbehave in a chosen
@@ -53,7 +53,7 @@ use crate::reply::Reply;
 pub use fault::{ErrorForm, FAULTS, Fault, FaultNumber, OddAnswer, OddReport, lookup as fault_of};
 use report::{Job, Subscription, What};
 pub use report::{Proof, ReportSubscription};
-use send::{Account, Record, Refusal, Verdict};
+use send::{Account, Operation, Record, Refusal, Verdict};
 
 /// The provider that it stands for.
 pub const PROVIDER: &str = "Infobip";
@@ -66,6 +66,9 @@ pub const KEY_WITHOUT_SCOPE: &str = "a-key-without-the-scope-to-send-messages";
 
 /// Where messages are posted.
 const PATH: &str = "/sms/3/messages";
+
+/// Where calls are.
+const CALLS_PATH: &str = "/tts/3/advanced";
 
 /// The longest body of a request in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -223,6 +226,10 @@ impl Emulator {
     /// Decides what becomes of a request and writes it down, all before the answer starts: who has an answer finds its
     /// message on the phone.
     fn decide(&self, head: &Parts, body: Result<&[u8], (StatusCode, String)>) -> Reply {
+        let operation = match head.uri.path() {
+            CALLS_PATH => Operation::Voice,
+            _ => Operation::Sms,
+        };
         let now = (self.now)();
         let mut inner = self.lock();
         let Inner { record, fault, senders, .. } = &mut *inner;
@@ -234,10 +241,10 @@ impl Emulator {
             fault: *fault,
         };
         let read = body.clone().map_err(|(status, reason)| Refusal::new(status, reason));
-        let request = read.and_then(|body| send::check(&head.headers, body, &account));
+        let request = read.and_then(|body| send::check(operation, &head.headers, body, &account));
         let verdict = match request {
             Ok(request) => request.execute(&account, record, now),
-            Err(refusal) => Verdict::refused(refusal),
+            Err(refusal) => Verdict::refused(operation, refusal),
         };
         let Verdict { reply, accepted, repeated, reasons } = verdict;
         let (whats, accepted): (Vec<_>, Vec<_>) = accepted
@@ -269,6 +276,7 @@ fn router(state: Arc<Emulator>) -> Router {
     Router::new()
         .merge(state.phone.routes())
         .route(PATH, post(send_messages))
+        .route(CALLS_PATH, post(send_messages))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))

@@ -24,7 +24,9 @@ use tokio::sync::watch;
 
 use self::journal::Journal;
 
-pub use self::journal::{DeliveryStatus, Framing, Message, RawRequest, ReceivedRequest, Report};
+pub use self::journal::{
+    DeliveryStatus, Framing, Message, RawRequest, ReceivedRequest, Report, Voice,
+};
 pub(crate) use self::journal::{NewMessage, Newest};
 pub(crate) use self::page::{Emulated, harden};
 

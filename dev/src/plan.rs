@@ -30,6 +30,8 @@ pub const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
 const INFOBIP_SENDER: &str = "InfoSMS";
 /// The same of Telesign: any name.
 pub const TELESIGN_SENDER: &str = "CONTOSO";
+/// The number that Infobip's calls come from: a fictional one.
+const INFOBIP_NUMBER: &str = "+447700900123";
 /// The variables with which the hook may call a host besides those of its providers.
 const OUTBOUND_HOSTS: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
@@ -198,6 +200,8 @@ impl Plan {
                     entry.insert("base_url".into(), infobip.origin().into());
                     let senders = Table::from_iter([("default".to_owned(), INFOBIP_SENDER.into())]);
                     entry.insert("senders".into(), Value::Table(senders));
+                    entry.insert("voice".into(), true.into());
+                    entry.insert("voice_from".into(), INFOBIP_NUMBER.into());
                     entry
                 }
                 Emulator::Telesign(telesign) => {

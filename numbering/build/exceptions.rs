@@ -3,7 +3,7 @@
 //! A newer version of the crate `phonenumber` can make an entry wrong or needless. The build goes on with
 //! the entry as it is, and a test of this crate fails and says which entry to look at.
 
-/// Numbers that take no SMS, whatever libphonenumber says of them.
+/// Numbers that take no passcode, by SMS or by a call, whatever libphonenumber says of them.
 pub struct NoSms {
     /// The calling code.
     pub code: u16,

@@ -24,8 +24,13 @@ use crate::plan::Plan;
 use crate::tree::{Next, Node, Outcome, Tree};
 
 /// What a number is whose calling code nobody has.
-const UNKNOWN: Outcome =
-    Outcome::Number { region: None, takes_sms: true, is_valid: false, ends_national_prefix: false };
+const UNKNOWN: Outcome = Outcome::Number {
+    region: None,
+    takes_sms: true,
+    takes_calls: true,
+    is_valid: false,
+    ends_national_prefix: false,
+};
 
 fn main() {
     println!("cargo::rerun-if-changed=build");

@@ -84,8 +84,8 @@ fn kinds(metadata: &Metadata) -> impl Iterator<Item = (&Descriptor, Fact)> {
     let of = metadata.descriptors();
     [
         (Some(of.general()), Fact::General),
-        (of.fixed_line(), Fact::Subscriber),
-        (of.mobile(), Fact::Subscriber),
+        (of.fixed_line(), Fact::FixedLine),
+        (of.mobile(), Fact::Mobile),
         (of.voip(), Fact::Voip),
         (of.premium_rate(), Fact::Special),
         (of.toll_free(), Fact::Special),
@@ -135,10 +135,10 @@ enum Fact {
     LeadingDigits,
     /// It fits the region's pattern for numbers of any kind.
     General,
-    /// It is fixed-line or mobile.
-    Subscriber,
+    FixedLine,
+    Mobile,
     Voip,
-    /// It is premium-rate, toll-free or of another kind that takes no SMS.
+    /// It is premium-rate, toll-free or of another kind that takes neither SMS nor calls with passcodes.
     Special,
     /// [`NO_SMS`] has it.
     NoSms,
@@ -209,6 +209,7 @@ struct Subtree {
 struct Verdict {
     region: Option<RegionCode>,
     takes_sms: bool,
+    takes_calls: bool,
     is_valid: bool,
     ends_national_prefix: bool,
     finding: Option<String>,
@@ -304,7 +305,10 @@ impl Numbers {
                 let follow = |state, digit| self.dfa.next_state(state, digit);
                 let end = number.bytes().fold(self.start, follow);
                 let facts = self.facts(end, number.len());
-                facts.iter().find(|of| of.fact == Fact::Subscriber).map(|of| of.region)
+                facts
+                    .iter()
+                    .find(|of| matches!(of.fact, Fact::FixedLine | Fact::Mobile))
+                    .map(|of| of.region)
             })
         };
         (200..1000).filter_map(|area_code| Some((area_code, region(area_code)?))).collect()
@@ -324,6 +328,7 @@ impl Numbers {
         let number = |is_valid| Outcome::Number {
             region: verdict.region,
             takes_sms: verdict.takes_sms,
+            takes_calls: verdict.takes_calls,
             is_valid,
             ends_national_prefix: verdict.ends_national_prefix,
         };
@@ -367,11 +372,10 @@ impl Numbers {
         let facts = self.facts(at.state, at.length);
         let is = |region, fact| facts.iter().any(|of| of.region == region && of.fact == fact);
         let by = |fact| facts.iter().find(|of| of.fact == fact);
+        let has_subscriber = |region| is(region, Fact::FixedLine) || is(region, Fact::Mobile);
         let is_valid = |region| {
             is(region, Fact::General)
-                && (is(region, Fact::Subscriber)
-                    || is(region, Fact::Voip)
-                    || is(region, Fact::Special))
+                && (has_subscriber(region) || is(region, Fact::Voip) || is(region, Fact::Special))
         };
         // As libphonenumber finds the region: it goes through those of the code in their order, by leading
         // digits where a region has them, by its patterns where not. An only region has all numbers.
@@ -404,14 +408,15 @@ impl Numbers {
             return Verdict {
                 region: None,
                 takes_sms: no_sms.is_none(),
+                takes_calls: no_sms.is_none(),
                 is_valid: false,
                 ends_national_prefix,
                 finding,
             };
         };
         let is_valid = exception.is_some() || is_valid(region);
-        let is_subscriber = exception.is_some() || is(region, Fact::Subscriber);
-        if let Some(no_sms) = no_sms.filter(|_| is_valid && is(region, Fact::Subscriber)) {
+        let is_subscriber = exception.is_some() || has_subscriber(region);
+        if let Some(no_sms) = no_sms.filter(|_| is_valid && has_subscriber(region)) {
             finding = Some(format!(
                 "libphonenumber has fixed-line or mobile numbers among +{} {} by now: see whether they take SMS, \
                  and if so take them out of that entry of NO_SMS in numbering/build/exceptions.rs",
@@ -419,11 +424,19 @@ impl Numbers {
             ));
         }
         let is_special = is_valid && !is_subscriber && !is(region, Fact::Voip);
+        let takes_calls = no_sms.is_none() && !is_special;
+        // Of a number that is also written with a digit that mobile numbers have nobody knows it.
+        let may_be_mobile = exception.is_some()
+            || is(region, Fact::Mobile)
+            || is(region, Fact::Voip)
+            || by(Fact::WithoutOptionalDigit).is_some();
+        let is_landline = is_valid && is(region, Fact::FixedLine) && !may_be_mobile;
         // With the digit it is no number of its own: the one without it is, known to libphonenumber or not.
         let is_number = is_valid || by(Fact::WithoutOptionalDigit).is_some();
         Verdict {
             region: self.regions[region].code,
-            takes_sms: no_sms.is_none() && !is_special,
+            takes_sms: takes_calls && !is_landline,
+            takes_calls,
             is_valid: is_number && by(Fact::WithOptionalDigit).is_none(),
             ends_national_prefix,
             finding,

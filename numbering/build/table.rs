@@ -88,12 +88,14 @@ fn region(outcome: &Outcome) -> Option<RegionCode> {
 fn outcome_in_rust(outcome: &Outcome) -> String {
     match outcome {
         Outcome::TrunkZero => "Outcome::TrunkZero".to_owned(),
-        Outcome::Number { region, takes_sms, is_valid, ends_national_prefix } => {
+        Outcome::Number { region, takes_sms, takes_calls, is_valid, ends_national_prefix } => {
             let region = match region {
                 Some(code) => format!("Some({})", region_in_rust(*code)),
                 None => "None".to_owned(),
             };
-            let plan = format!("Plan {{ region: {region}, takes_sms: {takes_sms} }}");
+            let plan = format!(
+                "Plan {{ region: {region}, takes_sms: {takes_sms}, takes_calls: {takes_calls} }}"
+            );
             format!(
                 "Outcome::Number {{ plan: {plan}, is_valid: {is_valid}, \
                  ends_national_prefix: {ends_national_prefix} }}"

@@ -9,6 +9,7 @@ pub enum Outcome {
     Number {
         region: Option<RegionCode>,
         takes_sms: bool,
+        takes_calls: bool,
         is_valid: bool,
         /// Whether they are a calling code and a national prefix, and nothing else.
         ends_national_prefix: bool,

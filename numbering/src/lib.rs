@@ -1,5 +1,5 @@
 //! The world's numbering plans: the one form of a number that is written in several ways, the region that it
-//! belongs to, and whether numbers of its kind take SMS.
+//! belongs to, and whether numbers of its kind take SMS and calls.
 //!
 //! The plans are libphonenumber's. The build script makes a table of them, in which each digit leads on, so
 //! that a look-up takes at most 15 steps and needs neither patterns nor memory.
@@ -93,9 +93,12 @@ pub struct Plan {
     ///
     /// A region with a code of its own has all numbers under it, valid or not.
     pub region: Option<Region>,
-    /// Whether numbers of this kind take SMS. Toll-free, premium-rate, shared-cost, personal, pager,
-    /// company and voicemail numbers don't. What is of no known kind may.
+    /// Whether numbers of this kind take SMS. Landlines don't, where the plan tells them from mobiles, nor does what
+    /// takes no calls. What is of no known kind may.
     pub takes_sms: bool,
+    /// Whether numbers of this kind take calls with passcodes. Toll-free, premium-rate, shared-cost, personal, pager,
+    /// company and voicemail numbers don't. What is of no known kind may.
+    pub takes_calls: bool,
 }
 
 /// What some digits are.
@@ -175,7 +178,7 @@ pub fn canonical_prefix(digits: &str) -> Cow<'_, str> {
 pub fn look_up(digits: impl Iterator<Item = u8>) -> Plan {
     match outcome(digits) {
         Outcome::Number { plan, .. } => plan,
-        Outcome::TrunkZero => Plan { region: None, takes_sms: true },
+        Outcome::TrunkZero => Plan { region: None, takes_sms: true, takes_calls: true },
     }
 }
 

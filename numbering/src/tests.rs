@@ -233,23 +233,33 @@ fn special_numbers_take_no_sms() {
         "+811201234567",
         "+6119001234567",
     ] {
-        assert!(!plan(number).takes_sms, "{number}");
+        let plan = plan(number);
+        assert!(!plan.takes_sms && !plan.takes_calls, "{number}");
     }
 }
 
 #[test]
-fn ordinary_and_unknown_numbers_take_sms() {
+fn ordinary_and_unknown_numbers_take_sms_and_calls() {
     for number in [
         "+15550100123",
         "+12125550123",
         "+447624012345",
         "+447400123456",
-        "+442079460958",
-        "+4930123456",
+        // With Argentina's 9 it is a mobile, and without it is written alike.
+        "+541123456789",
         "+881612345678",
         "+99912345678",
     ] {
-        assert!(plan(number).takes_sms, "{number}");
+        let plan = plan(number);
+        assert!(plan.takes_sms && plan.takes_calls, "{number}");
+    }
+}
+
+#[test]
+fn landlines_take_calls_and_no_sms() {
+    for number in ["+442079460958", "+4930123456", "+33123456789", "+81312345678"] {
+        let plan = plan(number);
+        assert!(plan.takes_calls && !plan.takes_sms, "{number}");
     }
 }
 

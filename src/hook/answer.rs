@@ -12,6 +12,7 @@ use serde_with::skip_serializing_none;
 
 use super::request::Dialect;
 use crate::identifier::Identifier;
+use crate::message::Channel;
 use crate::outcome::{Outcome, Warning};
 use crate::ports::Response;
 use crate::refusal::Reason;
@@ -79,8 +80,13 @@ struct Action {
 enum DebugContext<'a> {
     #[serde(rename_all = "camelCase")]
     Sent {
-        segments: u32,
-        encoding: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        segments: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoding: Option<&'static str>,
+        /// Where it is not SMS.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<&'static str>,
         /// Two providers may have sent the message.
         #[serde(skip_serializing_if = "Option::is_none")]
         may_be_double: Option<bool>,
@@ -98,6 +104,7 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
         (true, Dialect::Classic) => "SUCCESS",
         (false, _) => "FAILED",
     };
+    let call = outcome.channel.filter(|channel| *channel == Channel::Call).map(Channel::name);
     let sender_type = outcome.sending.as_ref().map_or("", |sending| sending.sender.name());
     let action = Action {
         status,
@@ -105,7 +112,7 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
         provider: outcome.sending.as_ref().map_or("none", |sending| sending.service),
         transaction_id: outcome.message_id(),
         transaction_metadata: match &outcome.refusal {
-            None => sender_type,
+            None => call.unwrap_or(sender_type),
             Some(refusal) => refusal.reason.code(),
         },
     };
@@ -113,16 +120,17 @@ fn body(outcome: &Outcome, dialect: Dialect) -> Body<'_> {
         Dialect::Documented => Value::Documented([action]),
         Dialect::Classic => Value::Classic(action),
     };
-    let debug_context = match (&outcome.refusal, outcome.segments) {
-        (Some(refusal), _) => {
+    let debug_context = match (&outcome.refusal, outcome.segments, call) {
+        (Some(refusal), _, _) => {
             Some(DebugContext::Refused { reason: refusal.reason.code(), fix: &refusal.fix })
         }
-        (None, Some(segments)) => Some(DebugContext::Sent {
-            segments: segments.count,
-            encoding: segments.encoding.name(),
+        (None, None, None) => None,
+        (None, segments, call) => Some(DebugContext::Sent {
+            segments: segments.map(|segments| segments.count),
+            encoding: segments.map(|segments| segments.encoding.name()),
+            channel: call,
             may_be_double: outcome.warnings.contains(&Warning::MayBeDouble).then_some(true),
         }),
-        (None, None) => None,
     };
     Body { commands: [Command { r#type: "com.okta.telephony.action", value }], debug_context }
 }
@@ -176,6 +184,15 @@ mod tests {
         assert_eq!(
             text(&sent, Dialect::Classic),
             r#"{"commands":[{"type":"com.okta.telephony.action","value":{"status":"SUCCESS","provider":"ACS","transactionId":"id-1","transactionMetadata":"shortcode"}}],"debugContext":{"segments":1,"encoding":"gsm7"}}"#
+        );
+    }
+
+    #[test]
+    fn a_call_that_was_taken_is_told_as_one() {
+        let sent = Outcome { channel: Some(Channel::Call), ..sent(Some("id-1"), None) };
+        assert_eq!(
+            text(&sent, Dialect::Documented),
+            r#"{"commands":[{"type":"com.okta.telephony.action","value":[{"status":"SUCCESSFUL","provider":"ACS","transactionId":"id-1","transactionMetadata":"call"}]}],"debugContext":{"channel":"call"}}"#
         );
     }
 

@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 
 use super::admit::admit;
 use super::request::HookRequest;
-use crate::message::{self, Channel, Segments};
+use crate::message::{self, Announcement, Channel, Segments};
 use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Policy};
 use crate::ports::{Store, StoreUnavailable};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{self, Candidate};
+use crate::providers::{self, Candidate, Content};
 use crate::refusal::{Reason, Refusal};
 use crate::settings::{Ready, Settings};
 
@@ -37,16 +37,40 @@ pub struct Decision<'a> {
 pub struct Planned<'a> {
     /// Who can send it.
     pub candidates: Vec<Candidate<'a>>,
-    /// Its text, which has the passcode in it.
-    pub text: String,
-    /// Its length, as it is billed.
-    pub segments: Segments,
+    /// What it says, which has the passcode in it.
+    pub body: Body,
     /// The limits that count it.
     pub limits: Vec<Limit>,
     /// Where they stand.
     pub counters: Counters<'a>,
     /// A limit could not be looked at, since the store failed: nothing is counted.
     pub store_failed: bool,
+}
+
+/// What a message says.
+pub enum Body {
+    /// A text, and its length as it is billed.
+    Text(String, Segments),
+    /// The words of a call.
+    Call(Announcement),
+}
+
+impl Body {
+    /// As a provider is told it.
+    pub fn content(&self) -> Content<'_> {
+        match self {
+            Self::Text(text, _) => Content::Text(text),
+            Self::Call(announcement) => Content::Call(announcement),
+        }
+    }
+
+    /// The length of a text; `None` of a call, which is billed by the time that it takes.
+    pub fn segments(&self) -> Option<Segments> {
+        match self {
+            Self::Text(_, segments) => Some(*segments),
+            Self::Call(_) => None,
+        }
+    }
 }
 
 /// Who a message is for.
@@ -71,18 +95,18 @@ pub fn decide<'a>(
     store: &'a dyn Store,
     now: OffsetDateTime,
 ) -> Result<Decision<'a>, Refusal> {
-    let number = admit(request, now)?;
+    let (channel, number) = admit(request, now)?;
     let plan = number.plan();
     let canonical = number.canonical().into_owned();
     let policy = settings.policy.as_ref().map_err(|_| settings.misconfigured())?;
     let mut decision = Decision {
-        message: plan_message(settings, request, &canonical, plan, store, now),
+        message: plan_message(settings, request, channel, &canonical, plan, store, now),
         recipient: Recipient { number, canonical, plan },
         would_refuse: None,
         told_as_successful: false,
         refusal: None,
     };
-    decision.hold_to(policy, policy::check(policy, number, plan, request.enrollment));
+    decision.hold_to(policy, policy::check(policy, number, plan, channel, request.enrollment));
     decision.look_at_limits(policy, request.event_id.as_deref());
     Ok(decision)
 }
@@ -91,6 +115,7 @@ pub fn decide<'a>(
 fn plan_message<'a>(
     settings: &'a Settings,
     request: &HookRequest,
+    channel: Channel,
     canonical: &str,
     plan: Plan,
     store: &'a dyn Store,
@@ -99,13 +124,20 @@ fn plan_message<'a>(
     let Ready { policy, wording, providers, store_key } = settings.ready()?;
     // From the event's time, not from this moment, so that a repeated call makes the same text.
     let first_sent = Repeatability::first_sent(request.event_time, now);
-    let text = wording.text(&request.passcode(first_sent));
-    let segments = message::segments(&text);
+    let passcode = request.passcode(first_sent);
+    let body = match channel {
+        Channel::Sms => {
+            let text = wording.text(&passcode);
+            let segments = message::segments(&text);
+            Body::Text(text, segments)
+        }
+        Channel::Call => Body::Call(wording.announcement(&passcode)),
+    };
+    let weight = body.segments().map_or(1, |segments| segments.count);
     Ok(Planned {
-        candidates: providers::candidates(providers, Channel::Sms, plan.region, canonical)?,
-        segments,
-        text,
-        limits: policy::limits_of(policy, request.asking(canonical, segments.count)),
+        candidates: providers::candidates(providers, channel, plan.region, canonical)?,
+        body,
+        limits: policy::limits_of(policy, request.asking(canonical, channel, weight)),
         counters: Counters::new(store_key, store, now),
         store_failed: false,
     })
@@ -196,6 +228,7 @@ mod tests {
         number: &'static str,
         user: &'static str,
         address: &'static str,
+        channel: Channel,
         text: &'static str,
     }
 
@@ -209,7 +242,7 @@ mod tests {
             HookRequest {
                 event_id: None,
                 event_time: None,
-                delivery_channel: None,
+                channel: Some(self.channel),
                 phone_number: Ok(PhoneNumber::parse(self.number).unwrap()),
                 otp_code: "123456".into(),
                 otp_expires: None,
@@ -227,7 +260,12 @@ mod tests {
 
     /// Which of these messages are sent, each counted as the hook does it.
     fn sent(limits: &str, asked: impl IntoIterator<Item = Asked>) -> Vec<bool> {
-        let host = FakeHost::default().with_settings(&format!("limits = {limits}"));
+        let providers = "[[providers]]\nkind = \"acs\"\n[[providers]]\nkind = \"infobip\"\n\
+                         base_url = \"https://abc12.api.infobip.com\"\nsenders.default = \"CONTOSO\"\n\
+                         voice = true\nvoice_from = \"+447860099299\"";
+        let host = FakeHost::default()
+            .with_settings(&format!("limits = {limits}\n{providers}"))
+            .with_secrets("providers.infobip.api_key = \"0123456789abcdef\"");
         let settings = Settings::read(&host);
         let is_sent = |asked: Asked| {
             let request = asked.request();
@@ -253,12 +291,17 @@ mod tests {
                 number: "+14255550123",
                 user: "u",
                 address: "192.0.2.1",
+                channel: Channel::Sms,
                 text,
             };
             let four = [long, short, long, short].map(asked);
             assert_eq!(sent("{ total = '4/1h' }", four), [true, true, false, true]);
             assert_eq!(sent("{ per_number = '3/1h' }", four), [true, true, true, false]);
         }
+    }
+
+    fn one_of_channels() -> impl Strategy<Value = Channel> {
+        prop_oneof![Just(Channel::Sms), Just(Channel::Call)]
     }
 
     /// Messages that strangers and the person ask for in any order: for few numbers, users and addresses, so that they
@@ -272,14 +315,16 @@ mod tests {
             one_of(vec!["192.0.2.1", "192.0.2.2"]),
             one_of(TEXTS.to_vec()),
             0..120_i64,
+            one_of_channels(),
         );
         prop::collection::vec(asked, 0..60).prop_map(|all| {
             let mut at = OffsetDateTime::UNIX_EPOCH;
-            let asked =
-                all.into_iter().map(|(is_enrollment, number, user, address, text, pause)| {
+            let asked = all.into_iter().map(
+                |(is_enrollment, number, user, address, text, pause, channel)| {
                     at += Duration::seconds(pause);
-                    Asked { at, is_enrollment, number, user, address, text }
-                });
+                    Asked { at, is_enrollment, number, user, address, channel, text }
+                },
+            );
             asked.collect()
         })
     }
@@ -293,21 +338,21 @@ mod tests {
                 rate.prop_map(|(count, window)| format!("{count}/{window}s"))
             ]
         };
-        (rate(), rate(), rate(), rate(), rate(), rate()).prop_map(|(a, b, c, d, e, f)| {
+        let rates = (rate(), rate(), rate(), rate(), rate(), rate(), rate(), rate());
+        rates.prop_map(|(a, b, c, d, e, f, g, h)| {
             format!(
                 "{{ per_number = '{a}', per_user = '{b}', per_ip = '{c}', per_prefix = '{d}', total = '{e}', \
-                 enrollment_total = '{f}' }}"
+                 enrollment_total = '{f}', calls_per_number = '{g}', calls_total = '{h}' }}"
             )
         })
     }
 
-    /// Which messages of a kind are sent among all, and which without those of the other kind.
+    /// Which messages of a kind are sent among all, and which without those of the other kinds.
     fn sent_among_all_and_alone(
         limits: &str,
         asked: &[Asked],
-        is_enrollment: bool,
+        is_of_kind: impl Fn(&Asked) -> bool + Copy,
     ) -> (Vec<bool>, Vec<bool>) {
-        let is_of_kind = |asked: &Asked| asked.is_enrollment == is_enrollment;
         let among_all = sent(limits, asked.iter().copied()).into_iter().zip(asked);
         (
             among_all.filter(|(_, asked)| is_of_kind(asked)).map(|(sent, _)| sent).collect(),
@@ -320,7 +365,7 @@ mod tests {
         fn whatever_is_asked_for_by_enrolment_sign_ins_are_admitted_up_to_their_own_limits(
             limits in limits(), asked in interleavings()
         ) {
-            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, false);
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, |asked| !asked.is_enrollment);
             prop_assert_eq!(among_all, alone, "{}", limits);
         }
 
@@ -328,7 +373,16 @@ mod tests {
         fn whatever_is_asked_for_by_sign_in_enrolments_are_admitted_up_to_their_own_limits(
             limits in limits(), asked in interleavings()
         ) {
-            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, true);
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, |asked| asked.is_enrollment);
+            prop_assert_eq!(among_all, alone, "{}", limits);
+        }
+
+        #[test]
+        fn whatever_is_asked_for_by_one_channel_the_other_is_admitted_up_to_its_own_limits(
+            limits in limits(), asked in interleavings(), channel in one_of_channels()
+        ) {
+            let is_of_channel = |asked: &Asked| asked.channel == channel;
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, is_of_channel);
             prop_assert_eq!(among_all, alone, "{}", limits);
         }
     }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::date;
 use crate::json::{self, Unreadable, Value};
-use crate::message::{self, Passcode};
+use crate::message::{self, Channel, Passcode};
 use crate::pasted;
 use crate::phone_number::{InvalidPhoneNumber, PhoneNumber};
 use crate::policy::{Asking, limits};
@@ -56,8 +56,8 @@ pub struct HookRequest {
     pub event_id: Option<String>,
     /// When Okta made the call, where it says so.
     pub event_time: Option<OffsetDateTime>,
-    /// The channel, trimmed, as Okta wrote it; absent or empty means SMS.
-    pub delivery_channel: Option<String>,
+    /// How the passcode is to reach the person, as [`channel`] reads it.
+    pub channel: Option<Channel>,
     /// The recipient, or what keeps it from being one.
     pub phone_number: Result<PhoneNumber, NotANumber>,
     /// The passcode.
@@ -106,9 +106,10 @@ impl HookRequest {
     }
 
     /// What the message is counted by, of a number in its canonical form and with so many segments.
-    pub fn asking<'a>(&'a self, canonical: &'a str, segments: u32) -> Asking<'a> {
+    pub fn asking<'a>(&'a self, canonical: &'a str, channel: Channel, segments: u32) -> Asking<'a> {
         Asking {
             canonical,
+            channel,
             user_id: self.user_id.as_deref(),
             ip_address: self.ip_address.as_deref(),
             is_enrollment: self.enrollment,
@@ -341,10 +342,10 @@ impl Body {
         let phone_number = phone_number(number, preview)?;
         let code = needed(profile.otp_code, Reason::MissingOtpCode, "data.messageProfile.otpCode")?;
         let otp_code = otp_code(code)?;
-        let delivery_channel = profile
-            .delivery_channel
-            .map(|channel| pasted::trim(channel.text().unwrap_or("?")).to_owned())
-            .filter(|channel| !channel.is_empty());
+        let channel = match profile.delivery_channel {
+            None => Some(Channel::Sms),
+            Some(said) => said.text().and_then(channel),
+        };
 
         let says_expiry = profile.otp_expires.is_some();
         if documented && !says_expiry && envelope.event_time.is_none() {
@@ -370,7 +371,7 @@ impl Body {
         Ok(HookRequest {
             event_id,
             event_time,
-            delivery_channel,
+            channel,
             phone_number,
             otp_code,
             otp_expires,
@@ -383,6 +384,17 @@ impl Body {
             preview,
             ignored: ignored.0,
         })
+    }
+}
+
+/// How a passcode is to reach the person, by Okta's `deliveryChannel`; `None` where it is a channel that nobody knows.
+/// Nothing said means SMS. Okta's documentation has `voice call`, and once had `CALL` and `voice`.
+pub fn channel(said: &str) -> Option<Channel> {
+    let said = pasted::trim(said).replace('_', " ").to_ascii_lowercase();
+    match &*said {
+        "" | "sms" => Some(Channel::Sms),
+        "voice call" | "voice" | "call" => Some(Channel::Call),
+        _ => None,
     }
 }
 
@@ -485,7 +497,7 @@ pub(super) mod tests {
                 r#""phoneNumber":"+15550100123","deliveryChannel":"{around}SMS{around}","otpCode":"{around}12 34{around}""#
             );
             let request = read(&envelope(&profile)).unwrap();
-            assert_eq!(request.delivery_channel.as_deref(), Some("SMS"), "{around:?}");
+            assert_eq!(request.channel, Some(Channel::Sms), "{around:?}");
             assert_eq!(request.otp_code, "12 34", "{around:?}");
         }
     }
@@ -502,7 +514,7 @@ pub(super) mod tests {
             HookRequest {
                 event_id: Some("uS5871kJThSsU8qlA1LTcg".into()),
                 event_time: Some(datetime!(2022-01-28 21:43:40 UTC)),
-                delivery_channel: Some("SMS".into()),
+                channel: Some(Channel::Sms),
                 phone_number: Err(NotANumber::Placeholder),
                 otp_code: "11111".into(),
                 otp_expires: Some(datetime!(2022-01-28 21:48:34.321 UTC)),
@@ -752,19 +764,19 @@ pub(super) mod tests {
     #[test]
     fn the_channel_need_not_be_said_and_is_never_taken_for_sms_where_it_is_something_else() {
         for (value, channel) in [
-            ("null", None),
-            (r#""""#, None),
-            (r#"" ""#, None),
-            (r#"" SMS\u00a0""#, Some("SMS")),
-            ("7", Some("?")),
-            ("[\"SMS\"]", Some("?")),
-            ("{}", Some("?")),
-            ("false", Some("?")),
+            ("null", Some(Channel::Sms)),
+            (r#""""#, Some(Channel::Sms)),
+            (r#"" ""#, Some(Channel::Sms)),
+            (r#"" SMS\u00a0""#, Some(Channel::Sms)),
+            ("7", None),
+            ("[\"SMS\"]", None),
+            ("{}", None),
+            ("false", None),
         ] {
             let fields =
                 format!(r#""phoneNumber":"+15550100123","otpCode":"1","deliveryChannel":{value}"#);
             let request = read(&envelope(&fields)).unwrap();
-            assert_eq!(request.delivery_channel.as_deref(), channel, "{value}");
+            assert_eq!(request.channel, channel, "{value}");
         }
     }
 
@@ -869,7 +881,7 @@ pub(super) mod tests {
         let body = parse(body.as_bytes()).unwrap();
         assert!(body.is_preview());
         let request = body.into_request().unwrap();
-        assert_eq!(request.delivery_channel.as_deref(), Some("SMS"));
+        assert_eq!(request.channel, Some(Channel::Sms));
         assert_eq!(request.msg_template.as_deref(), Some("/\"\\\n😀Your code is 11111"));
         assert_eq!(request.otp_code, "11111");
     }

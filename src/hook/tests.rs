@@ -40,7 +40,7 @@ fn a_hook_sends_and_answers_and_tells() {
         handled.log,
         concat!(
             r#"{"v":1,"time":"2026-01-31T12:00:00Z","level":"info","event":"hook","outcome":"accepted","#,
-            r#""reason":"accepted","http_status":200,"credential":"basic","preview":false,"number":"+1********23","#,
+            r#""reason":"accepted","http_status":200,"credential":"basic","preview":false,"channel":"sms","number":"+1********23","#,
             r#""segments":1,"encoding":"gsm7","provider":"acs","sender_type":"shortcode","provider_status":202,"#,
             r#""message_id":"id-1","attempts":1,"provider_ms":20.0,"ms":20.0}"#,
             "\n"

@@ -1,16 +1,9 @@
 //! How a passcode reaches the person.
 
-use serde::{Deserialize, Serialize};
-
-/// How a passcode reaches the person. Postcard keeps the number of the variant in records: their order does not
-/// change.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
+/// How a passcode reaches the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// As a text message.
-    #[default]
     Sms,
     /// By a call, in which a voice says it.
     Call,

@@ -1,5 +1,7 @@
 //! A text with placeholders.
 
+use std::iter;
+
 use super::{Passcode, segments};
 
 /// What stands for the passcode. `${code}` is Okta's; in Okta's own text it has normally been filled
@@ -92,16 +94,48 @@ impl Template {
 
     /// The text of a message, of any length, unless a value that it needs is not known.
     pub(super) fn complete(&self, passcode: &Passcode<'_>, org_name: &str) -> Option<String> {
-        if self.uses_org && org_name.is_empty() {
-            return None;
-        }
-        let minutes = match passcode.minutes {
-            _ if !self.uses_minutes => String::new(),
-            minutes => minutes?.to_string(),
-        };
+        let minutes = self.minutes(passcode, org_name)?;
         let [a, b, c, d] = CODE.map(|placeholder| (placeholder, passcode.code));
         Some(fill(&self.text, &[a, b, c, d, (MINUTES, &minutes), (ORG, org_name)]))
     }
+
+    /// The same in pieces: what stands before, between and after the places of the passcode.
+    pub(super) fn around_code(
+        &self,
+        passcode: &Passcode<'_>,
+        org_name: &str,
+    ) -> Option<Vec<String>> {
+        let minutes = self.minutes(passcode, org_name)?;
+        let piece = |piece| fill(piece, &[(MINUTES, &minutes), (ORG, org_name)]);
+        Some(pieces(&self.text).map(piece).collect())
+    }
+
+    /// What stands for the minutes, unless a value that the text needs is not known.
+    fn minutes(&self, passcode: &Passcode<'_>, org_name: &str) -> Option<String> {
+        if self.uses_org && org_name.is_empty() {
+            return None;
+        }
+        Some(match passcode.minutes {
+            _ if !self.uses_minutes => String::new(),
+            minutes => minutes?.to_string(),
+        })
+    }
+}
+
+/// What stands before, between and after the placeholders of the passcode.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let text = rest.take()?;
+        for (at, _) in text.match_indices(['$', '{']) {
+            let after = CODE.iter().find_map(|placeholder| text[at..].strip_prefix(placeholder));
+            if after.is_some() {
+                rest = after;
+                return Some(&text[..at]);
+            }
+        }
+        Some(text)
+    })
 }
 
 /// A text that is not the operator's, with the passcode filled in; else as it is.
@@ -164,6 +198,21 @@ mod tests {
         ] {
             let text = complete(template, "{otpCode}", Some(5), "${code}");
             assert_eq!(text.unwrap(), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_the_text_without_the_passcode() {
+        for (template, expected) in [
+            ("${code}", &["", ""][..]),
+            ("a {{otpCode}} b", &["a ", " b"]),
+            ("${org}: {otpCode}, ${minutes}, ${otpCode}", &["${code}: ", ", 5, ", ""]),
+            ("$${code}{", &["$", "{"]),
+        ] {
+            let passcode =
+                Passcode { code: "1", minutes: Some(5), okta_template: None, locale: None };
+            let pieces = Template::parse(template).unwrap().around_code(&passcode, "${code}");
+            assert_eq!(pieces.unwrap(), expected, "{template}");
         }
     }
 

@@ -18,7 +18,7 @@ pub use self::page::{View, page};
 use super::json;
 use crate::ports::{Response, date};
 use crate::records::code::{self, Code, Known};
-use crate::records::{Accepted, Delivery, Moment, Status, Unreadable};
+use crate::records::{Accepted, Delivery, Moment, OF_A_CALL, Status, Unreadable};
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
@@ -86,11 +86,12 @@ struct OneDelivery<'a> {
 struct Sent<'a> {
     okta_event_id: Option<&'a str>,
     request_type: Option<&'a str>,
+    channel: &'static str,
     country: Option<&'a str>,
     provider: &'a str,
     sender_type: &'static str,
     attempts: u32,
-    segments: u32,
+    segments: Option<u32>,
     number_hash: String,
     trace_id: Option<String>,
 }
@@ -120,11 +121,12 @@ impl<'a> Sent<'a> {
         Self {
             okta_event_id: accepted.event_id.as_deref(),
             request_type: accepted.request_type.as_deref(),
+            channel: accepted.channel().name(),
             country: accepted.region.as_ref().map(|region| region.code()),
             provider: &accepted.provider,
             sender_type: accepted.sender_type.name(),
             attempts: accepted.attempts,
-            segments: accepted.segments,
+            segments: Some(accepted.segments).filter(|count| *count != OF_A_CALL),
             number_hash: HEXLOWER.encode(&accepted.number),
             trace_id: accepted.trace.map(|trace| HEXLOWER.encode(&trace.trace_id)),
         }

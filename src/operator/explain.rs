@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::hook::decide::{Planned, decide};
-use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber, is_step};
+use crate::hook::decide::{Body, Planned, decide};
+use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber, channel, is_step};
+use crate::message::Channel;
 use crate::outcome::Warning;
 use crate::phone_number::PhoneNumber;
 use crate::ports::Ports;
@@ -22,6 +23,7 @@ use crate::settings::Settings;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Question {
     phone_number: String,
+    delivery_channel: Option<String>,
     locale: Option<String>,
     request_type: Option<String>,
     user_id: Option<String>,
@@ -40,12 +42,15 @@ pub(super) struct Explanation {
     okta_status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
+    channel: Option<&'static str>,
     number: Option<String>,
     country: Option<String>,
     takes_sms: Option<bool>,
+    takes_calls: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     providers: Vec<Sender>,
     text: Option<String>,
+    language: Option<&'static str>,
     segments: Option<u32>,
     encoding: Option<&'static str>,
     limits: Vec<LimitUsed>,
@@ -81,7 +86,7 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
     let request = HookRequest {
         event_id: None,
         event_time: None,
-        delivery_channel: None,
+        channel: channel(&question.delivery_channel.unwrap_or_default()),
         phone_number: PhoneNumber::parse(&question.phone_number).map_err(NotANumber::Invalid),
         otp_code: SAMPLE_CODE.into(),
         otp_expires: Some(now + SAMPLE_LIFETIME),
@@ -94,12 +99,14 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         preview: false,
         ignored: Vec::new(),
     };
-    let mut explanation = Explanation::default();
+    let channel = request.channel.map(Channel::name);
+    let mut explanation = Explanation { channel, ..Explanation::default() };
     if let Ok(number) = &request.phone_number {
         let plan = number.plan();
         explanation.number = Some(number.masked());
         explanation.country = plan.region.map(|region| region.to_string());
         explanation.takes_sms = Some(plan.takes_sms);
+        explanation.takes_calls = Some(plan.takes_calls);
     }
     let mut decision = match decide(settings, &request, ports.store, now) {
         Ok(decision) => decision,
@@ -122,9 +129,19 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
 
 impl Explanation {
     fn fill_in<'a>(&mut self, message: &mut Planned<'a>) {
-        self.text = Some(message.text.clone());
-        self.segments = Some(message.segments.count);
-        self.encoding = Some(message.segments.encoding.name());
+        match &message.body {
+            Body::Text(text, segments) => {
+                self.text = Some(text.clone());
+                self.segments = Some(segments.count);
+                self.encoding = Some(segments.encoding.name());
+            }
+            Body::Call(announcement) => {
+                // A provider without a voice for the language says it in English.
+                let speech = announcement.for_voices(|_| true);
+                self.text = Some(speech.to_read());
+                self.language = Some(speech.language.tag());
+            }
+        }
         let by_each_key =
             |it: &Candidate<'a>| iter::once((it.provider, it.sender)).chain(it.other_key);
         let sender = |(provider, sender): (&Provider, &sender::Sender)| Sender {

@@ -68,7 +68,7 @@ fn add_forms(written: &str, added_digits: usize, forms: &mut BTreeSet<String>) {
     let Ok(number) = PhoneNumber::parse(&["+", written].concat()) else {
         return;
     };
-    if number.plan().takes_sms {
+    if number.plan().takes_calls {
         forms.insert(number.canonical().into_owned());
     }
     if added_digits > 0 {

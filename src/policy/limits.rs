@@ -14,6 +14,9 @@
 //! the total, and nobody could sign in. So no enrolment is counted where a sign-in is, nor the other way round: what
 //! strangers ask for by the one refuses none of the other.
 //!
+//! Calls and text messages have counters of their own for the same reason. And since a call costs several times what a
+//! text message does, and pays those who have numbers called, calls to a number and in total have limits of their own.
+//!
 //! # One event counts once
 //!
 //! Okta may call again for an event whose answer it did not get. So a message that is counted leaves a mark of its
@@ -47,7 +50,7 @@
 //!   that were counted between its get and its set. Without the key nobody can tell who shares a bucket.
 //! - **A flood of subjects** displaces counters: a bucket holds eight, and a ninth takes the place of the one
 //!   that has the least of its window left, whose subject then starts at 0. That has happened to 1 counter in
-//!   2000 when 10,000 are live, to 1 in 50 when 20,000 are, and to half of 65,000. The two totals are never
+//!   2000 when 10,000 are live, to 1 in 50 when 20,000 are, and to half of 65,000. The totals are never
 //!   displaced: set them.
 //! - **A clock that is set back** by a window or less stands still for a counter until it has caught up, so
 //!   the counter falls later. If the clock is set back by more, the counter starts afresh, lest a clock that
@@ -124,6 +127,12 @@ impl Rate {
     /// Of a number where nothing is said: 5/10m.
     pub const PER_NUMBER: Self = Self { count: 5, window: 600 };
 
+    /// Of calls to a number where nothing is said: 3/10m.
+    pub const CALLS_PER_NUMBER: Self = Self { count: 3, window: 600 };
+
+    /// Of all calls where nothing is said: 300/1h, for sign-ins and for enrolments alike.
+    pub const CALLS_TOTAL: Self = Self { count: 300, window: 3600 };
+
     /// Of a block of numbers where nothing is said: 30/1h.
     pub const PER_PREFIX: Self = Self { count: 30, window: 3600 };
 
@@ -179,34 +188,48 @@ impl fmt::Display for Rate {
 /// Whose messages a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The messages to a number. The subject is the number in E.164 form.
+    /// The text messages to a number. The subject is the number in E.164 form.
     Number,
+    /// The calls to a number. The subject is the same.
+    CallsPerNumber,
     /// The messages for a user. The subject is Okta's user id.
     User,
     /// The messages asked for from an address. The subject is what [`address`] makes of it.
     Ip,
     /// The enrolments of a block of numbers. The subject is the number without its last four digits.
     Prefix,
-    /// All messages that enrol no number. The subject is empty.
+    /// All text messages that enrol no number. The subject is empty.
     Total,
-    /// All enrolments. The subject is empty.
+    /// All text messages that enrol one. The subject is empty.
     EnrollmentTotal,
+    /// All calls: those that enrol a number, and those that don't, each for themselves. The subject is empty.
+    CallsTotal,
 }
 
 impl Scope {
     /// Each of them, the totals last.
-    pub const ALL: [Self; 6] =
-        [Self::Number, Self::User, Self::Ip, Self::Prefix, Self::Total, Self::EnrollmentTotal];
+    pub const ALL: [Self; 8] = [
+        Self::Number,
+        Self::CallsPerNumber,
+        Self::User,
+        Self::Ip,
+        Self::Prefix,
+        Self::Total,
+        Self::EnrollmentTotal,
+        Self::CallsTotal,
+    ];
 
     /// The limit's key in the settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Number => "limits.per_number",
+            Self::CallsPerNumber => "limits.calls_per_number",
             Self::User => "limits.per_user",
             Self::Ip => "limits.per_ip",
             Self::Prefix => "limits.per_prefix",
             Self::Total => "limits.total",
             Self::EnrollmentTotal => "limits.enrollment_total",
+            Self::CallsTotal => "limits.calls_total",
         }
     }
 }
@@ -231,6 +254,8 @@ pub struct Limit {
     pub rate: Rate,
     /// The message enrols a number, and is counted with others that do.
     pub is_enrollment: bool,
+    /// The message is a call, and is counted with other calls.
+    pub is_call: bool,
     /// Who is counted, in the form that [`Scope`] says.
     pub subject: String,
     /// For how many messages this one counts.
@@ -292,7 +317,9 @@ impl<'a> Counters<'a> {
         let [tag @ .., low, high] = *hash.first_chunk::<10>().expect("a hash is longer");
         // In a bucket that is read and written anyway; but not in one where the marks of many people would be, as
         // of all who share an address.
-        let is_one_person = |limit: &&Limit| matches!(limit.scope, Scope::Number | Scope::User);
+        let is_one_person = |limit: &&Limit| {
+            matches!(limit.scope, Scope::Number | Scope::CallsPerNumber | Scope::User)
+        };
         let key = match limits.iter().find(is_one_person) {
             Some(limit) => place(limit, &self.key).0,
             None => bucket_key(u16::from_le_bytes([low, high])),
@@ -381,7 +408,7 @@ fn place(limit: &Limit, key: &StoreKey) -> (String, [u8; 16]) {
         "limit",
         &[
             limit.scope.name().as_bytes(),
-            &[u8::from(limit.is_enrollment)],
+            &[u8::from(limit.is_enrollment) | u8::from(limit.is_call) << 1],
             &limit.rate.count.to_le_bytes(),
             &limit.rate.window.to_le_bytes(),
             limit.subject.as_bytes(),
@@ -391,6 +418,10 @@ fn place(limit: &Limit, key: &StoreKey) -> (String, [u8; 16]) {
     let key = match limit.scope {
         Scope::Total => "okta-telephony-acs/limit/total".to_owned(),
         Scope::EnrollmentTotal => "okta-telephony-acs/limit/enrollment-total".to_owned(),
+        Scope::CallsTotal if limit.is_enrollment => {
+            "okta-telephony-acs/limit/calls-enrollment-total".to_owned()
+        }
+        Scope::CallsTotal => "okta-telephony-acs/limit/calls-total".to_owned(),
         _ => bucket_key(u16::from_le_bytes([low, high])),
     };
     (key, tag)
@@ -517,7 +548,14 @@ mod tests {
 
     fn limit(scope: Scope, rate: &str, subject: &str) -> Limit {
         let rate = Rate::parse(rate).unwrap();
-        Limit { scope, rate, is_enrollment: false, subject: subject.into(), weight: 1 }
+        Limit {
+            scope,
+            rate,
+            is_enrollment: false,
+            is_call: false,
+            subject: subject.into(),
+            weight: 1,
+        }
     }
 
     /// What becomes of a message.

@@ -1,16 +1,17 @@
-//! Infobip: one message to one recipient through one account. Knows nothing of Okta.
+//! Infobip: one message or call to one recipient through one account. Knows nothing of Okta.
 //!
-//! Facts are from Infobip's OpenAPI specification of SMS (version 3.210.0) and from its pages "Response status and error
+//! Facts are from Infobip's OpenAPI specifications of SMS and voice (version 3.210.0) and from its pages "Response status and error
 //! codes" and "Idempotent message sending".
 
 pub mod answer;
+mod call;
 mod fix;
 mod request;
 
 use time::OffsetDateTime;
 
 use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
-use super::{IndiaDlt, Message};
+use super::{Content, IndiaDlt, Message};
 use crate::message::Channel;
 use crate::ports::Answer;
 use crate::secret::Secret;
@@ -28,7 +29,7 @@ pub struct Infobip {
     pub authority: String,
     /// The API key.
     pub api_key: Secret,
-    /// Infobip has switched idempotency on for the account: a message that comes again with its id is sent once.
+    /// Infobip has switched idempotency on for the account's SMS: one that comes again with its id is sent once.
     pub idempotent: bool,
     /// What Indian carriers want to know of each message.
     pub india_dlt: Option<IndiaDlt>,
@@ -43,8 +44,15 @@ impl Api for Infobip {
         Endpoint { tls: self.tls, authority: &self.authority }
     }
 
-    fn path(&self, _channel: Channel) -> &'static str {
-        request::PATH
+    fn can_call(&self) -> bool {
+        true
+    }
+
+    fn path(&self, channel: Channel) -> &'static str {
+        match channel {
+            Channel::Sms => request::PATH,
+            Channel::Call => call::PATH,
+        }
     }
 
     fn secret(&self) -> &Secret {
@@ -59,8 +67,9 @@ impl Api for Infobip {
         Some("base_url")
     }
 
-    fn knows_repeats(&self, _channel: Channel) -> bool {
-        self.idempotent
+    /// Idempotency is switched on by channel, and nothing says that it can be for calls.
+    fn knows_repeats(&self, channel: Channel) -> bool {
+        self.idempotent && channel == Channel::Sms
     }
 
     fn request(
@@ -69,7 +78,13 @@ impl Api for Infobip {
         message: &Message<'_>,
         now: OffsetDateTime,
     ) -> Box<dyn Request + '_> {
-        Box::new(request::Request::new(self, sender, message, now))
+        let (path, body) = match message.content {
+            Content::Text(text) => (request::PATH, request::body(self, sender, message, text, now)),
+            Content::Call(announcement) => {
+                (call::PATH, call::body(sender, message, announcement, now))
+            }
+        };
+        Box::new(request::Request { infobip: self, path, body })
     }
 
     fn understand(&self, answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {

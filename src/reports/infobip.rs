@@ -1,7 +1,8 @@
-//! What a delivery of Infobip's says: reports of its SMS API, in the form of its version 3, and of version 1.
+//! What a delivery of Infobip's says: reports of its SMS API, in the form of its version 3, and of version 1, and of
+//! its voice API, in the form of version 2.
 //!
 //! Facts are from Infobip's OpenAPI specification (version 3.210.0, webhook
-//! `receive-outbound-sms-message-reports-v3`) and its page "Response status and error codes".
+//! `receive-outbound-sms-message-reports-v3`, and the voice report of version 2) and its page "Response status and error codes".
 //!
 //! A report needs the message's id, to the letter. Nothing else is needed. No number, no text and no price leaves this
 //! room.
@@ -114,13 +115,28 @@ fn report(result: &RawValue, now: Moment) -> Result<Option<DeliveryReport>, BadR
     if number("/status/id") == Some(DUPLICATE) {
         return Ok(None);
     }
-    let said = said(number("/status/groupId"), number("/status/id"), text("/status/name"));
+    let is_call = result.get("voiceCall").is_some_and(Value::is_object);
+    let error_name = text("/error/name").unwrap_or_default();
+    let said = match said(number("/status/groupId"), number("/status/id"), text("/status/name")) {
+        // The passcode is on a mailbox, where the person may look for it or not.
+        Said::Delivered if is_call && error_name.contains("MACHINE") => {
+            Said::Unconfirmed(letters(error_name))
+        }
+        said => said,
+    };
     let has_come = |at: &Moment| *at <= now.saturating_add(CLOCKS_APART);
-    let at = text("/doneAt").and_then(moment).filter(has_come);
-    // An error of the group OK is none.
-    let error = number("/error/id").filter(|id| *id != 0 && number("/error/groupId") != Some(0));
+    let done = text("/doneAt").or_else(|| text("/voiceCall/endTime"));
+    let at = done.and_then(moment).filter(has_come);
+    // An error of the group OK is none, but of a call that a machine has answered, or nobody.
+    let is_none = number("/error/groupId") == Some(0) && (!is_call || said == Said::Delivered);
+    let error = number("/error/id").filter(|id| *id != 0 && !is_none);
     // A message that is refused before it reaches a carrier has its reason in the status.
-    let status = number("/status/id").filter(|_| said == Said::Failed);
+    let is_of_sms = |id: &u16| {
+        !is_call
+            || *id != FRAUD
+            || !text("/status/name").unwrap_or_default().contains("TIME_WINDOW")
+    };
+    let status = number("/status/id").filter(|id| said == Said::Failed && is_of_sms(id));
     let tag = text("/callbackData").filter(|tag| !tag.is_empty());
     Ok(Some(DeliveryReport {
         message_id: identifier,
@@ -136,6 +152,9 @@ fn report(result: &RawValue, now: Moment) -> Result<Option<DeliveryReport>, BadR
 
 /// The status of a message whose id was taken before, by another request.
 const DUPLICATE: u16 = 23;
+
+/// The status of the guard against fraud, and of a call's time window that is wrong.
+const FRAUD: u16 = 87;
 
 /// What became of the message. What is not final, or not known, is kept by its name.
 fn said(group: Option<u16>, id: Option<u16>, name: Option<&str>) -> Said {
@@ -208,6 +227,77 @@ mod tests {
             let mut result = example();
             result["status"] = json!({"groupId": group, "id": id, "name": name});
             assert_eq!(read(result).unwrap().unwrap().reported.said, expected, "{name}");
+        }
+    }
+
+    /// Infobip's own example of a call, of the message with [`ID`].
+    fn call() -> Value {
+        json!({"bulkId": "8c20f086-d82b-48cc-b2b3-3ca5f7aca9fb", "messageId": ID, "from": "385333444", "to": "385981178",
+            "sentAt": "2018-06-25T13:38:14.730+0000", "mccMnc": "21901", "callbackData": "okta:uS58",
+            "voiceCall": {"feature": "Voice-message", "startTime": "2018-06-25T13:38:15.000+0000", "answerTime": "2018-06-25T13:38:25.000+0000", "endTime": "2018-06-25T13:38:28.316+0000", "duration": 10, "chargedDuration": 30, "fileDuration": 19.3, "dtmfCodes": "1"},
+            "price": {"pricePerSecond": 0.01, "currency": "EUR"},
+            "status": {"groupId": 3, "groupName": "DELIVERED", "id": 5, "name": "DELIVERED_TO_HANDSET", "description": "Message delivered to handset"},
+            "error": {"groupId": 0, "groupName": "OK", "id": 5000, "name": "VOICE_ANSWERED", "description": "Call answered by human", "permanent": true}})
+    }
+
+    #[test]
+    fn infobips_own_example_of_a_call_is_read() {
+        let report = read(call()).unwrap().unwrap();
+        assert_eq!(report.message_id.as_str(), ID);
+        let at = 1_529_933_908_316;
+        assert_eq!(report.reported, Reported { at, said: Said::Delivered, code: None });
+        assert!(report.has_date);
+        assert_eq!(report.tag.unwrap().as_str(), "okta:uS58");
+    }
+
+    #[test]
+    fn a_call_is_delivered_to_a_person_and_unconfirmed_on_a_machine() {
+        let machine = |name: &str| Said::Unconfirmed(Some(name.to_owned()));
+        let code = |id| Some(Code::Infobip(id));
+        for (group, id, name, error_group, error, error_name, said, expected) in [
+            (3, 5, "DELIVERED_TO_HANDSET", 0, 10000, "NORMAL_HANGUP", Said::Delivered, None),
+            (3, 5, "DELIVERED_TO_HANDSET", 0, 10003, "HUMAN_DETECTED", Said::Delivered, None),
+            (
+                3,
+                5,
+                "DELIVERED_TO_HANDSET",
+                0,
+                5001,
+                "VOICE_ANSWERED_MACHINE",
+                machine("VOICE_ANSWERED_MACHINE"),
+                code(5001),
+            ),
+            (
+                3,
+                5,
+                "DELIVERED_TO_HANDSET",
+                1,
+                10002,
+                "MACHINE_DETECTED",
+                machine("MACHINE_DETECTED"),
+                code(10002),
+            ),
+            (2, 97, "BUSY", 1, 5002, "EC_VOICE_USER_BUSY", Said::Failed, code(5002)),
+            (2, 96, "NO_ANSWER", 0, 5003, "EC_VOICE_NO_ANSWER", Said::Failed, code(5003)),
+            (2, 96, "NO_ANSWER", 0, 0, "NO_ERROR", Said::Failed, Some(Code::InfobipStatus(96))),
+            (
+                5,
+                87,
+                "SIGNALS_BLOCKED",
+                0,
+                0,
+                "NO_ERROR",
+                Said::Failed,
+                Some(Code::InfobipStatus(87)),
+            ),
+            (5, 87, "REJECTED_INVALID_DELIVERY_TIME_WINDOW", 0, 0, "NO_ERROR", Said::Failed, None),
+        ] {
+            let mut result = call();
+            result["status"] = json!({"groupId": group, "id": id, "name": name});
+            result["error"] =
+                json!({"groupId": error_group, "id": error, "name": error_name, "permanent": true});
+            let reported = read(result).unwrap().unwrap().reported;
+            assert_eq!((reported.said, reported.code), (said, expected), "{name} {error_name}");
         }
     }
 

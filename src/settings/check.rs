@@ -414,6 +414,22 @@ impl Looking<'_> {
                  names may ask for: set it to what your busiest hour needs, such as \"2000/1h\"",
             );
         }
+        let makes_calls =
+            |providers: &Vec<Provider>| providers.iter().any(|it| it.calls_from.is_some());
+        let makes_calls = settings.providers.as_ref().is_ok_and(makes_calls);
+        if makes_calls && in_an_hour(Scope::CallsTotal).is_none() {
+            self.warn(
+                Scope::CallsTotal.name(),
+                "is \"\", so no setting bounds what calls can cost, each of which costs several times what a message \
+                 does: set it to what your busiest hour needs, such as \"300/1h\"",
+            );
+        }
+        if !makes_calls && settings.wording.as_ref().is_ok_and(|wording| !wording.spoken.is_empty())
+        {
+            let fix =
+                "is for calls, and no provider makes any: set voice = true on one, or remove it";
+            self.warn("voice.templates", fix);
+        }
         let most = settings.wording.as_ref().map_or(0, |wording| wording.max_segments);
         for (scope, rate) in &policy.limits {
             let counts_segments = matches!(scope, Scope::Total | Scope::EnrollmentTotal);

@@ -49,11 +49,16 @@ pub(super) fn policy(
     let total = rate(Scope::Total, limits.total, None);
     let limits = [
         (Scope::Number, rate(Scope::Number, limits.per_number, Some(Rate::PER_NUMBER))),
+        (
+            Scope::CallsPerNumber,
+            rate(Scope::CallsPerNumber, limits.calls_per_number, Some(Rate::CALLS_PER_NUMBER)),
+        ),
         (Scope::User, rate(Scope::User, limits.per_user, None)),
         (Scope::Ip, rate(Scope::Ip, limits.per_ip, None)),
         (Scope::Prefix, rate(Scope::Prefix, limits.per_prefix, Some(Rate::PER_PREFIX))),
         (Scope::Total, total),
         (Scope::EnrollmentTotal, rate(Scope::EnrollmentTotal, limits.enrollment_total, total)),
+        (Scope::CallsTotal, rate(Scope::CallsTotal, limits.calls_total, Some(Rate::CALLS_TOTAL))),
     ]
     .into_iter()
     .filter_map(|(scope, rate)| Some((scope, rate?)))

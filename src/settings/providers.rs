@@ -77,6 +77,8 @@ pub(super) fn providers(
         let countries = countries(reading, &format!("{at}.countries"), take(&mut entry.countries));
         let share = share(reading, &at, take(&mut entry.share));
         let place = At { at: &at, name: &name, is_needed: served.grows_by(countries.as_deref()) };
+        let calls_from =
+            calls_from(reading, &at, kind, take(&mut entry.voice), take(&mut entry.voice_from));
         let api: Option<Rc<dyn Api>> = match kind {
             Some(Kind::Acs) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
             Some(Kind::Infobip) => {
@@ -87,8 +89,7 @@ pub(super) fn providers(
             }
             None => None,
         };
-        if let (Some(api), Some(senders)) = (api, senders) {
-            let calls_from = None;
+        if let (Some(api), Some(senders), Some(calls_from)) = (api, senders, calls_from) {
             providers.push(Provider { name, api, senders, calls_from, countries, share });
             places.push(index);
         }
@@ -191,6 +192,21 @@ impl Kind {
             Self::Telesign => telesign::KIND,
         }
     }
+
+    fn makes_calls(self) -> bool {
+        match self {
+            Self::Acs => false,
+            Self::Infobip => true,
+            Self::Telesign => false,
+        }
+    }
+
+    /// Whether its calls come from a number of the provider's where the owner names none.
+    fn has_numbers_for_calls(self) -> bool {
+        match self {
+            Self::Acs | Self::Infobip | Self::Telesign => false,
+        }
+    }
 }
 
 /// The name of a provider, which none of the others may have: that of its kind where none is said.
@@ -228,6 +244,55 @@ fn share(reading: &mut Reading<'_>, at: &str, said: Said<f64>) -> f64 {
 
 /// For how long ACS may be told to wait for a report, in seconds (`deliveryReportTimeoutInSeconds`).
 const REPORT_TIMEOUT_RANGE: RangeInclusive<u32> = 60..=43_200;
+
+/// Who a provider's calls are from, if it makes any. Where that can't be used as it is, that is told, and this is
+/// `None`.
+fn calls_from(
+    reading: &mut Reading<'_>,
+    at: &str,
+    kind: Option<Kind>,
+    voice: Said<bool>,
+    voice_from: Said<String>,
+) -> Option<Option<Sender>> {
+    let key = format!("{at}.voice");
+    let key_from = format!("{at}.voice_from");
+    let is_on = reading.value(&key, voice).unwrap_or(false);
+    let said = reading.text(&key_from, voice_from);
+    let from = match said.map(|said| bare(&clean(&said))) {
+        Some(said) if said.starts_with('+') => Some(Sender::parse(&said)),
+        Some(_) => Some(Err(NotASender)),
+        None => None,
+    };
+    let from = match from.transpose() {
+        Ok(from) => from,
+        Err(NotASender) => {
+            reading.unexpected(Place::Settings, &key_from);
+            return None;
+        }
+    };
+    let kind = kind?;
+    if !is_on {
+        if from.is_some() {
+            let fix = "is for calls: set voice = true beside it, or remove it";
+            reading.advise(Place::Settings, &key_from, fix);
+        }
+        return Some(None);
+    }
+    if !kind.makes_calls() {
+        let fix = format!("can't be true, since {} makes no calls: remove it", kind.name());
+        reading.problem(Place::Settings, &key, fix);
+        return None;
+    }
+    match from {
+        Some(from) => Some(Some(from)),
+        None if kind.has_numbers_for_calls() => Some(Some(Sender::of_provider())),
+        None => {
+            let fix = "is not set: name a number of the account, with + and the country code, that calls come from";
+            reading.problem(Place::Settings, &key_from, fix);
+            None
+        }
+    }
+}
 
 /// Where a provider is in the settings.
 struct At<'a> {

@@ -13,6 +13,7 @@ pub(super) struct SettingsDocument {
     pub(super) policy: Said<Policy>,
     pub(super) limits: Said<Limits>,
     pub(super) message: Said<Message>,
+    pub(super) voice: Said<Voice>,
     pub(super) providers: Said<Vec<Said<Provider>>>,
     pub(super) reports: Said<Reports>,
     pub(super) records: Said<Records>,
@@ -58,6 +59,8 @@ pub(super) struct Limits {
     pub(super) per_prefix: Said<String>,
     pub(super) total: Said<String>,
     pub(super) enrollment_total: Said<String>,
+    pub(super) calls_per_number: Said<String>,
+    pub(super) calls_total: Said<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,6 +69,12 @@ pub(super) struct Message {
     pub(super) org_name: Said<String>,
     pub(super) web_otp_domain: Said<String>,
     pub(super) max_segments: Said<u32>,
+    pub(super) templates: Said<Named<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Voice {
     pub(super) templates: Said<Named<String>>,
 }
 
@@ -84,6 +93,8 @@ pub(super) struct Provider {
     pub(super) countries: Said<Vec<Said<String>>>,
     pub(super) share: Said<f64>,
     pub(super) senders: Said<Named<String>>,
+    pub(super) voice: Said<bool>,
+    pub(super) voice_from: Said<String>,
 }
 
 #[derive(Default, Deserialize)]

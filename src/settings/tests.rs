@@ -58,7 +58,8 @@ fn with_both_documents_empty_the_safe_defaults_hold() {
     assert!(policy.sending && policy.enforce && policy.refused_as_failed);
     assert_eq!(policy.blocked_prefixes.len(), 9);
     let limits: Vec<_> = policy.limits.iter().map(|(scope, _)| scope.name()).collect();
-    assert_eq!(limits, ["limits.per_number", "limits.per_prefix"]);
+    let expected = ["per_number", "calls_per_number", "per_prefix", "calls_total"];
+    assert_eq!(limits, expected.map(|name| format!("limits.{name}")));
     assert_eq!(settings.hook.unwrap(), Hook::default());
     assert_eq!(settings.records.unwrap().unwrap().slots, 10_000);
     assert_eq!(settings.providers.unwrap()[0].name, "acs");
@@ -555,6 +556,57 @@ fn what_only_the_newest_version_of_acs_has_is_a_problem_of_any_other() {
         &host,
         &["providers[2].delivery_report_timeout", "providers.acs-2.messaging_connect"],
     );
+}
+
+#[test]
+fn a_provider_makes_calls_where_it_can_and_has_a_number_for_them() {
+    const INFOBIP: &str = "[[providers]]\nkind = \"infobip\"\nbase_url = \"https://abc12.api.infobip.com\"\n\
+                           senders.default = \"CONTOSO\"\n";
+    const ACS: &str = "[[providers]]\nkind = \"acs\"\n";
+    let host = |settings: &str| {
+        let without = ["acs_connection_string", "acs_from_shortcode"];
+        let host = match settings.starts_with(ACS) {
+            true => wise_with(settings),
+            false => without.into_iter().fold(wise_with(settings), |host, it| host.with(it, "")),
+        };
+        host.with_secrets("providers.infobip.api_key = \"0123456789abcdef\"")
+    };
+    for (provider, voice, from) in [
+        (INFOBIP, "", None),
+        (INFOBIP, "voice = false", None),
+        (INFOBIP, "voice = true\nvoice_from = \" +44 7860 099-299\"", Some("+447860099299")),
+    ] {
+        let providers = Settings::read(&host(&[provider, voice].concat())).providers.unwrap();
+        let calls_from = providers[0].calls_from.as_ref().map(|sender| &*sender.value);
+        assert_eq!(calls_from, from, "{voice}");
+    }
+    for (provider, voice, problem) in [
+        (ACS, "voice = true", "providers[1].voice"),
+        (INFOBIP, "voice = true", "providers[1].voice_from"),
+        (INFOBIP, "voice = true\nvoice_from = \"CONTOSO\"", "providers[1].voice_from"),
+        (INFOBIP, "voice = true\nvoice_from = \"12345\"", "providers[1].voice_from"),
+        (INFOBIP, "voice = \"yes\"", "providers[1].voice"),
+    ] {
+        let check = check(&host(&[provider, voice].concat()));
+        assert_eq!(keys(&check.problems), [problem], "{voice}");
+    }
+    let unused = check(&host(&[INFOBIP, "voice_from = \"+447860099299\""].concat()));
+    assert!(keys(&unused.warnings).contains(&"providers[1].voice_from"), "{:?}", unused.warnings);
+}
+
+#[test]
+fn a_text_for_calls_is_in_a_language_that_is_spoken_and_not_too_long() {
+    let long = format!("voice.templates.en = \"${{code}}{}\"", "x".repeat(301));
+    for (settings, key) in [
+        ("voice.templates.en = \"Your code: ${code}\"", None),
+        ("voice.templates.default = \"${code}\"", Some("voice.templates.default")),
+        ("voice.templates.en = \"Hello\"", Some("voice.templates.en")),
+        ("voice.templates.en = \"${org}: ${code}\"", Some("message.org_name")),
+        (&long, Some("voice.templates.en")),
+    ] {
+        let expected: Vec<_> = key.into_iter().collect();
+        assert_problems(&wise_with(settings), &expected);
+    }
 }
 
 #[test]

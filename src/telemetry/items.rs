@@ -12,6 +12,7 @@ use super::application_insights::{
 };
 use super::stranger::SAMPLED;
 use super::{milliseconds, names};
+use crate::message::Channel;
 use crate::outcome::{Outcome, TakenReport};
 use crate::ports::{Instant, Random, date};
 use crate::records::canonical_id;
@@ -51,6 +52,7 @@ pub fn of_hook<'a>(
     let mut properties = Properties::default();
     properties.add("outcome", Some(outcome.name()));
     properties.add("reason", Some(outcome.reason()));
+    properties.add("channel", outcome.channel.map(Channel::name));
     properties.add("credential", outcome.credential.map(|proof| proof.name()));
     properties.add("country", outcome.country.as_ref().map(|region| region.code()));
     properties.add("senderType", sending.map(|sending| sending.sender.name()));
@@ -121,6 +123,7 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
     properties.add("status", Some(report.reported.status().name()));
     properties.add("reportedStatus", report.reported.unconfirmed_status());
     properties.add("code", report.reported.code.map(|code| code.to_string()));
+    properties.add("channel", accepted.map(|accepted| accepted.channel().name()));
     properties.add("country", country.map(|region| region.code()));
     properties.add("senderType", accepted.map(|it| it.sender_type.name()));
     properties.add("requestType", accepted.and_then(|it| it.request_type.as_deref()));

@@ -260,7 +260,7 @@ async fn what_the_request_or_the_policy_says_is_told_before_what_is_misconfigure
         (|_| (), "misconfigured"),
         (|profile| profile["otpExpires"] = json!(from_now(-1)), "otp_expired"),
         (|profile| profile["phoneNumber"] = json!("15550100123"), "invalid_phone_number"),
-        (|profile| profile["deliveryChannel"] = json!("voice call"), "unsupported_channel"),
+        (|profile| profile["deliveryChannel"] = json!("pigeon"), "unsupported_channel"),
         (|profile| profile["phoneNumber"] = json!("+88123456789"), "prefix_blocked"),
     ];
     let hook = Hook::with("message.org_nmae = 'Contoso'").await;

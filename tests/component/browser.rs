@@ -12,6 +12,7 @@ use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
 use crate::harness::{Form, Hook, Setup, envelope, event_id, skipped};
+use crate::infobip_request;
 
 /// Chromium, and the page that it shows.
 pub struct Browser {
@@ -113,6 +114,73 @@ impl Drop for Browser {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Stands for the browser's voices: one of this machine for German, and one for English that is elsewhere.
+const VOICES: &str = r#"
+    window.said = [];
+    const voices = [
+      { lang: "de_DE", name: "Own", localService: true },
+      { lang: "en-US", name: "Elsewhere", localService: false },
+    ];
+    window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+    const synthesis = {
+      speaking: false,
+      getVoices: () => voices,
+      addEventListener: () => {},
+      cancel() { this.speaking = false; },
+      speak(utterance) {
+        this.speaking = true;
+        window.said.push([utterance.voice.name, utterance.lang, utterance.text]);
+      },
+    };
+    Object.defineProperty(window, "speechSynthesis", { value: synthesis });
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_rings_on_the_phone_page_and_is_said_in_a_voice_of_this_machine_only() {
+    let infobip = infobip_request::start().await;
+    let entry = "senders = { default = 'InfoSMS' }, voice = true, voice_from = '+447860099299'";
+    let hook = Hook::with(infobip_request::sent_by(&infobip, entry)).await;
+    let url = format!("http://{}/", infobip.address());
+    let browser = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::start()?;
+        browser.open(&url);
+        browser.wait_until("document.querySelector('#state')?.textContent === 'Live'");
+        browser.evaluate(VOICES);
+        Some(browser)
+    });
+    let Some(mut browser) = browser.await.unwrap() else {
+        skipped("the phone page was not looked at, since there is no Chromium that starts");
+        return;
+    };
+    for locale in ["en", "de"] {
+        let mut payload = envelope("+4930123456");
+        let profile = &mut payload["data"]["messageProfile"];
+        profile["deliveryChannel"] = "voice call".into();
+        profile["locale"] = locale.into();
+        hook.post(payload.to_string()).await.accepted(Form::Documented);
+    }
+    tokio::task::spawn_blocking(move || {
+        browser.wait_until("document.querySelectorAll('#entries > li.call').length === 2");
+        // What is said is there to be read, with its language for who has it read out.
+        browser.wait_until(
+            "/Bestätigungscode lautet:,, 2,, 4/.test(document.querySelector('.call .bubble[lang=de]').textContent)",
+        );
+        let texts = "document.querySelector('.call').innerText";
+        browser.wait_until(&format!("{texts}.includes('Call') && {texts}.includes('Rings')"));
+        // Without a voice on this machine there is nothing to press.
+        assert_eq!(browser.evaluate("document.querySelector('.bubble[lang=en]').closest('li').querySelector('button').hidden"), true);
+        browser.evaluate("document.querySelector('.bubble[lang=de]').closest('li').querySelector('button').click()");
+        assert_eq!(browser.evaluate("window.said.length"), 1);
+        assert_eq!(browser.evaluate("window.said[0][0] + ' ' + window.said[0][1]"), "Own de");
+        // A second press stops it.
+        browser.evaluate("document.querySelector('.bubble[lang=de]').closest('li').querySelector('button').click()");
+        assert_eq!(browser.evaluate("window.said.length"), 1);
+        assert_eq!(browser.evaluate("window.speechSynthesis.speaking"), false);
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

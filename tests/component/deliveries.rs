@@ -91,7 +91,10 @@ async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
 async fn a_message_by_infobip_is_seen_from_accepted_to_delivered_however_its_reports_prove_themselves()
  {
     let infobip = infobip_request::start().await;
-    let account = infobip_request::sent_by(&infobip, "senders = { default = 'InfoSMS' }");
+    let account = infobip_request::sent_by(
+        &infobip,
+        "senders = { default = 'InfoSMS' }, voice = true, voice_from = '+447860099299'",
+    );
     let hook = Hook::with(setup().and(account)).await;
     let secret = REPORT_SECRET.to_owned();
     for proof in [
@@ -105,11 +108,13 @@ async fn a_message_by_infobip_is_seen_from_accepted_to_delivered_however_its_rep
             ..ReportSubscription::new(endpoint, proof)
         };
         infobip.subscribe_reports(subscription).unwrap();
-        for (number, status, code) in [
-            ("+447400123456", "delivered", Value::Null),
-            ("+15550107009", "failed", json!("infobip-27")),
+        for (number, channel, status, code) in [
+            ("+447400123456", "sms", "delivered", Value::Null),
+            ("+15550107009", "sms", "failed", json!("infobip-27")),
+            ("+442079460958", "call", "delivered", Value::Null),
         ] {
-            let envelope = envelope(number);
+            let mut envelope = envelope(number);
+            envelope["data"]["messageProfile"]["deliveryChannel"] = channel.into();
             let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
             let delivery = until_told(async || {
                 let delivery = delivery(&hook, &id).await;
@@ -118,13 +123,16 @@ async fn a_message_by_infobip_is_seen_from_accepted_to_delivered_however_its_rep
             })
             .await;
             assert_eq!((&delivery["status"], &delivery["code"]), (&json!(status), &code));
-            assert_eq!(delivery["provider"], "infobip");
+            assert_eq!(
+                (&delivery["provider"], &delivery["channel"]),
+                (&json!("infobip"), &json!(channel))
+            );
             assert_eq!(delivery["oktaEventId"], envelope["eventId"]);
         }
     }
     let taken = || infobip.reports().into_iter().all(|it| it.answers == [Some(200); 2]);
     until(|| taken().then_some(())).await;
-    assert_eq!(infobip.reports().len(), 4);
+    assert_eq!(infobip.reports().len(), 6);
 }
 
 #[tokio::test]

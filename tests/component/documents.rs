@@ -319,7 +319,7 @@ fn the_tables_of_keys_are_those_of_the_types() {
 /// Gives a key of the tables a value. A name that the owner chooses is one that fits the other examples.
 fn set(document: &mut Table, key: &str, value: &str) {
     let names =
-        key.split('.').enumerate().map(|(at, part)| match (part, key.starts_with("message.")) {
+        key.split('.').enumerate().map(|(at, part)| match (part, key.contains(".templates.")) {
             ("*", true) => "de",
             ("*", false) if at > 1 && key.ends_with("messaging_connect.*") => "apiKey",
             ("*", false) if key.ends_with("senders.*") => "US",
@@ -342,7 +342,7 @@ fn written(mut document: Table) -> String {
             }
         }
         let mut infobip = Table::from_iter([("kind".to_owned(), Value::from("infobip"))]);
-        for key in ["base_url", "idempotent", "india_dlt"] {
+        for key in ["base_url", "idempotent", "india_dlt", "voice", "voice_from"] {
             infobip.extend(acs.remove(key).map(|value| (key.to_owned(), value)));
         }
         infobip.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));

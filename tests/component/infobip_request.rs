@@ -1,7 +1,7 @@
 //! The component's requests to Infobip, held field by field to its documentation.
 //!
-//! The table is of Infobip's OpenAPI specification of SMS, version 3.210.0, operation `POST /sms/3/messages`, with two
-//! limits from its page "Response status and error codes". It shares nothing with the emulator, whose own table may be
+//! The tables are of Infobip's OpenAPI specifications of SMS and voice, version 3.210.0, operations
+//! `POST /sms/3/messages` and `POST /tts/3/advanced`, with two limits from its page "Response status and error codes". It shares nothing with the emulator, whose own table may be
 //! wrong.
 
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ enum Type {
     /// Of so many characters at most; 0 is no limit.
     String(usize),
     Int32,
+    /// A whole number in this range.
+    Within(i64, i64),
     Bool,
     Enum(&'static [&'static str]),
 }
@@ -103,6 +105,48 @@ const FIELDS: &[(&str, Type, Presence)] = &[
     ("options.conversionTracking.conversionTrackingName", Type::String(0), Optional),
 ];
 
+#[rustfmt::skip]
+const CALL_FIELDS: &[(&str, Type, Presence)] = &[
+    ("messages", Array, Required),
+    ("messages[]", Object, Required),
+    ("messages[].from", Type::String(15), Required),
+    ("messages[].destinations", Array, Required),
+    ("messages[].destinations[]", Object, Required),
+    ("messages[].destinations[].to", Type::String(64), Required),
+    ("messages[].destinations[].messageId", Type::String(0), Required),
+    ("messages[].audioFileUrl", Type::String(0), LeftOut),
+    ("messages[].text", Type::String(1400), Required),
+    ("messages[].language", Type::String(0), Required),
+    ("messages[].voice", Object, Optional),
+    ("messages[].speechRate", Type::String(0), LeftOut),
+    ("messages[].notifyUrl", Type::String(0), LeftOut),
+    ("messages[].notifyContentType", Enum(&["application/json", "application/xml"]), Optional),
+    ("messages[].notifyContentVersion", Type::Within(1, 2), Optional),
+    ("messages[].callbackData", Type::String(700), Optional),
+    ("messages[].validityPeriod", Type::Within(1, 48 * 60), Optional),
+    ("messages[].sendAt", Type::String(0), LeftOut),
+    ("messages[].repeatDtmf", Type::String(0), Optional),
+    ("messages[].maxDtmf", Int32, Optional),
+    ("messages[].dtmfTimeout", Int32, Optional),
+    ("messages[].ringTimeout", Type::Within(1, 45), Optional),
+    ("messages[].callTimeout", Int32, Optional),
+    ("messages[].callTransfers", Array, LeftOut),
+    ("messages[].pause", Type::Within(0, 10), Optional),
+    ("messages[].retry", Object, LeftOut),
+    ("messages[].sendingSpeed", Object, LeftOut),
+    ("messages[].machineDetection", Enum(&["hangup", "continue"]), LeftOut),
+    ("messages[].deliveryTimeWindow", Object, LeftOut),
+];
+
+/// The languages of its voices: the values of `language` in the same specification.
+const LANGUAGES: &[&str] = &[
+    "ar", "ar-ma", "bg", "bn", "ca", "cmn-cn", "cs", "da", "de", "de-at", "de-ch", "el", "en",
+    "en-au", "en-ca", "en-gb", "en-ie", "en-in", "es", "es-419", "es-mx", "es-us", "fi", "fr",
+    "fr-ca", "he", "hi", "hr", "hu", "id", "is", "it", "ja", "ko", "lt", "lv", "ms", "nb-no", "nl",
+    "nl-be", "no", "pl", "pt-br", "pt-pt", "ro", "ru", "sk", "sl", "sv", "th", "tr", "uk", "vi",
+    "zh-cn", "zh-tw",
+];
+
 impl Type {
     fn holds(&self, value: &Value) -> bool {
         match self {
@@ -110,6 +154,9 @@ impl Type {
             Object => value.is_object(),
             Self::String(0) => value.is_string(),
             Self::String(most) => value.as_str().is_some_and(|it| it.chars().count() <= *most),
+            Self::Within(least, most) => {
+                value.as_i64().is_some_and(|it| (*least..=*most).contains(&it))
+            }
             Int32 => value.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
             Bool => value.is_boolean(),
             Enum(values) => value.as_str().is_some_and(|it| values.contains(&it)),
@@ -135,10 +182,10 @@ fn flat<'a>(value: &'a Value, path: &str, found: &mut BTreeMap<String, &'a Value
 }
 
 /// All that a request has and should not, or the other way round.
-fn deviations(body: &Value) -> Vec<String> {
+fn deviations(fields: &[(&str, Type, Presence)], body: &Value) -> Vec<String> {
     let mut sent = BTreeMap::new();
     flat(body, "", &mut sent);
-    let row = |path: &str| FIELDS.iter().find(|(of, ..)| *of == path);
+    let row = |path: &str| fields.iter().find(|(of, ..)| *of == path);
     let wrong = sent.iter().filter_map(|(path, value)| match row(path) {
         None => Some(format!("{path} is no field")),
         Some((_, _, LeftOut)) => Some(format!("{path} is not for passcodes")),
@@ -146,7 +193,7 @@ fn deviations(body: &Value) -> Vec<String> {
             (!of_type.holds(value)).then(|| format!("{path} is no {of_type:?}: {value}"))
         }
     });
-    let missing = FIELDS.iter().filter_map(|(path, _, presence)| {
+    let missing = fields.iter().filter_map(|(path, _, presence)| {
         let around = path.strip_suffix("[]").or(path.rsplit_once('.').map(|(around, _)| around));
         let is_due = *presence == Required && around.is_none_or(|it| sent.contains_key(it));
         (is_due && !sent.contains_key(*path)).then(|| format!("{path} is missing"))
@@ -182,7 +229,7 @@ async fn every_request_to_infobip_is_one_of_its_documentation() {
     ] {
         let request = request_of(entry, &payload, form).await;
         let body: Value = serde_json::from_slice(&request.body).unwrap();
-        assert_eq!(deviations(&body), [""; 0], "{body}");
+        assert_eq!(deviations(FIELDS, &body), [""; 0], "{body}");
 
         assert!(request.request_line.starts_with("POST /sms/3/messages "), "{request}");
         let header = |name: &str| {
@@ -214,6 +261,39 @@ async fn every_request_to_infobip_is_one_of_its_documentation() {
     }
 }
 
+#[tokio::test]
+async fn every_call_by_infobip_is_one_of_its_documentation() {
+    const ENTRY: &str =
+        "senders = { default = 'InfoSMS' }, voice = true, voice_from = '+447860099299'";
+    let call = |mut payload: Value, locale: &str| {
+        let profile = &mut payload["data"]["messageProfile"];
+        profile["deliveryChannel"] = "voice call".into();
+        profile["locale"] = locale.into();
+        payload
+    };
+    let languages = okta_telephony_acs::message::Language::ALL.iter();
+    let calls = languages.map(|it| (call(envelope("+41793026727"), it.tag()), Form::Documented));
+    let without_event = (call(bare("+4930123456"), "sw"), Form::Classic);
+    let emulator = start().await;
+    let setup = sent_by(&emulator, ENTRY).settings("limits.calls_per_number = ''");
+    let hook = Hook::with(setup).await;
+    for (payload, form) in calls.chain([without_event]) {
+        hook.post(payload.to_string()).await.accepted(form);
+        let request = emulator.requests().pop().unwrap().request;
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(deviations(CALL_FIELDS, &body), [""; 0], "{body}");
+        assert!(request.request_line.starts_with("POST /tts/3/advanced "), "{request}");
+        let call = &body["messages"][0];
+        let language = call["language"].as_str().unwrap();
+        assert!(LANGUAGES.contains(&language), "{language}");
+        for number in [&call["from"], &call["destinations"][0]["to"]] {
+            assert!(number.as_str().unwrap().bytes().all(|b| b.is_ascii_digit()), "{body}");
+        }
+        // "The # key cannot be collected."
+        assert!(!call["repeatDtmf"].as_str().unwrap().contains('#'), "{body}");
+    }
+}
+
 #[test]
 fn a_request_that_is_none_is_found_out() {
     let right: Value = serde_json::from_str(
@@ -221,7 +301,7 @@ fn a_request_that_is_none_is_found_out() {
             "options":{"validityPeriod":{"amount":5}},"webhooks":{"contentType":"application/json"}}]}"#,
     )
     .unwrap();
-    assert_eq!(deviations(&right), [""; 0]);
+    assert_eq!(deviations(FIELDS, &right), [""; 0]);
     for (pointer, value, told) in [
         ("/messages/0/destinations/0", r#"{"messageId":"1"}"#, "to is missing"),
         ("/messages/0/destinations", "[]", "messages[].destinations is no Array"),
@@ -235,7 +315,7 @@ fn a_request_that_is_none_is_found_out() {
     ] {
         let mut wrong = right.clone();
         *wrong.pointer_mut(pointer).unwrap() = serde_json::from_str(value).unwrap();
-        let told_of = deviations(&wrong).join("; ");
+        let told_of = deviations(FIELDS, &wrong).join("; ");
         assert!(told_of.contains(told), "{told_of}");
     }
 }

@@ -6,6 +6,7 @@
 //! provider it is.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
@@ -30,6 +31,7 @@ const CASES_OF_A_HOOK: usize = 4;
 const MESSAGES_AT_ONCE: usize = 8;
 
 /// A provider, and all in which providers differ.
+#[derive(Clone, Copy)]
 pub struct Provider {
     /// Its name in the settings.
     pub name: &'static str,
@@ -41,6 +43,10 @@ pub struct Provider {
     nothing_taken: &'static [u16],
     /// The kind of the sender that it has here.
     sender: &'static str,
+    /// How it makes calls, if it can.
+    calls: Option<Calls>,
+    /// Here it makes calls instead of sending messages.
+    is_calling: bool,
     /// What its emulator does besides.
     pub own_faults: &'static [(&'static str, Told)],
     /// The section of docs/contributing/development.md that has the table of the faults that only its emulator has. What
@@ -51,6 +57,29 @@ pub struct Provider {
     start: fn() -> BoxFuture<'static, Box<dyn Emulator>>,
 }
 
+/// How a provider makes calls.
+#[derive(Clone, Copy)]
+struct Calls {
+    /// What its entry in the settings has for them.
+    entry: &'static str,
+    /// It makes a call once that is asked for again.
+    knows_repeats: bool,
+}
+
+/// The providers that can call, as those that call: they keep the same contract.
+static CALLERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
+    let caller = |provider: &Provider| {
+        let Calls { knows_repeats, .. } = provider.calls?;
+        Some(Provider { knows_repeats, sender: "call", is_calling: true, ..*provider })
+    };
+    PROVIDERS.iter().filter_map(caller).collect()
+});
+
+/// Every provider, and those that can call once more.
+fn all() -> impl Iterator<Item = &'static Provider> {
+    PROVIDERS.iter().chain(&*CALLERS)
+}
+
 /// Every provider. One whose account may be set up in two ways is in here twice.
 pub const PROVIDERS: [Provider; 4] = [
     Provider {
@@ -59,6 +88,8 @@ pub const PROVIDERS: [Provider; 4] = [
         is_told_expiry: false,
         nothing_taken: &[503],
         sender: "shortcode",
+        calls: None,
+        is_calling: false,
         own_faults: ACS_FAULTS,
         heading: "The emulator of ACS",
         faults: || acs_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
@@ -77,6 +108,8 @@ pub const PROVIDERS: [Provider; 4] = [
         is_told_expiry: false,
         nothing_taken: &[],
         sender: "alphanumeric",
+        calls: None,
+        is_calling: false,
         own_faults: TELESIGN_FAULTS,
         heading: "The emulator of Telesign",
         faults: || telesign_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
@@ -90,6 +123,11 @@ const INFOBIP: Provider = Provider {
     is_told_expiry: true,
     nothing_taken: &[],
     sender: "alphanumeric",
+    calls: Some(Calls {
+        entry: "voice = true, voice_from = '+447860099299'",
+        knows_repeats: false,
+    }),
+    is_calling: false,
     own_faults: INFOBIP_FAULTS,
     heading: "The emulator of Infobip",
     faults: || infobip_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
@@ -486,6 +524,8 @@ impl Provider {
 
 /// A hook with these providers, in this order of failover.
 struct Running {
+    /// What Okta asks for.
+    channel: &'static str,
     hook: Hook,
     emulators: Vec<Box<dyn Emulator>>,
 }
@@ -506,7 +546,9 @@ impl Running {
         for (place, (provider, emulator)) in providers.iter().zip(&emulators).enumerate() {
             let (entry, secret) = account(place, &**emulator);
             let name = provider.name;
-            entries.push_str(&format!("{{ name = '{name}', {entry} }},"));
+            let calls = provider.calls.filter(|_| provider.is_calling);
+            let calls = calls.map_or(String::new(), |calls| format!(", {}", calls.entry));
+            entries.push_str(&format!("{{ name = '{name}', {entry}{calls} }},"));
             secrets.push_str(&format!("providers.{name}.{secret}\n"));
         }
         let setup = Setup::new()
@@ -516,12 +558,20 @@ impl Running {
             .variable("acs_from_shortcode", "")
             .variable("outbound_host1", "https://127.0.0.1:*")
             // What is shown here is not how often a number may be tried.
-            .settings("limits.per_number = ''");
-        Self { hook: Hook::with(setup.and(more)).await, emulators }
+            .settings("limits.per_number = ''\nlimits.calls_per_number = ''");
+        let is_calling = providers.iter().any(|provider| provider.is_calling);
+        let channel = if is_calling { "voice call" } else { "SMS" };
+        Self { channel, hook: Hook::with(setup.and(more)).await, emulators }
     }
 
     async fn post(&self) -> Answer {
-        self.hook.post(envelope(ORDINARY).to_string()).await
+        self.hook.post(self.asked(envelope(ORDINARY)).to_string()).await
+    }
+
+    /// A payload that asks for what is asked for here.
+    fn asked(&self, mut payload: Value) -> Value {
+        payload["data"]["messageProfile"]["deliveryChannel"] = self.channel.into();
+        payload
     }
 
     /// Requests and messages, by provider.
@@ -555,11 +605,12 @@ async fn check_alone(provider: &Provider, form: Form) {
             Form::Documented => envelope(number),
             Form::Classic => bare(number),
         };
+        let payload = running.asked(payload);
         (number, told, running, running.hook.post(payload.to_string()).await)
     });
     let answers: Vec<_> = answers.buffered(MESSAGES_AT_ONCE).collect().await;
     for (number, told, Running { emulators, .. }, answer) in answers {
-        let label = format!("{} {number} {form:?}", provider.name);
+        let label = format!("{} {} {number} {form:?}", provider.name, provider.sender);
         check(&told, number, &answer, form, &label);
         let digits = number.trim_start_matches('+');
         let requests = emulators[0].requests().into_iter();
@@ -575,17 +626,19 @@ async fn check_alone(provider: &Provider, form: Form) {
 
 #[tokio::test]
 async fn each_fault_has_its_answer_in_time_and_no_message_is_sent_twice() {
-    for provider in &PROVIDERS {
+    for provider in all() {
         for form in [Form::Documented, Form::Classic] {
             check_alone(provider, form).await;
         }
     }
 }
 
-/// Each two different ones, in both orders.
+/// Each two different ones that send messages, in both orders, and each two that call.
 fn pairs() -> impl Iterator<Item = [&'static Provider; 2]> {
-    let both = |first| PROVIDERS.iter().map(move |second: &Provider| [first, second]);
-    PROVIDERS.iter().flat_map(both).filter(|[first, second]| first.name != second.name)
+    let both = |first: &'static Provider| all().map(move |second| [first, second]);
+    all().flat_map(both).filter(|[first, second]| {
+        first.name != second.name && first.is_calling == second.is_calling
+    })
 }
 
 /// Sends a message whose first provider has a fault, and gives a row with what it took.
@@ -767,9 +820,9 @@ async fn a_sender_that_the_account_does_not_have_is_told_as_that_and_the_second_
 
 #[tokio::test]
 async fn an_event_that_comes_again_is_one_message_where_the_provider_knows_repeats() {
-    for provider in &PROVIDERS {
+    for provider in all() {
         let running = Running::start(&[provider], "").await;
-        let event = envelope(ORDINARY).to_string();
+        let event = running.asked(envelope(ORDINARY)).to_string();
         for _ in 0..2 {
             running.hook.post(event.clone()).await.accepted(Form::Documented);
         }
@@ -796,10 +849,55 @@ async fn the_message_is_the_one_that_okta_gave() {
 }
 
 #[tokio::test]
-async fn a_passcode_that_expires_is_not_sent_after_that() {
+async fn a_call_says_the_passcode_digit_by_digit_in_the_persons_language() {
+    for provider in &*CALLERS {
+        let running = Running::start(&[provider], "").await;
+        let mut payload = running.asked(envelope("+4930123456"));
+        payload["data"]["messageProfile"]["locale"] = "de-AT".into();
+        let answer = running.hook.post(payload.to_string()).await;
+        let id = answer.accepted(Form::Documented);
+        let [call] = running.emulators[0].messages().try_into().unwrap();
+        assert_eq!((&*call.to, call.id), ("+4930123456", id));
+        let code = payload["data"]["messageProfile"]["otpCode"].as_str().unwrap();
+        assert!(
+            call.text.contains("Bestätigungscode") && !call.text.contains(code),
+            "{}",
+            call.text
+        );
+        let said: String = call.text.chars().filter(char::is_ascii_digit).collect();
+        assert!(said.starts_with(&code.repeat(2)), "{}", call.text);
+        assert!(call.voice.unwrap().language.starts_with("de"), "{}", provider.name);
+        let line = running.hook.log.hooks(1).await.pop().unwrap();
+        assert_eq!((&line["channel"], line.get("segments")), (&json!("call"), None), "{line}");
+        let event = payload["eventId"].as_str().unwrap();
+        assert!(call.tag.is_some_and(|tag| tag.contains(event)), "{}", provider.name);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_makes_is_refused_and_no_message_goes_in_its_place() {
     for provider in &PROVIDERS {
         let running = Running::start(&[provider], "").await;
-        let mut expiring = envelope(ORDINARY);
+        let mut payload = envelope(ORDINARY);
+        payload["data"]["messageProfile"]["deliveryChannel"] = "voice call".into();
+        let answer = running.hook.post(payload.to_string()).await;
+        answer.failed(Form::Documented, 200, "unsupported_channel");
+        assert!(answer.text.contains("voice = true"), "{}", answer.text);
+        assert_eq!(running.counts(), [(0, 0)], "{}", provider.name);
+    }
+    // The first one sends messages only.
+    for caller in &*CALLERS {
+        let running = Running::start(&[&PROVIDERS[0], caller], "").await;
+        running.post().await.accepted(Form::Documented);
+        assert_eq!(running.counts(), [(0, 0), (1, 1)], "{}", caller.name);
+    }
+}
+
+#[tokio::test]
+async fn a_passcode_that_expires_is_not_sent_after_that() {
+    for provider in all() {
+        let running = Running::start(&[provider], "").await;
+        let mut expiring = running.asked(envelope(ORDINARY));
         let expires = |payload: &mut Value, seconds| {
             payload["data"]["messageProfile"]["otpExpires"] = from_now(seconds).into();
         };
@@ -808,13 +906,14 @@ async fn a_passcode_that_expires_is_not_sent_after_that() {
         answer.failed(Form::Documented, 200, "otp_expired");
         assert_eq!(running.counts(), [(0, 0)]);
 
-        let mut expiring = envelope(ORDINARY);
+        let mut expiring = running.asked(envelope(ORDINARY));
         expires(&mut expiring, 120);
         running.hook.post(expiring.to_string()).await.accepted(Form::Documented);
         let [message] = running.emulators[0].messages().try_into().unwrap();
         let valid = message.expires.map(|expires| (expires - message.received).whole_seconds());
         assert_eq!(valid.is_some(), provider.is_told_expiry, "{}", provider.name);
-        // The rest is the time that the message took to the provider.
-        assert!(valid.is_none_or(|seconds| (90..=120).contains(&seconds)), "{valid:?}");
+        // The rest is the time that the message took to the provider; of calls it is told in whole minutes.
+        let least = if provider.is_calling { 60 } else { 90 };
+        assert!(valid.is_none_or(|seconds| (least..=120).contains(&seconds)), "{valid:?}");
     }
 }

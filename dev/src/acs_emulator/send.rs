@@ -513,6 +513,7 @@ impl SendRequest {
             tag: self.tag.clone(),
             expires: None,
             details: details.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+            voice: None,
         }
     }
 

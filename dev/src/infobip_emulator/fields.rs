@@ -1,8 +1,10 @@
-//! What the fields of `POST /sms/3/messages` may have.
+//! What the fields of `POST /sms/3/messages` and of `POST /tts/3/advanced` may have.
 //!
-//! The source is Infobip's OpenAPI specification of SMS, version 3.210.0. A field that it does not have is ignored.
+//! The source is Infobip's OpenAPI specifications of SMS and voice, version 3.210.0. A field that it does not have is ignored.
 
 use serde_json::{Value, json};
+
+use super::send::Operation;
 
 /// What a field has.
 enum Kind {
@@ -74,6 +76,33 @@ const FIELDS: &[(&str, Kind, bool)] = &[
     ("options.conversionTracking.conversionTrackingName", ANY_TEXT, false),
 ];
 
+/// The same of a call. What would call at another time, or again, is not emulated.
+#[rustfmt::skip]
+const CALL_FIELDS: &[(&str, Kind, bool)] = &[
+    ("messages", List, true),
+    ("messages[].from", ANY_TEXT, false),
+    ("messages[].destinations", List, true),
+    ("messages[].destinations[].to", Text(64), true),
+    ("messages[].destinations[].messageId", ANY_TEXT, false),
+    ("messages[].text", Text(1400), false),
+    ("messages[].language", ANY_TEXT, false),
+    ("messages[].voice", Object, false),
+    ("messages[].voice.gender", OneOf(&["female", "male"]), false),
+    ("messages[].voice.name", ANY_TEXT, false),
+    ("messages[].notifyUrl", ANY_TEXT, false),
+    ("messages[].notifyContentType", OneOf(&["application/json", "application/xml"]), false),
+    ("messages[].notifyContentVersion", Integer, false),
+    ("messages[].callbackData", Text(700), false),
+    ("messages[].validityPeriod", Integer, false),
+    ("messages[].repeatDtmf", ANY_TEXT, false),
+    ("messages[].maxDtmf", Integer, false),
+    ("messages[].dtmfTimeout", Integer, false),
+    ("messages[].ringTimeout", Integer, false),
+    ("messages[].callTimeout", Integer, false),
+    ("messages[].pause", Integer, false),
+    ("messages[].machineDetection", OneOf(&["hangup", "continue"]), false),
+];
+
 /// What is wrong with which field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Violation {
@@ -87,10 +116,14 @@ impl Violation {
     }
 }
 
-/// All that is wrong with a body.
-pub(super) fn violations(body: &Value) -> Vec<Violation> {
+/// All that is wrong with the body of an operation.
+pub(super) fn violations(operation: Operation, body: &Value) -> Vec<Violation> {
+    let fields = match operation {
+        Operation::Sms => FIELDS,
+        Operation::Voice => CALL_FIELDS,
+    };
     let mut found = Vec::new();
-    for (path, kind, required) in FIELDS {
+    for (path, kind, required) in fields {
         look(body, "", path, (kind, *required), &mut found);
     }
     found

@@ -240,10 +240,42 @@ impl Reported {
             "doneAt": moment(report.received),
             "messageCount": segments(&message.text),
         });
+        if message.voice.is_some() {
+            self.make_of_call(&mut result);
+        }
         if let Some(tag) = &message.tag {
             result["callbackData"] = json!(tag);
         }
         result
+    }
+}
+
+impl Reported {
+    /// What the report of a call has instead: version 2 of the voice report.
+    fn make_of_call(&self, result: &mut Value) {
+        let Self { message, report, status, .. } = self;
+        if let Some(result) = result.as_object_mut() {
+            for name in ["doneAt", "messageCount", "sender", "platform"] {
+                result.remove(name);
+            }
+        }
+        let ended = moment(report.received);
+        result["from"] = json!(message.from);
+        result["price"] = json!({ "pricePerSecond": 0.01, "currency": "EUR" });
+        result["voiceCall"] = json!({
+            "feature": "Voice-message",
+            "startTime": moment(message.received),
+            "answerTime": status.is_delivered().then(|| ended.clone()),
+            "endTime": ended,
+            "duration": 10,
+            "chargedDuration": 30,
+        });
+        if status.is_delivered() {
+            result["error"] = json!({
+                "groupId": 0, "groupName": "OK", "id": 5000, "name": "VOICE_ANSWERED",
+                "description": "Call answered by human", "permanent": true,
+            });
+        }
     }
 }
 

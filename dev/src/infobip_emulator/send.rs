@@ -1,6 +1,6 @@
-//! `POST /sms/3/messages`: what the service checks, and what it answers.
+//! `POST /sms/3/messages` and `POST /tts/3/advanced`: what the service checks, and what it answers.
 //!
-//! The sources are Infobip's OpenAPI specification of SMS (version 3.210.0), the tests of its client for Java, and its
+//! The sources are Infobip's OpenAPI specifications of SMS and voice (version 3.210.0), the tests of its client for Java, and its
 //! pages "Response status and error codes" and "Idempotent message sending". Nothing here knows sockets: a request goes
 //! in, a [`Verdict`] comes out.
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::fault::{self, ErrorForm, Fault, FaultNumber, OddAnswer, OddReport};
 use super::fields::{Violation, violations};
 use super::status::{self, Status};
-use crate::phone::NewMessage;
+use crate::phone::{NewMessage, Voice};
 use crate::reply::{Reply, ReplyBody, Spoilt, Times};
 use crate::segments::segments;
 
@@ -70,15 +70,27 @@ impl Refusal {
 }
 
 impl Verdict {
-    pub fn refused(refusal: Refusal) -> Self {
+    pub fn refused(operation: Operation, refusal: Refusal) -> Self {
         let Refusal { status, violations, reason } = refusal;
-        let body = api_error(status, &violations);
+        let body = match operation {
+            Operation::Sms => api_error(status, &violations),
+            Operation::Voice => request_error(status),
+        };
         Self::told(Reply::json(status, body), format!("Refused: {reason}"))
     }
 
     fn told(reply: Reply, reason: String) -> Self {
         Self { reply, accepted: Vec::new(), repeated: Vec::new(), reasons: vec![reason] }
     }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// To send messages.
+    Sms,
+    /// To call.
+    Voice,
 }
 
 /// What the account is.
@@ -101,6 +113,59 @@ pub(super) struct Account<'a> {
 pub(super) struct SendRequest {
     messages: Vec<Sms>,
     options: Option<OfRequest>,
+    #[serde(skip)]
+    is_of_calls: bool,
+}
+
+/// A request for calls, as far as the emulator does what it says.
+#[derive(Debug, Deserialize)]
+struct CallRequest {
+    messages: Vec<Call>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    from: Option<String>,
+    destinations: Vec<Destination>,
+    #[serde(default)]
+    text: String,
+    language: Option<String>,
+    voice: Option<CallVoice>,
+    callback_data: Option<String>,
+    /// In minutes.
+    validity_period: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CallVoice {
+    name: Option<String>,
+}
+
+impl From<CallRequest> for SendRequest {
+    fn from(request: CallRequest) -> Self {
+        let messages = request.messages.into_iter().map(Sms::from).collect();
+        Self { messages, options: None, is_of_calls: true }
+    }
+}
+
+impl From<Call> for Sms {
+    fn from(call: Call) -> Self {
+        let Call { from, destinations, text, language, voice, callback_data, validity_period } =
+            call;
+        let period = |amount| ValidityPeriod { amount, time_unit: TimeUnit::Minutes };
+        Self {
+            sender: from,
+            destinations,
+            content: Content { text },
+            options: Some(Options { validity_period: validity_period.map(period), regional: None }),
+            webhooks: Some(Webhooks { delivery: None, callback_data }),
+            voice: Some(Voice {
+                language: language.unwrap_or_else(|| "en".to_owned()),
+                name: voice.and_then(|voice| voice.name),
+            }),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +182,9 @@ struct Sms {
     content: Content,
     options: Option<Options>,
     webhooks: Option<Webhooks>,
+    /// Who says it, if it is a call.
+    #[serde(skip)]
+    voice: Option<Voice>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +237,7 @@ struct Delivery {
 
 /// The checks in the order in which a front end would do them: caller, type, content.
 pub(super) fn check(
+    operation: Operation,
     headers: &HeaderMap,
     body: &[u8],
     account: &Account<'_>,
@@ -188,9 +257,15 @@ pub(super) fn check(
     let body: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| of_request(format!("is not a JSON object: {error}")))?;
     let body = Value::Object(body);
-    match violations(&body) {
+    match violations(operation, &body) {
         found if found.is_empty() => {
-            serde_json::from_value(body).map_err(|error| of_request(error.to_string()))
+            let request = match operation {
+                Operation::Sms => serde_json::from_value(body),
+                Operation::Voice => {
+                    serde_json::from_value(body).map(|request: CallRequest| request.into())
+                }
+            };
+            request.map_err(|error| of_request(error.to_string()))
         }
         found => Err(Refusal::of(found)),
     }
@@ -292,6 +367,7 @@ impl One<'_> {
             tag: webhooks.and_then(|it| it.callback_data.clone()),
             expires: period.map(|period| now + period.duration()),
             details: regional.map(|it| ("regional".to_owned(), it)).into_iter().collect(),
+            voice: self.sms.voice.clone(),
         }
     }
 }
@@ -319,7 +395,8 @@ impl SendRequest {
         for one in &ones {
             record.put(&one.id, false, now);
         }
-        if let Some(verdict) = ones.iter().find_map(fault_of_whole_request) {
+        let fault = |one| fault_of_whole_request(one, self.is_of_calls);
+        if let Some(verdict) = ones.iter().find_map(fault) {
             return verdict;
         }
         let mut verdict = Verdict {
@@ -355,7 +432,8 @@ impl SendRequest {
                 to,
                 fault: account.fault.or(fault::lookup(&number)),
                 is_first: !record.seen.contains_key(&id),
-                is_repeat: account.idempotent && record.is_accepted(&id, now),
+                // It is switched on by channel: here for SMS.
+                is_repeat: account.idempotent && !self.is_of_calls && record.is_accepted(&id, now),
                 id,
             }
         })
@@ -405,8 +483,8 @@ impl SendRequest {
         let mut item = json!({
             "messageId": one.id,
             "status": Status::of(status).json(),
-            "destination": one.to,
         });
+        item[if self.is_of_calls { "to" } else { "destination" }] = json!(one.to);
         let counts = self.options.as_ref().and_then(|it| it.include_sms_count_in_response);
         if counts == Some(true) {
             item["details"] = json!({ "messageCount": segments(&one.sms.content.text) });
@@ -419,7 +497,7 @@ impl SendRequest {
 }
 
 /// A message with a fault of that kind takes the others with it.
-fn fault_of_whole_request(one: &One<'_>) -> Option<Verdict> {
+fn fault_of_whole_request(one: &One<'_>, is_of_calls: bool) -> Option<Verdict> {
     let fault = one.fault.filter(|_| !one.is_repeat)?;
     let reply = match fault.fault {
         Fault::RefuseRequest { status, retry_after, form, times } if one.happens(times) => {
@@ -432,7 +510,10 @@ fn fault_of_whole_request(one: &One<'_>) -> Option<Verdict> {
             let violations =
                 if status == StatusCode::BAD_REQUEST { vec![violation] } else { vec![] };
             let body = match form {
-                ErrorForm::ApiError => ReplyBody::Json(api_error(status, &violations)),
+                ErrorForm::ApiError if !is_of_calls => {
+                    ReplyBody::Json(api_error(status, &violations))
+                }
+                ErrorForm::ApiError => ReplyBody::Json(request_error(status)),
                 ErrorForm::RequestError => ReplyBody::Json(request_error(status)),
                 ErrorForm::Empty => ReplyBody::Empty,
             };

@@ -31,6 +31,8 @@ pub struct Message {
     pub expires: Option<OffsetDateTime>,
     /// What else the request said of it, by the names that the provider has for that.
     pub details: Map<String, Value>,
+    /// Who says the text, if it is a call.
+    pub voice: Option<Voice>,
     /// Those that have come, in the order of their delivery.
     pub reports: Vec<Report>,
     /// The request that it came in, shared with the other recipients'.
@@ -49,6 +51,16 @@ pub(crate) struct NewMessage {
     pub tag: Option<String>,
     pub expires: Option<OffsetDateTime>,
     pub details: Map<String, Value>,
+    pub voice: Option<Voice>,
+}
+
+/// Who says what a call says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// As the request has it, such as `de` or `pt-br`.
+    pub language: String,
+    /// The voice's name, where the request has one.
+    pub name: Option<String>,
 }
 
 impl Message {
@@ -58,7 +70,7 @@ impl Message {
         received: OffsetDateTime,
         request: Arc<RawRequest>,
     ) -> Message {
-        let NewMessage { id, from, to, text, tag, expires, details } = new;
+        let NewMessage { id, from, to, text, tag, expires, details, voice } = new;
         let reports = Vec::new();
         Message {
             number: 0,
@@ -71,6 +83,7 @@ impl Message {
             tag,
             expires,
             details,
+            voice,
             reports,
             request,
             changed: 0,

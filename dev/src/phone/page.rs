@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::journal::{DeliveryStatus, Entry, Message, ReceivedRequest};
+use super::journal::{DeliveryStatus, Entry, Message, ReceivedRequest, Voice};
 
 /// How many entries the page shows. The script gets the number in `data-max`.
 pub(super) const ENTRIES_MAX: usize = 200;
@@ -90,7 +90,7 @@ pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Res
                     h1 { "Emulator: " (providers.join(", ")) }
                     p {
                         strong { "Nothing leaves this machine." }
-                        " No SMS is sent: whatever is posted to "
+                        " No SMS is sent and nobody is called: whatever is posted to "
                         @for (place, emulator) in emulated.iter().enumerate() {
                             @if place > 0 { " or " }
                             code { "http://" (emulator.address) (emulator.path) }
@@ -100,6 +100,7 @@ pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Res
                 }
                 main { (phone(entries, last)) (notes(emulated)) }
                 template id="sms-template" { (message_item(&Value::Null)) }
+                template id="call-template" { (call_item(&Value::Null)) }
                 template id="request-template" { (request_item(&Value::Null)) }
             }
         }
@@ -119,6 +120,9 @@ fn phone(entries: &[Entry], last: u64) -> Markup {
                     ol #entries reversed data-last=(last) data-max=(ENTRIES_MAX) {
                         @for entry in entries.iter().rev() {
                             @match entry {
+                                Entry::Message(message) if message.voice.is_some() => {
+                                    (call_item(&message_view(message)))
+                                }
                                 Entry::Message(message) => (message_item(&message_view(message))),
                                 Entry::Request(request) => (request_item(&request_view(request))),
                                 // A message comes with its reports, and all that there are come.
@@ -148,6 +152,9 @@ fn notes(emulated: &[Emulated]) -> Markup {
                     }
                 }
                 li { "A request that was refused is listed among the messages, with the reason" }
+                li {
+                    "A call rings, and shows what was said; the button says it, in a voice that this machine has"
+                }
                 li { "Below a message is what became of it, once there is a delivery report" }
             }
             @for emulator in emulated { (faults(emulator)) }
@@ -175,7 +182,7 @@ fn faults(emulator: &Emulated) -> Markup {
     }
 }
 
-/// The batches' entries as server-sent events: `sms`, `report`, `request` and `cleared`. Each has its
+/// The batches' entries as server-sent events: `sms`, `call`, `report`, `request` and `cleared`. Each has its
 /// number as its id, and the values that the page shows as its data; those of a `report` are all of
 /// its message's.
 pub(super) fn event_stream(batches: impl Stream<Item = Vec<Entry>> + Send + 'static) -> Response {
@@ -186,7 +193,10 @@ pub(super) fn event_stream(batches: impl Stream<Item = Vec<Entry>> + Send + 'sta
 fn event(entry: Entry) -> Result<Event, Infallible> {
     let event = Event::default().id(entry.number().to_string());
     Ok(match entry {
-        Entry::Message(message) => event.event("sms").data(message_view(&message).to_string()),
+        Entry::Message(message) => {
+            let kind = if message.voice.is_some() { "call" } else { "sms" };
+            event.event(kind).data(message_view(&message).to_string())
+        }
         Entry::Changed(message) => event.event("report").data(message_view(&message).to_string()),
         Entry::Request(request) => event.event("request").data(request_view(&request).to_string()),
         Entry::Cleared(_) => event.event("cleared").data("{}"),
@@ -204,6 +214,11 @@ pub(super) fn message_json(message: &Message) -> Value {
         "from": message.from,
         "to": message.to,
         "message": message.text,
+        "channel": if message.voice.is_some() { "call" } else { "sms" },
+        "voice": message.voice.as_ref().map(|voice| json!({
+            "language": voice.language,
+            "name": voice.name,
+        })),
         "tag": message.tag,
         "expires": message.expires.map(rfc3339),
         "report": message.report().map(|report| json!({
@@ -222,6 +237,13 @@ fn message_view(message: &Message) -> Value {
     let mut view = message_json(message);
     view["clock"] = json!(clock(message.received));
     view["state"] = json!(state(message));
+    if let Some(Voice { language, name }) = &message.voice {
+        view["language"] = json!(language);
+        view["speaker"] = match name {
+            Some(name) => json!(format!("{name}, {language}")),
+            None => json!(language),
+        };
+    }
     view["until"] = match message.expires {
         Some(expires) => json!(format!("until {}", clock(expires))),
         None => json!(""),
@@ -231,10 +253,12 @@ fn message_view(message: &Message) -> Value {
 
 /// What has become of a message, and of the report on it where the webhook did not take that.
 fn state(message: &Message) -> String {
+    let is_call = message.voice.is_some();
     let Some(report) = message.report() else {
-        return "Accepted".to_owned();
+        return if is_call { "Rings" } else { "Accepted" }.to_owned();
     };
     let state = match report.status {
+        DeliveryStatus::Delivered if is_call => "Answered".to_owned(),
         DeliveryStatus::Delivered => "Delivered".to_owned(),
         DeliveryStatus::Failed => format!("Failed {}", report.details),
         DeliveryStatus::OnItsWay => format!("On its way {}", report.details),
@@ -273,6 +297,32 @@ fn message_item(view: &Value) -> Markup {
                 span { "by " b data-text="provider" { (text(view, "provider")) } }
             }
             p.bubble data-text="message" dir="auto" { (text(view, "message")) }
+            p.meta {
+                span.state data-text="state" { (text(view, "state")) } " " (time_and_link(view)) " "
+                span data-text="until" { (text(view, "until")) }
+            }
+        }
+    }
+}
+
+/// The same of a call. Its text is there to be read, so that nobody needs to hear it; the button is for those who want
+/// to, and the script shows it where the browser has a voice on this machine.
+fn call_item(view: &Value) -> Markup {
+    html! {
+        li.message.call data-number=(view["number"]) {
+            p.meta {
+                b.ring { "Call" }
+                span { "From " b data-text="from" { (text(view, "from")) } } " "
+                span { "to " b data-text="to" { (text(view, "to")) } } " "
+                span { "by " b data-text="provider" { (text(view, "provider")) } }
+            }
+            p.bubble data-text="message" data-lang="language" lang=(text(view, "language")) dir="auto" {
+                (text(view, "message"))
+            }
+            p.meta {
+                span { "Voice: " b data-text="speaker" { (text(view, "speaker")) } }
+                button type="button" hidden { "Say it" }
+            }
             p.meta {
                 span.state data-text="state" { (text(view, "state")) } " " (time_and_link(view)) " "
                 span data-text="until" { (text(view, "until")) }

@@ -11,6 +11,9 @@ function fill(item, data) {
   for (const element of item.querySelectorAll("[data-text]")) {
     element.textContent = data[element.dataset.text];
   }
+  for (const element of item.querySelectorAll("[data-lang]")) {
+    element.lang = data[element.dataset.lang];
+  }
   item.querySelector("time").dateTime = data.time;
   item.querySelector("a").href = data.raw;
 }
@@ -20,10 +23,53 @@ function add(kind, data) {
   const item = template.content.cloneNode(true).firstElementChild;
   fill(item, data);
   entries.prepend(item);
+  offerToSpeak();
   while (entries.children.length > max) {
     entries.lastElementChild.remove();
   }
 }
+
+// A voice of this machine: others send what they say to who made the browser.
+function voiceFor(language) {
+  const own = window.speechSynthesis?.getVoices().filter((voice) => voice.localService) ?? [];
+  const tag = (voice) => voice.lang.replace("_", "-").toLowerCase();
+  const wanted = language.toLowerCase();
+  const [primary] = wanted.split("-");
+  return (
+    own.find((voice) => tag(voice) === wanted) ??
+    own.find((voice) => tag(voice).split("-")[0] === primary)
+  );
+}
+
+// Shows the buttons of the calls for which there is a voice. Browsers may find their voices late.
+function offerToSpeak() {
+  for (const call of entries.querySelectorAll(".call")) {
+    call.querySelector("button").hidden = !voiceFor(call.querySelector(".bubble").lang);
+  }
+}
+
+// A second press stops it.
+function speak(call) {
+  const isSpeaking = window.speechSynthesis.speaking;
+  window.speechSynthesis.cancel();
+  if (isSpeaking) {
+    return;
+  }
+  const bubble = call.querySelector(".bubble");
+  const utterance = new SpeechSynthesisUtterance(bubble.textContent);
+  utterance.voice = voiceFor(bubble.lang);
+  utterance.lang = bubble.lang;
+  window.speechSynthesis.speak(utterance);
+}
+
+entries.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) {
+    speak(button.closest(".call"));
+  }
+});
+window.speechSynthesis?.addEventListener("voiceschanged", offerToSpeak);
+offerToSpeak();
 
 // A message that is no more among the newest is not on the page.
 function change(data) {
@@ -36,6 +82,7 @@ function change(data) {
 // A browser connects again by itself, and says where it was.
 const events = new EventSource(`/events?after=${entries.dataset.last}`);
 events.addEventListener("sms", (event) => add("sms", JSON.parse(event.data)));
+events.addEventListener("call", (event) => add("call", JSON.parse(event.data)));
 events.addEventListener("report", (event) => change(JSON.parse(event.data)));
 events.addEventListener("request", (event) => add("request", JSON.parse(event.data)));
 events.addEventListener("cleared", () => entries.replaceChildren());

@@ -263,6 +263,7 @@ impl SendRequest {
             tag: said("external_id"),
             expires: None,
             details: details.collect(),
+            voice: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::tally::{Tally, groups};
 use super::{PATH, milliseconds_to_report, rfc3339, trouble};
+use crate::message::Channel;
 use crate::ports::{Response, milliseconds};
 use crate::records::{Accepted, Delivery, Moment, Reported, Status, Unreadable};
 use crate::settings::Finding;
@@ -377,9 +378,15 @@ fn region(delivery: &Delivery) -> String {
     known(delivery.accepted.as_ref().and_then(|it| it.region.as_ref()))
 }
 
-/// The provider, and the kind of its sender.
+/// The provider, and the kind of its sender; of a call, that it is one.
 fn sender(delivery: &Delivery) -> String {
-    let sender = |it: &Accepted| [&it.provider, " ", it.sender_type.name()].concat();
+    let sender = |it: &Accepted| {
+        let kind = match it.channel() {
+            Channel::Sms => it.sender_type.name(),
+            channel @ Channel::Call => channel.name(),
+        };
+        [&it.provider, " ", kind].concat()
+    };
     known(delivery.accepted.as_ref().map(sender))
 }
 

@@ -165,6 +165,7 @@ fn one_message_is_told_whole() {
             "fix": "have the person try again: it is off or without network",
             "oktaEventId": "uS58evt",
             "requestType": "com.okta.user.telephony.pre-enrollment",
+            "channel": "sms",
             "country": "US",
             "provider": "acs",
             "senderType": "tollfree",
@@ -264,7 +265,7 @@ fn a_status_that_is_not_known_is_shown_as_it_came() {
 }
 
 #[test]
-fn the_largest_answers_have_less_than_800_kb() {
+fn the_largest_answers_have_less_than_850_kb() {
     let longest = code::CODES.iter().max_by_key(|code| code.meaning.len() + code.fix.len());
     let text = || Some("x".repeat(64));
     let largest = Delivery {
@@ -286,7 +287,7 @@ fn the_largest_answers_have_less_than_800_kb() {
     };
     let deliveries = vec![largest; Query::MOST];
     let bytes = json_list(&deliveries, None).body.len();
-    assert!(bytes < 800_000, "{bytes}");
+    assert!(bytes < 850_000, "{bytes}");
     let bytes = page(&view(&deliveries)).body.len();
     assert!(bytes < 100_000, "{bytes}");
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::fix;
 use crate::json;
+use crate::message::Channel;
 use crate::ports::{Answer, BodyError, SendError};
 use crate::providers::Candidate;
 use crate::providers::api::{Reading, Verdict};
@@ -19,11 +20,11 @@ const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 
 /// What an answer means.
 pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports, .. } = reading;
+    let Reading { candidate, channel, until, deadline, ports } = reading;
     let status = answer.status();
     match status {
         200..=299 => match answer.read(ANSWER_LIMIT, deadline) {
-            Ok(body) => understand_taken(&body, status, candidate),
+            Ok(body) => understand_taken(&body, status, channel, candidate),
             Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
             Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
             Err(BodyError::TooLarge) => {
@@ -37,19 +38,21 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
             let again_after = again_after.and_then(|said| said.trim().parse().ok());
             Verdict {
                 again_after: again_after.map(Duration::from_secs),
-                ..Verdict::failed(Some(status), fix::of_request(status, None, candidate))
+                ..Verdict::failed(Some(status), fix::of_request(status, None, channel, candidate))
             }
         }
         400..=499 => {
             let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
             let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
             let error_code = error_code(&body);
-            let refusal = fix::of_request(status, error_code.as_deref(), candidate);
+            let refusal = fix::of_request(status, error_code.as_deref(), channel, candidate);
             let is_of_account = fix::is_of_account(error_code.as_deref());
+            // A key for SMS alone: its messages must not wait for that to be mended.
+            let has_no_right_to_call = channel == Channel::Call && status == 403;
             Verdict {
                 key_refused: matches!(status, 401 | 403),
-                provider_failed: status != 400,
-                refused_here: status == 400 && is_of_account,
+                provider_failed: status != 400 && !has_no_right_to_call,
+                refused_here: status == 400 && is_of_account || has_no_right_to_call,
                 error_code,
                 ..Verdict::refused(Some(status), refusal)
             }
@@ -57,20 +60,25 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
         // Nothing says that it was not taken.
         _ => Verdict {
             may_be_sent: true,
-            ..Verdict::failed(Some(status), fix::of_request(status, None, candidate))
+            ..Verdict::failed(Some(status), fix::of_request(status, None, channel, candidate))
                 .or_again(Duration::ZERO)
         },
     }
 }
 
 /// A 200 says that the request was taken; its message may have been refused all the same.
-fn understand_taken(body: &[u8], status: u16, candidate: Candidate<'_>) -> Verdict {
+fn understand_taken(
+    body: &[u8],
+    status: u16,
+    channel: Channel,
+    candidate: Candidate<'_>,
+) -> Verdict {
     let Some(message) = Message::parse(body) else {
         return Verdict::in_doubt(Some(status), fix::not_understood(status, candidate));
     };
     let refused = || Verdict {
         error_code: Some(message.status.code()),
-        ..Verdict::refused(Some(status), fix::of_message(&message.status, candidate))
+        ..Verdict::refused(Some(status), fix::of_message(&message.status, channel, candidate))
     };
     match message.status.verdict() {
         Means::Taken => Verdict {
@@ -124,17 +132,23 @@ pub struct Details {
 }
 
 /// What became of a message ("Response status and error codes").
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Which group the status is of; the way to judge one that is not known.
     pub group_id: u16,
     /// Which it is.
     pub id: u16,
+    /// What it is called: of SMS and voice some have the same number.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub name: Option<String>,
 }
 
 /// The id is that of a message that was taken before.
 const DUPLICATE: u16 = 23;
+
+/// The guard against fraud blocked it.
+const FRAUD: u16 = 87;
 
 /// What a status means for the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,8 +172,9 @@ impl Status {
     pub fn verdict(&self) -> Means {
         match self.id {
             DUPLICATE => Means::Taken,
+            FRAUD if !self.is_fraud() => Means::RefusedHere,
             // Recipient, text and request; the recipient's own wish; the guard against fraud.
-            8 | 10 | 14 | 25 | 51 | 52 | 87 => Means::Refused,
+            8 | 10 | 14 | 25 | 51 | 52 | FRAUD => Means::Refused,
             // The sender; too many to this number; no way to this network.
             6 | 11 | 13 | 19 | 20 => Means::RefusedHere,
             // Credits, package, trial: the account's.
@@ -172,6 +187,11 @@ impl Status {
                 _ => Means::InDoubt,
             },
         }
+    }
+
+    /// Whether it is of the guard against fraud. Of voice its number is that of a bad time window as well.
+    pub fn is_fraud(&self) -> bool {
+        self.id == FRAUD && self.name.as_ref().is_none_or(|name| !name.contains("TIME_WINDOW"))
     }
 
     /// The number of the status, as a code for the log.

@@ -1,11 +1,18 @@
 //! What to do where Infobip does not take a message: the most likely cause first.
 
 use super::answer::{Means, Status};
+use crate::message::Channel;
 use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
 
 /// What to do where the whole request is refused, by its status and the name of the field that is wrong.
-pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'_>) -> Refusal {
+pub(super) fn of_request(
+    status: u16,
+    code: Option<&str>,
+    channel: Channel,
+    candidate: Candidate<'_>,
+) -> Refusal {
+    let (scope, templates, from) = of_channel(channel);
     let provider = candidate.provider;
     let (name, key) = (&provider.name, key_of(provider));
     let reason = match status {
@@ -16,10 +23,9 @@ pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'
     };
     let names = |field: &str| code.is_some_and(|code| code.to_ascii_lowercase().contains(field));
     let fix = match status {
-        400 if names("sender") => {
+        400 if names("sender") || names("from") => {
             format!(
-                "Infobip refused the sender (400): look at how it is written, in {}.",
-                senders_of(provider)
+                "Infobip refused the sender (400): look at how it is written, in {from} of the provider {name}."
             )
         }
         400 if names("dlt") => format!(
@@ -30,15 +36,15 @@ pub(super) fn of_request(status: u16, code: Option<&str>, candidate: Candidate<'
                 .to_owned()
         }
         400 if names("text") => {
-            "Infobip refused the text (400): look at the templates in message.templates.".to_owned()
+            format!("Infobip refused the text (400): look at the templates in {templates}.")
         }
         401 => format!(
             "Infobip refused the API key (401): put a current one into {key}, and look at whether base_url of the \
              provider {name} is the account's own."
         ),
         403 => format!(
-            "Infobip refused the right to send (403): look at whether the key in {key} has the scope sms:message:send, \
-             and at the addresses that it is bound to."
+            "Infobip refused the right to send (403): look at whether the key in {key} has the scope {scope}, and at \
+             the addresses that it is bound to."
         ),
         404 | 405 => format!(
             "Infobip does not know the request ({status}): look at base_url of the provider {name}, and at the proxies \
@@ -72,8 +78,10 @@ pub(super) fn is_of_account(code: Option<&str>) -> bool {
 }
 
 /// What to do where the request was taken, and its message refused.
-pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
-    let senders = senders_of(candidate.provider);
+pub(super) fn of_message(status: &Status, channel: Channel, candidate: Candidate<'_>) -> Refusal {
+    let (_, templates, from) = of_channel(channel);
+    let name = &candidate.provider.name;
+    let senders = format!("{from} of the provider {name}");
     let id = status.id;
     let (reason, fix) = match id {
         8 | 51 | 52 => (
@@ -98,14 +106,18 @@ pub(super) fn of_message(status: &Status, candidate: Candidate<'_>) -> Refusal {
         25 => (
             Reason::ProviderRejected,
             format!(
-                "The text is too long for Infobip ({id}): shorten the templates in message.templates."
+                "The text is too long for Infobip ({id}): shorten the templates in {templates}."
             ),
         ),
-        87 => (
+        87 if status.is_fraud() => (
             Reason::ProviderRejected,
             format!(
                 "Infobip's guard against fraud blocked the message ({id}): look for pumping, and at Infobip Signals in its portal."
             ),
+        ),
+        54 | 55 | 91 => (
+            Reason::ProviderRejected,
+            format!("Infobip can't say the text ({id}): look at the templates in {templates}."),
         ),
         11 | 13 => (
             Reason::ProviderUnauthorized,
@@ -182,7 +194,10 @@ fn key_of(provider: &Provider) -> String {
     format!("providers.{}.api_key of the secrets", provider.name)
 }
 
-/// Where its senders are set.
-fn senders_of(provider: &Provider) -> String {
-    format!("providers.senders of the provider {}", provider.name)
+/// The scope that a key needs for a channel, and the keys of its texts and of its senders.
+fn of_channel(channel: Channel) -> (&'static str, &'static str, &'static str) {
+    match channel {
+        Channel::Sms => ("sms:message:send", "message.templates", "providers.senders"),
+        Channel::Call => ("voice-message:message:send", "voice.templates", "voice_from"),
+    }
 }

@@ -90,20 +90,9 @@ struct OfRequest {
 
 /// A request, which can be sent more than once.
 pub(super) struct Request<'a> {
-    infobip: &'a Infobip,
-    body: Vec<u8>,
-}
-
-impl<'a> Request<'a> {
-    /// Writes the request.
-    pub fn new(
-        infobip: &'a Infobip,
-        sender: &Sender,
-        message: &Message<'_>,
-        now: OffsetDateTime,
-    ) -> Self {
-        Self { infobip, body: body(infobip, sender, message, now) }
-    }
+    pub infobip: &'a Infobip,
+    pub path: &'static str,
+    pub body: Vec<u8>,
 }
 
 impl api::Request for Request<'_> {
@@ -112,7 +101,7 @@ impl api::Request for Request<'_> {
             method: OutboundMethod::Post(&self.body),
             tls: self.infobip.tls,
             authority,
-            path_and_query: PATH,
+            path_and_query: self.path,
             headers: &[
                 ("content-type", "application/json"),
                 ("accept", "application/json"),
@@ -128,7 +117,14 @@ fn authorization(api_key: &Secret) -> String {
     ["App ", str::from_utf8(api_key.reveal()).unwrap_or_default()].concat()
 }
 
-fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDateTime) -> Vec<u8> {
+/// The body of a request that has a text sent.
+pub(super) fn body(
+    infobip: &Infobip,
+    sender: &Sender,
+    message: &Message<'_>,
+    text: &str,
+    now: OffsetDateTime,
+) -> Vec<u8> {
     let until = |expires: OffsetDateTime| (expires - now).whole_seconds();
     let seconds = message.expires.map(|expires| until(expires).clamp(1, LONGEST_VALIDITY));
     let options = Options {
@@ -149,7 +145,7 @@ fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDa
                 to: without_plus(message.to.as_str()),
                 message_id: message.repeatability.id.to_string(),
             }],
-            content: Content { text: message.content.text() },
+            content: Content { text },
             options: says_something.then_some(options),
             webhooks: message
                 .tag
@@ -161,6 +157,6 @@ fn body(infobip: &Infobip, sender: &Sender, message: &Message<'_>, now: OffsetDa
 }
 
 /// Infobip has numbers without the `+`.
-fn without_plus(number: &str) -> &str {
+pub(super) fn without_plus(number: &str) -> &str {
     number.strip_prefix('+').unwrap_or(number)
 }

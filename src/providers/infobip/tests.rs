@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::answer::{Means, Message as Taken, error_code};
 use super::*;
+use crate::message::{Language, Passcode, SpokenTemplates, Wording};
 use crate::phone_number::PhoneNumber;
 use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{Content, Message, Provider, Sending, candidates, send};
+use crate::records::health;
 use crate::refusal::Reason;
 use crate::sender::Senders;
 
@@ -88,6 +90,127 @@ fn the_request_is_the_one_of_the_rest_api() {
     let id = Repeatability::of(Some("event"), &to, None, host.now, &host).id.to_string();
     let expected = r#"{"messages":[{"sender":"447860099299","destinations":[{"to":"41793026727","messageId":"ID"}],"content":{"text":"Your code is \"1\"\n– ok"},"options":{"validityPeriod":{"amount":299,"timeUnit":"SECONDS"}},"webhooks":{"contentType":"application/json","callbackData":"okta-event:uS58"}}],"options":{"includeSmsCountInResponse":true}}"#;
     assert_eq!(sent.body, expected.replace("ID", &id));
+}
+
+fn call(code: &str, locale: &str, provider: Provider, host: &FakeHost) -> Sending {
+    call_by(&[provider], code, locale, host)
+}
+
+/// Has this passcode announced.
+fn call_by(providers: &[Provider], code: &str, locale: &str, host: &FakeHost) -> Sending {
+    let to = PhoneNumber::parse("+41793026727").unwrap();
+    let passcode = Passcode { code, minutes: None, okta_template: None, locale: Some(locale) };
+    let announcement = Wording::default().announcement(&passcode);
+    let message = Message {
+        to: &to,
+        is_enrollment: false,
+        content: Content::Call(&announcement),
+        repeatability: Repeatability::of(Some("event"), &to, None, host.now, host),
+        tag: Some("okta-event:uS58"),
+        expires: Some(host.now + Duration::from_millis(299_500)),
+    };
+    let until = host.instant.get().plus(Duration::from_millis(2450));
+    let calls_from = Some(Sender::parse("+447860099299").unwrap());
+    let calling = |it: &Provider| Provider { calls_from: calls_from.clone(), ..it.clone() };
+    let providers: Vec<_> = providers.iter().map(calling).collect();
+    let region = to.plan().region;
+    let candidates = candidates(&providers, Channel::Call, region, to.as_str()).unwrap();
+    send(&candidates, &message, host.ports(), until)
+}
+
+/// Infobip's own answer to a call, with this status.
+fn called(group: u16, id: u16, name: &str) -> (Duration, Result<FakeAnswer, SendError>) {
+    let body = json!({"bulkId": "4fda521a-c680-470c-b134-83d468f7dd80", "messages": [{
+        "to": "41793026727",
+        "status": {"groupId": group, "groupName": "X", "id": id, "name": name, "description": "x"},
+        "messageId": "id-1",
+    }]});
+    FakeAnswer::of(200, &body.to_string())
+}
+
+#[test]
+fn a_call_is_the_one_of_the_rest_api() {
+    let host = FakeHost::default().answering([called(1, 26, "PENDING_ACCEPTED")]);
+    let sending = call("01a", "de-AT", provider(|_| {}), &host);
+    assert_eq!((sending.result, sending.segments), (Ok(Some("id-1".into())), None));
+    assert_eq!(sending.attempts[0].path, "/tts/3/advanced");
+    let sent = &host.sent.borrow()[0];
+    assert_eq!((sent.method, &*sent.path_and_query), ("POST", "/tts/3/advanced"));
+    let to = PhoneNumber::parse("+41793026727").unwrap();
+    let id = Repeatability::of(Some("event"), &to, None, host.now, &host).id.to_string();
+    let once = "Guten Tag. Ihr Bestätigungscode lautet:,, 0,, 1,, A";
+    let text = format!("{once},,,, {once},,,, Um dies noch einmal zu hören, drücken Sie die 1.");
+    let expected = r#"{"messages":[{"from":"447860099299","destinations":[{"to":"41793026727","messageId":"ID"}],"text":"TEXT","language":"de","notifyContentType":"application/json","notifyContentVersion":2,"callbackData":"okta-event:uS58","validityPeriod":4,"pause":1,"ringTimeout":25,"repeatDtmf":"1","maxDtmf":1,"dtmfTimeout":5}]}"#;
+    assert_eq!(sent.body, expected.replace("ID", &id).replace("TEXT", &text));
+}
+
+#[test]
+fn a_call_is_within_infobips_limits_in_every_language_and_its_text_is_no_markup() {
+    let org = "<speak>&".repeat(40);
+    for language in Language::ALL {
+        let host = FakeHost::default().answering([called(1, 26, "PENDING_ACCEPTED")]);
+        let code = "12-#".repeat(8);
+        call(&code, language.tag(), provider(|_| {}), &host).result.unwrap();
+        let body: Value = serde_json::from_str(&host.sent.borrow()[0].body).unwrap();
+        let text = body["messages"][0]["text"].as_str().unwrap();
+        assert!(text.chars().count() <= 1400, "{language:?} {}", text.chars().count());
+    }
+    let mut spoken = SpokenTemplates::default();
+    spoken.add("en", &format!("{org}${{code}}")).unwrap_or_else(|error| panic!("{error}"));
+    let wording = Wording { spoken, ..Wording::default() };
+    let passcode = Passcode { code: "1", minutes: None, okta_template: None, locale: None };
+    let speech = wording.announcement(&passcode);
+    assert!(!call::text(speech.for_voices(|_| true)).contains(['<', '>', '&']));
+}
+
+#[test]
+fn each_status_of_a_call_is_what_its_documentation_makes_of_it() {
+    for (group, id, name, reason) in [
+        (1, 26, "PENDING_ACCEPTED", None),
+        (5, 54, "REJECTED_UNSUPPORTED_LANGUAGE", Some(Reason::ProviderRejected)),
+        (5, 87, "REJECTED_INVALID_DELIVERY_TIME_WINDOW", Some(Reason::ProviderRejected)),
+        (5, 87, "SIGNALS_BLOCKED", Some(Reason::ProviderRejected)),
+        (5, 91, "REJECTED_INVALID_SSML", Some(Reason::ProviderRejected)),
+        (5, 11, "REJECTED_SOURCE", Some(Reason::ProviderUnauthorized)),
+        (5, 12, "REJECTED_NOT_ENOUGH_CREDITS", Some(Reason::ProviderUnauthorized)),
+    ] {
+        let host = FakeHost::default().answering([called(group, id, name)]);
+        let sending = call("1", "en", provider(|_| {}), &host);
+        assert_eq!(sending.result.as_ref().err().map(|refusal| refusal.reason), reason, "{name}");
+        if let Err(refusal) = sending.result {
+            assert_eq!(refusal.fix.contains("fraud"), name == "SIGNALS_BLOCKED", "{}", refusal.fix);
+        }
+    }
+}
+
+#[test]
+fn a_call_is_never_asked_for_twice_and_its_scope_is_named() {
+    let idempotent = |infobip: &mut Infobip| infobip.idempotent = true;
+    let host = FakeHost::default().answering([FakeAnswer::of(500, "")]);
+    let sending = call("1", "en", provider(idempotent), &host);
+    assert_eq!(sending.attempts.len(), 1);
+    let host = FakeHost::default().answering([FakeAnswer::of(403, "")]);
+    let refusal = call("1", "en", provider(|_| {}), &host).result.unwrap_err();
+    assert!(refusal.fix.contains("voice-message:message:send"), "{}", refusal.fix);
+}
+
+#[test]
+fn a_key_that_may_not_call_takes_the_provider_down_for_nobody() {
+    for (status, is_down) in [(403, false), (401, true), (500, true)] {
+        let backup = |infobip: &mut Infobip| infobip.authority = "b.api.infobip.com".into();
+        let answers = vec![FakeAnswer::of(status, ""); health::FAILURES];
+        let taken = vec![called(1, 26, "PENDING_ACCEPTED"); health::FAILURES];
+        let host = FakeHost::default()
+            .answering_at(HOST, answers)
+            .answering_at("b.api.infobip.com", taken);
+        for _ in 0..health::FAILURES {
+            let backup = Provider { name: "backup".into(), ..provider(backup) };
+            let sending = call_by(&[provider(|_| {}), backup], "1", "en", &host);
+            assert_eq!(sending.provider, "backup", "{status}");
+        }
+        let known = health::read(&host).unwrap();
+        assert_eq!(known.of("infobip").is_down(), is_down, "{status}");
+    }
 }
 
 #[test]
@@ -243,7 +366,7 @@ fn each_status_inside_a_200_is_what_its_documentation_makes_of_it() {
         (5, 9999, RefusedHere),
         (9, 9999, InDoubt),
     ] {
-        let status = answer::Status { group_id: group, id };
+        let status = answer::Status { group_id: group, id, name: None };
         assert_eq!(status.verdict(), means, "{group} {id}");
         let host = FakeHost::default().answering(vec![taken(group, id); 9]);
         let sending = send_one(provider(|_| {}), &host);

@@ -28,10 +28,10 @@ fn kind(place: Place, path: &str) -> Kind {
         (
             Place::Settings,
             "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share"
-            | "ask_acs",
+            | "ask_acs" | "voice",
         ) => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
-        (Place::Settings, "*") if path == "message.templates.*" => Kind::Prose,
+        (Place::Settings, "*") if path.ends_with(".templates.*") => Kind::Prose,
         (
             Place::Settings,
             "response_format"
@@ -53,6 +53,8 @@ fn kind(place: Place, path: &str) -> Kind {
             | "per_prefix"
             | "total"
             | "enrollment_total"
+            | "calls_per_number"
+            | "calls_total"
             | "web_otp_domain"
             | "kind"
             | "name"
@@ -61,6 +63,7 @@ fn kind(place: Place, path: &str) -> Kind {
             | "delivery_report_timeout"
             | "base_url"
             | "customer_id"
+            | "voice_from"
             | "principal_entity_id"
             | "content_template_id"
             | "telemarketer_id"
@@ -110,10 +113,14 @@ per_ip = "20/1h"
 per_prefix = "10/1h"
 total = "2000/1h"
 enrollment_total = "200/1h"
+calls_per_number = "2/10m"
+calls_total = "100/1h"
 [message]
 org_name = "Contoso"
 web_otp_domain = "login.contoso.com"
 max_segments = 2
+templates = { de = "${org}: ${code}" }
+[voice]
 templates = { de = "${org}: ${code}" }
 [[providers]]
 kind = "acs"
@@ -131,6 +138,8 @@ india_dlt = { principal_entity_id = "12", content_template_id = "34", telemarket
 countries = ["GB"]
 share = 0.25
 senders = { default = "Contoso" }
+voice = true
+voice_from = "+447860099299"
 [[providers]]
 kind = "telesign"
 name = "third"
