@@ -37,8 +37,14 @@ fuzz_target!(|input: (&str, u32, Vec<u8>)| {
     let store = Shelf(RefCell::new(stored));
     let rate = Rate::parse("1/1h").expect("a rate");
     let is_enrollment = seconds % 2 == 0;
-    let limit =
-        Limit { scope: Scope::Number, rate, is_enrollment, subject: text.into(), weight: 1 };
+    let limit = Limit {
+        scope: Scope::Number,
+        rate,
+        is_enrollment,
+        is_call: false,
+        subject: text.into(),
+        weight: 1,
+    };
     let mut counters = Counters::new(key.clone(), &store, now);
     assert_eq!(counters.used(&limit), Ok(0));
     assert_eq!(counters.commit(), Ok(()));
