@@ -214,6 +214,7 @@ impl Plan {
                     let senders =
                         Table::from_iter([("default".to_owned(), TELESIGN_SENDER.into())]);
                     entry.insert("senders".into(), Value::Table(senders));
+                    entry.insert("voice".into(), true.into());
                     entry
                 }
             };

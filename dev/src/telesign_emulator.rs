@@ -1,4 +1,4 @@
-//! An emulator of Telesign's SMS API, for development and tests.
+//! An emulator of Telesign's APIs of SMS and voice, for development and tests.
 //!
 //! It checks a request as the service does (signature, nonce, date, fields, sender), answers in the service's words, keeps
 //! what arrived, and shows it on a page with a drawn phone. Sending to one of [`FAULTS`] makes it misbehave in a chosen
@@ -67,6 +67,9 @@ pub const DEVELOPMENT_API_KEY: &str =
 
 /// Where messages are posted.
 const PATH: &str = "/v1/messaging";
+
+/// Where calls are.
+const CALLS_PATH: &str = "/v1/voice";
 
 /// The longest body of a request in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -272,6 +275,7 @@ fn router(state: Arc<Emulator>) -> Router {
     Router::new()
         .merge(state.phone.routes())
         .route(PATH, post(send_message))
+        .route(CALLS_PATH, post(send_message))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))

@@ -196,15 +196,15 @@ impl Kind {
     fn makes_calls(self) -> bool {
         match self {
             Self::Acs => false,
-            Self::Infobip => true,
-            Self::Telesign => false,
+            Self::Infobip | Self::Telesign => true,
         }
     }
 
     /// Whether its calls come from a number of the provider's where the owner names none.
     fn has_numbers_for_calls(self) -> bool {
         match self {
-            Self::Acs | Self::Infobip | Self::Telesign => false,
+            Self::Acs | Self::Infobip => false,
+            Self::Telesign => true,
         }
     }
 }

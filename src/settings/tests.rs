@@ -688,6 +688,8 @@ fn an_account_at_telesign_is_read_or_what_is_wrong_with_it_is_told() {
             &["providers.telesign.connection_string"],
         ),
         (&[HOST, ID, "idempotent = true"], KEY, &["providers[1].idempotent"]),
+        // Its calls come from a number of Telesign's where none is named.
+        (&[HOST, ID, "voice = true"], KEY, &[]),
         (&[HOST, ID, "india_dlt = { principal_entity_id = \"12\" }"], KEY, &[]),
         (
             &[HOST, ID, "india_dlt = { principal_entity_id = \"12\", telemarketer_id = \"3\" }"],

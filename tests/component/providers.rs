@@ -108,7 +108,7 @@ pub const PROVIDERS: [Provider; 4] = [
         is_told_expiry: false,
         nothing_taken: &[],
         sender: "alphanumeric",
-        calls: None,
+        calls: Some(Calls { entry: "voice = true", knows_repeats: false }),
         is_calling: false,
         own_faults: TELESIGN_FAULTS,
         heading: "The emulator of Telesign",

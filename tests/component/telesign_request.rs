@@ -1,6 +1,7 @@
 //! The component's requests to Telesign, held field by field to its documentation.
 //!
-//! The table is of Telesign's OpenAPI file of SMS, operation `POST /v1/messaging`, with limits from its page "All status and
+//! The tables are of Telesign's OpenAPI files of SMS and of voice messages, operations `POST /v1/messaging` and
+//! `POST /v1/voice`, with limits from its page "All status and
 //! error codes"; the signature is made as in its sample code (`python/rest/shared/ts_auth.py`). It shares nothing with the
 //! emulator, whose own table may be wrong.
 
@@ -75,6 +76,28 @@ const FIELDS: &[(&str, Type, Presence)] = &[
     ("dlt_entity_id", Text(40), Optional),
 ];
 
+/// Of a call.
+#[rustfmt::skip]
+const CALL_FIELDS: &[(&str, Type, Presence)] = &[
+    ("phone_number", Number, Required),
+    ("message", Text(1600), Required),
+    ("message_type", Enum(&["OTP"]), Required),
+    ("voice", Enum(&[
+        "f-zh-HK", "f-zh-CN", "f-zh-TW", "f-da-DK", "f-nl-NL", "f-en-AU", "f-en-GB", "f-en-US", "f-en-CA", "f-en-IN",
+        "f-fi-FI", "f-fr-FR", "f-fr-CA", "f-de-DE", "f-it-IT", "f-ja-JP", "f-ko-KR", "f-nb-NO", "f-pl-PL", "f-pt-BR",
+        "f-pt-PT", "f-ru-RU", "f-es-MX", "f-es-ES", "f-ca-ES", "f-sv-SE",
+    ]), Optional),
+    ("select_digits", Number, LeftOut),
+    ("repeat_digit", Number, Optional),
+    ("tts_repeat", Text(1600), Optional),
+    ("prompt_message", Text(1600), Required),
+    ("prompt_digit", Enum(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]), Required),
+    ("caller_id", Number, Optional),
+    ("account_lifecycle_event", Enum(&["create", "sign-in", "transact", "update", "delete"]), Optional),
+    ("external_id", Ascii(100), Optional),
+    ("originating_ip", Ascii(45), LeftOut),
+];
+
 impl Type {
     fn holds(&self, value: &str) -> bool {
         match self {
@@ -96,8 +119,8 @@ fn fields(body: &[u8]) -> BTreeMap<String, String> {
 }
 
 /// All that a request has and should not, or the other way round.
-fn deviations(sent: &BTreeMap<String, String>) -> Vec<String> {
-    let row = |name: &str| FIELDS.iter().find(|(of, ..)| *of == name);
+fn deviations(of: &[(&str, Type, Presence)], sent: &BTreeMap<String, String>) -> Vec<String> {
+    let row = |name: &str| of.iter().find(|(field, ..)| *field == name);
     let wrong = sent.iter().filter_map(|(name, value)| match row(name) {
         None => Some(format!("{name} is no field")),
         Some((_, _, LeftOut)) => Some(format!("{name} is left out")),
@@ -105,7 +128,7 @@ fn deviations(sent: &BTreeMap<String, String>) -> Vec<String> {
             (!of_type.holds(value)).then(|| format!("{name} is no {of_type:?}: {value}"))
         }
     });
-    let missing = FIELDS.iter().filter_map(|(name, _, presence)| {
+    let missing = of.iter().filter_map(|(name, _, presence)| {
         let is_missing = *presence == Required && !sent.contains_key(*name);
         is_missing.then(|| format!("{name} is missing"))
     });
@@ -143,7 +166,7 @@ async fn every_request_to_telesign_is_one_of_its_documentation_and_is_signed() {
     ] {
         let request = request_of(entry, &payload, form).await;
         let fields = fields(&request.body);
-        assert_eq!(deviations(&fields), [""; 0], "{request}");
+        assert_eq!(deviations(FIELDS, &fields), [""; 0], "{request}");
         let is_enrolling = payload["requestType"] == ENROLLMENT;
         let event = if is_enrolling { "update" } else { "sign-in" };
         assert_eq!(fields["account_lifecycle_event"], event, "{request}");
@@ -180,6 +203,31 @@ async fn every_request_to_telesign_is_one_of_its_documentation_and_is_signed() {
     }
 }
 
+#[tokio::test]
+async fn every_call_by_telesign_is_one_of_its_documentation() {
+    const CHOSEN: &str = "senders = { default = 'CONTOSO' }, voice = true";
+    const OWN: &str =
+        "senders = { default = 'CONTOSO' }, voice = true, voice_from = '+447860099299'";
+    for (entry, locale, voice, caller_id) in [
+        (CHOSEN, "de-AT", "f-de-DE", None),
+        (OWN, "pt-BR", "f-pt-BR", Some("447860099299")),
+        // Telesign has no voice for it.
+        (OWN, "th", "f-en-US", Some("447860099299")),
+    ] {
+        let mut payload = envelope("+4930123456");
+        let profile = &mut payload["data"]["messageProfile"];
+        profile["deliveryChannel"] = "voice call".into();
+        profile["locale"] = locale.into();
+        let request = request_of(entry, &payload, Form::Documented).await;
+        assert!(request.request_line.starts_with("POST /v1/voice "), "{request}");
+        let fields = fields(&request.body);
+        assert_eq!(deviations(CALL_FIELDS, &fields), [""; 0], "{request}");
+        assert_eq!(fields["voice"], voice);
+        assert_eq!(fields.get("caller_id").map(String::as_str), caller_id);
+        assert!(fields["prompt_message"].contains(&fields["prompt_digit"]));
+    }
+}
+
 #[test]
 fn a_request_that_is_none_is_found_out() {
     let right = [("phone_number", "41793026727"), ("message", "1"), ("message_type", "OTP")];
@@ -188,7 +236,7 @@ fn a_request_that_is_none_is_found_out() {
             right.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         fields.remove(name);
         fields.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-        deviations(&fields).join("; ")
+        deviations(FIELDS, &fields).join("; ")
     };
     assert_eq!(with("sender_id", Some("CONTOSO")), "");
     for (name, value, told) in [

@@ -1,6 +1,6 @@
-//! What the fields of `POST /v1/messaging` may have.
+//! What the fields of `POST /v1/messaging` and of `POST /v1/voice` may have.
 //!
-//! The source is Telesign's OpenAPI file of SMS, and its page "All status and error codes" for the codes. A field that it
+//! The sources are Telesign's OpenAPI files of SMS and of voice messages, and its page "All status and error codes" for the codes. A field that it
 //! does not have is ignored.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,18 @@ use http::Uri;
 /// A text longer than this is refused.
 const MESSAGE_MAX: usize = 1600;
 
+/// The voice of a call that names none.
+pub(super) const DEFAULT_VOICE: &str = "f-en-US";
+
+#[rustfmt::skip]
+const VOICES: [&str; 26] = [
+    "f-zh-HK", "f-zh-CN", "f-zh-TW", "f-da-DK", "f-nl-NL", "f-en-AU", "f-en-GB", DEFAULT_VOICE, "f-en-CA", "f-en-IN",
+    "f-fi-FI", "f-fr-FR", "f-fr-CA", "f-de-DE", "f-it-IT", "f-ja-JP", "f-ko-KR", "f-nb-NO", "f-pl-PL", "f-pt-BR",
+    "f-pt-PT", "f-ru-RU", "f-es-MX", "f-es-ES", "f-ca-ES", "f-sv-SE",
+];
+
 /// The code of the first field that is wrong, and why, for the developer.
-pub(super) fn flaw(fields: &BTreeMap<String, String>) -> Option<(u16, String)> {
+pub(super) fn flaw(fields: &BTreeMap<String, String>, is_call: bool) -> Option<(u16, String)> {
     for (name, code) in [("phone_number", 12000), ("message", 12009), ("message_type", 12017)] {
         if fields.get(name).is_none_or(String::is_empty) {
             return Some((code, format!("{name} is missing")));
@@ -33,6 +43,7 @@ pub(super) fn flaw(fields: &BTreeMap<String, String>) -> Option<(u16, String)> {
             "callback_url" => {
                 (11004, value.parse::<Uri>().is_ok_and(|url| url.scheme_str() == Some("https")))
             }
+            "voice" if is_call => (11018, VOICES.contains(&&**value)),
             "dlt_template_id" => (11034, value.len() <= 40),
             "dlt_entity_id" => (11035, value.len() <= 40),
             _ => return None,

@@ -79,17 +79,21 @@ pub(super) async fn run(emulator: Arc<Emulator>, mut jobs: mpsc::UnboundedReceiv
 /// Delivers all that is to be reported of a message: what the gateway says and, after that, the handset.
 async fn report(emulator: Arc<Emulator>, subscription: Arc<Subscription>, job: Job) {
     let Job { message, odd_report } = job;
+    let (under_way, arrived) = match message.voice {
+        Some(_) => (status::CALLING, status::ANSWERED),
+        None => (status::AT_GATEWAY, status::DELIVERED),
+    };
     let codes = match odd_report {
-        None => vec![status::AT_GATEWAY, status::DELIVERED],
-        Some(OddReport::Code(code)) => vec![status::AT_GATEWAY, code],
-        Some(OddReport::GatewayLast) => vec![status::DELIVERED, status::AT_GATEWAY],
+        None => vec![under_way, arrived],
+        Some(OddReport::Code(code)) => vec![under_way, code],
+        Some(OddReport::GatewayLast) => vec![arrived, under_way],
         Some(OddReport::Never) => vec![],
     };
     for (place, code) in codes.into_iter().enumerate() {
         tokio::time::sleep(subscription.said.delay).await;
         let now = (emulator.now)();
         // The gateway had it before the handset did, whichever is told first.
-        let before = if code == status::AT_GATEWAY { 2 } else { 0 };
+        let before = if code == under_way { 2 } else { 0 };
         let made = now - time::Duration::seconds(before);
         let form =
             if (message.number + place as u64).is_multiple_of(2) { Form::Page } else { Form::Api };
@@ -118,8 +122,8 @@ async fn deliver(
     let report = Report {
         message_id: message.id.clone(),
         status: match code {
-            200 | 201 => DeliveryStatus::Delivered,
-            203 => DeliveryStatus::OnItsWay,
+            100 | 200 | 201 => DeliveryStatus::Delivered,
+            103 | 203 => DeliveryStatus::OnItsWay,
             _ => DeliveryStatus::Failed,
         },
         code,
@@ -181,7 +185,7 @@ fn body(message: &Message, code: u16, made: OffsetDateTime, form: Form) -> Value
         }),
         Form::Page => json!({
             "reference_id": message.id,
-            "sub_resource": "sms",
+            "sub_resource": if message.voice.is_some() { "voice" } else { "sms" },
             "errors": [],
             "status": { "code": code, "description": description, "updated_on": rfc_1123(made) },
             "additional_info": { "message_parts_count": parts.to_string(), "sender_id ": message.from },

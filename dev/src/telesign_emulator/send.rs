@@ -1,6 +1,6 @@
-//! `POST /v1/messaging`: what the service checks, and what it answers.
+//! `POST /v1/messaging` and `POST /v1/voice`: what the service checks, and what it answers.
 //!
-//! The sources are Telesign's OpenAPI file of SMS, and its page "All status and error codes". Nothing here knows sockets: a
+//! The sources are Telesign's OpenAPI files of SMS and of voice messages, and its page "All status and error codes". Nothing here knows sockets: a
 //! request goes in, a [`Verdict`] comes out.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::fault::{self, ErrorForm, Fault, FaultNumber, OddAnswer, OddReport};
 use super::fields;
 use super::signature::{self, Key};
-use super::status;
-use crate::phone::NewMessage;
+use super::{CALLS_PATH, status};
+use crate::phone::{NewMessage, Voice};
 use crate::reply::{Reply, ReplyBody, Spoilt, Times};
 
 /// What becomes of a request.
@@ -136,6 +136,8 @@ impl Record {
 #[derive(Debug)]
 pub(super) struct SendRequest {
     fields: BTreeMap<String, String>,
+    /// It asks for a call.
+    is_call: bool,
     /// It has not come before.
     is_first: bool,
 }
@@ -158,10 +160,15 @@ pub(super) fn check(
         // What is no form has no fields.
         false => BTreeMap::new(),
     };
-    if let Some((code, reason)) = fields::flaw(&fields) {
+    let is_call = head.uri.path() == CALLS_PATH;
+    if let Some((code, reason)) = fields::flaw(&fields, is_call) {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, code, reason));
     }
-    Ok(SendRequest { fields, is_first: record.bodies.learn(Sha256::digest(body).to_vec()) })
+    Ok(SendRequest {
+        fields,
+        is_call,
+        is_first: record.bodies.learn(Sha256::digest(body).to_vec()),
+    })
 }
 
 impl SendRequest {
@@ -199,9 +206,10 @@ impl SendRequest {
             }
             _ => {}
         }
-        let sender = self.fields.get("sender_id");
+        let sender = self.fields.get(if self.is_call { "caller_id" } else { "sender_id" });
         let owns = |sender: &String| account.senders.is_none_or(|all| all.contains(sender));
-        if !sender.is_none_or(owns) || sender.is_none() && account.senders.is_some() {
+        let is_owned = sender.map_or(account.senders.is_none(), owns);
+        if !is_owned {
             let status = status::of_answer(status::UNKNOWN_SENDER, false, now);
             let reply = Reply::json(StatusCode::OK, self.envelope(&id, status));
             return Verdict::told(
@@ -226,21 +234,25 @@ impl SendRequest {
     }
 
     fn answer(&self, id: &str, odd: Option<OddAnswer>, now: OffsetDateTime) -> Reply {
-        let mut body = self.envelope(id, status::of_answer(status::IN_PROGRESS, false, now));
+        let (taken, code) = match self.is_call {
+            true => (StatusCode::CREATED, status::CALLING),
+            false => (StatusCode::OK, status::IN_PROGRESS),
+        };
+        let mut body = self.envelope(id, status::of_answer(code, false, now));
         let (status, spoilt) = match odd {
-            Some(OddAnswer::Spoilt(how)) => (StatusCode::OK, Some(how)),
+            Some(OddAnswer::Spoilt(how)) => (taken, Some(how)),
             Some(OddAnswer::Nothing) => {
                 body = json!({});
-                (StatusCode::OK, None)
+                (taken, None)
             }
             Some(OddAnswer::NoReferenceId) => {
                 if let Some(body) = body.as_object_mut() {
                     body.remove("reference_id");
                 }
-                (StatusCode::OK, None)
+                (taken, None)
             }
             Some(OddAnswer::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, None),
-            None => (StatusCode::OK, None),
+            None => (taken, None),
         };
         Reply::json(status, body).spoilt(spoilt)
     }
@@ -249,21 +261,34 @@ impl SendRequest {
         envelope(id, status, self.fields.get("external_id"))
     }
 
+    /// Who says it: all voices are called by their language.
+    fn voice(&self) -> Voice {
+        let name = self.fields.get("voice").map_or(fields::DEFAULT_VOICE, String::as_str);
+        let language = name.trim_start_matches("f-").to_owned();
+        Voice { language, name: Some(name.to_owned()) }
+    }
+
     fn message(&self, id: String, to: String) -> NewMessage {
         let said = |name: &str| self.fields.get(name).cloned();
-        let others =
-            ["message_type", "account_lifecycle_event", "dlt_entity_id", "dlt_template_id"];
+        let others = [
+            "message_type",
+            "account_lifecycle_event",
+            "dlt_entity_id",
+            "dlt_template_id",
+            "prompt_message",
+            "prompt_digit",
+        ];
         let details =
             others.iter().filter_map(|name| Some(((*name).to_owned(), said(name)?.into())));
         NewMessage {
             id,
-            from: said("sender_id").unwrap_or_default(),
+            from: said("sender_id").or(said("caller_id")).unwrap_or_default(),
             to,
             text: said("message").unwrap_or_default(),
             tag: said("external_id"),
             expires: None,
             details: details.collect(),
-            voice: None,
+            voice: self.is_call.then(|| self.voice()),
         }
     }
 }

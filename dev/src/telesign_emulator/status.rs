@@ -8,6 +8,9 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 pub(super) const IN_PROGRESS: u16 = 290;
+/// Of calls: what the two others are of messages.
+pub(super) const ANSWERED: u16 = 100;
+pub(super) const CALLING: u16 = 103;
 pub(super) const AT_GATEWAY: u16 = 203;
 pub(super) const DELIVERED: u16 = 200;
 pub(super) const UNKNOWN_SENDER: u16 = 521;
@@ -18,6 +21,8 @@ const IN_ANSWERS: &[BorrowedFormatItem<'_>] =
 
 #[rustfmt::skip]
 const DESCRIPTIONS: &[(u16, &str)] = &[
+    (100, "Call answered"),
+    (103, "Call in progress"),
     (200, "Delivered to handset"),
     (201, "Completed, suspicious activity detected"),
     (203, "Delivered to gateway"),
@@ -55,6 +60,7 @@ const DESCRIPTIONS: &[(u16, &str)] = &[
     (11013, "Invalid value for parameter sender_id"),
     (11016, "Invalid value for parameter external_id"),
     (11017, "Invalid value for parameter message_type"),
+    (11018, "Invalid value for parameter voice"),
     (11034, "Invalid value for parameter dlt_template_id"),
     (11035, "Invalid value for parameter dlt_entity_id"),
     (12000, "Missing required parameter phone_number"),

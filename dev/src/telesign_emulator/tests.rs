@@ -401,3 +401,35 @@ async fn reports_stay_on_this_machine() {
         assert!(error.contains("on this machine only"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_call_is_taken_with_a_201_and_reported_as_answered() {
+    let receiver = Receiver::start(&[]).await;
+    let emulator = start().await;
+    emulator.subscribe_reports(receiver.subscription()).unwrap();
+    let call = async |voice: &str| {
+        let body = form(&[("sender_id", ""), ("voice", voice), ("prompt_digit", "1")]);
+        let signed = format!(
+            "POST\n{FORM}\n{DATE}\nx-ts-auth-method:HMAC-SHA256\nx-ts-nonce:{voice}\n{body}\n{CALLS_PATH}"
+        );
+        let signature = signature::Key::new(DEVELOPMENT_API_KEY).unwrap().sign(signed.as_bytes());
+        let authorization = format!("TSA {DEVELOPMENT_CUSTOMER_ID}:{signature}");
+        let headers = [
+            ("content-type", FORM),
+            ("date", DATE),
+            ("x-ts-auth-method", "HMAC-SHA256"),
+            ("x-ts-nonce", voice),
+            ("authorization", &authorization),
+        ];
+        ask(&emulator, "POST", CALLS_PATH, &headers, &body).await
+    };
+    let answer = call("m-de-DE").await;
+    assert_eq!((answer.status, answer.code()), (400, 11018));
+    let answer = call("f-de-DE").await;
+    assert_eq!((answer.status, answer.code()), (201, 103));
+    let [message] = emulator.messages().try_into().unwrap();
+    assert_eq!(message.voice.unwrap().language, "de-DE");
+    let seen = receiver.seen(2).await;
+    let codes: Vec<_> = seen.iter().map(|(_, body)| &body["status"]["code"]).collect();
+    assert_eq!(codes, [103, 100]);
+}
