@@ -80,7 +80,7 @@ test("docs/monitoring.md tells of the same warnings", () => {
 const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-", Telesign: "telesign-" };
 
 /** Codes of messages that arrived, or may have. */
-const NO_FAILURES = ["2000", "telesign-201", "telesign-250", "telesign-251", "telesign-599"];
+const NO_FAILURES = ["2000", "infobip-5001", "infobip-10002", "telesign-201", "telesign-250", "telesign-251", "telesign-599"];
 
 test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
   const said = Object.fromEntries(
