@@ -11,7 +11,8 @@ Usage: scripts/check-config.sh
 Asks a hook what is wrong with its configuration, and shows each finding: where it stands
 (document and line, or variable), the key, and the fix. No value is shown.
 PROBLEM: no message is sent until it is mended. WARNING: messages are sent, and it should be
-otherwise. Exits with 0 if there is no problem, with 1 if there is one.
+otherwise. WEBHOOK: a URL to paste, where public_url is set. Exits with 0 if there is no problem,
+with 1 if there is one.
 
 `cargo run -- check` finds the same before anything is deployed.
 
@@ -36,7 +37,8 @@ jq --raw-output '
     (if .document == "variable" then "" elif .line then "\(.document) line \(.line): "
      elif .key == "" then "\(.document) " else "\(.document): " end)
     + (if .key == "" then "" else "\(.key) " end) + .fix;
-  (.problems[] | "PROBLEM  \(told)"), (.warnings[] | "WARNING  \(told)")
+  (.problems[] | "PROBLEM  \(told)"), (.warnings[] | "WARNING  \(told)"),
+  (.webhooks // {} | to_entries[] | "WEBHOOK  \(.key)  \(.value)")
 ' <<<"$answer"
 status="$(jq --raw-output .status <<<"$answer")"
 echo "$status"

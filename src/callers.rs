@@ -73,6 +73,10 @@ pub enum Proof {
     QueryPrevious,
     /// By a bearer token.
     OAuth,
+    /// By the signature of what it brings.
+    Signature,
+    /// By a signature with the previous secret.
+    SignaturePrevious,
 }
 
 /// A caller that has proven itself.
@@ -148,6 +152,8 @@ impl Proof {
             Self::Query => "query",
             Self::QueryPrevious => "query_previous",
             Self::OAuth => "oauth",
+            Self::Signature => "signature",
+            Self::SignaturePrevious => "signature_previous",
         }
     }
 }

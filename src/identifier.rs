@@ -51,6 +51,19 @@ impl Identifier {
     }
 }
 
+/// Whether a text is one of Twilio's identifiers (SID) of this kind: its two letters and 32 hexadecimal digits.
+///
+/// ```
+/// use okta_telephony_acs::identifier::is_twilio_sid;
+///
+/// assert!(is_twilio_sid("AC", "AC0123456789abcdef0123456789abcdef"));
+/// assert!(!is_twilio_sid("SK", "AC0123456789abcdef0123456789abcdef"));
+/// ```
+pub fn is_twilio_sid(kind: &str, text: &str) -> bool {
+    let digits = text.strip_prefix(kind);
+    digits.is_some_and(|it| it.len() == 32 && it.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Identifier;

@@ -28,6 +28,7 @@ pub mod phone_number;
 pub mod policy;
 pub mod ports;
 pub mod providers;
+pub mod public_url;
 pub mod records;
 pub mod refusal;
 pub mod reports;

@@ -9,6 +9,7 @@ pub mod deliveries;
 mod explain;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,11 +18,15 @@ use serde_json::json;
 use self::deliveries::{Query, View};
 use self::explain::{Question, explain};
 use crate::callers::Refused;
+use crate::hook::HOOK_PATH;
 use crate::outcome::TakenReport;
 use crate::ports::{BodyError, InboundRequest, Ports, Response};
+use crate::providers::{acs, infobip, telesign, twilio};
 use crate::records::canonical_id;
 use crate::records::store::Records;
-use crate::reports::{self, NoReport};
+use crate::reports::{
+    self, INFOBIP_REPORTS_PATH, NoReport, REPORTS_PATH, TELESIGN_REPORTS_PATH, TWILIO_REPORTS_PATH,
+};
 use crate::settings::{Check, Settings};
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 use crate::telemetry::{self, OperatorFacts};
@@ -186,7 +191,7 @@ fn show(
     ports: Ports<'_>,
 ) -> Result<Shown, NotShown> {
     match page {
-        Page::Details => Ok(details(check).into()),
+        Page::Details => Ok(details(settings, check).into()),
         Page::Explain => {
             let question = question(request, ports)?;
             Ok(json(200, &explain(question, settings, ports)).into())
@@ -292,9 +297,30 @@ fn health(check: &Check) -> Response {
     json(status, &json!({ "status": check.status() }))
 }
 
-fn details(check: &Check) -> Response {
+fn details(settings: &Settings, check: &Check) -> Response {
     let Check { problems, warnings } = check;
-    json(200, &json!({ "status": check.status(), "problems": problems, "warnings": warnings }))
+    let mut details =
+        json!({ "status": check.status(), "problems": problems, "warnings": warnings });
+    if let Some(webhooks) = webhooks(settings) {
+        details["webhooks"] = json!(webhooks);
+    }
+    json(200, &details)
+}
+
+/// The URLs that others call, where the public one is known: Okta's hook, and that for the reports of each kind of provider
+/// that there is.
+fn webhooks(settings: &Settings) -> Option<BTreeMap<&'static str, String>> {
+    let public_url = settings.public_url.as_ref().ok()?.as_ref()?;
+    let kinds = settings.providers.iter().flatten().map(|provider| provider.api.kind());
+    let of_kind = |kind| match kind {
+        acs::KIND => Some(("event_grid", REPORTS_PATH)),
+        infobip::KIND => Some((infobip::KIND, INFOBIP_REPORTS_PATH)),
+        telesign::KIND => Some((telesign::KIND, TELESIGN_REPORTS_PATH)),
+        twilio::KIND => Some((twilio::KIND, TWILIO_REPORTS_PATH)),
+        _ => None,
+    };
+    let paths = std::iter::once(("okta", HOOK_PATH)).chain(kinds.filter_map(of_kind));
+    Some(paths.map(|(caller, path)| (caller, public_url.of(path))).collect::<BTreeMap<_, _>>())
 }
 
 fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Question, NotShown> {

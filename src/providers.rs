@@ -1,8 +1,8 @@
 //! Who sends messages, and when a message fails over from one provider to the next.
 //!
-//! What a provider is, [`Api`] says; there are three kinds, [Azure Communication Services](acs), [Infobip](infobip) and
-//! [Telesign](telesign).
-//! [`candidates`] says which of those that are configured can send to a recipient, and [`send`] has two of them do it.
+//! What a provider is, [`Api`] says; there are four kinds: [Azure Communication Services](acs), [Infobip](infobip),
+//! [Telesign](telesign) and [Twilio](twilio). [`candidates`] says which of those that are configured can send to a
+//! recipient, and [`send`] has two of them do it.
 //! What can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
@@ -13,6 +13,7 @@ pub mod infobip;
 pub mod repeatability;
 pub mod telesign;
 mod turn;
+pub mod twilio;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use sha2::{Digest, Sha256};
 
 use self::repeatability::Repeatability;
 
-pub use self::api::{Api, Asked, Endpoint};
+pub use self::api::{Api, Asked, Endpoint, ReportKeys};
 pub use self::failover::send;
 
 /// The least time that an attempt is worth starting with.

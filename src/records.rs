@@ -188,6 +188,12 @@ impl Reported {
         rank(self) > rank(known)
     }
 
+    /// The same of a report that says nothing of when, whose time is that of its arrival: one that says what is known is
+    /// a repeat.
+    pub fn supersedes_undated(&self, known: &Self) -> bool {
+        (&self.said, self.code) != (&known.said, known.code) && self.supersedes(known)
+    }
+
     /// What became of the message.
     pub fn status(&self) -> Status {
         match (&self.said, self.code) {

@@ -1,10 +1,11 @@
-//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it of ACS's, and Infobip of
-//! its own, and Telesign, or as [ACS says when it is asked](ask).
+//! Delivery reports: what the carriers say became of the messages, as Azure Event Grid brings it of ACS's, and Infobip,
+//! Telesign and Twilio of their own, or as [ACS says when it is asked](ask).
 //!
 //! The status that Event Grid is answered decides whether it comes again ("Azure Event Grid delivery and
 //! retry"): after 400, 401, 403 and 413 it does not, and what it brought is lost or goes to its dead
 //! letters. So those are for what a repeat can't mend; what may be mended meanwhile is a 503. Infobip and
-//! Telesign come again after whatever is not 200. Reports come at least once, in any order.
+//! Telesign come again after whatever is not 200, and Twilio three times after 5xx. Reports come at least once, in any
+//! order.
 //!
 //! What a repeat can't mend is counted, with its reason, where the operator looks.
 
@@ -13,6 +14,7 @@ pub mod event_grid;
 pub mod infobip;
 mod lines;
 pub mod telesign;
+pub mod twilio;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -24,14 +26,14 @@ pub use self::asked::{NoReport, ask};
 use self::event_grid::{Event, SmsReceived};
 use self::lines::DeliveryFacts;
 use self::telesign::NotAReport;
+use self::twilio::signature::{self, Signature};
 use crate::callers::bearer::issuer;
-use crate::callers::{Callers, Cause};
+use crate::callers::{Callers, Cause, Proof};
 use crate::identifier::Identifier;
 use crate::outcome::{self, TakenReport};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
-use crate::providers::Provider;
-use crate::providers::telesign::KIND;
 use crate::providers::telesign::signature::is_of;
+use crate::providers::{self, Provider};
 use crate::records::store::{Records, Told};
 use crate::records::{EVENT_TAG, Moment, Reported};
 use crate::settings::Settings;
@@ -47,6 +49,9 @@ pub const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
 /// Where Telesign delivers.
 pub const TELESIGN_REPORTS_PATH: &str = "/api/delivery-reports/telesign";
 
+/// Where Twilio delivers.
+pub const TWILIO_REPORTS_PATH: &str = providers::twilio::REPORTS_PATH;
+
 /// Who delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reporter {
@@ -56,6 +61,8 @@ pub enum Reporter {
     Infobip,
     /// Telesign, of its own.
     Telesign,
+    /// Twilio, of its own, one by one.
+    Twilio,
 }
 
 /// What became of a message, as a delivery says it.
@@ -65,7 +72,8 @@ pub struct DeliveryReport {
     pub message_id: Identifier,
     /// What the carrier says.
     pub reported: Reported,
-    /// The report has a date that has come. Without one its time is that of its arrival.
+    /// The report has a date that has come, or none by design and is sent at once. Otherwise nobody knows of when it is,
+    /// and its time is that of its arrival.
     pub has_date: bool,
     /// The tag that was sent with the message.
     pub tag: Option<Identifier>,
@@ -150,7 +158,7 @@ impl NotTaken {
         Self { status, told, fix: fix.into() }
     }
 
-    /// One that Event Grid comes again after.
+    /// One that comes again.
     fn for_now(fix: impl Into<Cow<'static, str>>) -> Self {
         Self::new(503, "The reports can't be taken now.", fix)
     }
@@ -279,6 +287,7 @@ impl Reporter {
             REPORTS_PATH => Some(Self::EventGrid),
             INFOBIP_REPORTS_PATH => Some(Self::Infobip),
             TELESIGN_REPORTS_PATH => Some(Self::Telesign),
+            TWILIO_REPORTS_PATH => Some(Self::Twilio),
             _ => None,
         }
     }
@@ -298,13 +307,17 @@ impl Reporter {
                 "no provider of the kind telesign has its API key, by which Telesign's reports prove themselves: set it in \
                  the secrets."
             }
+            Self::Twilio => {
+                "nothing proves Twilio's reports: set public_url in the settings, and auth_token of a provider of the kind \
+                 twilio in the secrets."
+            }
         }
     }
 
     fn methods(self) -> &'static str {
         match self {
             Self::EventGrid => "POST, OPTIONS",
-            Self::Infobip | Self::Telesign => "POST",
+            Self::Infobip | Self::Telesign | Self::Twilio => "POST",
         }
     }
 
@@ -313,6 +326,8 @@ impl Reporter {
             Self::EventGrid => "Bearer",
             Self::Infobip => "Basic realm=\"okta-telephony-reports\"",
             Self::Telesign => "TSA",
+            // No registered scheme: that of a signature has no name.
+            Self::Twilio => "Signature realm=\"okta-telephony-reports\"",
         }
     }
 
@@ -322,11 +337,12 @@ impl Reporter {
             Self::EventGrid => event_grid::BODY_LIMIT,
             Self::Infobip => infobip::BODY_LIMIT,
             Self::Telesign => telesign::BODY_LIMIT,
+            Self::Twilio => twilio::BODY_LIMIT,
         }
     }
 
     /// Reads a delivery, or says why it is none.
-    fn read(self, body: &[u8], now: Moment) -> Result<Said, String> {
+    fn read(self, body: &[u8], query: &str, now: Moment) -> Result<Said, String> {
         let mut said = Said::default();
         match self {
             Self::EventGrid => {
@@ -362,6 +378,13 @@ impl Reporter {
                     Err(fault) => return Err(fault.to_string()),
                 }
             }
+            Self::Twilio => {
+                said.events = 1;
+                match twilio::parse(body, query, now).map_err(|fault| fault.to_string())? {
+                    Some(report) => said.reports.push(report),
+                    None => said.others = 1,
+                }
+            }
         }
         Ok(said)
     }
@@ -392,7 +415,8 @@ impl Batch {
                 self.identify(request, ports)?;
                 None
             }
-            Reporter::Telesign => Some(self.read_signed(request)?),
+            Reporter::Telesign => Some(self.read_signed_by_telesign(request)?),
+            Reporter::Twilio => Some(self.read_signed_by_twilio(request)?),
         };
         let subscription = request.header("aeg-subscription-name");
         self.facts.subscription =
@@ -414,7 +438,8 @@ impl Batch {
         taken
     }
 
-    /// Takes the events of a delivery, and says why some of them could not be read, where that is so.
+    /// Takes the events of a delivery, whose body has been read where it is `signed`, and says why some of them could not be read, where
+    /// that is so.
     fn take_events(
         &mut self,
         request: &mut dyn InboundRequest,
@@ -422,7 +447,8 @@ impl Batch {
         ports: Ports<'_>,
     ) -> Result<(Response, Option<String>), NotTaken> {
         let body = signed.map_or_else(|| self.read(request), Ok)?;
-        let said = self.reporter.read(&body, ports.clock.milliseconds());
+        let query = request.query().unwrap_or_default();
+        let said = self.reporter.read(&body, &query, ports.clock.milliseconds());
         let said = said
             .map_err(|fault| NotTaken::new(400, "The body is not a delivery of reports.", fault))?;
         let Said { events, reports, received, validation, gone, others, mut faults } = said;
@@ -496,10 +522,13 @@ impl Batch {
     /// Attack: whoever finds the endpoint says that messages arrived which did not. Without a signature the body is not
     /// read, and every key is tried in the same time. Only the body is signed, so a delivery can be repeated by who has
     /// seen it: it says then what is known.
-    fn read_signed(&mut self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
+    fn read_signed_by_telesign(
+        &mut self,
+        request: &mut dyn InboundRequest,
+    ) -> Result<Vec<u8>, NotTaken> {
         let providers = self.settings.providers.as_ref();
         let providers = providers.map_err(|problems| NotTaken::for_now(problems.to_string()))?;
-        let is_telesign = |it: &&Provider| it.api.kind() == KIND;
+        let is_telesign = |it: &&Provider| it.api.kind() == providers::telesign::KIND;
         let keys = providers.iter().filter(is_telesign).map(|it| it.api.secret());
         let keys: Vec<_> = keys.cloned().collect();
         if keys.is_empty() {
@@ -528,6 +557,50 @@ impl Batch {
         Ok(body)
     }
 
+    /// Reads the body of a delivery that is signed with the auth token of one of the accounts, or with its other one. A
+    /// stranger without a signature has no body read.
+    fn read_signed_by_twilio(
+        &mut self,
+        request: &mut dyn InboundRequest,
+    ) -> Result<Vec<u8>, NotTaken> {
+        let settings = &self.settings;
+        let public_url = settings.public_url.as_ref();
+        let public_url = public_url.map_err(|problems| NotTaken::for_now(problems.to_string()))?;
+        let all = settings.providers.as_ref();
+        let all = all.map_err(|problems| NotTaken::for_now(problems.to_string()))?;
+        let of_twilio = all.iter().filter(|it| it.api.kind() == providers::twilio::KIND);
+        let keys: Vec<_> = of_twilio.filter_map(|it| it.api.report_keys().cloned()).collect();
+        let (Some(public_url), false) = (public_url, keys.is_empty()) else {
+            return Err(NotTaken::for_now(self.reporter.is_not_expected()));
+        };
+        let query = request.query().map(|query| ["?", &query].concat()).unwrap_or_default();
+        let urls = public_url.both_ways(&[TWILIO_REPORTS_PATH, &query].concat());
+        let signature = match &request.header(signature::HEADER)[..] {
+            [value] => Signature::parse(value),
+            _ => None,
+        };
+        let Some(signature) = signature else {
+            self.unproven = Some(Cause::Credentials);
+            let fix = "there is no header X-Twilio-Signature with one signature";
+            return Err(NotTaken::unauthorized(fix));
+        };
+        let body = self.read(request)?;
+        let is_of = |secret| signature.is_of(secret, &urls, &body);
+        let proof = if keys.iter().any(|keys| is_of(&keys.current)) {
+            Proof::Signature
+        } else if keys.iter().filter_map(|keys| keys.previous.as_ref()).any(is_of) {
+            Proof::SignaturePrevious
+        } else {
+            self.unproven = Some(Cause::Secret);
+            return Err(NotTaken::unauthorized(
+                "the signature is not that of auth_token for this body at public_url: look at whether that is the account's \
+                 primary auth token, and public_url what Twilio calls, with its path, which a proxy may change",
+            ));
+        };
+        self.facts.credential = Some(proof.name());
+        Ok(body)
+    }
+
     fn read(&self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
         let limit = self.reporter.body_limit();
         request.body().read(limit, self.until).map_err(|error| match error {
@@ -552,7 +625,11 @@ impl Batch {
             Some(bounds) => {
                 let by_id = reports.iter().map(|it| (it.message_id.as_str(), it.reported.clone()));
                 let records = Records::new(bounds, ports);
-                let told = records.report(&by_id.collect::<Vec<_>>());
+                let by_id: Vec<_> = by_id.collect();
+                let told = match self.reporter {
+                    Reporter::Twilio => records.report_undated(&by_id),
+                    _ => records.report(&by_id),
+                };
                 let fix = told.iter().any(Option::is_none).then(|| records.fix());
                 (told, fix)
             }

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use numbering::Region;
 
-/// A sender that ACS takes in `from`.
+use crate::identifier::is_twilio_sid;
+
+/// Who a message is from, as providers take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
-    /// As ACS takes it; empty where the provider chooses.
+    /// As the provider takes it; empty where it chooses by itself.
     pub value: String,
     /// Which kind it is of.
     pub kind: SenderKind,
@@ -28,7 +30,7 @@ pub enum SenderKind {
     Longcode,
     /// A name.
     Alphanumeric,
-    /// The provider chooses who it is from.
+    /// The provider chooses who it is from, such as a Messaging Service of Twilio's.
     Provider,
 }
 
@@ -44,9 +46,10 @@ pub struct NotASender;
 const TOLLFREE: [&str; 7] = ["800", "833", "844", "855", "866", "877", "888"];
 
 impl Sender {
-    /// Reads a sender: a short code (5 or 6 digits without `+`), a number in E.164 form, or an
+    /// Reads a sender: a short code (5 or 6 digits without `+`), a number in E.164 form, an
     /// alphanumeric sender ID (at most 11 of `A-Z a-z 0-9`, space, `+ - _ &`, with a letter at
-    /// least; "SMS FAQ", ACS documentation).
+    /// least; "SMS FAQ", ACS documentation), or the SID of a Messaging Service (`MG` and 32 hexadecimal
+    /// digits; Twilio's OpenAPI specification), which is Twilio's alone.
     pub fn parse(value: &str) -> Result<Self, NotASender> {
         let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let number = value.strip_prefix('+').filter(|digits| all_digits(digits));
@@ -59,6 +62,7 @@ impl Sender {
                 _ => SenderKind::Longcode,
             },
             None if matches!(value.len(), 5 | 6) && all_digits(value) => SenderKind::Shortcode,
+            None if is_twilio_sid("MG", value) => SenderKind::Provider,
             None => {
                 let allowed = |b: u8| b.is_ascii_alphanumeric() || b" +-_&".contains(&b);
                 let fits = value.len() <= 11 && value.bytes().all(allowed);
@@ -164,6 +168,7 @@ mod tests {
             ("+448001111111", SenderKind::Longcode),
             ("CONTOSO", SenderKind::Alphanumeric),
             ("A & B+C-D_2", SenderKind::Alphanumeric),
+            ("MG0123456789abcdef0123456789ABCDEF", SenderKind::Provider),
         ] {
             let sender = Sender::parse(value).unwrap();
             assert_eq!((sender.value.as_str(), sender.kind), (value, kind));
@@ -187,6 +192,9 @@ mod tests {
             "+ - _ &",
             "1 2 3",
             "12345\n",
+            "MG0123456789abcdef0123456789ABCDE",
+            "MG0123456789abcdef0123456789ABCDEG",
+            "SM0123456789abcdef0123456789ABCDEF",
         ] {
             assert_eq!(Sender::parse(value), Err(NotASender), "{value:?}");
         }

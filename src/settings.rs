@@ -38,6 +38,7 @@ use crate::policy::Policy;
 use crate::policy::limits::seconds;
 use crate::ports::Variables;
 use crate::providers::Provider;
+use crate::public_url::PublicUrl;
 use crate::records::Bounds;
 use crate::records::store_key::StoreKey;
 use crate::refusal::{Reason, Refusal};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub policy: Section<Policy>,
     /// How messages are worded.
     pub wording: Section<Wording>,
+    /// How the world sees the hook; `None` where that is not said.
+    pub public_url: Section<Option<PublicUrl>>,
     /// Who sends, in order: at least one. A message is tried with two of them at most.
     pub providers: Section<Vec<Provider>>,
     /// The place of each of them in the document's list, from 1.
@@ -164,9 +167,14 @@ impl Settings {
         let report_secrets = secrets.reports.get().unwrap_or_default();
         let operator_secrets = secrets.operator.get().unwrap_or_default();
 
+        let public_url = documents.section(&[Place::Settings], &[PUBLIC_URL], |reading| {
+            read_public_url(reading, settings.public_url)
+        });
+        // Messages can do without reports.
+        let reachable_at = public_url.as_ref().ok().and_then(Option::as_ref);
         let listed =
             documents.section(&[Place::Settings, Place::Secrets], &["providers"], |reading| {
-                providers::providers(reading, settings.providers, secrets.providers)
+                providers::providers(reading, settings.providers, secrets.providers, reachable_at)
             });
         let (providers, provider_places) = match listed {
             Ok((providers, places)) => (Ok(providers), places),
@@ -190,6 +198,7 @@ impl Settings {
                 let voice = settings.voice.get().unwrap_or_default();
                 wording(reading, settings.message.get().unwrap_or_default(), voice)
             }),
+            public_url,
             providers,
             provider_places,
             store_secret: documents.section(&[Place::Secrets], &["store"], |reading| {
@@ -270,6 +279,18 @@ pub struct Ready<'a> {
     pub providers: &'a [Provider],
     /// The key under which it is counted.
     pub store_key: StoreKey,
+}
+
+/// The key of the public URL.
+const PUBLIC_URL: &str = "public_url";
+
+fn read_public_url(reading: &mut Reading<'_>, said: Said<String>) -> Option<PublicUrl> {
+    let said = reading.text(PUBLIC_URL, said)?;
+    let url = PublicUrl::parse(&said);
+    if url.is_none() {
+        reading.unexpected(Place::Settings, PUBLIC_URL);
+    }
+    url
 }
 
 fn hook(reading: &mut Reading<'_>, format: Said<String>, deadline: Said<u64>) -> Hook {

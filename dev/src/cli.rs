@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use okta_telephony_dev::acs_emulator::{EventSchema, EventSubscription, SECRET_HEADER};
 use okta_telephony_dev::infobip_emulator::{self, Proof};
 use okta_telephony_dev::telesign_emulator;
+use okta_telephony_dev::twilio_emulator::Callbacks;
 
 use crate::emulated::Provider;
 
@@ -56,7 +57,7 @@ pub struct Emulator {
     #[arg(long, value_name = "NUMBER")]
     pub fault: Option<String>,
     /// Deliver reports to this webhook, those of ACS once it takes Event Grid's handshake:
-    /// http://127.0.0.1:3000/api/delivery-reports
+    /// http://127.0.0.1:3000/api/delivery-reports. Twilio's need no flag: they go to public_url of the hook's settings
     #[arg(long, value_name = "URL")]
     pub reports_to: Option<String>,
     /// The webhook's `reports.secret`. Telesign signs its reports, and needs none
@@ -133,6 +134,16 @@ impl Reports {
             delay: Duration::from_millis(self.report_delay),
             copies: self.report_copies,
             ..telesign_emulator::ReportSubscription::new(endpoint)
+        }
+    }
+
+    /// The status callbacks of Twilio, of which all go to this host.
+    pub fn of_twilio(self, to: Option<String>) -> Callbacks {
+        Callbacks {
+            to,
+            delay: Duration::from_millis(self.report_delay),
+            copies: self.report_copies,
+            ..Callbacks::default()
         }
     }
 }
@@ -281,6 +292,9 @@ mod tests {
             let subscription = cli.serve.reports.of_infobip("endpoint".into(), "secret".into());
             assert_eq!(subscription.delay, Duration::from_millis(delay));
             assert_eq!(subscription.copies, copies);
+            let callbacks = cli.serve.reports.of_twilio(None);
+            assert_eq!(callbacks.delay, Duration::from_millis(delay));
+            assert_eq!(callbacks.copies, copies);
         }
     }
 }

@@ -8,6 +8,7 @@ use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::infobip_emulator::{self, InfobipEmulator};
 use okta_telephony_dev::phone::Phone;
 use okta_telephony_dev::telesign_emulator::{self, TelesignEmulator};
+use okta_telephony_dev::twilio_emulator::{self, TwilioEmulator};
 
 /// A provider that can be emulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,6 +19,8 @@ pub enum Provider {
     Infobip,
     /// Telesign
     Telesign,
+    /// Twilio
+    Twilio,
 }
 
 impl Provider {
@@ -27,6 +30,7 @@ impl Provider {
             Self::Acs => acs_emulator::PROVIDER,
             Self::Infobip => infobip_emulator::PROVIDER,
             Self::Telesign => telesign_emulator::PROVIDER,
+            Self::Twilio => twilio_emulator::PROVIDER,
         }
     }
 
@@ -36,6 +40,7 @@ impl Provider {
             Self::Acs => acs_emulator::fault_of(number).map(|fault| fault.meaning),
             Self::Infobip => infobip_emulator::fault_of(number).map(|fault| fault.meaning),
             Self::Telesign => telesign_emulator::fault_of(number).map(|fault| fault.meaning),
+            Self::Twilio => twilio_emulator::fault_of(number).map(|fault| fault.meaning),
         };
         meaning.with_context(|| {
             let numbers: Vec<_> = match self {
@@ -46,6 +51,7 @@ impl Provider {
                 Self::Telesign => {
                     telesign_emulator::FAULTS.iter().map(|fault| fault.number).collect()
                 }
+                Self::Twilio => twilio_emulator::FAULTS.iter().map(|fault| fault.number).collect(),
             };
             let numbers = numbers.join(", ");
             format!(
@@ -61,6 +67,7 @@ pub enum Emulator {
     Acs(AcsEmulator),
     Infobip(InfobipEmulator),
     Telesign(TelesignEmulator),
+    Twilio(TwilioEmulator),
 }
 
 impl Emulator {
@@ -84,6 +91,11 @@ impl Emulator {
                 let settings = telesign_emulator::Settings { phone, ..settings };
                 Self::Telesign(TelesignEmulator::start(settings).await?)
             }
+            Provider::Twilio => {
+                let settings = twilio_emulator::Settings::new(listen);
+                let settings = twilio_emulator::Settings { phone, ..settings };
+                Self::Twilio(TwilioEmulator::start(settings).await?)
+            }
         })
     }
 
@@ -92,6 +104,7 @@ impl Emulator {
             Self::Acs(_) => Provider::Acs,
             Self::Infobip(_) => Provider::Infobip,
             Self::Telesign(_) => Provider::Telesign,
+            Self::Twilio(_) => Provider::Twilio,
         }
     }
 
@@ -100,6 +113,7 @@ impl Emulator {
             Self::Acs(acs) => acs.address(),
             Self::Infobip(infobip) => infobip.address(),
             Self::Telesign(telesign) => telesign.address(),
+            Self::Twilio(twilio) => twilio.address(),
         }
     }
 
@@ -108,6 +122,7 @@ impl Emulator {
             Self::Acs(acs) => acs.origin(),
             Self::Infobip(infobip) => infobip.origin(),
             Self::Telesign(telesign) => telesign.origin(),
+            Self::Twilio(twilio) => twilio.origin(),
         }
     }
 
@@ -117,6 +132,7 @@ impl Emulator {
             Self::Acs(acs) => acs.set_fault(acs_emulator::fault_of(number)),
             Self::Infobip(infobip) => infobip.set_fault(infobip_emulator::fault_of(number)),
             Self::Telesign(telesign) => telesign.set_fault(telesign_emulator::fault_of(number)),
+            Self::Twilio(twilio) => twilio.set_fault(twilio_emulator::fault_of(number)),
         }
     }
 

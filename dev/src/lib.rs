@@ -9,6 +9,7 @@ pub mod nginx;
 pub mod phone;
 pub mod telesign_emulator;
 pub mod tls;
+pub mod twilio_emulator;
 
 mod fault_number;
 mod loopback;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::Parser;
 use okta_telephony_dev::acs_emulator::{AcsEmulator, EventSubscription};
 use okta_telephony_dev::authorization_server::{
@@ -28,6 +28,7 @@ use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
 use okta_telephony_dev::phone::Phone;
 use okta_telephony_dev::telesign_emulator;
 use okta_telephony_dev::tls;
+use okta_telephony_dev::twilio_emulator as twilio;
 use uuid::Uuid;
 
 use crate::check::print_findings;
@@ -39,6 +40,7 @@ use crate::plan::{BUILT_IN_OPERATOR_SECRET, OPERATOR, Operator, Plan, Sending, T
 const REPORTS_PATH: &str = "/api/delivery-reports";
 const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
 const TELESIGN_REPORTS_PATH: &str = "/api/delivery-reports/telesign";
+const TWILIO_REPORTS_PATH: &str = "/api/delivery-reports/twilio";
 const DELIVERIES_PATH: &str = "/api/deliveries";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
@@ -214,6 +216,11 @@ async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret:
             let subscription = said.of_telesign(endpoint.clone());
             (endpoint, telesign.subscribe_reports(subscription))
         }
+        // Each message says where to, by a name of the hook's that leads here.
+        Emulator::Twilio(twilio) => {
+            let callbacks = said.of_twilio(Some(host.url()));
+            (endpoint(TWILIO_REPORTS_PATH), twilio.set_callbacks(callbacks))
+        }
     };
     match subscribed {
         Ok(()) => format!("delivered to {endpoint}"),
@@ -225,6 +232,11 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
     let reports_to = said.reported_to()?;
     let reports_to = reports_to.map(|(url, secret)| (url.to_owned(), secret.to_owned()));
     let cli::Emulator { provider, listen, ca_file, fault, reports, .. } = said;
+    ensure!(
+        provider != Provider::Twilio || reports_to.is_none(),
+        "Twilio reports to where each message says: leave --reports-to and --report-secret out, and set public_url in the \
+         settings of the hook"
+    );
     let meaning = fault.as_deref().map(|number| provider.fault(number)).transpose()?;
     if let (Provider::Acs, Some((url, secret))) = (provider, &reports_to) {
         reports.to(url.clone(), secret.clone()).check()?;
@@ -268,6 +280,19 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
             telesign_emulator::DEVELOPMENT_CUSTOMER_ID,
             telesign_emulator::DEVELOPMENT_API_KEY
         ),
+        Emulator::Twilio(_) => format!(
+            "  outbound_host1         {origin}\n\n\
+             For the settings, with the URL of the hook on this machine for delivery reports:\n\n  \
+             public_url = \"http://127.0.0.1:3000\"\n\n  \
+             [[providers]]\n  kind = \"twilio\"\n  base_url = {origin:?}\n  account_sid = {:?}\n  \
+             senders = {{ default = \"+15550100100\" }}\n\n\
+             For the secrets:\n\n  [providers.twilio]\n  api_key_sid = {:?}\n  api_key_secret = {:?}\n  \
+             auth_token = {:?}\n\n",
+            twilio::DEVELOPMENT_ACCOUNT_SID,
+            twilio::DEVELOPMENT_KEY_SID,
+            twilio::DEVELOPMENT_KEY_SECRET,
+            twilio::DEVELOPMENT_AUTH_TOKEN
+        ),
     });
     if let Some(file) = ca_file {
         print(&client_tls(&file, emulator.address())?);
@@ -275,6 +300,7 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
     print("Stop with Ctrl-C.\n");
     let subscribed = async {
         match (&emulator, reports_to) {
+            (Emulator::Twilio(twilio), _) => twilio.set_callbacks(reports.of_twilio(None))?,
             (_, None) => {}
             (Emulator::Acs(acs), Some((url, secret))) => {
                 subscribe(acs, reports.to(url, secret)).await;

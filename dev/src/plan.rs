@@ -13,6 +13,7 @@ use okta_telephony_dev::authorization_server::{
 use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::Manifest;
 use okta_telephony_dev::telesign_emulator;
+use okta_telephony_dev::twilio_emulator as twilio;
 use toml::{Table, Value};
 
 use crate::cli::Serve;
@@ -32,6 +33,11 @@ const INFOBIP_SENDER: &str = "InfoSMS";
 pub const TELESIGN_SENDER: &str = "CONTOSO";
 /// The number that Infobip's calls come from: a fictional one.
 const INFOBIP_NUMBER: &str = "+447700900123";
+/// The same of Twilio: a number that is nobody's.
+const TWILIO_SENDER: &str = "+15550100100";
+/// Where Twilio's emulator reports to where the user says nothing: a name of this machine, since a port is known only
+/// once the hook listens.
+const PUBLIC_URL: &str = "http://localhost";
 /// The variables with which the hook may call a host besides those of its providers.
 const OUTBOUND_HOSTS: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
@@ -171,6 +177,13 @@ impl Plan {
         self.set(document, &merged);
     }
 
+    /// Adds to the settings what the user's do not say.
+    fn merge_settings(&mut self, more: Table) {
+        let user = self.variables.get("settings").map(String::as_str).unwrap_or_default();
+        let merged = documents::merge(user, more);
+        self.set("settings", &merged);
+    }
+
     /// Lets the hook call a host.
     fn allow(&mut self, origin: &str) {
         let free = free_hosts(&self.variables).next();
@@ -217,15 +230,30 @@ impl Plan {
                     entry.insert("voice".into(), true.into());
                     entry
                 }
+                Emulator::Twilio(twilio) => {
+                    let secrets = [
+                        ("api_key_sid", twilio::DEVELOPMENT_KEY_SID),
+                        ("api_key_secret", twilio::DEVELOPMENT_KEY_SECRET),
+                        ("auth_token", twilio::DEVELOPMENT_AUTH_TOKEN),
+                    ];
+                    self.add("secrets", "providers.twilio", &secrets);
+                    // Whatever it is, the emulator knows where the hook listens.
+                    let url = Table::from_iter([("public_url".to_owned(), PUBLIC_URL.into())]);
+                    self.merge_settings(url);
+                    let mut entry = toml::toml! { kind = "twilio" };
+                    entry.insert("base_url".into(), twilio.origin().into());
+                    entry.insert("account_sid".into(), twilio::DEVELOPMENT_ACCOUNT_SID.into());
+                    let senders = Table::from_iter([("default".to_owned(), TWILIO_SENDER.into())]);
+                    entry.insert("senders".into(), Value::Table(senders));
+                    entry
+                }
             };
             providers.push(Value::Table(entry));
         }
         // Without a list there is ACS.
         if !matches!(emulators, [Emulator::Acs(_)]) {
-            let user = self.variables.get("settings").map(String::as_str).unwrap_or_default();
             let list = Table::from_iter([("providers".to_owned(), Value::Array(providers))]);
-            let merged = documents::merge(user, list);
-            self.set("settings", &merged);
+            self.merge_settings(list);
         }
     }
 
@@ -314,7 +342,10 @@ impl<'a> Given<'a> {
         let secrets = secrets.filter_map(|it| it.get("connection_string")?.as_str());
         let of_acs = variable.into_iter().chain(secrets).map(endpoint_host);
         let providers = self.settings.get("providers").and_then(Value::as_array);
-        let urls = providers.into_iter().flatten().filter_map(|it| it.get("base_url")?.as_str());
+        let urls = providers.into_iter().flatten().filter_map(|it| match it.get("base_url") {
+            Some(url) => url.as_str(),
+            None => (it.get("kind")?.as_str()? == "twilio").then_some("https://api.twilio.com"),
+        });
         let hosts: Vec<_> = of_acs.chain(urls.map(url_host)).collect();
         let hosts = if hosts.is_empty() { "no endpoint".into() } else { hosts.join(", ") };
         Ok(Sending::Given { hosts })

@@ -182,6 +182,23 @@ fn acs_that_hangs_leaves_the_message_to_infobip() {
 }
 
 #[test]
+fn twilio_reports_to_the_hook_that_runs() {
+    let more = ["--emulator-listen", "127.0.0.1:0", "--provider", "twilio", "--report-delay", "0"];
+    let mut running = Running::start("twilio", &more);
+    let hook = running.line("Okta hook");
+    assert_eq!(running.line("  Twilio "), "the emulator: no message is sent");
+    let origin = hook.strip_suffix("/api/okta-telephony").unwrap();
+    assert_eq!(running.line(&format!("delivered to {origin}/api/delivery-reports/twilio")), "");
+    let authorization = running.line("Authorization");
+    running.line("Stop with Ctrl-C.");
+    let answer = post(&hook, &authorization);
+    assert!(answer.contains(r#""status":"SUCCESS""#), "{answer}");
+    running.line(r#""reported_status":"sent""#);
+    running.line(r#""event":"delivery_report","status":"delivered""#);
+    assert!(running.interrupt());
+}
+
+#[test]
 fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_the_hooks() {
     let acs =
         "acs_connection_string=endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use okta_telephony_acs::providers::{acs, infobip, telesign};
+use okta_telephony_acs::providers::{acs, infobip, telesign, twilio};
 
 fuzz_target!(|body: &[u8]| {
     let _ = acs::answer::Recipient::parse(body);
@@ -20,4 +20,9 @@ fuzz_target!(|body: &[u8]| {
         let _ = telesign::answer::Means::of(status, said.code);
     }
     assert!(said.reference_id.is_none_or(|id| !id.is_empty() && id.len() <= body.len()));
+    let _ = twilio::answer::Message::parse(body);
+    if let Some(code) = twilio::answer::error_code(body) {
+        assert!((10_000..100_000).contains(&code));
+        let _ = twilio::answer::Means::of(code);
+    }
 });

@@ -68,6 +68,12 @@ pub trait Api: fmt::Debug {
     /// How texts for the owner speak of a provider of this kind that has this name.
     fn words(&self, name: &str) -> Words;
 
+    /// With what it signs the delivery reports of the account; `None` where it does not sign them, or where that is not
+    /// known.
+    fn report_keys(&self) -> Option<&ReportKeys> {
+        None
+    }
+
     /// Asks for the report of a message, by its id, until `until` at the latest. `name` is the provider's. `None` where
     /// it can't be asked.
     fn ask_for_report(
@@ -79,6 +85,15 @@ pub trait Api: fmt::Debug {
     ) -> Option<Asked> {
         None
     }
+}
+
+/// The secrets with which a provider signs delivery reports.
+#[derive(Clone, Debug)]
+pub struct ReportKeys {
+    /// The one that is valid now.
+    pub current: Secret,
+    /// Another one that is taken beside it, while it is changed.
+    pub previous: Option<Secret>,
 }
 
 /// What a provider says that is asked for the report of a message.

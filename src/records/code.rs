@@ -3,7 +3,8 @@
 //! Those of ACS are at the beginning of `deliveryStatusDetails` ("Troubleshooting in Azure Communication Services", SMS
 //! error codes; the newest of three revisions). Those of Infobip are the `id` of its reports' `error` or, where there is
 //! none, of their `status` ("Response status and error codes", Infobip). Those of Telesign are the `code` of its reports'
-//! `status` ("All status and error codes", Telesign).
+//! `status` ("All status and error codes", Telesign). Those of Twilio are the `ErrorCode` of its status callbacks ("Error and
+//! warning dictionary", Twilio).
 
 use std::fmt;
 
@@ -24,6 +25,8 @@ pub enum Code {
     InfobipStatus(u16),
     /// Telesign.
     Telesign(u16),
+    /// Twilio.
+    Twilio(u16),
 }
 
 impl fmt::Display for Code {
@@ -33,6 +36,7 @@ impl fmt::Display for Code {
             Self::Infobip(number) => write!(f, "infobip-{number}"),
             Self::InfobipStatus(number) => write!(f, "infobip-status-{number}"),
             Self::Telesign(number) => write!(f, "telesign-{number}"),
+            Self::Twilio(number) => write!(f, "twilio-{number}"),
         }
     }
 }
@@ -59,8 +63,8 @@ pub struct Known {
     pub fix: &'static str,
 }
 
-/// Every documented code of ACS, those of Infobip's 541 that a passcode meets, its statuses of failure, and Telesign's
-/// codes of messages that it has not delivered, or does not know whether it has.
+/// Every documented code of ACS, those of Infobip's 541 that a passcode meets, its statuses of failure, Telesign's codes
+/// of messages that it has not delivered, or does not know whether it has, and those of Twilio's that a message meets.
 #[rustfmt::skip]
 pub const CODES: &[Known] = &[
     known(Code::Acs(2000), "delivered", "nothing to do"),
@@ -188,6 +192,30 @@ pub const CODES: &[Known] = &[
     known(Code::Telesign(10031), "blocked by a rule of yours at Telesign", "take the number off in Telesign's portal"),
     known(Code::Telesign(10032), "blocked by Telesign's own list", "have the person enrol another number, or ask Telesign"),
     known(Code::Telesign(11000), "the recipient's number is not valid", "have the person enrol the number again"),
+    known(Code::Twilio(21408), "the account may not send to the recipient's country", "allow it in the Messaging Geo Permissions of Twilio's console"),
+    known(Code::Twilio(21610), "the recipient has opted out", "have the person send START to the sender"),
+    known(Code::Twilio(21614), "the recipient's number takes no SMS", "have the person enrol a mobile number"),
+    known(Code::Twilio(30001), "too many messages waited at Twilio", "spread messages over more senders"),
+    known(Code::Twilio(30002), "the account is suspended", "look at Twilio's console"),
+    known(Code::Twilio(30003), "the phone could not be reached", "have the person try again: it is off or without network"),
+    known(Code::Twilio(30004), "the phone or its carrier blocks the message", "have the person ask their carrier"),
+    known(Code::Twilio(30005), "nobody has the number, or it is out of use", "have the person enrol another number"),
+    known(Code::Twilio(30006), "a landline, or a carrier that can't be reached", "have the person enrol a mobile number"),
+    known(Code::Twilio(30007), "filtered by the carrier or by Twilio", "look at the text and at the sender's registration with the carrier"),
+    known(Code::Twilio(30008), "the carrier gives no reason", "ask Twilio with the message id, if it happens often"),
+    known(Code::Twilio(30017), "the carrier has too much to do", "have the person try again"),
+    known(Code::Twilio(30018), "the sender is not registered in that country", "register it in Twilio's console, or take another sender"),
+    known(Code::Twilio(30022), "the carrier takes no more messages from this sender", "spread messages over more senders, or ask for a higher limit"),
+    known(Code::Twilio(30023), "the sender has no more messages left today", "ask for a higher limit of its registration (A2P 10DLC)"),
+    known(Code::Twilio(30024), "the sender is not registered in that country", "register it in Twilio's console, or take another sender"),
+    known(Code::Twilio(30027), "the sender has no more messages left today at this carrier", "ask for a higher limit of its registration (A2P 10DLC)"),
+    known(Code::Twilio(30032), "the toll-free number is not verified", "finish the toll-free verification in Twilio's console"),
+    known(Code::Twilio(30033), "the sender's registration with the carriers is suspended", "look at its campaign in Twilio's console (A2P 10DLC)"),
+    known(Code::Twilio(30034), "the sender is not registered with the carriers", "register it in Twilio's console (A2P 10DLC)"),
+    known(Code::Twilio(30035), "the sender's registration is not finished", "look at its campaign in Twilio's console (A2P 10DLC)"),
+    known(Code::Twilio(30036), "the passcode expired before the message left Twilio", "have the person try again"),
+    known(Code::Twilio(30410), "the carrier did not answer in time", "have the person try again"),
+    known(Code::Twilio(30450), "blocked as fraud", "look for pumping, and at SMS Pumping Protection in Twilio's console"),
 ];
 
 const fn known(code: Code, meaning: &'static str, fix: &'static str) -> Known {

@@ -182,6 +182,19 @@ impl<'a> Records<'a> {
     ///
     /// A bucket is read and written once, however many of the reports belong to it.
     pub fn report(&self, reports: &[(&str, Reported)]) -> Vec<Option<Told>> {
+        self.report_where(reports, Reported::supersedes)
+    }
+
+    /// The same of reports that say nothing of when.
+    pub fn report_undated(&self, reports: &[(&str, Reported)]) -> Vec<Option<Told>> {
+        self.report_where(reports, Reported::supersedes_undated)
+    }
+
+    fn report_where(
+        &self,
+        reports: &[(&str, Reported)],
+        supersedes: fn(&Reported, &Reported) -> bool,
+    ) -> Vec<Option<Told>> {
         let mut by_bucket = BTreeMap::<u32, Vec<usize>>::new();
         for (at, (message_id, _)) in reports.iter().enumerate() {
             by_bucket.entry(self.bucket_of(message_id)).or_default().push(at);
@@ -196,7 +209,7 @@ impl<'a> Records<'a> {
                 break;
             }
             let these = of_bucket.iter().map(|&at| &reports[at]);
-            let Ok(answers) = self.report_to(bucket, these) else { break };
+            let Ok(answers) = self.report_to(bucket, these, supersedes) else { break };
             for (at, answer) in of_bucket.into_iter().zip(answers) {
                 told[at] = Some(answer);
             }
@@ -209,6 +222,7 @@ impl<'a> Records<'a> {
         &self,
         bucket: u32,
         reports: impl Iterator<Item = &'r (&'r str, Reported)>,
+        supersedes: fn(&Reported, &Reported) -> bool,
     ) -> Result<Vec<Told>, StoreUnavailable> {
         let accepted: Bucket<Accepted> = self.read(Half::Accepted, bucket)?;
         let mut reported: Bucket<Reported> = self.read(Half::Reported, bucket)?;
@@ -217,7 +231,7 @@ impl<'a> Records<'a> {
             let accepted = accepted.get(*message_id).map(|entry| entry.record.clone());
             let known = reported.get(*message_id);
             let news = known.is_none_or(|known| {
-                self.is_to_come(known.record.at) || report.supersedes(&known.record)
+                self.is_to_come(known.record.at) || supersedes(report, &known.record)
             });
             if news {
                 // By the time of the message, so that both halves make room together.
@@ -525,6 +539,27 @@ mod tests {
             (delivered(now + 5), true, Status::Delivered),
         ] {
             let told = records.report(&[("a", report)]);
+            assert_eq!(told[0].as_ref().unwrap().news, news);
+            assert_eq!(records.find("a").unwrap().unwrap().status(), status);
+        }
+    }
+
+    #[test]
+    fn a_report_without_a_date_that_says_what_is_known_is_a_repeat() {
+        let host = FakeHost::default();
+        let records = Records::new(BOUNDS, host.ports());
+        let now = records.now;
+        let sent = Reported { said: Said::Unconfirmed(Some("sent".into())), ..delivered(now) };
+        for (report, news, status) in [
+            (sent.clone(), true, Status::Unconfirmed),
+            (Reported { at: now + 10, ..sent.clone() }, false, Status::Unconfirmed),
+            (delivered(now + 20), true, Status::Delivered),
+            (delivered(now + 30), false, Status::Delivered),
+            (Reported { at: now + 40, ..sent }, false, Status::Delivered),
+            (failed(now + 50, 4005), true, Status::Failed),
+            (failed(now + 60, 4006), true, Status::Failed),
+        ] {
+            let told = records.report_undated(&[("a", report)]);
             assert_eq!(told[0].as_ref().unwrap().news, news);
             assert_eq!(records.find("a").unwrap().unwrap().status(), status);
         }

@@ -12,7 +12,7 @@ use crate::callers::bearer::{OAuth, servers};
 use crate::policy::Countries;
 use crate::policy::limits::Scope;
 use crate::ports::Variables;
-use crate::providers::{Provider, acs};
+use crate::providers::{Provider, acs, twilio};
 use crate::sender::Sender;
 
 /// What a look at the whole configuration found.
@@ -45,6 +45,7 @@ pub(super) fn check(
 
     looking.check.warnings.extend(settings.advice.iter().cloned());
     for section in [
+        settings.public_url.as_ref().err(),
         settings.reporters.as_ref().err(),
         settings.asks_acs.as_ref().err(),
         settings.operator.as_ref().err(),
@@ -131,6 +132,7 @@ impl Looking<'_> {
         {
             self.warn("reports.ask_acs", "is true, and no provider is ACS: remove it");
         }
+        self.at_twilios_reports(settings);
         if let Ok(Some(reporters)) = &settings.reporters
             && let Some(oauth) = &reporters.oauth
         {
@@ -180,6 +182,37 @@ impl Looking<'_> {
                 hosts::VARIABLES.join(", ")
             ),
         })
+    }
+
+    /// What Twilio needs to report deliveries.
+    fn at_twilios_reports(&mut self, settings: &Settings) {
+        let (Ok(providers), Ok(public_url)) = (&settings.providers, &settings.public_url) else {
+            return;
+        };
+        for provider in providers.iter().filter(|it| it.api.kind() == twilio::KIND) {
+            let name = &provider.name;
+            match public_url {
+                None => self.warn(
+                    "public_url",
+                    format!(
+                        "is not set, so {name} is not told where to report deliveries: set it to the URL under which the \
+                         internet reaches the hook"
+                    ),
+                ),
+                Some(url) if !url.tls && provider.api.endpoint().tls => self.warn(
+                    "public_url",
+                    format!("is of this machine, where {name} can't report deliveries: set it to an https:// URL"),
+                ),
+                Some(_) => {}
+            }
+            if provider.api.report_keys().is_none() {
+                let key = ["providers.", name, ".auth_token"].concat();
+                let fix = "is not set, so that no delivery report can be proven and none is asked for: copy it from Twilio's \
+                           console";
+                let finding = self.documents.secrets.finding(&key, fix);
+                self.check.warnings.push(finding);
+            }
+        }
     }
 
     fn at_providers(&mut self, settings: &Settings) {

@@ -29,6 +29,11 @@ pub(super) enum Said<T> {
 }
 
 impl<T> Said<T> {
+    /// Whether anything is said.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
     /// The value, as it is.
     pub(super) fn as_ref(&self) -> Option<&T> {
         match self {

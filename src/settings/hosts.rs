@@ -10,11 +10,12 @@ use crate::ports::Variables;
 pub const VARIABLES: [&str; 3] = ["outbound_host1", "outbound_host2", "outbound_host3"];
 
 /// What spin.toml lets the component call in any case: the providers' own domains and hosts.
-const ALWAYS: [&str; 4] = [
+const ALWAYS: [&str; 5] = [
     "https://*.communication.azure.com",
     "https://*.api.infobip.com",
     "https://rest-ww.telesign.com",
     "https://rest-api.telesign.com",
+    "https://api.twilio.com",
 ];
 
 /// The origins that the component may call.

@@ -30,12 +30,17 @@ use Place::{Secrets, Settings};
 
 const RATE: &str = "COUNT/WINDOW with s, m, h or d, such as \"5/10m\", or \"\" for no limit";
 const COUNTRIES: &str = "a list of countries of two letters, such as [\"US\", \"GB\"] (not \"UK\")";
-const SENDER: &str = "a short code of 5 or 6 digits, a number with +, or a name of at most 11 \
-                      letters, digits and spaces, in quotes";
+const SENDER: &str = "a short code of 5 or 6 digits, a number with +, a name of at most 11 letters, digits and \
+                      spaces, or the SID of a Messaging Service of Twilio's, in quotes";
 const SECRET: &str = "a text in quotes, without white space around it";
 
 /// All of them, in the order of the samples.
 pub const KEYS: &[Key] = &[
+    value(
+        Settings,
+        "public_url",
+        "an https:// URL in quotes, without user, query and fragment, such as \"https://hook.example.com\"",
+    ),
     table(Settings, "okta", "a table, [okta]"),
     value(Settings, "okta.response_format", "\"auto\", \"documented\" or \"classic\""),
     value(Settings, "okta.deadline_ms", "a whole number from 500 to 2800, without quotes"),
@@ -89,7 +94,7 @@ pub const KEYS: &[Key] = &[
         is_list_of_tables: true,
     },
     table(Settings, "providers[]", "a table, [[providers]]"),
-    value(Settings, "providers[].kind", "\"acs\", \"infobip\" or \"telesign\""),
+    value(Settings, "providers[].kind", "\"acs\", \"infobip\", \"telesign\" or \"twilio\""),
     value(
         Settings,
         "providers[].name",
@@ -111,7 +116,8 @@ pub const KEYS: &[Key] = &[
         Settings,
         "providers[].base_url",
         "the account's own URL at Infobip, such as \"https://abc12.api.infobip.com\", or that of its type at Telesign, \
-         \"https://rest-ww.telesign.com\" or \"https://rest-api.telesign.com\"",
+         \"https://rest-ww.telesign.com\" or \"https://rest-api.telesign.com\", or a region's at Twilio, such as \
+         \"https://api.dublin.ie1.twilio.com\"",
     ),
     value(
         Settings,
@@ -123,6 +129,7 @@ pub const KEYS: &[Key] = &[
     value(Settings, "providers[].india_dlt.principal_entity_id", "digits in quotes"),
     value(Settings, "providers[].india_dlt.content_template_id", "digits in quotes"),
     value(Settings, "providers[].india_dlt.telemarketer_id", "digits in quotes"),
+    value(Settings, "providers[].account_sid", "AC and 32 hexadecimal digits, in quotes"),
     value(Settings, "providers[].countries", COUNTRIES),
     value(Settings, "providers[].share", "a number from 0.0 to 1.0 such as 0.05, without quotes"),
     table(Settings, "providers[].senders", "a table, [providers.senders]"),
@@ -161,6 +168,18 @@ pub const KEYS: &[Key] = &[
         Secrets,
         "providers.*.api_key",
         "the API key from Infobip's or Telesign's portal, in quotes",
+    ),
+    value(
+        Secrets,
+        "providers.*.api_key_sid",
+        "the SID of an API key from Twilio's console, SK and 32 hexadecimal digits, in quotes",
+    ),
+    value(Secrets, "providers.*.api_key_secret", "the secret of that API key, in quotes"),
+    value(Secrets, "providers.*.auth_token", "the auth token from Twilio's console, in quotes"),
+    value(
+        Secrets,
+        "providers.*.auth_token_previous",
+        "the account's other auth token from Twilio's console, in quotes",
     ),
     value(
         Secrets,

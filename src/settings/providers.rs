@@ -15,6 +15,7 @@ use super::keys;
 use super::policy::countries;
 use super::reading::Reading;
 use super::said;
+use crate::identifier::is_twilio_sid;
 use crate::pasted::clean;
 use crate::phone_number::bare;
 use crate::policy::limits::seconds;
@@ -24,16 +25,19 @@ use crate::providers::acs::{
 };
 use crate::providers::infobip::{self, Infobip};
 use crate::providers::telesign::{self, Telesign, signature};
-use crate::providers::{Api, IndiaDlt, Provider};
+use crate::providers::twilio::{self, Twilio};
+use crate::providers::{Api, IndiaDlt, Provider, ReportKeys};
+use crate::public_url::PublicUrl;
 use crate::secret::Secret;
-use crate::sender::{NotASender, Sender, Senders};
+use crate::sender::{NotASender, Sender, SenderKind, Senders};
 use crate::url::Url;
 
-/// The providers, in order, and the place of each in the list, from 1: one that waits for its secret is left out.
+/// The providers, which report to `public_url` where they are told with each message, in order, and the place of each in the list, from 1: one that waits for its secret is left out.
 pub(super) fn providers(
     reading: &mut Reading<'_>,
     said: Said<Vec<Said<said::Provider>>>,
     secrets: Said<Named<said::ProviderSecrets>>,
+    public_url: Option<&PublicUrl>,
 ) -> (Vec<Provider>, Vec<usize>) {
     let mut listed = reading.value("providers", said).unwrap_or_default();
     let mut secrets = reading.said(Place::Secrets, "providers", secrets).unwrap_or_default();
@@ -65,7 +69,7 @@ pub(super) fn providers(
         let secrets = secrets.unwrap_or_default();
         let is_first = first_kind.is_none();
         let is_like_the_first = *first_kind.get_or_insert(kind) == kind;
-        let senders = senders(reading, &at, take(&mut entry.senders), name == DEFAULT_NAME);
+        let senders = senders(reading, &at, take(&mut entry.senders), kind, name == DEFAULT_NAME);
         if (is_first || !is_like_the_first) && senders.as_ref().is_some_and(Senders::is_empty) {
             let (place, key) = match name == DEFAULT_NAME {
                 true => (Place::Variable, SENDER_VARIABLE.to_owned()),
@@ -79,6 +83,9 @@ pub(super) fn providers(
         let place = At { at: &at, name: &name, is_needed: served.grows_by(countries.as_deref()) };
         let calls_from =
             calls_from(reading, &at, kind, take(&mut entry.voice), take(&mut entry.voice_from));
+        if let Some(kind) = kind {
+            place.no_secret_of_another_kind(reading, kind, &secrets);
+        }
         let api: Option<Rc<dyn Api>> = match kind {
             Some(Kind::Acs) => place.acs(reading, entry, secrets).map(|acs| Rc::new(acs) as _),
             Some(Kind::Infobip) => {
@@ -86,6 +93,10 @@ pub(super) fn providers(
             }
             Some(Kind::Telesign) => {
                 place.telesign(reading, entry, secrets).map(|telesign| Rc::new(telesign) as _)
+            }
+            Some(Kind::Twilio) => {
+                let twilio = place.twilio(reading, entry, secrets, public_url);
+                twilio.map(|twilio| Rc::new(twilio) as _)
             }
             None => None,
         };
@@ -150,28 +161,21 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
     const ACS: &[Kind] = &[Kind::Acs];
     const INFOBIP: &[Kind] = &[Kind::Infobip];
     const TELESIGN: &[Kind] = &[Kind::Telesign];
-    const INFOBIP_OR_TELESIGN: &[Kind] = &[Kind::Infobip, Kind::Telesign];
-    for (of, name, is_said) in [
-        (ACS, "api_version", !matches!(entry.api_version, Said::Nothing)),
-        (ACS, "messaging_connect", !matches!(entry.messaging_connect, Said::Nothing)),
-        (ACS, "delivery_report_timeout", !matches!(entry.delivery_report_timeout, Said::Nothing)),
-        (INFOBIP_OR_TELESIGN, "base_url", !matches!(entry.base_url, Said::Nothing)),
-        (TELESIGN, "customer_id", !matches!(entry.customer_id, Said::Nothing)),
-        (INFOBIP, "idempotent", !matches!(entry.idempotent, Said::Nothing)),
-        (INFOBIP_OR_TELESIGN, "india_dlt", !matches!(entry.india_dlt, Said::Nothing)),
+    for (of, name, is_there) in [
+        (ACS, "api_version", entry.api_version.is_there()),
+        (ACS, "messaging_connect", entry.messaging_connect.is_there()),
+        (ACS, "delivery_report_timeout", entry.delivery_report_timeout.is_there()),
+        (&[Kind::Infobip, Kind::Telesign, Kind::Twilio], "base_url", entry.base_url.is_there()),
+        (TELESIGN, "customer_id", entry.customer_id.is_there()),
+        (INFOBIP, "idempotent", entry.idempotent.is_there()),
+        (&[Kind::Infobip, Kind::Telesign], "india_dlt", entry.india_dlt.is_there()),
+        (&[Kind::Twilio], "account_sid", entry.account_sid.is_there()),
     ] {
-        if is_said && !of.contains(&kind) {
-            let key = format!("{at}.{name}");
-            reading.problem(Place::Settings, &key, of_another_kind(of.iter().map(|it| it.name())));
+        if is_there && !of.contains(&kind) {
+            reading.problem(Place::Settings, &format!("{at}.{name}"), is_for(of));
         }
     }
     Some(kind)
-}
-
-/// What a key is told that is of these kinds, and not of the provider's.
-fn of_another_kind<'a>(kinds: impl Iterator<Item = &'a str>) -> String {
-    let kinds = kinds.collect::<Vec<_>>().join(" or ");
-    format!("is for providers of the kind {kinds}: remove it")
 }
 
 /// The kinds of provider that there are.
@@ -180,16 +184,18 @@ enum Kind {
     Acs,
     Infobip,
     Telesign,
+    Twilio,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Acs, Self::Infobip, Self::Telesign];
+    const ALL: [Self; 4] = [Self::Acs, Self::Infobip, Self::Telesign, Self::Twilio];
 
     fn name(self) -> &'static str {
         match self {
             Self::Acs => acs::KIND,
             Self::Infobip => infobip::KIND,
             Self::Telesign => telesign::KIND,
+            Self::Twilio => twilio::KIND,
         }
     }
 
@@ -197,16 +203,23 @@ impl Kind {
         match self {
             Self::Acs => false,
             Self::Infobip | Self::Telesign => true,
+            Self::Twilio => false,
         }
     }
 
     /// Whether its calls come from a number of the provider's where the owner names none.
     fn has_numbers_for_calls(self) -> bool {
         match self {
-            Self::Acs | Self::Infobip => false,
+            Self::Acs | Self::Infobip | Self::Twilio => false,
             Self::Telesign => true,
         }
     }
+}
+
+/// What is said of a key that belongs to other kinds.
+fn is_for(kinds: &[Kind]) -> String {
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    format!("is for providers of the kind {}: remove it", names.join(" or "))
 }
 
 /// The name of a provider, which none of the others may have: that of its kind where none is said.
@@ -310,12 +323,6 @@ impl At<'_> {
         said: said::Provider,
         secrets: said::ProviderSecrets,
     ) -> Option<Acs> {
-        self.not_of_the_kind(
-            reading,
-            "api_key",
-            &secrets.api_key,
-            &[infobip::KIND, telesign::KIND],
-        );
         let version = format!("{}.api_version", self.at);
         let api_version =
             reading.text(&version, said.api_version).unwrap_or(DEFAULT_API_VERSION.to_owned());
@@ -324,8 +331,8 @@ impl At<'_> {
         }
         if api_version != NEWEST_API_VERSION {
             for (name, is_said) in [
-                ("messaging_connect", !matches!(said.messaging_connect, Said::Nothing)),
-                ("delivery_report_timeout", !matches!(said.delivery_report_timeout, Said::Nothing)),
+                ("messaging_connect", said.messaging_connect.is_there()),
+                ("delivery_report_timeout", said.delivery_report_timeout.is_there()),
             ] {
                 if is_said {
                     let key = format!("{}.{name}", self.at);
@@ -363,7 +370,7 @@ impl At<'_> {
     ) -> Option<Option<MessagingConnect>> {
         let at = format!("{}.messaging_connect", self.at);
         let secrets_at = self.key_of_secret("messaging_connect");
-        let is_said = !matches!(said, Said::Nothing);
+        let is_said = said.is_there();
         let said = reading.value(&at, said).unwrap_or_default();
         let partner = reading.text(&format!("{at}.partner"), said.partner);
         let secrets = reading.said(Place::Secrets, &secrets_at, secrets).unwrap_or_default();
@@ -440,8 +447,7 @@ impl At<'_> {
         said: said::Provider,
         secrets: said::ProviderSecrets,
     ) -> Option<Infobip> {
-        self.only_an_api_key(reading, &secrets);
-        let base_url = self.base_url(reading, said.base_url, ".api.infobip.com");
+        let base_url = self.account_url(reading, said.base_url, ".api.infobip.com");
         let idempotent = reading.value(&format!("{}.idempotent", self.at), said.idempotent);
         let india_dlt = self.india_dlt(reading, said.india_dlt);
         let key = &*self.key_of_secret("api_key");
@@ -451,7 +457,7 @@ impl At<'_> {
             let fix = "has a character that no API key has: copy it anew from Infobip's portal, without App before it";
             reading.problem(Place::Secrets, key, fix);
         }
-        let Url { tls, authority, .. } = base_url?;
+        let (tls, authority) = base_url?;
         let idempotent = idempotent.unwrap_or(false);
         Some(Infobip { tls, authority, api_key: Secret::from(&*api_key), idempotent, india_dlt })
     }
@@ -462,8 +468,7 @@ impl At<'_> {
         said: said::Provider,
         secrets: said::ProviderSecrets,
     ) -> Option<Telesign> {
-        self.only_an_api_key(reading, &secrets);
-        let base_url = self.base_url(reading, said.base_url, ".telesign.com");
+        let base_url = self.account_url(reading, said.base_url, ".telesign.com");
         let customer_id = format!("{}.customer_id", self.at);
         let fits = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let customer_id = match reading.text(&customer_id, said.customer_id) {
@@ -476,7 +481,7 @@ impl At<'_> {
         let india_dlt = self.india_dlt(reading, said.india_dlt);
         if india_dlt.as_ref().is_some_and(|dlt| dlt.telemarketer_id.is_some()) {
             let key = format!("{}.india_dlt.telemarketer_id", self.at);
-            reading.problem(Place::Settings, &key, of_another_kind([infobip::KIND].into_iter()));
+            reading.problem(Place::Settings, &key, is_for(&[Kind::Infobip]));
         }
         let key = &*self.key_of_secret("api_key");
         let fix = "is not set: copy it from Telesign's portal";
@@ -487,24 +492,22 @@ impl At<'_> {
             let fix = "is no base64, as Telesign's keys are: copy it anew from Telesign's portal";
             reading.problem(Place::Secrets, key, fix);
         }
-        let Url { tls, authority, .. } = base_url?;
+        let (tls, authority) = base_url?;
         Some(Telesign { tls, authority, customer_id: customer_id?, api_key: decoded?, india_dlt })
     }
 
-    /// Has a provider whose one secret is its API key have no other.
-    fn only_an_api_key(&self, reading: &mut Reading<'_>, secrets: &said::ProviderSecrets) {
-        let acs = &[acs::KIND];
-        self.not_of_the_kind(reading, "connection_string", &secrets.connection_string, acs);
-        self.not_of_the_kind(reading, "messaging_connect", &secrets.messaging_connect, acs);
-    }
-
-    /// The URL of an account, at a host whose name ends with this.
-    fn base_url(&self, reading: &mut Reading<'_>, said: Said<String>, domain: &str) -> Option<Url> {
-        let key = format!("{}.base_url", self.at);
-        match reading.text(&key, said).map(|said| Url::parse(&said)) {
-            Some(Ok(url)) if is_base_url(&url, domain) => Some(url),
-            None | Some(_) => {
-                reading.unexpected(Place::Settings, &key);
+    /// Where an account is asked: at a host of its own, whose name ends with this. It must be said.
+    fn account_url(
+        &self,
+        reading: &mut Reading<'_>,
+        said: Said<String>,
+        domain: &str,
+    ) -> Option<(bool, String)> {
+        let is_accounts = |host: &str| host.strip_suffix(domain).is_some_and(|it| !it.is_empty());
+        match reading.text(&self.base_url(), said) {
+            Some(said) => self.endpoint(reading, &said, is_accounts),
+            None => {
+                reading.unexpected(Place::Settings, &self.base_url());
                 None
             }
         }
@@ -548,21 +551,122 @@ impl At<'_> {
         Some(IndiaDlt { principal_entity_id, content_template_id, telemarketer_id })
     }
 
+    fn twilio(
+        &self,
+        reading: &mut Reading<'_>,
+        said: said::Provider,
+        secrets: said::ProviderSecrets,
+        public_url: Option<&PublicUrl>,
+    ) -> Option<Twilio> {
+        // A region's host is `api.EDGE.REGION.twilio.com`.
+        let is_twilios = |host: &str| {
+            let of_region = host.strip_prefix("api.").and_then(|it| it.strip_suffix(".twilio.com"));
+            host == twilio::DEFAULT_AUTHORITY || of_region.is_some_and(|it| it.contains('.'))
+        };
+        let base_url = match reading.text(&self.base_url(), said.base_url) {
+            Some(said) => self.endpoint(reading, &said, is_twilios),
+            None => Some((true, twilio::DEFAULT_AUTHORITY.to_owned())),
+        };
+        let key = format!("{}.account_sid", self.at);
+        let account_sid = reading.text(&key, said.account_sid);
+        let account_sid = account_sid.filter(|sid| is_twilio_sid("AC", sid));
+        if account_sid.is_none() {
+            reading.unexpected(Place::Settings, &key);
+        }
+        let mut secret = |name: &str, said| {
+            let said = reading.said(Place::Secrets, &self.key_of_secret(name), said);
+            said.map(|said: String| clean(&said)).filter(|said| !said.is_empty())
+        };
+        let key_sid = secret("api_key_sid", secrets.api_key_sid);
+        let key_secret = secret("api_key_secret", secrets.api_key_secret);
+        let auth_token = secret("auth_token", secrets.auth_token);
+        let previous = secret("auth_token_previous", secrets.auth_token_previous);
+        for (name, secret) in [("api_key_sid", &key_sid), ("api_key_secret", &key_secret)] {
+            if secret.is_none() {
+                let fix =
+                    "is not set: make an API key in Twilio's console, which shows its secret once";
+                self.not_set(reading, Place::Secrets, &self.key_of_secret(name), fix);
+            }
+        }
+        if let Some(sid) = &key_sid {
+            let key = &*self.key_of_secret("api_key_sid");
+            if is_twilio_sid("AC", sid) {
+                let fix = "is an account's own SID, which works with its auth token only: make an API key, unless these are \
+                           test credentials";
+                reading.advise(Place::Secrets, key, fix);
+            } else if !is_twilio_sid("SK", sid) {
+                reading.unexpected(Place::Secrets, key);
+            }
+        }
+        if auth_token.is_none() && previous.is_some() {
+            let fix = "is of no use without auth_token: set that, too, or remove it";
+            reading.advise(Place::Secrets, &self.key_of_secret("auth_token_previous"), fix);
+        }
+        let auth_tokens = auth_token.map(|current| ReportKeys {
+            current: Secret::from(&*current),
+            previous: previous.as_deref().map(Secret::from),
+        });
+        let (tls, authority) = base_url?;
+        // Twilio refuses a message whose callback it can't reach. Nor are reports of use that can't be checked.
+        let callback_url = public_url.filter(|url| auth_tokens.is_some() && (url.tls || !tls));
+        Some(Twilio {
+            tls,
+            authority,
+            account_sid: account_sid?,
+            key_sid: key_sid?,
+            key_secret: Secret::from(&*key_secret?),
+            auth_tokens,
+            status_callback: callback_url.map(|url| url.of(twilio::REPORTS_PATH)),
+        })
+    }
+
+    fn base_url(&self) -> String {
+        format!("{}.base_url", self.at)
+    }
+
+    /// Whether the URL of a provider is `https`, and its host: one of its own, or an emulator's on this machine. Where it
+    /// is neither, that is told.
+    fn endpoint(
+        &self,
+        reading: &mut Reading<'_>,
+        said: &str,
+        is_own: impl Fn(&str) -> bool,
+    ) -> Option<(bool, String)> {
+        let url = Url::parse(said).ok().filter(|url| {
+            let is_own = url.tls && is_own(&url.authority);
+            url.path_and_query == "/" && (is_own || is_loopback(&url.authority))
+        });
+        if url.is_none() {
+            reading.unexpected(Place::Settings, &self.base_url());
+        }
+        url.map(|Url { tls, authority, .. }| (tls, authority))
+    }
+
     fn key_of_secret(&self, name: &str) -> String {
         ["providers.", self.name, ".", name].concat()
     }
 
-    /// A secret that providers of other kinds have.
-    fn not_of_the_kind<T>(
+    /// A secret that another kind of provider has is a mistake.
+    fn no_secret_of_another_kind(
         &self,
         reading: &mut Reading<'_>,
-        name: &str,
-        said: &Said<T>,
-        kinds: &[&str],
+        kind: Kind,
+        secrets: &said::ProviderSecrets,
     ) {
-        if !matches!(said, Said::Nothing) {
-            let fix = of_another_kind(kinds.iter().copied());
-            reading.problem(Place::Secrets, &self.key_of_secret(name), fix);
+        const ACS: &[Kind] = &[Kind::Acs];
+        const TWILIO: &[Kind] = &[Kind::Twilio];
+        for (of, name, is_there) in [
+            (ACS, "connection_string", secrets.connection_string.is_there()),
+            (ACS, "messaging_connect", secrets.messaging_connect.is_there()),
+            (&[Kind::Infobip, Kind::Telesign], "api_key", secrets.api_key.is_there()),
+            (TWILIO, "api_key_sid", secrets.api_key_sid.is_there()),
+            (TWILIO, "api_key_secret", secrets.api_key_secret.is_there()),
+            (TWILIO, "auth_token", secrets.auth_token.is_there()),
+            (TWILIO, "auth_token_previous", secrets.auth_token_previous.is_there()),
+        ] {
+            if is_there && !of.contains(&kind) {
+                reading.problem(Place::Secrets, &self.key_of_secret(name), is_for(of));
+            }
         }
     }
 
@@ -575,21 +679,20 @@ impl At<'_> {
     }
 }
 
-/// Whether this is the URL of an account, at a host whose name ends with `domain`, or an emulator on this machine.
-fn is_base_url(url: &Url, domain: &str) -> bool {
-    let is_account = url.authority.strip_suffix(domain).is_some_and(|it| !it.is_empty());
-    let host = url.authority.parse::<Authority>().map(|it| it.host().to_owned());
-    let is_loopback = host.is_ok_and(|host| {
+/// Whether this is of this machine.
+fn is_loopback(authority: &str) -> bool {
+    authority.parse::<Authority>().is_ok_and(|authority| {
+        let host = authority.host();
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    });
-    url.path_and_query == "/" && (is_account && url.tls || is_loopback)
+    })
 }
 
 fn senders(
     reading: &mut Reading<'_>,
     at: &str,
     said: Said<Named<String>>,
+    kind: Option<Kind>,
     from_variables: bool,
 ) -> Option<Senders> {
     let before = reading.problems.len();
@@ -603,6 +706,10 @@ fn senders(
             reading.unexpected(Place::Settings, &key);
             continue;
         };
+        if sender.kind == SenderKind::Provider && kind != Some(Kind::Twilio) {
+            let fix = "is a Messaging Service, which only providers of the kind twilio have: give a number or a name";
+            reading.problem(Place::Settings, &key, fix);
+        }
         match Region::parse(&country) {
             Some(region) if by_region.iter().any(|(other, _)| *other == region) => {
                 reading.problem(Place::Settings, &key, "is there twice, in upper and lower case");
@@ -627,8 +734,8 @@ fn senders(
             );
         }
         match parse_sender(&said) {
-            Ok(sender) => default = Some(sender),
-            Err(_) => {
+            Ok(sender) if sender.kind != SenderKind::Provider => default = Some(sender),
+            _ => {
                 let fix = keys::must_be(Place::Settings, &format!("{key}.default"));
                 reading.problem(Place::Variable, SENDER_VARIABLE, fix);
             }

@@ -9,6 +9,7 @@ use super::document::{Named, Said};
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SettingsDocument {
+    pub(super) public_url: Said<String>,
     pub(super) okta: Said<Okta>,
     pub(super) policy: Said<Policy>,
     pub(super) limits: Said<Limits>,
@@ -90,6 +91,7 @@ pub(super) struct Provider {
     pub(super) customer_id: Said<String>,
     pub(super) idempotent: Said<bool>,
     pub(super) india_dlt: Said<IndiaDlt>,
+    pub(super) account_sid: Said<String>,
     pub(super) countries: Said<Vec<Said<String>>>,
     pub(super) share: Said<f64>,
     pub(super) senders: Said<Named<String>>,
@@ -159,6 +161,10 @@ pub(super) struct ProviderSecrets {
     pub(super) connection_string: Said<String>,
     pub(super) messaging_connect: Said<Named<String>>,
     pub(super) api_key: Said<String>,
+    pub(super) api_key_sid: Said<String>,
+    pub(super) api_key_secret: Said<String>,
+    pub(super) auth_token: Said<String>,
+    pub(super) auth_token_previous: Said<String>,
 }
 
 #[derive(Default, Deserialize)]

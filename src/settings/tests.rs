@@ -728,6 +728,115 @@ fn acs_can_be_asked_for_reports_only_where_it_is_a_provider() {
     assert_warnings(&wrong, &["reports.ask_acs"]);
 }
 
+/// An entry of Twilio with this beside what it needs.
+fn twilio(more: &str) -> String {
+    format!(
+        "[[providers]]\nkind = \"twilio\"\naccount_sid = \"AC0123456789abcdef0123456789abcdef\"\n\
+         senders.default = \"+18005551234\"\n{more}\n"
+    )
+}
+
+/// Its secrets, with these besides.
+fn twilios_secrets(more: &str) -> String {
+    format!(
+        "[providers.twilio]\napi_key_sid = \"SK0123456789abcdef0123456789abcdef\"\napi_key_secret = \"k\"\n{more}\n"
+    )
+}
+
+/// A host with Twilio as its only provider.
+fn with_twilio(url: &str, more: &str, secrets: &str) -> FakeHost {
+    wise_with(&[url, "\n", &twilio(more)].concat())
+        .with("acs_connection_string", "")
+        .with("acs_from_shortcode", "")
+        .with_secrets(&twilios_secrets(secrets))
+}
+
+const URL: &str = "public_url = \"https://hook.example.com/okta\"";
+const TOKEN: &str = "auth_token = \"t\"";
+
+#[test]
+fn twilio_is_told_where_to_report_only_what_can_be_proven() {
+    let local = "public_url = \"http://127.0.0.1:3000\"";
+    for (url, more, secrets, callback, warned) in [
+        (URL, "", TOKEN, Some("https://hook.example.com/okta"), &[][..]),
+        (URL, "", "", None, &["providers.twilio.auth_token"]),
+        ("", "", TOKEN, None, &["public_url"]),
+        ("", "", "", None, &["public_url", "providers.twilio.auth_token"]),
+        // Twilio refuses a message whose callback it can't reach.
+        (local, "", TOKEN, None, &["public_url"]),
+        (
+            URL,
+            "",
+            "auth_token = \"t\"\nauth_token_previous = \"p\"",
+            Some("https://hook.example.com/okta"),
+            &[],
+        ),
+        (
+            URL,
+            "",
+            "auth_token_previous = \"p\"",
+            None,
+            &["providers.twilio.auth_token_previous", "providers.twilio.auth_token"],
+        ),
+        ("public_url = \"hook.example.com\"", "", TOKEN, None, &["public_url"]),
+    ] {
+        let host = with_twilio(url, more, secrets);
+        assert_problems(&host, &[]);
+        assert_warnings(&host, warned);
+        let settings = Settings::read(&host);
+        let twilio = format!("{:?}", settings.providers.unwrap()[0].api);
+        let callback = callback.map(|url| format!("Some(\"{url}/api/delivery-reports/twilio\")"));
+        let told = format!("status_callback: {}", callback.as_deref().unwrap_or("None"));
+        assert!(twilio.contains(&told), "{url} {secrets}: {twilio}");
+        assert!(!twilio.contains("\"t\"") && !twilio.contains("\"p\""), "{twilio}");
+    }
+}
+
+#[test]
+fn what_twilio_needs_and_is_not_in_order_is_a_problem() {
+    const SID: &str = "account_sid = \"AC0123456789abcdef0123456789abcdef\"";
+    let region = "base_url = \"https://api.dublin.ie1.twilio.com\"";
+    let allowed = |host: FakeHost| host.with("outbound_host1", "https://api.dublin.ie1.twilio.com");
+    assert_problems(&allowed(with_twilio(URL, region, TOKEN)), &[]);
+    assert_problems(&with_twilio(URL, region, TOKEN), &["providers[1].base_url"]);
+    for (more, key) in [
+        ("base_url = \"https://api.example.com\"", "providers[1].base_url"),
+        ("base_url = \"https://twilio.com\"", "providers[1].base_url"),
+        ("base_url = \"http://api.twilio.com\"", "providers[1].base_url"),
+        ("base_url = \"https://api.twilio.com/x\"", "providers[1].base_url"),
+        ("idempotent = true", "providers[1].idempotent"),
+        ("senders.GB = \"MG0123456789abcdef\"", "providers[1].senders.GB"),
+    ] {
+        assert_problems(&with_twilio(URL, more, TOKEN), &[key]);
+    }
+    for (from, to, key) in [
+        (SID, "", "providers[1].account_sid"),
+        (SID, "account_sid = \"SK0123456789abcdef0123456789abcdef\"", "providers[1].account_sid"),
+    ] {
+        let host = with_twilio(URL, "", TOKEN);
+        let settings = host.variables["settings"].replace(from, to);
+        assert_problems(&host.with("settings", &settings), &[key]);
+    }
+    let secrets = |secrets: &str| with_twilio(URL, "", "").with_secrets(secrets);
+    assert_problems(
+        &secrets("[providers.twilio]\nauth_token = \"t\""),
+        &["providers.twilio.api_key_sid", "providers.twilio.api_key_secret"],
+    );
+    assert_problems(
+        &secrets(
+            "[providers.twilio]\napi_key_sid = \"SK1\"\napi_key_secret = \"k\"\nauth_token = \"t\"\napi_key = \"a\"",
+        ),
+        &["providers.twilio.api_key", "providers.twilio.api_key_sid"],
+    );
+    // Twilio's test credentials have no key.
+    let test = "[providers.twilio]\napi_key_sid = \"AC0123456789abcdef0123456789abcdef\"\napi_key_secret = \"k\"\nauth_token = \"t\"";
+    assert_problems(&secrets(test), &[]);
+    assert_warnings(&secrets(test), &["providers.twilio.api_key_sid"]);
+    let service =
+        "[[providers]]\nkind = \"acs\"\nsenders.GB = \"MG0123456789abcdef0123456789abcdef\"";
+    assert_problems(&wise_with(service), &["providers[1].senders.GB"]);
+}
+
 const ACS: &str = "[[providers]]\nkind = \"acs\"\n";
 
 /// An entry of Infobip with this beside what it needs.
@@ -977,6 +1086,7 @@ fn every_key_can_be_wrong() {
                 let kind = match name {
                     name if of_acs.contains(&name) => "acs",
                     "customer_id" => "telesign",
+                    "account_sid" => "twilio",
                     _ => "infobip",
                 };
                 format!("[[providers]]\nkind = \"{kind}\"\n{name} = 2026-01-31")

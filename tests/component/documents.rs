@@ -324,6 +324,7 @@ fn set(document: &mut Table, key: &str, value: &str) {
             ("*", false) if at > 1 && key.ends_with("messaging_connect.*") => "apiKey",
             ("*", false) if key.ends_with("senders.*") => "US",
             ("*", false) if key.ends_with("api_key") => "infobip",
+            ("*", false) if key.contains("api_key_") || key.contains("auth_token") => "twilio",
             ("*", false) => "acs-secondary",
             _ => part,
         });
@@ -333,7 +334,7 @@ fn set(document: &mut Table, key: &str, value: &str) {
 }
 
 /// The document as the component reads it: in ours, the list of providers is one table, of which some keys are for
-/// Infobip only, one is for Telesign only, and some for the newest version of ACS.
+/// Infobip only, one each for Telesign and Twilio only, and some for the newest version of ACS.
 fn written(mut document: Table) -> String {
     if let Some(Value::Table(mut acs)) = document.remove("providers[]") {
         if acs.get("api_version").and_then(Value::as_str) != Some("2026-01-23") {
@@ -352,7 +353,13 @@ fn written(mut document: Table) -> String {
         ]);
         telesign.extend(acs.remove("customer_id").map(|it| ("customer_id".to_owned(), it)));
         telesign.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));
-        let providers = [acs, infobip, telesign].map(Value::Table);
+        let sid = acs
+            .remove("account_sid")
+            .unwrap_or_else(|| Value::from("AC00000000000000000000000000000000"));
+        let mut twilio = Table::from_iter([("kind".to_owned(), Value::from("twilio"))]);
+        twilio.insert("account_sid".to_owned(), sid);
+        twilio.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));
+        let providers = [acs, infobip, telesign, twilio].map(Value::Table);
         document.insert("providers".to_owned(), Value::Array(providers.into()));
     }
     document.to_string()

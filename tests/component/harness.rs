@@ -316,7 +316,7 @@ impl Answer {
             _ => panic!("the answer is not of the {form:?} form: {body}"),
         };
         let provider = value["provider"].as_str().unwrap();
-        assert!(["ACS", "Infobip", "Telesign", "none"].contains(&provider), "{provider}");
+        assert!(["ACS", "Infobip", "Telesign", "Twilio", "none"].contains(&provider), "{provider}");
         assert_eq!(self.headers["content-type"], "application/json");
         assert_eq!(self.headers["content-length"], self.text.len().to_string().as_str());
         value

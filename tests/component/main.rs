@@ -30,4 +30,6 @@ mod scripts;
 mod security;
 mod settings;
 mod telesign_request;
+mod twilio_reports;
+mod twilio_request;
 mod worlds;

@@ -15,6 +15,7 @@ use okta_telephony_dev::acs_emulator::{self, AcsEmulator};
 use okta_telephony_dev::infobip_emulator::{self, InfobipEmulator};
 use okta_telephony_dev::phone::{Message, ReceivedRequest};
 use okta_telephony_dev::telesign_emulator::{self, TelesignEmulator};
+use okta_telephony_dev::twilio_emulator::{self, TwilioEmulator};
 use serde_json::{Value, json};
 
 use crate::harness::{ACCESS_KEY, Answer, Form, Hook, Setup, bare, envelope, from_now};
@@ -81,7 +82,7 @@ fn all() -> impl Iterator<Item = &'static Provider> {
 }
 
 /// Every provider. One whose account may be set up in two ways is in here twice.
-pub const PROVIDERS: [Provider; 4] = [
+pub const PROVIDERS: [Provider; 5] = [
     Provider {
         name: "acs",
         knows_repeats: true,
@@ -115,6 +116,19 @@ pub const PROVIDERS: [Provider; 4] = [
         faults: || telesign_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
         start: || start_telesign().boxed(),
     },
+    Provider {
+        name: "twilio",
+        knows_repeats: false,
+        is_told_expiry: true,
+        nothing_taken: &[],
+        sender: "longcode",
+        calls: None,
+        is_calling: false,
+        own_faults: TWILIO_FAULTS,
+        heading: "The emulator of Twilio",
+        faults: || twilio_emulator::FAULTS.iter().map(|it| (it.number, it.meaning)).collect(),
+        start: || start_twilio().boxed(),
+    },
 ];
 
 const INFOBIP: Provider = Provider {
@@ -143,7 +157,8 @@ trait Emulator: Send + Sync {
     fn set_fault(&self, number: Option<&str>);
     /// The account has no sender at all.
     fn take_senders(&self);
-    /// The account in the settings: the keys of its entry, and its secret. With a wrong secret it is nobody's.
+    /// The account in the settings: the keys of its entry, and the table of its secrets. With a wrong secret it is
+    /// nobody's.
     fn account(&self, origin: &str, is_right: bool) -> (String, String);
 }
 
@@ -177,7 +192,7 @@ impl Emulator for AcsEmulator {
         let key = if is_right { ACCESS_KEY } else { "b3RoZXI=" };
         (
             "kind = 'acs', senders = { default = '12345' }".to_owned(),
-            format!("connection_string = 'endpoint={origin}/;accesskey={key}'"),
+            format!("{{ connection_string = 'endpoint={origin}/;accesskey={key}' }}"),
         )
     }
 }
@@ -227,7 +242,50 @@ impl Emulator for Infobip {
                 "kind = 'infobip', base_url = '{origin}', idempotent = {idempotent}, \
                  senders = {{ default = 'InfoSMS' }}"
             ),
-            format!("api_key = '{key}'"),
+            format!("{{ api_key = '{key}' }}"),
+        )
+    }
+}
+
+async fn start_twilio() -> Box<dyn Emulator> {
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let settings = twilio_emulator::Settings::new(loopback);
+    Box::new(TwilioEmulator::start(settings).await.unwrap())
+}
+
+impl Emulator for TwilioEmulator {
+    fn origin(&self) -> String {
+        self.origin()
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.messages()
+    }
+
+    fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests()
+    }
+
+    fn set_fault(&self, number: Option<&str>) {
+        self.set_fault(number.map(|number| twilio_emulator::fault_of(number).unwrap()));
+    }
+
+    fn take_senders(&self) {
+        self.set_senders(Some(Vec::new()));
+    }
+
+    fn account(&self, origin: &str, is_right: bool) -> (String, String) {
+        let secret = if is_right { twilio_emulator::DEVELOPMENT_KEY_SECRET } else { "another" };
+        (
+            format!(
+                "kind = 'twilio', base_url = '{origin}', account_sid = '{}', senders = {{ default = '+15550100100' }}",
+                twilio_emulator::DEVELOPMENT_ACCOUNT_SID
+            ),
+            format!(
+                "{{ api_key_sid = '{}', api_key_secret = '{secret}', auth_token = '{}' }}",
+                twilio_emulator::DEVELOPMENT_KEY_SID,
+                twilio_emulator::DEVELOPMENT_AUTH_TOKEN
+            ),
         )
     }
 }
@@ -266,7 +324,7 @@ impl Emulator for TelesignEmulator {
                 "kind = 'telesign', base_url = '{origin}', customer_id = '{customer_id}', \
                  senders = {{ default = 'CONTOSO' }}"
             ),
-            format!("api_key = '{key}'"),
+            format!("{{ api_key = '{key}' }}"),
         )
     }
 }
@@ -377,7 +435,7 @@ const CASES: [Case; 28] = [
     case("none", ORDINARY, |_| ACCEPTED, |_| Then::TheSame),
     // The whole request.
     case("400", "+15550100400", |_| refused("provider_rejected"), |_| Then::TheSame),
-    case("400, in an older form", "+15550102400", |_| refused("provider_rejected"), |_| Then::TheSame),
+    case("400, in another form", "+15550102400", |_| refused("provider_rejected"), |_| Then::TheSame),
     case("401", "+15550100401", |_| refused("provider_unauthorized"), |_| AT_ONCE),
     case("403", "+15550100403", |_| refused("provider_unauthorized"), |_| AT_ONCE),
     case("404", "+15550100404", |_| refused("provider_rejected"), |_| AT_ONCE),
@@ -509,6 +567,30 @@ const TELESIGN_FAULTS: &[(&str, Told)] = &[
     ("+15550106002", ACCEPTED),
 ];
 
+/// What no other provider has.
+const TWILIO_FAULTS: &[(&str, Told)] = &[
+    ("+15550102401", refused("provider_unauthorized")),
+    ("+15550108408", refused("provider_unauthorized")),
+    ("+15550108450", refused("provider_rejected")),
+    ("+15550108608", refused("provider_unauthorized")),
+    ("+15550108609", refused("provider_rejected")),
+    ("+15550108612", refused("provider_rejected")),
+    ("+15550108617", refused("provider_rejected")),
+    ("+15550108703", refused("provider_unauthorized")),
+    ("+15550108999", refused("provider_rejected")),
+    // The delivery report, which comes later: the answer is right.
+    ("+15550107003", ACCEPTED),
+    ("+15550107005", ACCEPTED),
+    ("+15550107006", ACCEPTED),
+    ("+15550107007", ACCEPTED),
+    ("+15550107008", ACCEPTED),
+    ("+15550107034", ACCEPTED),
+    ("+15550107036", ACCEPTED),
+    ("+15550107610", ACCEPTED),
+    ("+15550106001", ACCEPTED),
+    ("+15550106002", ACCEPTED),
+];
+
 /// The faults that every provider's emulator has: the number of each, and what it is.
 pub fn shared_faults() -> impl Iterator<Item = (&'static str, &'static str)> {
     CASES.iter().filter(|case| case.number != ORDINARY).map(|case| (case.number, case.fault))
@@ -549,10 +631,12 @@ impl Running {
             let calls = provider.calls.filter(|_| provider.is_calling);
             let calls = calls.map_or(String::new(), |calls| format!(", {}", calls.entry));
             entries.push_str(&format!("{{ name = '{name}', {entry}{calls} }},"));
-            secrets.push_str(&format!("providers.{name}.{secret}\n"));
+            secrets.push_str(&format!("providers.{name} = {secret}\n"));
         }
         let setup = Setup::new()
             .settings(&format!("providers = [{entries}]"))
+            // Without it, nobody reports what brings back the event's id.
+            .settings("public_url = 'https://hook.example.com'")
             .secrets(&secrets)
             .variable("acs_connection_string", "")
             .variable("acs_from_shortcode", "")

@@ -131,6 +131,19 @@ async fn a_configuration_is_checked_readably() {
         "{stdout}"
     );
     assert_eq!(stdout.lines().last(), Some("ok"));
+    assert!(!stdout.contains("WEBHOOK"), "{stdout}");
+
+    let hook =
+        Hook::with(with_operator().settings("public_url = 'https://hook.example.com/a'")).await;
+    let output = operator_script("check-config.sh", &[], &hook).await.unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for webhook in [
+        "okta  https://hook.example.com/a/api/okta-telephony",
+        "event_grid  https://hook.example.com/a/api/delivery-reports",
+    ] {
+        assert!(stdout.contains(&format!("WEBHOOK  {webhook}\n")), "{stdout}");
+    }
+    assert!(!stdout.contains("infobip"), "{stdout}");
 
     let wrong = "[okta]\n\ndeadline_ms = '2500'";
     let wrong = with_operator().variable("settings", wrong).variable("acs_from_shortcode", "");

@@ -77,18 +77,18 @@ test("docs/monitoring.md tells of the same warnings", () => {
 });
 
 /** What stands before a code, by who gives it. */
-const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-", Telesign: "telesign-" };
+const PREFIXES = { Acs: "", Infobip: "infobip-", InfobipStatus: "infobip-status-", Telesign: "telesign-", Twilio: "twilio-" };
 
 /** Codes of messages that arrived, or may have. */
 const NO_FAILURES = ["2000", "infobip-5001", "infobip-10002", "telesign-201", "telesign-250", "telesign-251", "telesign-599"];
 
 test("failed-deliveries knows each code of a failure, and says what the hook says", () => {
   const said = Object.fromEntries(
-    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-(?:status-)?|telesign-)?\d+)", "(.+)", "(.+)",?$/gm)].map(
+    [...queries("queries")["failed-deliveries"].matchAll(/^ {4}"((?:infobip-(?:status-)?|telesign-|twilio-)?\d+)", "(.+)", "(.+)",?$/gm)].map(
       ([, code, meaning, fix]) => [code, { meaning, fix }],
     ),
   );
-  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip|InfobipStatus|Telesign)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
+  const hook = [...text("../../src/records/code.rs").matchAll(/^ {4}known\(Code::(Acs|Infobip|InfobipStatus|Telesign|Twilio)\((\d+)\), "(.+)", "(.+)"\),$/gm)]
     .map(([, by, code, ...words]) => [PREFIXES[by] + code, ...words.map((word) => word[0].toUpperCase() + word.slice(1))])
     .filter(([code]) => !NO_FAILURES.includes(code));
   assert.ok(hook.length > 10);

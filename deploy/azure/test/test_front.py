@@ -67,6 +67,7 @@ class Front(unittest.TestCase):
                 "/api/delivery-reports": {"post", "options"},
                 "/api/delivery-reports/infobip": {"post"},
                 "/api/delivery-reports/telesign": {"post"},
+                "/api/delivery-reports/twilio": {"post"},
             },
         )
 

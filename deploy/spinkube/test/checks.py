@@ -15,6 +15,7 @@ PUBLIC = {
     "/api/delivery-reports",
     "/api/delivery-reports/infobip",
     "/api/delivery-reports/telesign",
+    "/api/delivery-reports/twilio",
 }
 HOST_PAGES = {"/.well-known/spin/health"}
 VARIABLES = manifests.SPIN_TOML["variables"]
@@ -196,6 +197,7 @@ TIMEOUTS = {
     "/api/delivery-reports": 15,
     "/api/delivery-reports/infobip": 15,
     "/api/delivery-reports/telesign": 15,
+    "/api/delivery-reports/twilio": 15,
 }
 
 

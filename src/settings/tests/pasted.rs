@@ -64,6 +64,8 @@ fn kind(place: Place, path: &str) -> Kind {
             | "base_url"
             | "customer_id"
             | "voice_from"
+            | "public_url"
+            | "account_sid"
             | "principal_entity_id"
             | "content_template_id"
             | "telemarketer_id"
@@ -71,7 +73,16 @@ fn kind(place: Place, path: &str) -> Kind {
             | "max_age"
             | "*",
         ) => Kind::Value,
-        (Place::Secrets, "connection_string" | "api_key" | "*") => Kind::Value,
+        (
+            Place::Secrets,
+            "connection_string"
+            | "api_key"
+            | "api_key_sid"
+            | "api_key_secret"
+            | "auth_token"
+            | "auth_token_previous"
+            | "*",
+        ) => Kind::Value,
         (
             Place::Secrets,
             "secret"
@@ -93,6 +104,7 @@ fn kind(place: Place, path: &str) -> Kind {
 
 /// Every key of the settings, with a value that is not its default.
 const SETTINGS: &str = r#"
+public_url = "https://hook.example.com/okta"
 [okta]
 response_format = "documented"
 deadline_ms = 2000
@@ -146,6 +158,12 @@ name = "third"
 base_url = "https://rest-ww.telesign.com"
 customer_id = "FFFFFFFF-EEEE-DDDD-1234-AB1234567890"
 senders = { default = "Contoso" }
+[[providers]]
+kind = "twilio"
+name = "fourth"
+account_sid = "AC0123456789abcdef0123456789abcdef"
+countries = ["GB"]
+senders = { default = "MG0123456789abcdef0123456789abcdef" }
 [reports]
 ask_acs = true
 oauth = { issuer = "https://b.example/x", audience = "x", client_id = "y", scope = "z", jwks_uri = "https://b.example/keys" }
@@ -162,6 +180,7 @@ reports = { secret = "0123456789abcde7", secret_previous = "0123456789abcde8" }
 store = { secret = "0123456789abcde9" }
 providers.second.api_key = "0123456789abcdef"
 providers.third.api_key = "VGVzdCBLZXk="
+providers.fourth = { api_key_sid = "SK0123456789abcdef0123456789abcdef", api_key_secret = "0123456789abcdei", auth_token = "0123456789abcdej", auth_token_previous = "0123456789abcdek" }
 providers.first.messaging_connect = { apiKey = "0123456789abcdeg" }
 providers.first.connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0"
 application_insights.connection_string = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://contoso.communication.azure.com/"
