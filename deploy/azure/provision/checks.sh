@@ -161,12 +161,19 @@ check_what_is_yours() {
   fi
 }
 
-# What the document `secrets` needs of the owner: the fields of the provider, unless there is a document already.
-check_provider_secret() {
+# What the document `secrets` needs, unless the vault has it: of a file that is there already, or of the owner.
+check_secrets_document() {
   local field variable answer
-  [ -n "$(secret_fields)" ] && ! [ -e "$secrets_file" ] || return 0
   if quietly keyvault secret list --subscription "$subscription" --vault-name "$vault_name" --query '[].name' &&
     listed secrets "$value"; then
+    return
+  fi
+  if [ -e "$secrets_file" ]; then
+    # One of `spin up`, say, which has less.
+    for field in reports $(secret_fields); do
+      grep -Eq "^([^#]*[^#a-z_])?$field([^a-z_]|\$)" "$secrets_file" ||
+        trouble "$secrets_file, which is here already, has no $field" "move it away, and create writes one; or add that"
+    done
     return
   fi
   for field in $(secret_fields); do
@@ -207,5 +214,5 @@ check_before_making() {
     check_name "$vault_name" "$vault_id" "$VAULT_API" keyvault check-name --subscription "$subscription" --name "$vault_name"
   fi
   check_what_is_yours
-  check_provider_secret
+  check_secrets_document
 }

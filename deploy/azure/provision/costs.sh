@@ -35,7 +35,7 @@ costs() {
   # Four secrets, asked for every five minutes: 35,000 operations, 0.03 for 10,000.
   printf 'Key Vault, read by the cluster|%s|1|0.11|2026-10-03\n' "$vault_name"
   printf 'telemetry, for each GB|%s|1|2.76|2026-10-03\n' "$workspace_name"
-  printf 'storage and Event Grid|%s|1|0.10|~\n' "$storage_name"
+  if [ "$provider" = acs ]; then printf 'storage and Event Grid|%s|1|0.10|~\n' "$storage_name"; fi
 }
 
 show_costs() {

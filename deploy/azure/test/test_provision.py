@@ -462,6 +462,15 @@ class Provision(unittest.TestCase):
         self.assertNotIn("secrets.toml", self.succeed(*CREATE).stdout)
         self.assertFalse(self.document.exists())
 
+    def test_a_document_that_is_there_and_lacks_what_the_hook_needs_is_not_taken(self):
+        # As README.md has it written for `spin up`.
+        self.document.write_text("[operator]\nsecret = 'mine'\n# [reports], api_key\n")
+        result = self.run_script(*INFOBIP, INFOBIP_API_KEY="the-api-key")
+        self.assertEqual(result.returncode, 1)
+        for missing in ("reports", "api_key"):
+            self.assertIn(f"secrets.toml, which is here already, has no {missing}\n    fix: move it away", result.stderr)
+        self.assertEqual(self.written(), {})
+
     def test_a_document_that_can_not_be_written_stops_it(self):
         # A link to nothing is no file that is there, and is not followed.
         self.document.symlink_to(self.folder / "elsewhere")
@@ -865,6 +874,7 @@ class Provision(unittest.TestCase):
         words = "\n".join(" ".join(call["args"]) for call in self.calls())
         for name in named - {"its", "in and out", "its nodes", "its gateway"}:
             self.assertIn(name, words)
+        self.assertNotIn("Event Grid", self.succeed("plan", *INFOBIP[1:], INFOBIP_API_KEY="the-api-key").stdout)
         less = self.succeed(*PLAN, "--without-redis", "--without-aks").stdout
         self.assertNotIn("Redis", less)
         self.assertLess(float(re.search(r"^sum +([0-9.]+)$", less, re.M).group(1)), 10)

@@ -159,6 +159,8 @@ class Overlays(unittest.TestCase):
             *document["policy"]["allowed_countries"],
             *document["limits"].values(),
             document["message"]["org_name"],
+            document["providers"][0]["kind"],
+            document["providers"][0]["base_url"],
             *document["providers"][0]["senders"].values(),
         ):
             self.assertEqual(value, "FILL-IN")
