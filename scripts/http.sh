@@ -85,7 +85,7 @@ operator_page() {
   answer="${answer%$'\n'*}"
   case "$status" in
     200) ;;
-    401) fail "operator.secret of the hook's secrets is another." ;;
+    401) fail "the hook at $host has another operator.secret. Is it the hook that you mean?" ;;
     # Of a page that is there, the hook says itself what is not.
     404)
       [[ $answer != '{"error":'* ]] || fail "$answer"
