@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::fix;
+use crate::message::Channel;
 use crate::ports::{Answer, BodyError, SendError};
 use crate::providers::api::{Reading, Verdict};
 
@@ -20,7 +21,7 @@ const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
 ///
 /// Nothing else of the body leaves this room: that of a refused signature repeats the request, and so the passcode.
 pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports, .. } = reading;
+    let Reading { candidate, channel, until, deadline, ports } = reading;
     let status = answer.status();
     let again_after = answer.header("retry-after");
     let again_after =
@@ -41,11 +42,14 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
         Err(_) => Vec::new(),
     };
     let Said { code, reference_id } = Said::parse(&body);
-    let refusal = || fix::of(status, code, candidate);
+    let refusal = || fix::of(status, code, channel, candidate);
     let verdict = match Means::of(status, code) {
         Means::Taken => Verdict::taken(status, reference_id),
         Means::Refused => Verdict::refused(Some(status), refusal()),
         Means::RefusedHere => {
+            Verdict { refused_here: true, ..Verdict::refused(Some(status), refusal()) }
+        }
+        Means::Failed if channel == Channel::Call && may_only_text(status, code) => {
             Verdict { refused_here: true, ..Verdict::refused(Some(status), refusal()) }
         }
         Means::Failed => Verdict::failed(Some(status), refusal()),
@@ -65,6 +69,14 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
     }
 }
 
+/// Whether an account that is refused a call may well be one for SMS alone: its messages must not wait for that to be mended.
+fn may_only_text(status: u16, code: Option<i32>) -> bool {
+    match code {
+        Some(code) => matches!(code, NOT_AUTHORIZED | 10011 | -20002 | -20004),
+        None => matches!(status, 403 | 404),
+    }
+}
+
 /// What the body of an answer says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
@@ -74,6 +86,9 @@ pub struct Said {
     pub reference_id: Option<String>,
 }
 
+/// Where its codes are: with five digits at most, while a passcode or a number that stands there has more as a rule.
+const CODES: std::ops::Range<i32> = -99_999..100_000;
+
 /// "Transaction not attempted" and "Not authorized": older operations say why beside them.
 const NOT_ATTEMPTED: i32 = 500;
 const NOT_AUTHORIZED: i32 = 501;
@@ -82,11 +97,12 @@ impl Said {
     /// Reads a body. What can't be read is as if it were not there.
     pub fn parse(body: &[u8]) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
-        let code = |at: &str| match body.pointer(at)? {
+        let number = |at: &str| match body.pointer(at)? {
             Value::Number(number) => number.as_i64()?.try_into().ok(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
+        let code = |at: &str| number(at).filter(|code| CODES.contains(code));
         let status = code("/status/code");
         let why = || code("/errors/0/code");
         let reference_id = body.get("reference_id").and_then(Value::as_str).map(str::trim);

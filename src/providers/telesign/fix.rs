@@ -1,11 +1,21 @@
 //! What to do where Telesign does not take a message: the most likely cause first.
 
 use super::answer::Means;
+use crate::message::Channel;
 use crate::providers::Candidate;
 use crate::refusal::{Reason, Refusal};
 
 /// What to do about an answer, by its status of HTTP and the code in its body.
-pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Refusal {
+pub(super) fn of(
+    status: u16,
+    code: Option<i32>,
+    channel: Channel,
+    candidate: Candidate<'_>,
+) -> Refusal {
+    let (templates, from) = match channel {
+        Channel::Sms => ("message.templates", "providers.senders"),
+        Channel::Call => ("voice.templates", "voice_from"),
+    };
     let name = &candidate.provider.name;
     let api_key = format!("providers.{name}.api_key of the secrets");
     let told = match code {
@@ -47,9 +57,7 @@ pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Re
         ),
         231 | 515 | 520 | 11009 | 12009 => (
             Rejected,
-            format!(
-                "Telesign refused the text {told}: look at the templates in message.templates."
-            ),
+            format!("Telesign refused the text {told}: look at the templates in {templates}."),
         ),
         510 => (
             Rejected,
@@ -87,7 +95,7 @@ pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Re
         502 | 508 | 521 | 11013 => (
             Unauthorized,
             format!(
-                "Telesign refused the sender {told}: look at whether it, in providers.senders of the provider {name}, is \
+                "Telesign refused the sender {told}: look at whether it, in {from} of the provider {name}, is \
                  registered with the account and can reach the recipient's country."
             ),
         ),
@@ -120,6 +128,13 @@ pub(super) fn of(status: u16, code: Option<i32>, candidate: Candidate<'_>) -> Re
         10010 | -30001 => {
             (Unauthorized, format!("Telesign has suspended the account {told}: ask Telesign."))
         }
+        501 | 10011 | -20002 | -20004 if channel == Channel::Call => (
+            Unauthorized,
+            format!(
+                "The account may not call {told}: ask Telesign to enable its voice messages, or set voice = false on the \
+                 provider {name}."
+            ),
+        ),
         501 | 10011 | -20002 | -20004 => (
             Unauthorized,
             format!("The account may not send SMS {told}: ask Telesign to enable its product SMS."),

@@ -13,6 +13,7 @@ use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost, Sent};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{Content, Message, Provider, Sending, candidates, send};
+use crate::records::health;
 use crate::refusal::Reason;
 use crate::sender::Senders;
 
@@ -57,6 +58,11 @@ fn send_with(providers: &[Provider], to: &str, is_enrollment: bool, host: &FakeH
 
 /// Calls a number, and says 12 in these languages: the person's, and English.
 fn call(language: Language, from: Sender, host: &FakeHost) -> Sending {
+    call_by(&[Provider { calls_from: Some(from), ..provider(|_| {}) }], language, host)
+}
+
+/// The same by these providers.
+fn call_by(providers: &[Provider], language: Language, host: &FakeHost) -> Sending {
     let speech = |language, words: &str| Speech {
         language,
         parts: vec![
@@ -78,8 +84,7 @@ fn call(language: Language, from: Sender, host: &FakeHost) -> Sending {
         expires: None,
         is_enrollment: false,
     };
-    let providers = [Provider { calls_from: Some(from), ..provider(|_| {}) }];
-    let candidates = candidates(&providers, Channel::Call, None, to.as_str()).unwrap();
+    let candidates = candidates(providers, Channel::Call, None, to.as_str()).unwrap();
     let until = host.instant.get().plus(Duration::from_millis(2450));
     send(&candidates, &message, host.ports(), until)
 }
@@ -110,6 +115,52 @@ fn a_call_that_may_have_been_made_is_not_made_again() {
         let host = FakeHost::default().answering([first, answer(201, 103)]);
         let sending = call(Language::English, Sender::of_provider(), &host);
         assert_eq!((sending.attempts.len(), sending.result.is_ok()), (1, false));
+    }
+}
+
+#[test]
+fn an_account_that_may_not_call_takes_the_provider_down_for_nobody() {
+    const BACKUP: &str = "rest-api.telesign.com";
+    for (refused, is_down) in [
+        (answer(401, 10011), false),
+        (answer(200, 501), false),
+        (answer(400, -20004), false),
+        (FakeAnswer::of(403, ""), false),
+        (FakeAnswer::of(404, ""), false),
+        (answer(401, 10010), true),
+        (answer(401, 10022), true),
+        (FakeAnswer::of(500, ""), true),
+    ] {
+        let label = format!("{refused:?}");
+        let host = FakeHost::default()
+            .answering_at("rest-ww.telesign.com", vec![refused; health::FAILURES])
+            .answering_at(BACKUP, vec![answer(201, 103); health::FAILURES]);
+        let providers = [("telesign", "rest-ww.telesign.com"), ("backup", BACKUP)];
+        let providers = providers.map(|(name, authority)| Provider {
+            name: name.into(),
+            calls_from: Some(Sender::of_provider()),
+            ..provider(|it| it.authority = authority.into())
+        });
+        for _ in 0..health::FAILURES {
+            let sending = call_by(&providers, Language::English, &host);
+            assert_eq!((&*sending.provider, sending.result.is_ok()), ("backup", true), "{label}");
+        }
+        let known = health::read(&host).unwrap();
+        assert_eq!(known.of("telesign").is_down(), is_down, "{label}");
+    }
+}
+
+#[test]
+fn what_to_do_about_a_call_is_about_calls() {
+    for (refused, key) in [
+        (answer(401, 10011), "voice = false"),
+        (answer(200, 501), "voice = false"),
+        (answer(400, 11009), "voice.templates"),
+        (answer(400, 11013), "voice_from"),
+    ] {
+        let host = FakeHost::default().answering([refused]);
+        let refusal = call(Language::English, Sender::of_provider(), &host).result.unwrap_err();
+        assert!(refusal.fix.contains(key) && !refusal.fix.contains("SMS"), "{}", refusal.fix);
     }
 }
 
@@ -372,6 +423,10 @@ fn nothing_of_a_body_that_gives_the_request_back_is_told() {
     let host = FakeHost::default().answering([FakeAnswer::of(401, &body.to_string())]);
     let told = format!("{:?}", send_one(&host));
     assert!(!told.contains("246810") && !told.contains("3026727"), "{told}");
+    // No code has so many digits; a passcode has.
+    let host = FakeHost::default().answering([answer(400, 246_810)]);
+    let told = format!("{:?}", send_one(&host));
+    assert!(!told.contains("246810"), "{told}");
 }
 
 #[test]
