@@ -20,11 +20,12 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Reads an `https` URL, or an `http` one of a loopback host, without user, query and fragment. Its host has no
-    /// underscore, which Twilio takes in none; `None` for anything else.
+    /// Reads an `https` URL, or an `http` one of a loopback host, without user, query and fragment. The host of an
+    /// `https` URL is a name of the public DNS without an underscore: told to report anywhere else, Twilio sends no message
+    /// (error 21609). `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let Url { tls, authority, path_and_query } = Url::parse(text).ok()?;
-        if path_and_query.contains('?') {
+        if path_and_query.contains('?') || tls && !has_public_name(&authority) {
             return None;
         }
         let prefix = path_and_query.trim_end_matches('/').to_owned();
@@ -56,6 +57,12 @@ impl PublicUrl {
     }
 }
 
+/// Whether the host is a name with a domain above it, and no address.
+fn has_public_name(authority: &str) -> bool {
+    let host = authority.split(':').next().unwrap_or_default();
+    host.rsplit_once('.').is_some_and(|(_, top)| top.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +81,10 @@ mod tests {
             ("https://hook.example.com/#a", None),
             ("https://user@hook.example.com", None),
             ("https://my_hook.example.com", None),
+            ("https://hook", None),
+            ("https://localhost:3000", None),
+            ("https://10.0.0.5", None),
+            ("https://[2001:db8::1]", None),
             ("hook.example.com", None),
             ("", None),
         ] {

@@ -39,7 +39,7 @@ pub const KEYS: &[Key] = &[
     value(
         Settings,
         "public_url",
-        "an https:// URL in quotes, without user, query and fragment, such as \"https://hook.example.com\"",
+        "an https:// URL in quotes, whose host is a name of the public DNS, without user, query and fragment, such as \"https://hook.example.com\"",
     ),
     table(Settings, "okta", "a table, [okta]"),
     value(Settings, "okta.response_format", "\"auto\", \"documented\" or \"classic\""),
