@@ -108,7 +108,8 @@ impl Plan {
             Sending::Emulated(_) if said.listen.ip().is_loopback() => None,
             Sending::Emulated(_) => Some("the hook would be reachable from other machines"),
         };
-        let stand_ins = emulated.len() + usize::from(said.oauth);
+        // The emulators share one: see `send_to`.
+        let stand_ins = usize::from(!emulated.is_empty()) + usize::from(said.oauth);
         ensure!(
             free_hosts(&variables).count() >= stand_ins,
             "of outbound_host1 to outbound_host3 too many are given: leave {stand_ins} of them to the \
@@ -184,18 +185,23 @@ impl Plan {
         self.set("settings", &merged);
     }
 
-    /// Lets the hook call a host.
-    fn allow(&mut self, origin: &str) {
+    /// Lets the hook call a host: an entry of `allowed_outbound_hosts`.
+    fn allow(&mut self, entry: &str) {
         let free = free_hosts(&self.variables).next();
-        self.set(free.expect("there are as many free ones as stand-ins"), origin);
+        self.set(free.expect("`new` has made sure that enough are free"), entry);
     }
 
     /// Has the hook send to emulators, in this order of failover: its messages, and its telemetry unless that was to go
     /// elsewhere.
     pub fn send_to(&mut self, emulators: &[Emulator]) {
+        if let Some(first) = emulators.first() {
+            // They differ in their ports only, so one variable is enough for all of them.
+            let origin = first.origin();
+            let (host, _port) = origin.rsplit_once(':').expect("an origin has its port");
+            self.allow(&format!("{host}:*"));
+        }
         let mut providers = Vec::new();
         for emulator in emulators {
-            self.allow(&emulator.origin());
             let entry = match emulator {
                 Emulator::Acs(acs) => {
                     self.set("acs_connection_string", &acs.connection_string());
@@ -467,13 +473,16 @@ fn endpoint_host(connection_string: &str) -> String {
 mod tests {
     use super::*;
     use crate::cli::Cli;
-    use clap::Parser;
+    use clap::{Parser, ValueEnum};
     use okta_telephony_dev::phone::Phone;
 
     const REAL: &str =
         "acs_connection_string=endpoint=https://name.communication.azure.com/;accesskey=c2VjcmV0";
     const REAL_SECRETS: &str = "secrets=[providers.acs]\nconnection_string = \
                                 'endpoint=https://other.communication.azure.com/;accesskey=c2VjcmV0'";
+
+    /// What lets the hook call the emulators.
+    const EMULATORS: &str = "https://127.0.0.1:*";
 
     /// A manifest with the hook's variables.
     fn manifest() -> Manifest {
@@ -545,7 +554,7 @@ mod tests {
             ("okta_basic_secret", "supersecret"),
             ("acs_from_shortcode", "12345"),
             ("acs_connection_string", &acs.connection_string()),
-            ("outbound_host1", &acs.origin()),
+            ("outbound_host1", EMULATORS),
         ] {
             assert_eq!(plan.variables[name], value, "{name}");
         }
@@ -555,7 +564,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_user_gives_stays_as_it_is() {
-        let (plan, emulators) = running(&[
+        let (plan, _) = running(&[
             "--variable",
             "acs_from_shortcode=CONTOSO",
             "--variable",
@@ -569,7 +578,7 @@ mod tests {
         for (name, value) in [
             ("acs_from_shortcode", "CONTOSO"),
             ("outbound_host1", "https://mine.example"),
-            ("outbound_host2", &emulators[0].origin()),
+            ("outbound_host2", EMULATORS),
             ("settings", "[policy]\nsending = false"),
             ("secrets", "not TOML"),
         ] {
@@ -609,9 +618,6 @@ mod tests {
         assert_eq!(listed[0]["base_url"].as_str(), Some(&*emulators[0].origin()));
         let key = said(&plan, "secrets", "providers.infobip.api_key");
         assert_eq!(key.as_deref(), Some(DEVELOPMENT_API_KEY));
-        for (name, emulator) in ["outbound_host1", "outbound_host2"].into_iter().zip(&emulators) {
-            assert_eq!(plan.variables[name], emulator.origin());
-        }
 
         // Without ACS its variables would be nobody's.
         let (plan, _) = running(&["--provider", "infobip"]).await;
@@ -619,6 +625,21 @@ mod tests {
             assert!(!plan.variables.contains_key(name), "{name}");
         }
         assert_eq!(said(&plan, "secrets", "application_insights.connection_string"), None);
+    }
+
+    #[tokio::test]
+    async fn all_providers_are_emulated_at_once_beside_the_authorization_server() {
+        let all: Vec<_> =
+            Provider::value_variants().iter().map(|it| it.to_possible_value()).collect();
+        let all: Vec<_> = all.iter().flatten().map(|it| it.get_name()).collect();
+        let said: Vec<_> = all.iter().flat_map(|name| ["--provider", name]).collect();
+        let (mut plan, emulators) = running(&[&said[..], &["--oauth"]].concat()).await;
+        plan.trust_authorization_server("http://127.0.0.1:5000", "http://127.0.0.1:5000/issuer");
+        assert_eq!(emulators.len(), all.len());
+        assert_eq!(plan.variables["outbound_host1"], EMULATORS);
+        assert_eq!(plan.variables["outbound_host2"], "http://127.0.0.1:5000");
+        // The user has one left.
+        assert!(!plan.variables.contains_key("outbound_host3"));
     }
 
     #[test]
@@ -747,7 +768,7 @@ mod tests {
 
     #[tokio::test]
     async fn with_oauth_the_hook_takes_the_tokens_of_the_server_that_runs() {
-        let (mut plan, emulators) =
+        let (mut plan, _) =
             running(&["--oauth", "--variable", "settings=okta.oauth.scope = 'other'"]).await;
         assert_eq!(plan.oauth, Some("127.0.0.1:3003".parse().unwrap()));
         plan.trust_authorization_server("http://127.0.0.1:5000", "http://127.0.0.1:5000/issuer");
@@ -761,7 +782,7 @@ mod tests {
             let is = said(&plan, "settings", &format!("okta.oauth.{key}"));
             assert_eq!(is.as_deref(), Some(value), "{key}");
         }
-        assert_eq!(plan.variables["outbound_host1"], emulators[0].origin());
+        assert_eq!(plan.variables["outbound_host1"], EMULATORS);
         assert_eq!(plan.variables["outbound_host2"], "http://127.0.0.1:5000");
         // Basic credentials stay as they are.
         assert_eq!(plan.authorization, basic("okta:supersecret"));
