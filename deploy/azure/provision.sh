@@ -73,6 +73,8 @@ readonly AKS_API=2025-05-01 REGISTRY_API=2023-07-01 ZONE_API=2018-05-01 STORAGE_
 readonly IDENTITY_API=2023-01-31 WORKSPACE_API=2023-09-01
 # The first that has all of what is used here.
 readonly AZ_VERSION=2.86.0
+# What the cluster that is made runs: the one that the components of docs/upgrade.md#versions are for.
+readonly KUBERNETES_VERSION=1.36
 
 readonly all_options='subscription group location provider acs_resource data_location zone host zone_group email
   okta_fallback okta_user hook schema name service_account officer officer_type aks aks_group node_size redis_sku
@@ -283,6 +285,7 @@ begin_cluster() {
   # The label brings Spin to the nodes, those of an upgrade too. Network policies hold only with --network-policy.
   run "AKS cluster $cluster_name: beginning to make it, for ten minutes" "see what az says" \
     aks create --subscription "$subscription" --resource-group "$group" --name "$cluster_name" --location "$location" \
+    --kubernetes-version "$KUBERNETES_VERSION" \
     --tier standard --node-count 3 --zones 1 2 3 --node-vm-size "$node_size" --nodepool-labels spin=true \
     --network-plugin azure --network-plugin-mode overlay --network-dataplane cilium --network-policy cilium \
     --enable-oidc-issuer --enable-workload-identity --enable-gateway-api --enable-app-routing-istio \

@@ -113,10 +113,19 @@ check_name() { # what, its id, its API version, az's arguments
   trouble "the name $what is taken" "say another --name"
 }
 
+# Whether AKS takes the Kubernetes version for a new cluster: with its usual support, not as a preview.
+check_kubernetes() {
+  quietly aks get-versions --subscription "$subscription" --location "$location" \
+    --query "values[?isPreview!=\`true\` && contains(not_null(capabilities.supportPlan, \`[]\`), 'KubernetesOfficial')].version" ||
+    return 0
+  listed "$KUBERNETES_VERSION" "$value" ||
+    trouble "AKS in $location has no Kubernetes $KUBERNETES_VERSION for a new cluster (it has: ${value//$'\n'/, })" \
+      "another --location, a newer release of the hook, or a cluster of yours with --aks: docs/upgrade.md#versions"
+}
+
 # The size of the nodes: offered, in three zones, and within the quota.
 check_nodes() {
   local family cores zones restriction used limit
-  quietly resource show --ids "$cluster_id" --api-version "$AKS_API" --query id && return
   quietly vm list-skus --subscription "$subscription" --location "$location" --size "$node_size" \
     --resource-type virtualMachines \
     --query "[?name=='$node_size'].[family, capabilities[?name=='vCPUs'].value | [0], join(' ', sort(not_null(locationInfo[0].zones, \`[]\`))), join(' ', restrictions[].reasonCode)]" ||
@@ -197,7 +206,10 @@ check_before_making() {
   if [ -z "$without_aks" ]; then
     if [ -z "$aks" ]; then
       check_region Microsoft.ContainerService managedClusters "$fix"
-      check_nodes
+      if ! quietly resource show --ids "$cluster_id" --api-version "$AKS_API" --query id; then
+        check_kubernetes
+        check_nodes
+      fi
     fi
     check_name "$registry_name" "$registry_id" "$REGISTRY_API" acr check-name --subscription "$subscription" --name "$registry_name"
   fi

@@ -138,6 +138,8 @@ elif "check-name" in words:
     print("true")
 elif words.startswith("vm list-skus"):
     print("standardDASv5Family\t2\t1 2 3\t")
+elif words.startswith("aks get-versions"):
+    print("1.35\n1.36\n1.37")
 elif words.startswith("vm list-usage"):
     print("2\t10")
 elif words.startswith("acr repository show"):
@@ -550,7 +552,8 @@ class Provision(unittest.TestCase):
         rule = next(call for call in self.calls() if "management-policy" in call["args"])
         cluster = next(line for line in words if line.startswith("aks create"))
         for need in ("--network-policy cilium", "--enable-oidc-issuer --enable-workload-identity", "--zones 1 2 3",
-                     "--enable-gateway-api --enable-app-routing-istio", "--nodepool-labels spin=true"):
+                     "--enable-gateway-api --enable-app-routing-istio", "--nodepool-labels spin=true",
+                     "--kubernetes-version 1."):
             self.assertIn(need, cluster)
         self.assertIn("--admin-enabled false", next(line for line in words if line.startswith("acr create")))
         self.assertIn("dead-letters/", json.loads(rule["input"])["rules"][0]["definition"]["filters"]["prefixMatch"])
@@ -828,10 +831,11 @@ class Provision(unittest.TestCase):
         def answers(**said):
             return json.dumps({key.replace("_", " "): value for key, value in said.items()})
         taken = {"acr check-name": "false", "storage account check-name": "false", "vm list-skus": "standardDASv5Family\t2\t1 2\t",
-                 "vm list-usage": "4\t10", "locations[]": "East US", "[?name=='kv-": "kv-oktasms"}
+                 "vm list-usage": "4\t10", "aks get-versions": "1.34\n1.3", "locations[]": "East US", "[?name=='kv-": "kv-oktasms"}
         result = self.run_script(*CREATE, FAKE_ANSWERS=json.dumps(taken))
         self.assertEqual(result.returncode, 1)
         for complaint in ["the region westeurope has no Microsoft.ContainerService/managedClusters",
+                          "for a new cluster (it has: 1.34, 1.3)", "or a cluster of yours with --aks",
                           "Standard_D2as_v5 can't be had in three zones of westeurope: zones 1 2",
                           "the quota of standardDASv5Family in westeurope is 10 cores, of which 4 are used: 8 more are needed",
                           "has no Microsoft.Cache/redisEnterprise", "is taken", "was deleted, and its name is kept for 90 days"]:

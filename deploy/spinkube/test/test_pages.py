@@ -206,7 +206,7 @@ VERSIONS = {
     "cert-manager": [r"cert-manager --version v([\d.]+)", r"cert-manager v?(\d+\.\d+\.\d+)"],
     "External Secrets Operator": [r"external-secrets --version ([\d.]+)", r"External Secrets(?: Operator)? (\d+\.\d+\.\d+)"],
     "Spin": [r"\bSPIN: v([\d.]+)"],
-    "Kubernetes": [r"--kubernetes-version ([\d.]+)"],
+    "Kubernetes": [r"--kubernetes-version ([\d.]+)", r"\bKUBERNETES_VERSION=([\d.]+)"],
     "azure-cli": [r"\bAZ_VERSION=([\d.]+)", r"`?az`? (2\.\d+[.\d]*)\s+or\s+later"],
 }
 
@@ -269,6 +269,7 @@ class Versions(unittest.TestCase):
             ("External Secrets Operator", "helm upgrade oci://x/external-secrets --version 2.9.0 --wait"),
             ("Spin", "  SPIN: v3.6.2"),
             ("Kubernetes", "az aks upgrade --kubernetes-version 1.35"),
+            ("Kubernetes", "readonly KUBERNETES_VERSION=1.37\n"),
         ]:
             self.assertEqual(len(other_versions(name, text)[0]), 1, name)
 
