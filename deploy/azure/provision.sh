@@ -138,7 +138,8 @@ readonly made_here=made-by=okta-telephony
 # What the owner's provider needs in the document `secrets`, besides ACS, whose key has an entry of the vault.
 secret_fields() {
   case "$provider" in
-    infobip) say api_key ;;
+    infobip | telesign) say api_key ;;
+    twilio) say api_key_sid api_key_secret auth_token ;;
   esac
 }
 
@@ -296,7 +297,7 @@ make_acs() {
   if [ -n "$acs_resource" ]; then return; fi
   made "ACS resource $acs_name" "$acs_id" $ACS_API && return
   put "ACS resource $acs_name: making it; Microsoft gives a new one no numbers" \
-    "ACS takes no new customers since 2026-10-23: --acs-resource with one that you have, or --provider infobip" \
+    "ACS takes no new customers since 2026-10-23: --acs-resource with one that you have, or another --provider" \
     "$acs_id" $ACS_API "{\"location\":\"global\",\"properties\":{\"dataLocation\":\"$data_location\"}}"
 }
 
@@ -636,8 +637,17 @@ find_image() {
   image=$registry_name.azurecr.io/okta-telephony-acs@$value
 }
 
+# What the settings must say of the provider's account, besides its secrets.
+account_settings() {
+  case "$provider" in
+    infobip) say 'base_url = "https://FILL-IN.api.infobip.com"' ;;
+    telesign) say 'customer_id = "FILL-IN"' ;;
+    twilio) say 'account_sid = "FILL-IN"' ;;
+  esac
+}
+
 settings() {
-  local template=$here/../spinkube/overlays/example/settings.env client dns_client status values
+  local template=$here/../spinkube/overlays/example/settings.env client dns_client status values public_url=''
   check_tools
   check_account
   find_image
@@ -680,13 +690,16 @@ refusal_status = "successful"'
     status='# Okta has no provider of its own: so what is refused here stays unsent, and Okta hears the truth.
 refusal_status = "failed"'
   fi
+  # Twilio reports to where each message says.
+  if [ "$provider" = twilio ]; then public_url="public_url = \"https://$host\""$'\n\n'; fi
   cat >&2 <<TOML
-# settings.toml beside it must have this, with senders of yours (docs/providers.md):
-[policy]
+# settings.toml beside it must have this, with your values for each FILL-IN, and your senders (docs/providers.md):
+${public_url}[policy]
 $status
 
 [[providers]]
 kind = "$provider"
+$(account_settings)
 TOML
 }
 

@@ -18,8 +18,8 @@ about() { # option
       form='[a-z0-9]+' must='the short name of a region, such as westeurope'
       help='the region: az account list-locations --query "[].name"' ;;
     provider)
-      form='acs|infobip' must='acs or infobip'
-      help='who sends the messages, acs or infobip: docs/providers.md
+      form='acs|infobip|telesign|twilio' must='acs, infobip, telesign or twilio'
+      help='who sends the messages, acs, infobip, telesign or twilio: docs/providers.md
 ACS ends on 2028-09-30, and since 2026-10-23 nobody new can sign up for it' ;;
     acs_resource)
       form="/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[A-Za-z0-9_().-]+/providers/Microsoft\.Communication/[cC]ommunicationServices/[A-Za-z0-9-]+"

@@ -32,6 +32,8 @@ WHERE = ["--subscription", SUBSCRIPTION, "--group", "hooks"]
 ZONE = ["--zone", "sms.example.com", "--host", "hook.sms.example.com"]
 CREATE = ["create", *WHERE, "--location", "westeurope", *ZONE, "--provider", "acs", "--data-location", "Europe"]
 INFOBIP = [*CREATE[:-4], "--provider", "infobip"]
+# What the document `secrets` has of the providers that need something there.
+OWN_SECRETS = {"infobip": ["api_key"], "telesign": ["api_key"], "twilio": ["api_key_sid", "api_key_secret", "auth_token"]}
 ACS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/texts/providers/Microsoft.Communication/CommunicationServices/ours"
 PLAN = ["plan", *CREATE[1:]]
 SETTINGS = ["settings", *WHERE, *ZONE, "--provider", "acs", "--email", "ops@example.com", "--okta-fallback", "yes"]
@@ -447,9 +449,11 @@ class Provision(unittest.TestCase):
         self.assertIn("so it can go", told)
         # The keys are those that the hook knows.
         known = re.findall(r"^\| `([^`]+)` \|", (REPOSITORY / "docs/settings.md").read_text(), re.M)
-        for key in ("operator.secret", "reports.secret", "store.secret", "application_insights.connection_string",
-                    "providers.*.api_key"):
+        for key in ("operator.secret", "reports.secret", "store.secret", "application_insights.connection_string"):
             self.assertIn(key, known)
+        for fields in OWN_SECRETS.values():
+            for field in fields:
+                self.assertIn(f"providers.*.{field}", known)
 
     def test_a_document_that_is_there_is_taken_and_not_touched(self):
         self.document.write_text("[reports]\nsecret = 'mine'\n")
@@ -574,17 +578,26 @@ class Provision(unittest.TestCase):
         self.assertEqual(self.written()["acs-connection-string"], " ")
         self.assertIn('[providers.infobip]\napi_key = "the-api-key"\n', self.written()["secrets"])
 
-    def test_the_key_of_a_provider_is_asked_for_where_it_is_needed(self):
-        result = self.run_script(*INFOBIP)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("fix: set the environment variable INFOBIP_API_KEY", result.stderr)
-        self.assertNotIn("group create", self.made())
-        code, seen = self.on_terminal(*INFOBIP, answers="typed-key\n")
-        self.assertEqual(code, 0, seen)
-        self.assertNotIn("typed-key", seen.split("which is not shown", 1)[1])
-        self.assertIn('api_key = "typed-key"\n', self.document.read_text())
-        self.document.unlink()
-        self.succeed(*INFOBIP)  # The vault has it now.
+    def test_the_secrets_of_a_provider_are_asked_for_where_they_are_needed(self):
+        for provider, fields in OWN_SECRETS.items():
+            with self.subTest(provider=provider):
+                (self.folder / "there").unlink(missing_ok=True)
+                command = [*INFOBIP[:-1], provider]
+                result = self.run_script(*command)
+                self.assertEqual(result.returncode, 1)
+                for field in fields:
+                    self.assertIn(f"fix: set the environment variable {provider}_{field}".upper(), result.stderr.upper())
+                self.assertNotIn("group create", self.made())
+                # One may be in the environment, and what is typed is not shown.
+                given = {f"{provider}_{fields[0]}".upper(): "given"} if len(fields) > 1 else {}
+                typed = [f"typed-{field}" for field in fields[len(given):]]
+                code, seen = self.on_terminal(*command, answers="".join(f"{answer}\n" for answer in typed), **given)
+                self.assertEqual(code, 0, seen)
+                self.assertNotIn("typed-", seen.split("which is not shown", 1)[1])
+                lines = [f'{field} = "{value}"\n' for field, value in zip(fields, [*given.values(), *typed])]
+                self.assertTrue(self.document.read_text().endswith(f"\n[providers.{provider}]\n" + "".join(lines)))
+                self.document.unlink()
+                self.succeed(*command)  # The vault has it now.
 
     def test_an_acs_resource_that_is_there_is_used_and_stays(self):
         ours = [*INFOBIP[:-1], "acs", "--acs-resource", ACS]
@@ -923,6 +936,16 @@ class Provision(unittest.TestCase):
         self.assertIn("fix: say --redis-network", result.stderr)
         result = self.run_script(*SETTINGS, FAKE_FAIL="acr repository show")
         self.assertIn("fix: bring the image there first", result.stderr)
+
+    def test_what_is_to_be_filled_in_of_the_account_is_named(self):
+        self.created()
+        known = (REPOSITORY / "docs/settings.md").read_text()
+        for provider, key in [("infobip", "base_url"), ("telesign", "customer_id"), ("twilio", "account_sid")]:
+            told = self.succeed(*SETTINGS, "--provider", provider).stderr
+            # install-aks.md looks for FILL-IN.
+            self.assertRegex(told, rf'\n\[\[providers\]\]\nkind = "{provider}"\n{key} = "[^"]*FILL-IN[^"]*"\n\Z')
+            self.assertIn(f"`providers[].{key}`", known)
+            self.assertEqual('\npublic_url = "https://hook.sms.example.com"\n\n[policy]\n' in told, provider == "twilio")
 
     def test_whether_okta_falls_back_decides_what_it_is_told_of_a_refusal(self):
         self.created()
