@@ -34,19 +34,21 @@ EOF
 }
 
 samples=(request.json okta-envelope.json)
-if [ "${1-}" = --voice ]; then
-  samples=(okta-envelope-voice.json)
-  shift
-fi
-case "${1-}" in
-  -h | --help) usage; exit 0 ;;
-  -*) usage >&2; exit 2 ;;
-esac
-[ "$#" -le 1 ] || { usage >&2; exit 2; }
+url=
+for argument in "$@"; do
+  case "$argument" in
+    --voice) samples=(okta-envelope-voice.json) ;;
+    -h | --help) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+    *)
+      [ -z "$url" ] || { usage >&2; exit 2; }
+      url="$argument" ;;
+  esac
+done
 
 command -v curl >/dev/null || fail "curl is not installed."
 
-url="${1:-http://127.0.0.1:3000/api/okta-telephony}"
+url="${url:-http://127.0.0.1:3000/api/okta-telephony}"
 read_url "$url"
 url="$(hook_url "$url")"
 

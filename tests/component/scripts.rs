@@ -7,10 +7,15 @@ use okta_telephony_dev::authorization_server::{self, AuthorizationServer};
 use tokio::process::Command;
 
 use crate::harness::{Form, Hook, SECRET, Setup, envelope, skipped};
+use crate::infobip_request;
 use crate::oauth::tokens_of;
 
 /// Runs the script; `None` where it can't.
 async fn curl_test(url: &str, environment: &[(&str, &str)]) -> Option<Output> {
+    curl_test_with(&[url], environment).await
+}
+
+async fn curl_test_with(arguments: &[&str], environment: &[(&str, &str)]) -> Option<Output> {
     for tool in ["bash", "curl"] {
         if Command::new(tool).arg("--version").output().await.is_err() {
             skipped(&format!("scripts/curl-test.sh was not run, since {tool} is not installed"));
@@ -19,7 +24,7 @@ async fn curl_test(url: &str, environment: &[(&str, &str)]) -> Option<Output> {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/curl-test.sh");
     let mut command = Command::new("bash");
-    command.arg(script).arg(url).env_remove("TO").env_remove("OKTA_USER");
+    command.arg(script).args(arguments).env_remove("TO").env_remove("OKTA_USER");
     command.env("OKTA_BASIC_SECRET", "").envs(environment.iter().copied());
     Some(command.output().await.unwrap())
 }
@@ -36,6 +41,22 @@ async fn both_samples_are_accepted_and_two_runs_make_four_messages() {
         assert!(output.status.success(), "{output:?}");
         assert_eq!(stdout.lines().filter(|line| *line == "accepted").count(), 2, "{stdout}");
         assert_eq!(hook.acs.messages().len(), 2 * run);
+    }
+}
+
+#[tokio::test]
+async fn with_voice_it_asks_for_a_call_wherever_the_flag_stands() {
+    let infobip = infobip_request::start().await;
+    let entry = "senders = { default = 'InfoSMS' }, voice = true, voice_from = '+447860099299'";
+    let hook = Hook::with(infobip_request::sent_by(&infobip, entry)).await;
+    let url = hook.host.url();
+    for (run, arguments) in [["--voice", &url], [&url, "--voice"]].iter().enumerate() {
+        let ours = [("OKTA_BASIC_SECRET", SECRET)];
+        let Some(output) = curl_test_with(arguments, &ours).await else { return };
+        assert!(output.status.success(), "{output:?}");
+        let messages = infobip.messages();
+        assert_eq!(messages.len(), run + 1);
+        assert!(messages.iter().all(|message| message.voice.is_some()));
     }
 }
 
