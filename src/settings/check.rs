@@ -5,7 +5,7 @@ use numbering::Region;
 
 use super::findings::{Finding, each_once};
 use super::hosts::{self, Hosts};
-use super::providers::Served;
+use super::providers::{Served, is_loopback};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
 use crate::callers::bearer::{OAuth, servers};
@@ -199,7 +199,7 @@ impl Looking<'_> {
                          internet reaches the hook"
                     ),
                 ),
-                Some(url) if !url.tls && provider.api.endpoint().tls => self.warn(
+                Some(url) if !url.tls && !is_loopback(provider.api.endpoint().authority) => self.warn(
                     "public_url",
                     format!("is of this machine, where {name} can't report deliveries: set it to an https:// URL"),
                 ),

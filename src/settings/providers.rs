@@ -607,8 +607,10 @@ impl At<'_> {
             previous: previous.as_deref().map(Secret::from),
         });
         let (tls, authority) = base_url?;
-        // Twilio refuses a message whose callback it can't reach. Nor are reports of use that can't be checked.
-        let callback_url = public_url.filter(|url| auth_tokens.is_some() && (url.tls || !tls));
+        // Twilio refuses a message whose callback it can't reach: only its emulator reaches this machine. Nor are reports
+        // of use that can't be checked.
+        let callback_url =
+            public_url.filter(|url| auth_tokens.is_some() && (url.tls || is_loopback(&authority)));
         Some(Twilio {
             tls,
             authority,
@@ -680,7 +682,7 @@ impl At<'_> {
 }
 
 /// Whether this is of this machine.
-fn is_loopback(authority: &str) -> bool {
+pub(super) fn is_loopback(authority: &str) -> bool {
     authority.parse::<Authority>().is_ok_and(|authority| {
         let host = authority.host();
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -793,6 +793,18 @@ fn twilio_is_told_where_to_report_only_what_can_be_proven() {
 }
 
 #[test]
+fn twilios_emulator_is_told_to_report_to_this_machine() {
+    let local = "public_url = \"http://localhost\"";
+    let emulator = "base_url = \"https://127.0.0.1:3001\"";
+    let host = with_twilio(local, emulator, TOKEN).with("outbound_host1", "https://127.0.0.1:*");
+    assert_problems(&host, &[]);
+    assert_warnings(&host, &[]);
+    let twilio = format!("{:?}", Settings::read(&host).providers.unwrap()[0].api);
+    let told = "status_callback: Some(\"http://localhost/api/delivery-reports/twilio\")";
+    assert!(twilio.contains(told), "{twilio}");
+}
+
+#[test]
 fn what_twilio_needs_and_is_not_in_order_is_a_problem() {
     const SID: &str = "account_sid = \"AC0123456789abcdef0123456789abcdef\"";
     let region = "base_url = \"https://api.dublin.ie1.twilio.com\"";
