@@ -137,7 +137,6 @@ impl AcsEmulator {
         phone.tell_of(Emulated {
             provider: PROVIDER,
             address,
-            path: "/sms",
             also: &[("/telemetry", "Telemetry as JSON, as it is posted to /v2.1/track")],
             faults: FAULTS.iter().map(|fault| (fault.number, fault.meaning)).collect(),
             repeats_by: "repeatabilityRequestId",

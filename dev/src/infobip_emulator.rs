@@ -116,7 +116,6 @@ impl InfobipEmulator {
         phone.tell_of(Emulated {
             provider: PROVIDER,
             address,
-            path: PATH,
             also: &[],
             faults: FAULTS.iter().map(|fault| (fault.number, fault.meaning)).collect(),
             repeats_by: "messageId",

@@ -122,7 +122,6 @@ impl TelesignEmulator {
         phone.tell_of(Emulated {
             provider: PROVIDER,
             address,
-            path: PATH,
             also: &[],
             faults: FAULTS.iter().map(|fault| (fault.number, fault.meaning)).collect(),
             repeats_by: "body, to the letter",

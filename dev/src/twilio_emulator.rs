@@ -73,9 +73,6 @@ pub const TEST_ACCOUNT_SID: &str = "AC0000000000000000000000000000ee57";
 /// The auth token of the test credentials.
 pub const TEST_AUTH_TOKEN: &str = "0000000000000000000000000000ee57";
 
-/// Where messages are posted, of the account for development.
-const PATH: &str = "/2010-04-01/Accounts/AC0000000000000000000000000000de50/Messages.json";
-
 /// The longest body of a request in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
@@ -113,7 +110,6 @@ impl TwilioEmulator {
         phone.tell_of(Emulated {
             provider: PROVIDER,
             address,
-            path: PATH,
             also: &[],
             faults: FAULTS.iter().map(|fault| (fault.number, fault.meaning)).collect(),
             repeats_by: "To with the same Body",

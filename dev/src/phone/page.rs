@@ -27,8 +27,6 @@ pub(crate) struct Emulated {
     /// The provider that it stands for.
     pub provider: &'static str,
     pub address: SocketAddr,
-    /// Where it takes messages.
-    pub path: &'static str,
     /// What else it has for a developer to look at: a path, and what is there.
     pub also: &'static [(&'static str, &'static str)],
     /// The numbers of its faults, with what each is.
@@ -90,12 +88,12 @@ pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Res
                     h1 { "Emulator: " (providers.join(", ")) }
                     p {
                         strong { "Nothing leaves this machine." }
-                        " No SMS is sent and nobody is called: whatever is posted to "
+                        " No SMS is sent and nobody is called: messages and calls that are posted to "
                         @for (place, emulator) in emulated.iter().enumerate() {
                             @if place > 0 { " or " }
-                            code { "http://" (emulator.address) (emulator.path) }
+                            code { "http://" (emulator.address) }
                         }
-                        " ends up on this phone."
+                        " end up on this phone."
                     }
                 }
                 main { (phone(entries, last)) (notes(emulated)) }

@@ -18,6 +18,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
+/// Where messages are posted, of the account for development.
+const PATH: &str = "/2010-04-01/Accounts/AC0000000000000000000000000000de50/Messages.json";
+
 const SERVICE: &str = "MG0123456789abcdef0123456789abcdef";
 
 async fn start() -> TwilioEmulator {
