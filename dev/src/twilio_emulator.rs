@@ -1,4 +1,4 @@
-//! An emulator of Twilio's messaging API, for development and tests.
+//! An emulator of Twilio's API for messages and calls, for development and tests.
 //!
 //! It checks a request as the service does (key, account, numbers, sender, lengths, validity, callback), answers in the
 //! service's words, keeps what arrived, and shows it on a page with a drawn phone. Sending to one of [`FAULTS`] makes it
@@ -26,6 +26,7 @@ mod callback;
 mod fault;
 mod magic;
 mod send;
+mod twiml;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,13 @@ pub const TEST_ACCOUNT_SID: &str = "AC0000000000000000000000000000ee57";
 
 /// The auth token of the test credentials.
 pub const TEST_AUTH_TOKEN: &str = "0000000000000000000000000000ee57";
+
+/// What is made by a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resource {
+    Messages,
+    Calls,
+}
 
 /// The longest body of a request in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -222,6 +230,7 @@ impl Emulator {
     /// message on the phone.
     fn decide(
         &self,
+        resource: Resource,
         account_sid: &str,
         head: &Parts,
         body: Result<&[u8], (StatusCode, String)>,
@@ -231,7 +240,8 @@ impl Emulator {
         let Inner { record, fault, senders, auth_token, .. } = &mut *inner;
         let account = Account { auth_token, senders: senders.as_deref(), fault: *fault };
         let read = body.clone().map_err(|(status, reason)| Refusal::new(status, 0, reason));
-        let checked = read.and_then(|body| send::check(account_sid, &head.headers, body, &account));
+        let checked =
+            read.and_then(|body| send::check(resource, account_sid, &head.headers, body, &account));
         let verdict = match checked {
             Ok(request) => request.execute(&account, record, now),
             Err(refusal) => Verdict::refused(&refusal),
@@ -259,6 +269,7 @@ fn router(state: Arc<Emulator>) -> Router {
     Router::new()
         .merge(state.phone.routes())
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(send_message))
+        .route("/2010-04-01/Accounts/{account}/Calls.json", post(make_call))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
@@ -281,9 +292,26 @@ async fn send_message(
     Path(account): Path<String>,
     request: Request,
 ) -> Response {
+    create(Resource::Messages, &emulator, &account, request).await
+}
+
+async fn make_call(
+    State(emulator): State<Arc<Emulator>>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Response {
+    create(Resource::Calls, &emulator, &account, request).await
+}
+
+async fn create(
+    resource: Resource,
+    emulator: &Emulator,
+    account: &str,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let body = loopback::read_body(body, BODY_LIMIT).await;
-    let reply = emulator.decide(&account, &head, body.as_deref().map_err(Clone::clone));
+    let reply = emulator.decide(resource, account, &head, body.as_deref().map_err(Clone::clone));
     reply.respond().await
 }
 

@@ -1,9 +1,10 @@
-//! Twilio: one message to one recipient through one account. Knows nothing of Okta.
+//! Twilio: one message or call to one recipient through one account. Knows nothing of Okta.
 //!
-//! Facts are from Twilio's OpenAPI specification of its API of 2010-04-01 and from its pages "Message resource", "Error and
-//! warning dictionary" and "Webhooks (HTTP callbacks): connection overrides".
+//! Facts are from Twilio's OpenAPI specification of its API of 2010-04-01 and from its pages "Message resource", "TwiML Voice:
+//! Say", "Error and warning dictionary" and "Webhooks (HTTP callbacks): connection overrides".
 
 pub mod answer;
+mod call;
 mod fix;
 mod request;
 
@@ -57,8 +58,15 @@ impl Api for Twilio {
         &self.account_sid
     }
 
-    fn path(&self, _channel: Channel) -> &'static str {
-        request::PATH
+    fn can_call(&self) -> bool {
+        true
+    }
+
+    fn path(&self, channel: Channel) -> &'static str {
+        match channel {
+            Channel::Sms => request::PATH,
+            Channel::Call => call::PATH,
+        }
     }
 
     fn secret(&self) -> &Secret {

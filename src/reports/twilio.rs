@@ -1,4 +1,4 @@
-//! What a delivery of Twilio's says: the status callback of one message, a form.
+//! What a delivery of Twilio's says: the status callback of one message or call, a form.
 //!
 //! Facts are from Twilio's pages "Track the Message Status of Outbound Messages" and "Webhooks security". Callbacks come in
 //! any order, and say nothing of when: `RawDlrDoneDate` has no zone.
@@ -27,23 +27,23 @@ pub struct NotAReport;
 
 impl fmt::Display for NotAReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body is no form with a MessageSid that could be one")
+        f.write_str("the body is no form with a MessageSid or CallSid that could be one")
     }
 }
 
 /// Reads a body, and the query of the URL that it was delivered to. One that says only that the message is still with
 /// Twilio says nothing: it is `None`. A report counts as one of `now`.
 pub fn parse(body: &[u8], query: &str, now: Moment) -> Result<Option<DeliveryReport>, NotAReport> {
-    let text = |names: [&str; 2]| {
+    let text = |names: [&str; 3]| {
         let mut found = names.into_iter().filter_map(|name| value(body, name));
         found.next().filter(|it| !it.is_empty())
     };
-    let message_id = text(["MessageSid", "SmsSid"]).ok_or(NotAReport)?;
+    let message_id = text(["MessageSid", "SmsSid", "CallSid"]).ok_or(NotAReport)?;
     let identifier = Identifier::of_message(&message_id);
     if identifier.as_str() != message_id {
         return Err(NotAReport);
     }
-    let status = text(["MessageStatus", "SmsStatus"]);
+    let status = text(["MessageStatus", "SmsStatus", "CallStatus"]);
     let Some(said) = said(status.as_deref().unwrap_or_default()) else { return Ok(None) };
     let code = value(body, "ErrorCode").and_then(|code| code.parse().ok());
     let code = code.filter(|code| said == Said::Failed && *code != 0);
@@ -66,11 +66,13 @@ fn value(form: &[u8], name: &str) -> Option<String> {
 fn said(status: &str) -> Option<Said> {
     Some(match status.to_ascii_lowercase().as_str() {
         "accepted" | "scheduled" | "queued" | "sending" => return None,
+        "initiated" | "ringing" | "in-progress" => return None,
         // With the carrier, which may not say more.
         "sent" => Said::Unconfirmed(Some("sent".to_owned())),
-        "delivered" | "read" => Said::Delivered,
+        // Of a call: somebody has picked up, be it a mailbox.
+        "delivered" | "read" | "completed" => Said::Delivered,
         // Twilio could not send it; the carrier did not deliver it; it was taken back.
-        "failed" | "undelivered" | "canceled" => Said::Failed,
+        "failed" | "undelivered" | "canceled" | "busy" | "no-answer" => Said::Failed,
         other => Said::Other(letters(other)),
     })
 }
@@ -113,6 +115,10 @@ mod tests {
             ("Delivered", Some(Said::Delivered)),
             ("read", Some(Said::Delivered)),
             ("failed", Some(Said::Failed)),
+            ("in-progress", None),
+            ("completed", Some(Said::Delivered)),
+            ("busy", Some(Said::Failed)),
+            ("no-answer", Some(Said::Failed)),
             ("undelivered", Some(Said::Failed)),
             ("canceled", Some(Said::Failed)),
             ("partially_delivered", other(Some("partially_delivered"))),
@@ -124,6 +130,10 @@ mod tests {
         }
         let older = read(&format!("SmsSid={SID}&SmsStatus=delivered")).unwrap().unwrap();
         assert_eq!(older.reported.said, Said::Delivered);
+        let call = read("CallSid=CAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&CallStatus=no-answer")
+            .unwrap()
+            .unwrap();
+        assert_eq!(call.reported.said, Said::Failed);
     }
 
     #[test]

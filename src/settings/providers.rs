@@ -202,8 +202,7 @@ impl Kind {
     fn makes_calls(self) -> bool {
         match self {
             Self::Acs => false,
-            Self::Infobip | Self::Telesign => true,
-            Self::Twilio => false,
+            Self::Infobip | Self::Telesign | Self::Twilio => true,
         }
     }
 

@@ -65,13 +65,16 @@ struct Calls {
     entry: &'static str,
     /// It makes a call once that is asked for again.
     knows_repeats: bool,
+    /// It is told when the passcode of a call expires.
+    is_told_expiry: bool,
 }
 
 /// The providers that can call, as those that call: they keep the same contract.
 static CALLERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     let caller = |provider: &Provider| {
-        let Calls { knows_repeats, .. } = provider.calls?;
-        Some(Provider { knows_repeats, sender: "call", is_calling: true, ..*provider })
+        let Calls { knows_repeats, is_told_expiry, .. } = provider.calls?;
+        let sender = "call";
+        Some(Provider { knows_repeats, is_told_expiry, sender, is_calling: true, ..*provider })
     };
     PROVIDERS.iter().filter_map(caller).collect()
 });
@@ -109,7 +112,7 @@ pub const PROVIDERS: [Provider; 5] = [
         is_told_expiry: false,
         nothing_taken: &[],
         sender: "alphanumeric",
-        calls: Some(Calls { entry: "voice = true", knows_repeats: false }),
+        calls: Some(Calls { entry: "voice = true", knows_repeats: false, is_told_expiry: false }),
         is_calling: false,
         own_faults: TELESIGN_FAULTS,
         heading: "The emulator of Telesign",
@@ -122,7 +125,11 @@ pub const PROVIDERS: [Provider; 5] = [
         is_told_expiry: true,
         nothing_taken: &[],
         sender: "longcode",
-        calls: None,
+        calls: Some(Calls {
+            entry: "voice = true, voice_from = '+15550100100'",
+            knows_repeats: false,
+            is_told_expiry: false,
+        }),
         is_calling: false,
         own_faults: TWILIO_FAULTS,
         heading: "The emulator of Twilio",
@@ -140,6 +147,7 @@ const INFOBIP: Provider = Provider {
     calls: Some(Calls {
         entry: "voice = true, voice_from = '+447860099299'",
         knows_repeats: false,
+        is_told_expiry: true,
     }),
     is_calling: false,
     own_faults: INFOBIP_FAULTS,

@@ -193,6 +193,28 @@ async fn a_message_by_twilio_is_seen_from_accepted_to_delivered_while_the_token_
 }
 
 #[tokio::test]
+async fn what_became_of_a_call_is_seen_too() {
+    let emulator = twilio_request::start().await;
+    let entry = "senders = { default = '+15550100100' }, voice = true, voice_from = '+15550100100'";
+    let hook = Hook::with(setup().and(twilio_request::sent_by(&emulator, entry))).await;
+    let callbacks =
+        Callbacks { to: Some(hook.host.url()), delay: Duration::ZERO, ..Callbacks::default() };
+    emulator.set_callbacks(callbacks).unwrap();
+    for (number, status) in [("+447400123456", "delivered"), ("+15550107003", "failed")] {
+        let mut envelope = envelope(number);
+        envelope["data"]["messageProfile"]["deliveryChannel"] = "voice call".into();
+        let id = hook.post(envelope.to_string()).await.accepted(Form::Documented);
+        assert!(id.starts_with("CA"), "{id}");
+        until_told(async || {
+            let delivery = delivery(&hook, &id).await;
+            let is_there = delivery["status"] == status && !delivery["acceptedAt"].is_null();
+            if is_there { Ok(()) } else { Err(delivery.to_string()) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn the_account_is_not_in_telemetry_either() {
     let emulator = twilio_request::start().await;
     let hook = Hook::with_acs(|acs| {

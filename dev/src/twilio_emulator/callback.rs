@@ -139,7 +139,16 @@ async fn call_back(emulator: Arc<Emulator>, job: Job) {
     let delivered = State { status: "delivered", code: None };
     let sent = State { status: "sent", code: None };
     let failed = |code| State { status: "failed", code: Some(code) };
+    let is_call = message.id.starts_with("CA");
     let states = match callback.odd {
+        // Unless a request asks for more there is one, at the end.
+        None | Some(OddReport::SentAfterDelivered) if is_call => {
+            vec![State { status: "completed", code: None }]
+        }
+        Some(OddReport::Undelivered(code)) if is_call => {
+            vec![State { status: "no-answer", code: Some(code) }]
+        }
+        Some(OddReport::SentOnly) if is_call => Vec::new(),
         None if is_over => vec![failed(EXPIRED)],
         None => vec![sent, delivered],
         Some(OddReport::Undelivered(code)) => {
@@ -230,6 +239,18 @@ impl State {
 
     fn form(self, message: &Message, now: OffsetDateTime) -> String {
         let mut form = Serializer::new(String::new());
+        if message.id.starts_with("CA") {
+            form.append_pair("CallSid", &message.id)
+                .append_pair("AccountSid", DEVELOPMENT_ACCOUNT_SID)
+                .append_pair("From", &message.from)
+                .append_pair("To", &message.to)
+                .append_pair("CallStatus", self.status)
+                .append_pair("CallDuration", "30")
+                .append_pair("SequenceNumber", "0")
+                .append_pair("CallbackSource", "call-progress-events")
+                .append_pair("ApiVersion", "2010-04-01");
+            return form.finish();
+        }
         form.append_pair("SmsSid", &message.id)
             .append_pair("SmsStatus", self.status)
             .append_pair("MessageStatus", self.status)

@@ -1,4 +1,4 @@
-//! `POST /2010-04-01/Accounts/{AccountSid}/Messages.json`: what the service checks, and what it answers.
+//! `POST /2010-04-01/Accounts/{AccountSid}/Messages.json` and `…/Calls.json`: what the service checks, and what it answers.
 //!
 //! The sources are Twilio's OpenAPI specification of its API of 2010-04-01, the tests of its client for Python, and its error
 //! and warning dictionary. Nothing here knows sockets: a request goes in, a [`Verdict`] comes out.
@@ -14,18 +14,21 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use uuid::Uuid;
 
+use super::Resource;
 use super::callback::Callback;
 use super::fault::{self, Fault, FaultNumber, OddAnswer, OddReport};
 use super::{
     DEVELOPMENT_ACCOUNT_SID, DEVELOPMENT_KEY_SECRET, DEVELOPMENT_KEY_SID, TEST_ACCOUNT_SID,
-    TEST_AUTH_TOKEN, magic,
+    TEST_AUTH_TOKEN, magic, twiml,
 };
-use crate::phone::NewMessage;
+use crate::phone::{NewMessage, Voice};
 use crate::reply::{Reply, ReplyBody, Spoilt, Times};
 use crate::segments::segments;
 
 /// The most characters of a text.
 const BODY_MAX: usize = 1600;
+/// The most characters of a call's instructions.
+const TWIML_MAX: usize = 4000;
 /// The seconds that a message may be valid.
 const VALIDITY: std::ops::RangeInclusive<i64> = 1..=36_000;
 /// The most characters of a callback's URL.
@@ -120,10 +123,14 @@ pub(super) struct SendRequest {
     account_sid: String,
     from: From,
     to: String,
+    /// The text, or what a call says.
     body: String,
+    /// Who says it, if it is a call.
+    voice: Option<Voice>,
     validity: Option<i64>,
     callback: Option<Callback>,
     is_test: bool,
+    resource: Resource,
 }
 
 #[derive(Debug)]
@@ -134,6 +141,7 @@ enum From {
 
 /// The checks in the order in which a front end would do them: caller, account, content.
 pub(super) fn check(
+    resource: Resource,
     account_sid: &str,
     headers: &HeaderMap,
     body: &[u8],
@@ -156,10 +164,16 @@ pub(super) fn check(
         (_, Some(_)) if is_test => {
             return Err(Refusal::of(21_705, "test credentials have no Messaging Service"));
         }
+        (_, Some(_)) if resource == Resource::Calls => {
+            return Err(Refusal::of(21_201, "a call is from no Messaging Service"));
+        }
         (_, Some(sid)) if !is_service(sid) => {
             return Err(Refusal::of(21_705, "MessagingServiceSid is none"));
         }
         (_, Some(sid)) => From::Service(sid.to_owned()),
+        (Some(from), None) if resource == Resource::Calls && !is_number(from) => {
+            return Err(Refusal::of(21_210, "From is no number with + and digits"));
+        }
         (Some(from), None) if !is_sender(from) => {
             return Err(Refusal::of(21_212, "From is no sender"));
         }
@@ -168,10 +182,32 @@ pub(super) fn check(
             return Err(Refusal::of(21_603, "From and MessagingServiceSid are missing"));
         }
     };
-    let text = value("Body").ok_or_else(|| Refusal::of(21_602, "Body is missing"))?;
-    if text.chars().count() > BODY_MAX {
-        return Err(Refusal::of(21_617, format!("Body has more than {BODY_MAX} characters")));
-    }
+    let (text, voice) = match resource {
+        Resource::Messages => {
+            let text = value("Body").ok_or_else(|| Refusal::of(21_602, "Body is missing"))?;
+            if text.chars().count() > BODY_MAX {
+                let reason = format!("Body has more than {BODY_MAX} characters");
+                return Err(Refusal::of(21_617, reason));
+            }
+            (text.to_owned(), None)
+        }
+        Resource::Calls => {
+            let twiml = value("Twiml").ok_or_else(|| Refusal::of(21_205, "Twiml is missing"))?;
+            if twiml.chars().count() > TWIML_MAX {
+                let reason = format!("Twiml has more than {TWIML_MAX} characters");
+                return Err(Refusal::of(20_001, reason));
+            }
+            let seconds = |name| value(name).is_none_or(|it| it.parse::<u32>().is_ok());
+            if !seconds("Timeout") || !seconds("TimeLimit") {
+                return Err(Refusal::of(20_001, "Timeout or TimeLimit is no number"));
+            }
+            // What is wrong with it shows once somebody has picked up.
+            match twiml::said(twiml) {
+                Some((text, voice)) => (text, Some(voice)),
+                None => ("12100: Document parse failure".to_owned(), None),
+            }
+        }
+    };
     let validity = match value("ValidityPeriod").map(str::parse) {
         None => None,
         Some(Ok(seconds)) if VALIDITY.contains(&seconds) => Some(seconds),
@@ -180,7 +216,7 @@ pub(super) fn check(
     };
     let callback = value("StatusCallback").map(callback).transpose()?;
     let magic = match &from {
-        From::Sender(from) if is_test => magic::of_sender(from).or(magic::of_recipient(to)),
+        From::Sender(from) if is_test => magic::code(resource, from, to),
         _ => None,
     };
     if let Some(code) = magic {
@@ -190,14 +226,20 @@ pub(super) fn check(
         From::Sender(sender) | From::Service(sender) => sender,
     };
     if account.senders.is_some_and(|senders| !senders.contains(sender)) {
-        let code = if is_service(sender) { 21_703 } else { 21_606 };
+        let code = match resource {
+            Resource::Calls => 21_210,
+            Resource::Messages if is_service(sender) => 21_703,
+            Resource::Messages => 21_606,
+        };
         return Err(Refusal::of(code, "the account does not have this sender"));
     }
     Ok(SendRequest {
         account_sid: account_sid.to_owned(),
         from,
         to: to.to_owned(),
-        body: text.to_owned(),
+        body: text,
+        voice,
+        resource,
         validity,
         // "No status callbacks".
         callback: callback.filter(|_| !is_test),
@@ -279,7 +321,8 @@ impl SendRequest {
         record: &mut Record,
         now: OffsetDateTime,
     ) -> Verdict {
-        let sid = format!("SM{}", Uuid::new_v4().simple());
+        let kind = if self.resource == Resource::Calls { "CA" } else { "SM" };
+        let sid = format!("{kind}{}", Uuid::new_v4().simple());
         if self.is_test {
             let reply = Reply::json(StatusCode::CREATED, self.answer(&sid, now));
             return Verdict::told(reply, "Test credentials: nothing is sent".to_owned());
@@ -357,13 +400,16 @@ impl SendRequest {
             tag: callback.as_ref().and_then(Callback::tag),
             expires: self.validity.map(|seconds| now + time::Duration::seconds(seconds)),
             details: url.into_iter().collect::<Map<String, Value>>(),
-            voice: None,
+            voice: self.voice,
         };
         Accepted { message, callback }
     }
 
     fn answer(&self, sid: &str, now: OffsetDateTime) -> Value {
         let account = &self.account_sid;
+        if self.resource == Resource::Calls {
+            return self.answer_of_call(sid);
+        }
         let uri = format!("/2010-04-01/Accounts/{account}/Messages/{sid}");
         let date = now.format(&Rfc2822).unwrap_or_default();
         // A service picks its sender later, and only then says how many segments there are.
@@ -392,6 +438,35 @@ impl SendRequest {
             "subresource_uris": { "media": format!("{uri}/Media.json") },
             "to": self.to,
             "uri": format!("{uri}.json"),
+        })
+    }
+}
+
+impl SendRequest {
+    fn answer_of_call(&self, sid: &str) -> Value {
+        let account = &self.account_sid;
+        let (From::Sender(from) | From::Service(from)) = &self.from;
+        json!({
+            "account_sid": account,
+            "annotation": null,
+            "answered_by": null,
+            "api_version": "2010-04-01",
+            "caller_name": null,
+            "date_created": null,
+            "date_updated": null,
+            "direction": "outbound-api",
+            "duration": null,
+            "end_time": null,
+            "forwarded_from": null,
+            "from": from,
+            "parent_call_sid": null,
+            "price": null,
+            "price_unit": "USD",
+            "sid": sid,
+            "start_time": null,
+            "status": "queued",
+            "to": self.to,
+            "uri": format!("/2010-04-01/Accounts/{account}/Calls/{sid}.json"),
         })
     }
 }

@@ -203,6 +203,22 @@ async fn test_credentials_know_twilios_magic_numbers_and_send_nothing() {
         let answer = ask(&emulator, &path, (TEST_ACCOUNT_SID, TEST_AUTH_TOKEN), FORM, &form).await;
         assert_eq!(answer.error(), error, "{from} {to}");
     }
+    let calls = path.replace("Messages", "Calls");
+    for (from, to, error) in [
+        ("+15005550001", "+15550100199", (400, 21_212)),
+        ("+15550100100", "+15550100199", (400, 21_210)),
+        ("+15005550006", "+15005550001", (400, 21_217)),
+        ("+15005550006", "+15005550002", (400, 21_214)),
+        ("+15005550006", "+15005550003", (400, 21_215)),
+        ("+15005550006", "+15005550004", (400, 21_216)),
+        ("+15005550006", "+15550100199", (201, 0)),
+    ] {
+        let mut form = with("From", from);
+        form.insert("To", to.to_owned());
+        form.insert("Twiml", "<Response><Say>1</Say></Response>".to_owned());
+        let answer = ask(&emulator, &calls, (TEST_ACCOUNT_SID, TEST_AUTH_TOKEN), FORM, &form).await;
+        assert_eq!(answer.error(), error, "{from} {to}");
+    }
     assert!(emulator.messages().is_empty());
     let mut service = with("MessagingServiceSid", SERVICE);
     service.remove("From");

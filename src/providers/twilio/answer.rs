@@ -45,7 +45,7 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
             let code = error_code(&body);
             let verdict = match (status, code) {
                 // Those from 20001 on say no more than the status does.
-                (400, _) | (_, Some(21_000..)) => {
+                (400, _) | (_, Some(10_004 | 21_000..)) => {
                     of_code(status, code.unwrap_or_default(), candidate)
                 }
                 _ => Verdict {
@@ -97,7 +97,8 @@ pub enum Means {
     Refused,
     /// Twilio does not send it from this sender, or to this country; it is well.
     RefusedHere,
-    /// The sender has too many messages before it, of which one leaves each second or sooner.
+    /// The sender has too many messages before it, of which one leaves each second or sooner; or the account has too many
+    /// calls.
     FullForNow,
     /// The account can't send.
     Failed,
@@ -108,16 +109,18 @@ impl Means {
     pub fn of(code: u32) -> Self {
         match code {
             // The recipient's number; the recipient's own wish; text and request; the guard against fraud.
-            21_211 | 21_214 | 21_610 | 21_614 | 21_602 | 21_604 | 21_617 | 30_450 => Self::Refused,
-            21_611 => Self::FullForNow,
+            21_211 | 21_217 | 21_610 | 21_614 | 21_602 | 21_604 | 21_617 | 21_216 | 30_450 => {
+                Self::Refused
+            }
+            21_611 | 10_004 => Self::FullForNow,
             // A trial; an account that is suspended.
-            21_608 | 30_002 => Self::Failed,
+            21_608 | 21_219 | 30_002 => Self::Failed,
             _ => Self::RefusedHere,
         }
     }
 }
 
-/// A message as an answer has it.
+/// A message, or a call, as an answer has it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its id.

@@ -47,7 +47,7 @@ pub(super) fn of_code(status: u16, code: u32, candidate: Candidate<'_>) -> Refus
     let senders = senders_of(provider);
     let (reason, fix) = match code {
         0 => (Reason::ProviderRejected, form(status, name)),
-        21_211 | 21_214 | 21_604 => (
+        21_211 | 21_217 | 21_604 => (
             Reason::ProviderRejected,
             format!(
                 "Twilio refused the recipient's number ({code}): look at it in the person's profile."
@@ -77,6 +77,32 @@ pub(super) fn of_code(status: u16, code: u32, candidate: Candidate<'_>) -> Refus
                 "Twilio's guard against fraud blocked the message ({code}): look for pumping, and at SMS Pumping Protection in its console."
             ),
         ),
+        21_210 => (
+            Reason::ProviderUnauthorized,
+            format!(
+                "Twilio refused the sender of the call ({code}): look at whether the number in voice_from of the provider \
+                 {name} belongs to the account, or is verified there."
+            ),
+        ),
+        21_215 => (
+            Reason::ProviderUnauthorized,
+            format!(
+                "The account may not call the recipient's country ({code}): allow it in the Voice Geographic Permissions of \
+                 Twilio's console."
+            ),
+        ),
+        21_216 => (
+            Reason::ProviderRejected,
+            format!(
+                "Twilio calls no such number ({code}): look for fraud with numbers that pay their owner."
+            ),
+        ),
+        10_004 => (
+            Reason::ProviderThrottled,
+            format!(
+                "Too many calls of the account are under way ({code}): spread them, or ask for a higher limit."
+            ),
+        ),
         21_212 | 21_601 | 21_603 | 21_606 | 21_703..=21_705 => (
             Reason::ProviderUnauthorized,
             format!(
@@ -91,13 +117,13 @@ pub(super) fn of_code(status: u16, code: u32, candidate: Candidate<'_>) -> Refus
                  Twilio's console."
             ),
         ),
-        21_612 => (
+        21_214 | 21_612 => (
             Reason::ProviderRejected,
             format!(
                 "Twilio can't reach the recipient from this sender ({code}): give the country another one in {senders}."
             ),
         ),
-        21_608 => (
+        21_608 | 21_219 => (
             Reason::ProviderUnauthorized,
             format!(
                 "The account at Twilio is a trial, which sends to verified numbers only ({code}): upgrade it."

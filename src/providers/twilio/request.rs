@@ -1,17 +1,19 @@
-//! The request that has Twilio send a message, per its API's `POST /2010-04-01/Accounts/{AccountSid}/Messages.json`.
+//! The requests that have Twilio send a message, per its API's `POST /2010-04-01/Accounts/{AccountSid}/Messages.json`, and
+//! call.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use form_urlencoded::Serializer;
 use time::OffsetDateTime;
 
-use super::Twilio;
+use super::{Twilio, call};
 use crate::ports::{InFlight, Instant, OutboundMethod, OutboundRequest};
-use crate::providers::{Message, api};
+use crate::providers::api::{self, Api};
+use crate::providers::{Content, Message};
 use crate::secret::Secret;
 use crate::sender::{Sender, SenderKind};
 
-/// The path of the API, without the account, which the log and telemetry must not have.
+/// The path by which messages are sent, without the account, which the log and telemetry must not have.
 pub(super) const PATH: &str = "/2010-04-01/Accounts/{AccountSid}/Messages.json";
 
 /// How long Twilio may be told to keep a message, in seconds: it takes 1 to 36,000, and says that one of less than 5 may be
@@ -38,7 +40,8 @@ impl<'a> Request<'a> {
         message: &Message<'_>,
         now: OffsetDateTime,
     ) -> Self {
-        let path = PATH.replace("{AccountSid}", &twilio.account_sid);
+        let path = twilio.path(message.content.channel());
+        let path = path.replace("{AccountSid}", &twilio.account_sid);
         Self { twilio, path, body: body(twilio, sender, message, now) }
     }
 }
@@ -74,10 +77,16 @@ fn body(twilio: &Twilio, sender: &Sender, message: &Message<'_>, now: OffsetDate
     let mut form = Serializer::new(String::new());
     form.append_pair("To", message.to.as_str());
     form.append_pair(from, &sender.value);
-    form.append_pair("Body", message.content.text());
-    if let Some(expires) = message.expires {
-        let seconds = (expires - now).whole_seconds().clamp(*VALIDITY.start(), *VALIDITY.end());
-        form.append_pair("ValidityPeriod", &seconds.to_string());
+    match message.content {
+        Content::Text(text) => {
+            form.append_pair("Body", text);
+            if let Some(expires) = message.expires {
+                let seconds = (expires - now).whole_seconds();
+                let seconds = seconds.clamp(*VALIDITY.start(), *VALIDITY.end());
+                form.append_pair("ValidityPeriod", &seconds.to_string());
+            }
+        }
+        Content::Call(announcement) => call::append(&mut form, announcement),
     }
     if let Some(url) = &twilio.status_callback {
         form.append_pair("StatusCallback", &status_callback(url, message.tag));

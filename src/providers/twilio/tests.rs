@@ -176,10 +176,17 @@ fn two_accounts_are_two_and_two_keys_of_one_are_asked_in_turn_where_the_first_is
 #[test]
 fn each_error_code_is_what_its_documentation_makes_of_it() {
     use Means::*;
-    use Reason::{ProviderRejected, ProviderUnauthorized, ProviderUnavailable};
+    use Reason::{ProviderRejected, ProviderThrottled, ProviderUnauthorized, ProviderUnavailable};
     for (code, means, reason, fix) in [
+        (10_004, FullForNow, ProviderThrottled, "under way"),
+        (21_210, RefusedHere, ProviderUnauthorized, "voice_from of the provider twilio"),
         (21_211, Refused, ProviderRejected, "the recipient's number (21211)"),
         (21_212, RefusedHere, ProviderUnauthorized, "the sender (21212)"),
+        (21_214, RefusedHere, ProviderRejected, "give the country another one"),
+        (21_215, RefusedHere, ProviderUnauthorized, "Voice Geographic Permissions"),
+        (21_216, Refused, ProviderRejected, "look for fraud"),
+        (21_217, Refused, ProviderRejected, "the recipient's number"),
+        (21_219, Failed, ProviderUnauthorized, "a trial"),
         (21_408, RefusedHere, ProviderUnauthorized, "Geo Permissions"),
         (21_601, RefusedHere, ProviderUnauthorized, "the sender"),
         (21_602, Refused, ProviderRejected, "message.templates"),
