@@ -1,7 +1,7 @@
 //! The component's requests to Twilio, held parameter by parameter to its documentation.
 //!
-//! The table is of Twilio's OpenAPI specification of its API of 2010-04-01, operation `CreateMessage`, with limits from its
-//! page "Message resource". It shares nothing with the emulator, whose own checks may be wrong.
+//! The tables are of Twilio's OpenAPI specification of its API of 2010-04-01, operations `CreateMessage` and `CreateCall`,
+//! with limits from its page "Message resource". They share nothing with the emulator, whose own checks may be wrong.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -239,4 +239,43 @@ async fn test_credentials_say_whether_a_request_would_be_taken() {
         }
         assert!(emulator.messages().is_empty());
     }
+}
+
+/// Operation `CreateCall`. `Url` and `ApplicationSid` would have Twilio ask elsewhere what is said.
+#[rustfmt::skip]
+const PARAMETERS_OF_CALLS: &[(&str, Type)] = &[
+    ("To", E164),
+    ("From", E164),
+    ("Twiml", Text(4000)),
+    ("Timeout", Integer(0, 600)),
+    ("TimeLimit", Integer(1, 14_400)),
+    ("StatusCallback", Url),
+    ("Url", LeftOut),
+    ("ApplicationSid", LeftOut),
+    ("Record", LeftOut),
+    ("MachineDetection", LeftOut),
+    ("SendDigits", LeftOut),
+];
+
+#[tokio::test]
+async fn a_request_for_a_call_is_one_of_its_documentation() {
+    let emulator = start().await;
+    let entry = "senders = { default = 'Contoso' }, voice = true, voice_from = '+15550100100'";
+    let hook = Hook::with(sent_by(&emulator, entry)).await;
+    let mut payload = envelope("+4930123456");
+    payload["data"]["messageProfile"]["deliveryChannel"] = "voice call".into();
+    payload["data"]["messageProfile"]["locale"] = "de".into();
+    hook.post(payload.to_string()).await.accepted(Form::Documented);
+    let [request] = emulator.requests().try_into().unwrap();
+    let path = format!("/2010-04-01/Accounts/{DEVELOPMENT_ACCOUNT_SID}/Calls.json");
+    assert!(request.request.request_line.starts_with(&format!("POST {path} ")));
+    let form: Vec<_> = form_urlencoded::parse(&request.request.body).into_owned().collect();
+    for (name, value) in &form {
+        let (_, of_type) = PARAMETERS_OF_CALLS.iter().find(|(it, _)| it == name).unwrap();
+        assert!(of_type.holds(value), "{name} is no {of_type:?}: {value}");
+    }
+    let names: Vec<_> = form.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["To", "From", "Twiml", "Timeout", "TimeLimit", "StatusCallback"]);
+    let twiml = &form[2].1;
+    assert!(twiml.contains("language=\"de-DE\"") && !twiml.contains("loop"), "{twiml}");
 }
