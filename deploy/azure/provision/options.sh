@@ -262,8 +262,8 @@ need_options() {
 
 # What only several options together can have wrong.
 check_together() {
-  if [ -n "$host" ] && [ -n "$zone" ] && [ "$host" != "$zone" ] && [[ "$host" != *".$zone" ]]; then
-    complain "--host is $host: it must be in the zone $zone"
+  if [ -n "$host" ] && [ -n "$zone" ] && [[ "$host" != *".$zone" ]]; then
+    complain "--host is $host: it must be in the zone $zone, below it"
   fi
   case "$command" in plan | create) ;; *) return 0 ;; esac
   if [ -n "$aks" ] && [ -n "$without_aks" ]; then complain "--aks and --without-aks are both said: leave one out"; fi

@@ -709,6 +709,7 @@ class Provision(unittest.TestCase):
             ([*CREATE, "--acs-resource", ACS], "--acs-resource and --data-location are both said"),
             ([*CREATE, "--provider", "infobip"], "--acs-resource and --data-location are for acs"),
             ([*CREATE, "--host", "hook.example.com"], "--host is hook.example.com: it must be in the zone"),
+            ([*CREATE, "--host", "sms.example.com"], "--host is sms.example.com: it must be in the zone"),
             ([*CREATE, "--aks", "ours", "--without-aks"], "--aks and --without-aks"),
             ([*CREATE, "--options", "nowhere.env"], "nowhere.env can't be read"),
             ([*SUBSCRIBE, "--hook", "http://hook.example.com"], "--hook is http://"),
