@@ -1,4 +1,4 @@
-//! Telesign's digest, which proves both sides: a request by what [`sign`] makes of it, and a delivery report by what
+//! Telesign's digest, which proves both sides: a request by what `sign` makes of it, and a delivery report by what
 //! [`is_of`] checks.
 //!
 //! Facts are from Telesign's pages "Digest authentication" and "Authenticate callbacks", and from the tests of its clients
