@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{Candidate, Message, Provider};
 use crate::message::Channel;
-use crate::ports::{Answer, InFlight, Instant, Ports, SendError};
+use crate::ports::{Answer, BodyError, InFlight, Instant, Ports, SendError};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::sender::Sender;
@@ -63,7 +63,9 @@ pub trait Api: fmt::Debug {
     fn understand(&self, answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict;
 
     /// Whether it may have taken the message by a request of whose answer only the status is known.
-    fn may_have_taken(&self, status: u16) -> bool;
+    fn may_have_taken(&self, status: u16) -> bool {
+        matches!(status, 200..=299 | 500..=599)
+    }
 
     /// How texts for the owner speak of a provider of this kind that has this name.
     fn words(&self, name: &str) -> Words;
@@ -142,6 +144,43 @@ pub struct Reading<'a> {
     pub deadline: Instant,
     /// The outside.
     pub ports: Ports<'a>,
+}
+
+/// The most bytes of an answer's body that are read. The longest that answers one message has some 1,000, and its text.
+pub(super) const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// The time to wait for the body of a refusal, of which only the error code is of use.
+const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+
+impl Reading<'_> {
+    /// Reads an answer whose head says that the message was taken. `understand` has its body; `not_understood` is for one
+    /// that is too long to be read.
+    pub(super) fn taken(
+        &self,
+        mut answer: Box<dyn Answer>,
+        understand: impl FnOnce(&[u8]) -> Verdict,
+        not_understood: impl FnOnce() -> Refusal,
+    ) -> Verdict {
+        let status = Some(answer.status());
+        match answer.read(ANSWER_LIMIT, self.deadline) {
+            Ok(body) => understand(&body),
+            Err(BodyError::Late) => Verdict::without(SendError::Late, status, self.candidate),
+            Err(BodyError::Broken) => Verdict::without(SendError::Broken, status, self.candidate),
+            Err(BodyError::TooLarge) => Verdict::in_doubt(status, not_understood()),
+        }
+    }
+
+    /// The body of a refusal; empty where it can't be read in time.
+    pub(super) fn refused(&self, mut answer: Box<dyn Answer>) -> Vec<u8> {
+        let until = self.until.min(self.ports.clock.instant().plus(TIME_FOR_AN_ERROR));
+        answer.read(ANSWER_LIMIT, until).unwrap_or_default()
+    }
+}
+
+/// For how long an answer says to wait, in its header `Retry-After`. A date is not read: it is for waits longer than a hook
+/// has.
+pub(super) fn retry_after(answer: &dyn Answer) -> Option<Duration> {
+    answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// How texts for the owner speak of a provider.

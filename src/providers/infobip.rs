@@ -91,10 +91,6 @@ impl Api for Infobip {
         answer::understand(answer, reading)
     }
 
-    fn may_have_taken(&self, status: u16) -> bool {
-        matches!(status, 200..=299 | 500..=599)
-    }
-
     fn words(&self, name: &str) -> Words {
         let endpoint = format!("base_url of the provider {name}");
         Words { service: "Infobip", status: "Infobip's status page", endpoint }

@@ -91,10 +91,6 @@ impl Api for Telesign {
         answer::understand(answer, reading)
     }
 
-    fn may_have_taken(&self, status: u16) -> bool {
-        matches!(status, 200..=299 | 500..=599)
-    }
-
     fn words(&self, name: &str) -> Words {
         let endpoint = format!("base_url of the provider {name}");
         Words { service: "Telesign", status: "Telesign's status page", endpoint }

@@ -99,10 +99,6 @@ impl Api for Twilio {
         answer::understand(answer, reading)
     }
 
-    fn may_have_taken(&self, status: u16) -> bool {
-        matches!(status, 200..=299 | 500..=599)
-    }
-
     fn words(&self, name: &str) -> Words {
         let endpoint = format!("base_url of the provider {name}");
         Words { service: "Twilio", status: "Twilio's status page", endpoint }

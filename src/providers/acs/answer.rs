@@ -7,31 +7,24 @@ use serde::{Deserialize, Deserializer};
 
 use super::fix::{self, ClockOff, Said};
 use crate::json;
-use crate::ports::{Answer, BodyError, SendError};
+use crate::ports::Answer;
 use crate::providers::Candidate;
 use crate::providers::api::{Reading, Verdict};
 
-/// The most bytes of an answer's body that are read. ACS's answers to one recipient have about 200.
-pub(super) const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// The time to wait for the body of a refusal, of which only the error code is of use.
-const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
-
 /// What an answer means.
-pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports, .. } = reading;
+pub(super) fn understand(answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let Reading { candidate, ports, .. } = reading;
     let not_understood = |status| fix::not_understood(status, candidate.provider);
     let status = answer.status();
     // Headers are to be had until the body is read.
     let clock_off = answer.header("date").and_then(|date| ClockOff::by(&date, ports.clock.now()));
     let said = Said { clock_off, ..Said::whole(status) };
     match status {
-        202 => match answer.read(ANSWER_LIMIT, deadline) {
-            Ok(body) => understand_accepted(&body, said, candidate),
-            Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
-            Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
-            Err(BodyError::TooLarge) => Verdict::in_doubt(Some(status), not_understood(status)),
-        },
+        202 => reading.taken(
+            answer,
+            |body| understand_accepted(body, said, candidate),
+            || not_understood(status),
+        ),
         429 | 503 => {
             let verdict = refused(said, candidate);
             // A 503 that says nothing is tried again soon; with a 429 ACS counts hasty retries against the limit. A
@@ -43,9 +36,7 @@ pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> V
             Verdict { again_after, ..verdict }
         }
         400..=499 if !is_transient(status) => {
-            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
-            let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
-            let error_code = error_code(&body);
+            let error_code = error_code(&reading.refused(answer));
             let verdict = refused(Said { code: error_code.as_deref(), ..said }, candidate);
             Verdict { error_code, ..verdict }
         }

@@ -1,11 +1,10 @@
 //! The question what became of a message, per the REST API's `Delivery Reports - Get`, which version 2026-01-23 has.
 
-use super::answer::ANSWER_LIMIT;
 use super::fix::{self, ClockOff};
 use super::signature::sign;
 use super::{Acs, NEWEST_API_VERSION};
 use crate::ports::{Answer, BodyError, Instant, OutboundMethod, OutboundRequest, Ports, SendError};
-use crate::providers::api::{Asked, without};
+use crate::providers::api::{ANSWER_LIMIT, Asked, without};
 use crate::records::canonical_id;
 
 /// Asks the resource, which `name` has in the settings, for the report of a message.

@@ -194,7 +194,7 @@ fn what_cannot_pass_is_not_tried_again() {
         (FakeAnswer::of(202, "no json"), Reason::ProviderUnexpectedAnswer),
         (FakeAnswer::of(202, r#"{"value":[]}"#), Reason::ProviderUnexpectedAnswer),
         (
-            FakeAnswer::of(202, &"x".repeat(answer::ANSWER_LIMIT + 1)),
+            FakeAnswer::of(202, &"x".repeat(crate::providers::api::ANSWER_LIMIT + 1)),
             Reason::ProviderUnexpectedAnswer,
         ),
         (FakeAnswer::of(202, &recipient(400)), Reason::ProviderRejected),

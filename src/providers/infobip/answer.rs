@@ -8,43 +8,28 @@ use serde::{Deserialize, Deserializer};
 use super::fix;
 use crate::json;
 use crate::message::Channel;
-use crate::ports::{Answer, BodyError, SendError};
+use crate::ports::Answer;
 use crate::providers::Candidate;
-use crate::providers::api::{Reading, Verdict};
-
-/// The most bytes of an answer's body that are read. Infobip's answers to one message have about 400.
-const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// The time to wait for the body of a refusal, of which only the error code is of use.
-const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+use crate::providers::api::{Reading, Verdict, retry_after};
 
 /// What an answer means.
-pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, channel, until, deadline, ports } = reading;
+pub(super) fn understand(answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let Reading { candidate, channel, .. } = reading;
     let status = answer.status();
     match status {
-        200..=299 => match answer.read(ANSWER_LIMIT, deadline) {
-            Ok(body) => understand_taken(&body, status, channel, candidate),
-            Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
-            Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
-            Err(BodyError::TooLarge) => {
-                Verdict::in_doubt(Some(status), fix::not_understood(status, candidate))
-            }
-        },
+        200..=299 => reading.taken(
+            answer,
+            |body| understand_taken(body, status, channel, candidate),
+            || fix::not_understood(status, candidate),
+        ),
         // No redirect is followed, and where one comes from nobody took the message.
         300..=399 => Verdict::failed(Some(status), fix::not_understood(status, candidate)),
-        429 => {
-            let again_after = answer.header("retry-after");
-            let again_after = again_after.and_then(|said| said.trim().parse().ok());
-            Verdict {
-                again_after: again_after.map(Duration::from_secs),
-                ..Verdict::failed(Some(status), fix::of_request(status, None, channel, candidate))
-            }
-        }
+        429 => Verdict {
+            again_after: retry_after(&*answer),
+            ..Verdict::failed(Some(status), fix::of_request(status, None, channel, candidate))
+        },
         400..=499 => {
-            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
-            let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
-            let error_code = error_code(&body);
+            let error_code = error_code(&reading.refused(answer));
             let refusal = fix::of_request(status, error_code.as_deref(), channel, candidate);
             let is_of_account = fix::is_of_account(error_code.as_deref());
             // A key for SMS alone: its messages must not wait for that to be mended.

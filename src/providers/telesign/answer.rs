@@ -6,42 +6,35 @@ use serde_json::Value;
 
 use super::fix;
 use crate::message::Channel;
-use crate::ports::{Answer, BodyError, SendError};
-use crate::providers::api::{Reading, Verdict};
-
-/// The most bytes of an answer's body that are read. Telesign's answers to one message have about 200, and those that
-/// repeat the request about 1,000.
-const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// The time to wait for the body of an error.
-const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+use crate::ports::Answer;
+use crate::providers::api::{Reading, Verdict, retry_after};
 
 /// What an answer means. The code in its body decides, and the status of HTTP only where there is none: "you should
 /// retrieve the status code and use that rather than the HTTP status response".
 ///
 /// Nothing else of the body leaves this room: that of a refused signature repeats the request, and so the passcode.
-pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, channel, until, deadline, ports } = reading;
+pub(super) fn understand(answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let Reading { candidate, channel, .. } = reading;
     let status = answer.status();
-    let again_after = answer.header("retry-after");
-    let again_after =
-        again_after.and_then(|said| said.trim().parse().ok()).map(Duration::from_secs);
-    let is_success = matches!(status, 200..=299);
-    let until = match is_success {
-        true => deadline,
-        false => until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR)),
-    };
-    let body = match answer.read(ANSWER_LIMIT, until) {
-        Ok(body) => body,
-        Err(BodyError::Late) if is_success => {
-            return Verdict::without(SendError::Late, Some(status), candidate);
+    let again_after = retry_after(&*answer);
+    let understand = |body: &[u8]| understand_body(body, status, again_after, reading);
+    match status {
+        200..=299 => {
+            reading.taken(answer, understand, || fix::of(status, None, channel, candidate))
         }
-        Err(BodyError::Broken) if is_success => {
-            return Verdict::without(SendError::Broken, Some(status), candidate);
-        }
-        Err(_) => Vec::new(),
-    };
-    let Said { code, reference_id } = Said::parse(&body);
+        _ => understand(&reading.refused(answer)),
+    }
+}
+
+/// What the body means, which is empty where it could not be read.
+fn understand_body(
+    body: &[u8],
+    status: u16,
+    again_after: Option<Duration>,
+    reading: Reading<'_>,
+) -> Verdict {
+    let Reading { candidate, channel, .. } = reading;
+    let Said { code, reference_id } = Said::parse(body);
     let refusal = || fix::of(status, code, channel, candidate);
     let verdict = match Means::of(status, code) {
         Means::Taken => Verdict::taken(status, reference_id),

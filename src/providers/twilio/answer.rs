@@ -5,44 +5,29 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::fix;
-use crate::ports::{Answer, BodyError, SendError};
+use crate::ports::Answer;
 use crate::providers::Candidate;
-use crate::providers::api::{Reading, Verdict};
-
-/// The most bytes of an answer's body that are read. Twilio's have about 1,000, and the text of the message.
-const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// The time to wait for the body of a refusal, of which only the error code is of use.
-const TIME_FOR_AN_ERROR: Duration = Duration::from_millis(200);
+use crate::providers::api::{Reading, Verdict, retry_after};
 
 /// What an answer means.
-pub(super) fn understand(mut answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
-    let Reading { candidate, until, deadline, ports, .. } = reading;
+pub(super) fn understand(answer: Box<dyn Answer>, reading: Reading<'_>) -> Verdict {
+    let candidate = reading.candidate;
     let status = answer.status();
     match status {
-        200..=299 => match answer.read(ANSWER_LIMIT, deadline) {
-            Ok(body) => understand_taken(&body, status, candidate),
-            Err(BodyError::Late) => Verdict::without(SendError::Late, Some(status), candidate),
-            Err(BodyError::Broken) => Verdict::without(SendError::Broken, Some(status), candidate),
-            Err(BodyError::TooLarge) => {
-                Verdict::in_doubt(Some(status), fix::not_understood(status, candidate))
-            }
-        },
+        200..=299 => reading.taken(
+            answer,
+            |body| understand_taken(body, status, candidate),
+            || fix::not_understood(status, candidate),
+        ),
         // No redirect is followed, and where one comes from nobody took the message.
         300..=399 => Verdict::failed(Some(status), fix::not_understood(status, candidate)),
         // "Never processed and always safe to retry" (Twilio's page on the error 20429).
-        429 => {
-            let again_after = answer.header("retry-after");
-            let again_after = again_after.and_then(|said| said.trim().parse().ok());
-            Verdict {
-                again_after: again_after.map(Duration::from_secs),
-                ..Verdict::failed(Some(status), fix::of_status(status, candidate))
-            }
-        }
+        429 => Verdict {
+            again_after: retry_after(&*answer),
+            ..Verdict::failed(Some(status), fix::of_status(status, candidate))
+        },
         400..=499 => {
-            let until = until.min(ports.clock.instant().plus(TIME_FOR_AN_ERROR));
-            let body = answer.read(ANSWER_LIMIT, until).unwrap_or_default();
-            let code = error_code(&body);
+            let code = error_code(&reading.refused(answer));
             let verdict = match (status, code) {
                 // Those from 20001 on say no more than the status does.
                 (400, _) | (_, Some(10_004 | 21_000..)) => {
