@@ -10,6 +10,15 @@ pub struct FaultNumber<Fault> {
     pub meaning: &'static str,
 }
 
+/// A row of an emulator's table.
+pub(crate) const fn number<Fault: Copy>(
+    number: &'static str,
+    fault: Fault,
+    meaning: &'static str,
+) -> FaultNumber<Fault> {
+    FaultNumber { number, fault, meaning }
+}
+
 /// The fault of a number, if it has one.
 pub(crate) fn find<Fault>(
     faults: &'static [FaultNumber<Fault>],

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -186,6 +188,18 @@ pub(crate) fn misdirected(address: SocketAddr) -> Response {
          Use http://{address}/ instead.\n"
     );
     (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+}
+
+/// Middleware that lets a stand-in at this address have only the requests that are [meant for](is_named) this machine.
+pub(crate) async fn names_only(
+    State(address): State<SocketAddr>,
+    request: axum::extract::Request,
+    next: Next,
+) -> Response {
+    match is_named(request.headers()) {
+        true => next.run(request).await,
+        false => misdirected(address),
+    }
 }
 
 /// Whether a request's Host header is a name of this machine, whatever its port.

@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
@@ -277,19 +277,8 @@ fn router(state: Arc<Emulator>) -> Router {
         .route(CALLS_PATH, post(send_message))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
-        .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
+        .layer(middleware::from_fn_with_state(state.address, loopback::names_only))
         .with_state(state)
-}
-
-async fn loopback_names_only(
-    State(emulator): State<Arc<Emulator>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match loopback::is_named(request.headers()) {
-        true => next.run(request).await,
-        false => loopback::misdirected(emulator.address),
-    }
 }
 
 async fn send_message(State(emulator): State<Arc<Emulator>>, request: Request) -> Response {

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
@@ -272,19 +272,8 @@ fn router(state: Arc<Emulator>) -> Router {
         .route("/2010-04-01/Accounts/{account}/Calls.json", post(make_call))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
-        .layer(middleware::from_fn_with_state(state.clone(), loopback_names_only))
+        .layer(middleware::from_fn_with_state(state.address, loopback::names_only))
         .with_state(state)
-}
-
-async fn loopback_names_only(
-    State(emulator): State<Arc<Emulator>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match loopback::is_named(request.headers()) {
-        true => next.run(request).await,
-        false => loopback::misdirected(emulator.address),
-    }
 }
 
 async fn send_message(

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::fault_number;
+use crate::fault_number::{self, number};
 use crate::reply::{Spoilt, Times};
 
 /// A number and what happens to a message to it.
@@ -177,10 +177,6 @@ pub const FAULTS: &[FaultNumber] = &[
 /// The fault of a number, if it has one.
 pub fn lookup(number: &str) -> Option<&'static FaultNumber> {
     fault_number::find(FAULTS, number)
-}
-
-const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> FaultNumber {
-    FaultNumber { number, fault, meaning }
 }
 
 const fn refuse(status: u16) -> Fault {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::send::ErrorForm;
-use crate::fault_number;
+use crate::fault_number::{self, number};
 use crate::reply::{Spoilt, Times};
 
 /// A number and what happens to a message to it.
@@ -112,10 +112,6 @@ pub const FAULTS: &[FaultNumber] = &[
 /// The fault of a number, if it has one.
 pub fn lookup(number: &str) -> Option<&'static FaultNumber> {
     fault_number::find(FAULTS, number)
-}
-
-const fn number(number: &'static str, fault: Fault, meaning: &'static str) -> FaultNumber {
-    FaultNumber { number, fault, meaning }
 }
 
 const fn refuse(status: u16, code: u32) -> Fault {
