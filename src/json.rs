@@ -6,6 +6,7 @@
 //! Members that are not read may be anything, as often and as deep as they like. A byte order mark before the
 //! object is no part of it (RFC 8259, section 8.1).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -54,6 +55,20 @@ pub fn read_text<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unreadable>
         }
     })?;
     value.into_object().ok_or(Unreadable::NotAnObject)
+}
+
+/// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses nothing
+/// else, and line and column stay what they are.
+pub fn utf8(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(body) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text.into()
 }
 
 /// A value of any type, so that whoever reads the object decides what a wrong type is. What is an object is

@@ -21,6 +21,7 @@ pub mod hook;
 pub mod identifier;
 mod json;
 pub mod message;
+pub mod okta_events;
 pub mod operator;
 pub mod outcome;
 pub mod pasted;

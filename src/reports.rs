@@ -30,6 +30,7 @@ use self::twilio::signature::{self, Signature};
 use crate::callers::bearer::issuer;
 use crate::callers::{Callers, Cause, Proof};
 use crate::identifier::Identifier;
+use crate::json::utf8;
 use crate::outcome::{self, TakenReport};
 use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::providers::telesign::signature::is_of;
@@ -228,20 +229,6 @@ pub fn finish(answered: Answered, ports: Ports<'_>) {
     {
         issuer::refresh(&oauth.issuer, &key, ports);
     }
-}
-
-/// The text of a body. Each byte that is not UTF-8 becomes a `?`, so that one in a text that nobody reads loses no
-/// report, and line and column stay what they are.
-fn utf8(body: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = str::from_utf8(body) {
-        return text.into();
-    }
-    let mut text = String::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-    text.into()
 }
 
 /// The letters of a provider's name for a status, fit for a log, where there are any.
