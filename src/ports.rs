@@ -259,6 +259,8 @@ pub enum OutboundMethod<'a> {
     Get,
     /// Brings this body, whole.
     Post(&'a [u8]),
+    /// Says all that there is to say by its path, without a body.
+    Put,
 }
 
 /// The head of an answer, with the body still to be read.

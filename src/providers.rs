@@ -2,13 +2,14 @@
 //!
 //! What a provider is, [`Api`] says; there are four kinds: [Azure Communication Services](acs), [Infobip](infobip),
 //! [Telesign](telesign) and [Twilio](twilio). [`candidates`] says which of those that are configured can send to a
-//! recipient, and [`send`] has two of them do it.
+//! recipient, and [`send`] has two of them do it. [`feedback`] tells one that a passcode was used.
 //! What can go wrong with the first, and what then becomes of the message, is the table in `failover.rs`.
 
 pub mod acs;
 mod api;
 mod connection;
 mod failover;
+mod feedback;
 pub mod infobip;
 pub mod repeatability;
 pub mod telesign;
@@ -32,6 +33,7 @@ use self::repeatability::Repeatability;
 
 pub use self::api::{Api, Asked, Endpoint, ReportKeys};
 pub use self::failover::send;
+pub use self::feedback::feedback;
 
 /// The least time that an attempt is worth starting with.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);

@@ -242,6 +242,7 @@ impl InFlight for FakeRequests<'_> {
         let (method, body) = match request.method {
             OutboundMethod::Get => ("GET", [].as_slice()),
             OutboundMethod::Post(body) => ("POST", body),
+            OutboundMethod::Put => ("PUT", [].as_slice()),
         };
         host.sent.borrow_mut().push(Sent {
             at: host.instant.get(),

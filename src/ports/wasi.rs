@@ -373,11 +373,13 @@ fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
     let length = match request.method {
         OutboundMethod::Get => None,
         OutboundMethod::Post(body) => Some(body.len()),
+        OutboundMethod::Put => Some(0),
     };
     let outgoing = OutgoingRequest::new(fields(request.headers.iter().copied(), length)?);
     let method = match request.method {
         OutboundMethod::Get => Method::Get,
         OutboundMethod::Post(_) => Method::Post,
+        OutboundMethod::Put => Method::Put,
     };
     outgoing.set_method(&method).ok()?;
     let scheme = if request.tls { Scheme::Https } else { Scheme::Http };
@@ -385,8 +387,10 @@ fn outgoing_request(request: &OutboundRequest<'_>) -> Option<OutgoingRequest> {
     outgoing.set_authority(Some(request.authority)).ok()?;
     outgoing.set_path_with_query(Some(request.path_and_query)).ok()?;
     // The body of a GET is not even taken: the host would send an empty one in chunks.
-    if let OutboundMethod::Post(body) = request.method {
-        write_whole(outgoing.body().ok()?, body).ok()?;
+    match request.method {
+        OutboundMethod::Get => {}
+        OutboundMethod::Post(body) => write_whole(outgoing.body().ok()?, body).ok()?,
+        OutboundMethod::Put => write_whole(outgoing.body().ok()?, b"").ok()?,
     }
     Some(outgoing)
 }

@@ -87,6 +87,23 @@ pub trait Api: fmt::Debug {
     ) -> Option<Asked> {
         None
     }
+
+    /// Whether it is to be told that a passcode was used that it has sent by a channel: its owner wants that, and it
+    /// takes it.
+    fn takes_feedback(&self, _channel: Channel) -> bool {
+        false
+    }
+
+    /// Tells it that the passcode of the text message with this id was used, and gives the status of its answer; waits
+    /// until `until` at the latest. The id is of letters, digits and dashes. `None` where it takes no feedback.
+    fn feedback(
+        &self,
+        _message_id: &str,
+        _ports: Ports<'_>,
+        _until: Instant,
+    ) -> Option<Result<u16, SendError>> {
+        None
+    }
 }
 
 /// The secrets with which a provider signs delivery reports.

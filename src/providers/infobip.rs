@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod call;
+mod feedback;
 mod fix;
 mod request;
 
@@ -13,7 +14,7 @@ use time::OffsetDateTime;
 use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
 use super::{Content, IndiaDlt, Message};
 use crate::message::Channel;
-use crate::ports::Answer;
+use crate::ports::{Answer, Instant, Ports, SendError};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
@@ -31,6 +32,8 @@ pub struct Infobip {
     pub api_key: Secret,
     /// Infobip has switched idempotency on for the account's SMS: one that comes again with its id is sent once.
     pub idempotent: bool,
+    /// It is told of passcodes that were used.
+    pub feedback: bool,
     /// What Indian carriers want to know of each message.
     pub india_dlt: Option<IndiaDlt>,
 }
@@ -94,6 +97,20 @@ impl Api for Infobip {
     fn words(&self, name: &str) -> Words {
         let endpoint = format!("base_url of the provider {name}");
         Words { service: "Infobip", status: "Infobip's status page", endpoint }
+    }
+
+    /// Conversions are tracked of SMS only.
+    fn takes_feedback(&self, channel: Channel) -> bool {
+        self.feedback && channel == Channel::Sms
+    }
+
+    fn feedback(
+        &self,
+        message_id: &str,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Option<Result<u16, SendError>> {
+        Some(feedback::tell(self, message_id, ports, until))
     }
 }
 

@@ -4,6 +4,7 @@
 //! from the tests of its clients for Python and Node.js.
 
 pub mod answer;
+mod feedback;
 mod fix;
 mod request;
 pub mod signature;
@@ -14,7 +15,7 @@ use time::OffsetDateTime;
 use super::api::{Api, Endpoint, Reading, Request, Verdict, Words};
 use super::{IndiaDlt, Message};
 use crate::message::Channel;
-use crate::ports::Answer;
+use crate::ports::{Answer, Instant, Ports, SendError};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
@@ -33,6 +34,8 @@ pub struct Telesign {
     pub customer_id: String,
     /// The API key, as [`signature::key`] decodes it: it signs requests, and Telesign signs reports with it.
     pub api_key: Secret,
+    /// It is told of passcodes that were used.
+    pub feedback: bool,
     /// What Indian carriers want to know of each message.
     pub india_dlt: Option<IndiaDlt>,
 }
@@ -94,6 +97,21 @@ impl Api for Telesign {
     fn words(&self, name: &str) -> Words {
         let endpoint = format!("base_url of the provider {name}");
         Words { service: "Telesign", status: "Telesign's status page", endpoint }
+    }
+
+    /// Completions are taken of `/v1/messaging`, and of calls of its products that make the passcode, which `/v1/voice` is
+    /// none of.
+    fn takes_feedback(&self, channel: Channel) -> bool {
+        self.feedback && channel == Channel::Sms
+    }
+
+    fn feedback(
+        &self,
+        message_id: &str,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Option<Result<u16, SendError>> {
+        Some(feedback::tell(self, message_id, ports, until))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod call;
+mod feedback;
 mod fix;
 mod request;
 
@@ -13,7 +14,7 @@ use time::OffsetDateTime;
 use super::Message;
 use super::api::{Api, Endpoint, Reading, ReportKeys, Request, Verdict, Words};
 use crate::message::Channel;
-use crate::ports::Answer;
+use crate::ports::{Answer, Instant, Ports, SendError};
 use crate::secret::Secret;
 use crate::sender::Sender;
 
@@ -41,6 +42,8 @@ pub struct Twilio {
     pub key_secret: Secret,
     /// The auth tokens with which Twilio signs reports.
     pub auth_tokens: Option<ReportKeys>,
+    /// It is told of passcodes that were used.
+    pub feedback: bool,
     /// Where it reports deliveries to; `None`: nowhere.
     pub status_callback: Option<String>,
 }
@@ -106,6 +109,20 @@ impl Api for Twilio {
 
     fn report_keys(&self) -> Option<&ReportKeys> {
         self.auth_tokens.as_ref()
+    }
+
+    /// Of calls it takes what somebody thinks of their quality, which is another thing.
+    fn takes_feedback(&self, channel: Channel) -> bool {
+        self.feedback && channel == Channel::Sms
+    }
+
+    fn feedback(
+        &self,
+        message_id: &str,
+        ports: Ports<'_>,
+        until: Instant,
+    ) -> Option<Result<u16, SendError>> {
+        Some(feedback::tell(self, message_id, ports, until))
     }
 }
 

@@ -140,6 +140,7 @@ pub const KEYS: &[Key] = &[
         "providers[].voice_from",
         "the number that calls come from, with + and the country code, in quotes",
     ),
+    value(Settings, "providers[].feedback", "true or false, without quotes"),
     table(Settings, "reports", "a table, [reports]"),
     value(Settings, "reports.ask_acs", "true or false, without quotes"),
     table(Settings, "reports.oauth", "a table, [reports.oauth]"),

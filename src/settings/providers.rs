@@ -161,11 +161,13 @@ fn kind(reading: &mut Reading<'_>, at: &str, entry: &mut said::Provider) -> Opti
     const ACS: &[Kind] = &[Kind::Acs];
     const INFOBIP: &[Kind] = &[Kind::Infobip];
     const TELESIGN: &[Kind] = &[Kind::Telesign];
+    const ALL_BUT_ACS: &[Kind] = &[Kind::Infobip, Kind::Telesign, Kind::Twilio];
     for (of, name, is_there) in [
         (ACS, "api_version", entry.api_version.is_there()),
         (ACS, "messaging_connect", entry.messaging_connect.is_there()),
         (ACS, "delivery_report_timeout", entry.delivery_report_timeout.is_there()),
-        (&[Kind::Infobip, Kind::Telesign, Kind::Twilio], "base_url", entry.base_url.is_there()),
+        (ALL_BUT_ACS, "base_url", entry.base_url.is_there()),
+        (ALL_BUT_ACS, "feedback", entry.feedback.is_there()),
         (TELESIGN, "customer_id", entry.customer_id.is_there()),
         (INFOBIP, "idempotent", entry.idempotent.is_there()),
         (&[Kind::Infobip, Kind::Telesign], "india_dlt", entry.india_dlt.is_there()),
@@ -449,6 +451,7 @@ impl At<'_> {
         let base_url = self.account_url(reading, said.base_url, ".api.infobip.com");
         let idempotent = reading.value(&format!("{}.idempotent", self.at), said.idempotent);
         let india_dlt = self.india_dlt(reading, said.india_dlt);
+        let feedback = self.feedback(reading, said.feedback);
         let key = &*self.key_of_secret("api_key");
         let fix = "is not set: make one in Infobip's portal, with the scope sms:message:send";
         let api_key = self.api_key(reading, key, secrets.api_key, fix)?;
@@ -458,7 +461,8 @@ impl At<'_> {
         }
         let (tls, authority) = base_url?;
         let idempotent = idempotent.unwrap_or(false);
-        Some(Infobip { tls, authority, api_key: Secret::from(&*api_key), idempotent, india_dlt })
+        let api_key = Secret::from(&*api_key);
+        Some(Infobip { tls, authority, api_key, idempotent, feedback, india_dlt })
     }
 
     fn telesign(
@@ -482,6 +486,7 @@ impl At<'_> {
             let key = format!("{}.india_dlt.telemarketer_id", self.at);
             reading.problem(Place::Settings, &key, is_for(&[Kind::Infobip]));
         }
+        let feedback = self.feedback(reading, said.feedback);
         let key = &*self.key_of_secret("api_key");
         let fix = "is not set: copy it from Telesign's portal";
         let api_key = self.api_key(reading, key, secrets.api_key, fix)?;
@@ -492,7 +497,8 @@ impl At<'_> {
             reading.problem(Place::Secrets, key, fix);
         }
         let (tls, authority) = base_url?;
-        Some(Telesign { tls, authority, customer_id: customer_id?, api_key: decoded?, india_dlt })
+        let (customer_id, api_key) = (customer_id?, decoded?);
+        Some(Telesign { tls, authority, customer_id, api_key, feedback, india_dlt })
     }
 
     /// Where an account is asked: at a host of its own, whose name ends with this. It must be said.
@@ -572,6 +578,7 @@ impl At<'_> {
         if account_sid.is_none() {
             reading.unexpected(Place::Settings, &key);
         }
+        let feedback = self.feedback(reading, said.feedback);
         let mut secret = |name: &str, said| {
             let said = reading.said(Place::Secrets, &self.key_of_secret(name), said);
             said.map(|said: String| clean(&said)).filter(|said| !said.is_empty())
@@ -617,8 +624,14 @@ impl At<'_> {
             key_sid: key_sid?,
             key_secret: Secret::from(&*key_secret?),
             auth_tokens,
+            feedback,
             status_callback: callback_url.map(|url| url.of(twilio::REPORTS_PATH)),
         })
+    }
+
+    /// Whether it is told of passcodes that were used.
+    fn feedback(&self, reading: &mut Reading<'_>, said: Said<bool>) -> bool {
+        reading.value(&format!("{}.feedback", self.at), said).unwrap_or(false)
     }
 
     fn base_url(&self) -> String {

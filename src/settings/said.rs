@@ -97,6 +97,7 @@ pub(super) struct Provider {
     pub(super) senders: Said<Named<String>>,
     pub(super) voice: Said<bool>,
     pub(super) voice_from: Said<String>,
+    pub(super) feedback: Said<bool>,
 }
 
 #[derive(Default, Deserialize)]

@@ -595,6 +595,22 @@ fn a_provider_makes_calls_where_it_can_and_has_a_number_for_them() {
 }
 
 #[test]
+fn feedback_is_a_wish_and_acs_takes_none() {
+    for (feedback, takes) in [("", false), ("feedback = false", false), ("feedback = true", true)] {
+        let host = wise_with(&infobip("infobip", feedback))
+            .with("acs_connection_string", "")
+            .with("acs_from_shortcode", "")
+            .with_secrets("providers.infobip.api_key = \"k\"");
+        let providers = Settings::read(&host).providers.unwrap();
+        assert_eq!(providers[0].api.takes_feedback(Channel::Sms), takes, "{feedback}");
+        assert!(!providers[0].api.takes_feedback(Channel::Call));
+    }
+    let acs = "[[providers]]\nkind = \"acs\"\nfeedback = true";
+    assert_problems(&wise_with(acs), &["providers[1].feedback"]);
+    assert!(check(&wise_with(acs)).problems[0].fix.contains("infobip or telesign or twilio"));
+}
+
+#[test]
 fn a_text_for_calls_is_in_a_language_that_is_spoken_and_not_too_long() {
     let long = format!("voice.templates.en = \"${{code}}{}\"", "x".repeat(301));
     for (settings, key) in [

@@ -343,7 +343,7 @@ fn written(mut document: Table) -> String {
             }
         }
         let mut infobip = Table::from_iter([("kind".to_owned(), Value::from("infobip"))]);
-        for key in ["base_url", "idempotent", "india_dlt", "voice", "voice_from"] {
+        for key in ["base_url", "idempotent", "india_dlt", "voice", "voice_from", "feedback"] {
             infobip.extend(acs.remove(key).map(|value| (key.to_owned(), value)));
         }
         infobip.extend(acs.get("senders").map(|value| ("senders".to_owned(), value.clone())));

@@ -82,11 +82,24 @@ struct Webhooks<'a> {
     callback_data: &'a str,
 }
 
+#[skip_serializing_none]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OfRequest {
     include_sms_count_in_response: bool,
+    conversion_tracking: Option<ConversionTracking>,
 }
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConversionTracking {
+    use_conversion_tracking: bool,
+    conversion_tracking_name: &'static str,
+}
+
+/// What Infobip is told of messages whose passcodes it learns the use of.
+const TRACKED: ConversionTracking =
+    ConversionTracking { use_conversion_tracking: true, conversion_tracking_name: "ONE_TIME_PIN" };
 
 /// A request, which can be sent more than once.
 pub(super) struct Request<'a> {
@@ -113,7 +126,7 @@ impl api::Request for Request<'_> {
 }
 
 /// The key is of ASCII letters and digits: the settings take no other.
-fn authorization(api_key: &Secret) -> String {
+pub(super) fn authorization(api_key: &Secret) -> String {
     ["App ", str::from_utf8(api_key.reveal()).unwrap_or_default()].concat()
 }
 
@@ -151,7 +164,10 @@ pub(super) fn body(
                 .tag
                 .map(|tag| Webhooks { content_type: "application/json", callback_data: tag }),
         }],
-        options: OfRequest { include_sms_count_in_response: true },
+        options: OfRequest {
+            include_sms_count_in_response: true,
+            conversion_tracking: infobip.feedback.then_some(TRACKED),
+        },
     };
     serde_json::to_vec(&body).expect("texts, numbers and a bool, in memory")
 }

@@ -20,6 +20,7 @@ const HOST: &str = "abc12.api.infobip.com";
 
 fn provider(change: impl FnOnce(&mut Infobip)) -> Provider {
     let mut api = Infobip {
+        feedback: false,
         tls: true,
         authority: HOST.into(),
         api_key: Secret::from("0123456789abcdef"),
@@ -90,6 +91,14 @@ fn the_request_is_the_one_of_the_rest_api() {
     let id = Repeatability::of(Some("event"), &to, None, host.now, &host).id.to_string();
     let expected = r#"{"messages":[{"sender":"447860099299","destinations":[{"to":"41793026727","messageId":"ID"}],"content":{"text":"Your code is \"1\"\n– ok"},"options":{"validityPeriod":{"amount":299,"timeUnit":"SECONDS"}},"webhooks":{"contentType":"application/json","callbackData":"okta-event:uS58"}}],"options":{"includeSmsCountInResponse":true}}"#;
     assert_eq!(sent.body, expected.replace("ID", &id));
+}
+
+#[test]
+fn where_feedback_is_given_each_messages_conversion_is_tracked() {
+    let host = FakeHost::default().answering([taken(1, 26)]);
+    send_one(provider(|infobip| infobip.feedback = true), &host);
+    let tracked = r#","conversionTracking":{"useConversionTracking":true,"conversionTrackingName":"ONE_TIME_PIN"}}}"#;
+    assert!(host.sent.borrow()[0].body.ends_with(tracked));
 }
 
 fn call(code: &str, locale: &str, provider: Provider, host: &FakeHost) -> Sending {

@@ -41,8 +41,7 @@ impl<'a> Request<'a> {
             telesign,
             path: telesign.path(message.content.channel()),
             body: body(telesign, sender, message),
-            // The crate panics at dates before 1970; the type holds none after 9999, which is its other end.
-            date: httpdate::fmt_http_date(now.max(OffsetDateTime::UNIX_EPOCH).into()),
+            date: date(now),
             message: message.repeatability.id,
             moment: now.unix_timestamp_nanos(),
             sent: Cell::new(0),
@@ -80,6 +79,12 @@ impl api::Request for Request<'_> {
         };
         in_flight.send(&request, until);
     }
+}
+
+/// The header `Date`.
+pub(super) fn date(now: OffsetDateTime) -> String {
+    // The crate panics at dates before 1970; the type holds none after 9999, which is its other end.
+    httpdate::fmt_http_date(now.max(OffsetDateTime::UNIX_EPOCH).into())
 }
 
 fn body(telesign: &Telesign, sender: &Sender, message: &Message<'_>) -> String {

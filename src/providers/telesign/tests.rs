@@ -24,6 +24,7 @@ type Answered = (Duration, Result<FakeAnswer, SendError>);
 
 fn provider(change: impl FnOnce(&mut Telesign)) -> Provider {
     let mut api = Telesign {
+        feedback: false,
         tls: true,
         authority: "rest-ww.telesign.com".into(),
         customer_id: CUSTOMER.into(),

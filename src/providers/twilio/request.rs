@@ -16,6 +16,9 @@ use crate::sender::{Sender, SenderKind};
 /// The path by which messages are sent, without the account, which the log and telemetry must not have.
 pub(super) const PATH: &str = "/2010-04-01/Accounts/{AccountSid}/Messages.json";
 
+/// The type of a request's body.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// How long Twilio may be told to keep a message, in seconds: it takes 1 to 36,000, and says that one of less than 5 may be
 /// over before the message has left it.
 const VALIDITY: std::ops::RangeInclusive<i64> = 5..=36_000;
@@ -55,7 +58,7 @@ impl api::Request for Request<'_> {
             authority,
             path_and_query: &self.path,
             headers: &[
-                ("content-type", "application/x-www-form-urlencoded"),
+                ("content-type", FORM),
                 ("accept", "application/json"),
                 ("authorization", &authorization(key_sid, key_secret)),
             ],
@@ -64,7 +67,7 @@ impl api::Request for Request<'_> {
     }
 }
 
-fn authorization(key_sid: &str, key_secret: &Secret) -> String {
+pub(super) fn authorization(key_sid: &str, key_secret: &Secret) -> String {
     let credentials = [key_sid.as_bytes(), b":", key_secret.reveal()].concat();
     ["Basic ", &BASE64_STANDARD.encode(credentials)].concat()
 }
@@ -84,6 +87,9 @@ fn body(twilio: &Twilio, sender: &Sender, message: &Message<'_>, now: OffsetDate
                 let seconds = (expires - now).whole_seconds();
                 let seconds = seconds.clamp(*VALIDITY.start(), *VALIDITY.end());
                 form.append_pair("ValidityPeriod", &seconds.to_string());
+            }
+            if twilio.feedback {
+                form.append_pair("ProvideFeedback", "true");
             }
         }
         Content::Call(announcement) => call::append(&mut form, announcement),

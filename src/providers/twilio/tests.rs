@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::answer::{Means, Message as Taken, error_code};
 use super::*;
+use crate::message::{Passcode, Wording};
 use crate::phone_number::PhoneNumber;
 use crate::ports::SendError;
 use crate::ports::fake::{FakeAnswer, FakeHost};
@@ -20,6 +21,7 @@ const SERVICE: &str = "MG0123456789abcdef0123456789abcdef";
 
 fn provider(sender: &str, change: impl FnOnce(&mut Twilio)) -> Provider {
     let mut api = Twilio {
+        feedback: false,
         tls: true,
         authority: DEFAULT_AUTHORITY.into(),
         account_sid: ACCOUNT.into(),
@@ -40,17 +42,27 @@ fn provider(sender: &str, change: impl FnOnce(&mut Twilio)) -> Provider {
 }
 
 fn send_with(providers: &[Provider], expires: Duration, host: &FakeHost) -> Sending {
+    send_content(providers, Content::Text("Your code is \"1\"\n– & ok+"), expires, host)
+}
+
+fn send_content(
+    providers: &[Provider],
+    content: Content<'_>,
+    expires: Duration,
+    host: &FakeHost,
+) -> Sending {
     let to = PhoneNumber::parse("+41793026727").unwrap();
     let message = Message {
         to: &to,
-        content: Content::Text("Your code is \"1\"\n– & ok+"),
+        content,
         repeatability: Repeatability::of(Some("event"), &to, None, host.now, host),
         tag: Some("okta:uS58"),
         expires: Some(host.now + expires),
         is_enrollment: false,
     };
     let until = host.instant.get().plus(Duration::from_millis(2450));
-    let candidates = candidates(providers, Channel::Sms, to.plan().region, to.as_str()).unwrap();
+    let candidates =
+        candidates(providers, content.channel(), to.plan().region, to.as_str()).unwrap();
     send(&candidates, &message, host.ports(), until)
 }
 
@@ -110,6 +122,26 @@ fn a_service_takes_the_place_of_the_sender_and_without_a_callback_there_is_none(
     let body = &host.sent.borrow()[0].body;
     assert!(body.contains(&format!("&MessagingServiceSid={SERVICE}&")), "{body}");
     assert!(!body.contains("From=") && !body.contains("StatusCallback"), "{body}");
+}
+
+#[test]
+fn where_feedback_is_given_twilio_is_told_so_of_each_message_and_of_no_call() {
+    let passcode = Passcode { code: "1", minutes: None, okta_template: None, locale: None };
+    let announcement = Wording::default().announcement(&passcode);
+    for (content, feedback, told) in [
+        (Content::Text("1"), false, false),
+        (Content::Text("1"), true, true),
+        (Content::Call(&announcement), true, false),
+    ] {
+        let host = FakeHost::default().answering([taken()]);
+        let provider = Provider {
+            calls_from: Some(Sender::parse("+14155550000").unwrap()),
+            ..provider(SERVICE, |twilio| twilio.feedback = feedback)
+        };
+        send_content(&[provider], content, Duration::from_secs(300), &host);
+        let sent = &host.sent.borrow()[0];
+        assert_eq!(sent.body.contains("&ProvideFeedback=true&"), told, "{}", sent.body);
+    }
 }
 
 #[test]

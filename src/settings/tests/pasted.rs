@@ -27,8 +27,8 @@ fn kind(place: Place, path: &str) -> Kind {
     match (place, last) {
         (
             Place::Settings,
-            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "share"
-            | "ask_acs" | "voice",
+            "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "feedback"
+            | "share" | "ask_acs" | "voice",
         ) => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path.ends_with(".templates.*") => Kind::Prose,
@@ -151,6 +151,7 @@ countries = ["GB"]
 share = 0.25
 senders = { default = "Contoso" }
 voice = true
+feedback = true
 voice_from = "+447860099299"
 [[providers]]
 kind = "telesign"
