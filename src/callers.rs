@@ -1,5 +1,5 @@
 //! Who calls: HTTP Basic, a header's secret, or an OAuth 2.0 bearer token; for Okta's hook, for
-//! delivery reports and for the operator's pages alike.
+//! delivery reports, Okta's events and the operator's pages alike.
 //!
 //! Attack: whoever finds the endpoint sends messages at the owner's cost, tells the operator that messages
 //! arrived which did not, or reads what is remembered of them. It fails closed (no credential configured:
@@ -26,6 +26,9 @@ pub const OKTA_REALM: &str = "okta-telephony";
 
 /// The realm of delivery reports.
 pub const REPORTS_REALM: &str = "okta-telephony-reports";
+
+/// The realm of Okta's event hook.
+pub const EVENTS_REALM: &str = "okta-telephony-events";
 
 /// The realm of the operator's pages.
 pub const OPERATOR_REALM: &str = "okta-telephony-operator";

@@ -69,6 +69,8 @@ pub struct Settings {
     store_secret: Section<Option<Secret>>,
     /// Who may deliver reports; `None`: nobody.
     pub reporters: Section<Option<Callers>>,
+    /// Who may deliver Okta's events; `None`: nobody.
+    pub events: Section<Option<Callers>>,
     /// Whether ACS is asked for the report of a message that the operator looks at and that has none.
     pub asks_acs: Section<bool>,
     /// Who may see the operator's pages; `None`: there are none.
@@ -165,6 +167,7 @@ impl Settings {
         let okta_secrets = secrets.okta.get().unwrap_or_default();
         let reports = settings.reports.get().unwrap_or_default();
         let report_secrets = secrets.reports.get().unwrap_or_default();
+        let event_secrets = secrets.events.get().unwrap_or_default();
         let operator_secrets = secrets.operator.get().unwrap_or_default();
 
         let public_url = documents.section(&[Place::Settings], &[PUBLIC_URL], |reading| {
@@ -209,6 +212,9 @@ impl Settings {
                 &["reports"],
                 |reading| callers::reporters(reading, reports.oauth, report_secrets, &doors),
             ),
+            events: documents.section(&[Place::Secrets], &["events"], |reading| {
+                callers::events(reading, event_secrets, &doors)
+            }),
             // A misspelt key of [reports] counts against `reporters`.
             asks_acs: documents.section(&[Place::Settings], &[], |reading| {
                 reading.value("reports.ask_acs", reports.ask_acs).unwrap_or(false)

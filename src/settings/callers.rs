@@ -1,4 +1,4 @@
-//! Who may call the hook, deliver reports and read the operator's pages.
+//! Who may call the hook, deliver reports and events, and read the operator's pages.
 
 use super::document::Said;
 use super::findings::Place;
@@ -9,7 +9,7 @@ use crate::callers::bearer::OAuth;
 use crate::callers::bearer::issuer::Issuer;
 use crate::callers::bearer::token::Expected;
 use crate::callers::header::{self, HeaderSecret};
-use crate::callers::{Callers, OKTA_REALM, OPERATOR_REALM, REPORTS_REALM, Secrets};
+use crate::callers::{Callers, EVENTS_REALM, OKTA_REALM, OPERATOR_REALM, REPORTS_REALM, Secrets};
 use crate::ports::VariableUnavailable;
 use crate::secret::Secret;
 
@@ -20,11 +20,12 @@ const EVENT_GRID_ROLE: &str = "AzureEventGridSecureWebhookSubscriber";
 /// The application id of Event Grid in Azure's public cloud (the same page's script).
 const EVENT_GRID_CLIENT_ID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
 
-/// The secrets by which somebody may do something at the hook. Who reads pages or delivers reports must not be
-/// able to send, nor the other way round, so that no two doors may have one secret.
+/// The secrets by which somebody may do something at the hook. Whoever reads pages or delivers reports or events must not
+/// be able to send, nor the other way round, so that no two doors may have one secret.
 pub(super) struct Doors {
     hook: Vec<(&'static str, String)>,
     operator: Vec<(&'static str, String)>,
+    reports: Vec<(&'static str, String)>,
 }
 
 impl Doors {
@@ -49,9 +50,15 @@ impl Doors {
             ("operator.secret", operator.and_then(|it| it.secret.as_ref())),
             ("operator.secret_previous", operator.and_then(|it| it.secret_previous.as_ref())),
         ];
+        let reports = secrets.reports.as_ref();
+        let reports = [
+            ("reports.secret", reports.and_then(|it| it.secret.as_ref())),
+            ("reports.secret_previous", reports.and_then(|it| it.secret_previous.as_ref())),
+        ];
         Self {
             hook: hook.into_iter().filter_map(is_there).collect(),
             operator: operator.into_iter().filter_map(is_there).collect(),
+            reports: reports.into_iter().filter_map(is_there).collect(),
         }
     }
 }
@@ -67,6 +74,9 @@ const OPERATOR: &str = "operator";
 
 /// The user of who delivers reports with Basic credentials.
 const REPORTS: &str = "reports";
+
+/// The user of Okta's event hook with Basic credentials.
+const EVENTS: &str = "events";
 
 /// Who may call the hook.
 pub(super) fn callers(
@@ -257,6 +267,21 @@ pub(super) fn reporters(
         header,
         oauth,
     })
+}
+
+/// Who may deliver Okta's events; `None` where nobody may. Okta sends one header with each delivery, which is
+/// `Authorization` with the secret itself or as Basic credentials: it has no token for an event hook ("Event Hooks",
+/// Okta's Management API, `authScheme`).
+pub(super) fn events(
+    reading: &mut Reading<'_>,
+    said: said::SecretPair,
+    doors: &Doors,
+) -> Option<Callers> {
+    let others: [&[_]; 3] = [&doors.hook, &doors.operator, &doors.reports];
+    let secrets = secret_pair(reading, "events.secret", said, &others)?;
+    let basic = Some(Basic { user: EVENTS.to_owned(), secrets: secrets.clone() });
+    let header = Some(HeaderSecret { name: "authorization".into(), parameter: None, secrets });
+    Some(Callers { realm: EVENTS_REALM, basic, header, oauth: None })
 }
 
 /// A secret and the one before it, of which no other door may have one.

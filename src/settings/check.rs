@@ -47,6 +47,7 @@ pub(super) fn check(
     for section in [
         settings.public_url.as_ref().err(),
         settings.reporters.as_ref().err(),
+        settings.events.as_ref().err(),
         settings.asks_acs.as_ref().err(),
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),

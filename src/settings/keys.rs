@@ -163,6 +163,9 @@ pub const KEYS: &[Key] = &[
     table(Secrets, "reports", "a table, [reports]"),
     value(Secrets, "reports.secret", SECRET),
     value(Secrets, "reports.secret_previous", SECRET),
+    table(Secrets, "events", "a table, [events]"),
+    value(Secrets, "events.secret", SECRET),
+    value(Secrets, "events.secret_previous", SECRET),
     table(Secrets, "providers", "tables, [providers.NAME]"),
     table(Secrets, "providers.*", "a table, [providers.NAME]"),
     value(

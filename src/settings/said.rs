@@ -135,6 +135,7 @@ pub(super) struct SecretsDocument {
     pub(super) okta: Said<OktaSecrets>,
     pub(super) operator: Said<SecretPair>,
     pub(super) reports: Said<SecretPair>,
+    pub(super) events: Said<SecretPair>,
     pub(super) providers: Said<Named<ProviderSecrets>>,
     pub(super) store: Said<StoreSecrets>,
     pub(super) application_insights: Said<ConnectionSecret>,

@@ -312,9 +312,12 @@ fn a_second_provider_that_is_not_complete_is_left_out_and_told() {
 
 #[test]
 fn a_previous_secret_alone_is_warned_about() {
-    for key in
-        ["operator.secret_previous", "reports.secret_previous", "okta.header_secret_previous"]
-    {
+    for key in [
+        "operator.secret_previous",
+        "reports.secret_previous",
+        "events.secret_previous",
+        "okta.header_secret_previous",
+    ] {
         assert_warnings(&wise().with_secrets(&format!("{key} = \"fedcba9876543210\"")), &[key]);
     }
 }
@@ -464,11 +467,21 @@ fn no_two_doors_have_one_secret() {
             "operator.secret = \"fedcba9876543210\"\nreports.secret = \"fedcba9876543210\"",
             "reports.secret",
         ),
+        ("events.secret = \"0123456789abcdef\"", "events.secret"),
+        (
+            "operator.secret = \"fedcba9876543210\"\nevents.secret = \"fedcba9876543210\"",
+            "events.secret",
+        ),
+        (
+            "reports.secret = \"fedcba9876543210\"\nevents.secret = \"fedcba9876543210\"",
+            "events.secret",
+        ),
     ] {
         let host = wise().with_secrets(document);
         assert_warnings(&host, &[key]);
         let settings = Settings::read(&host);
-        assert!(settings.reporters.is_err() || settings.operator.is_err());
+        let sections = [&settings.reporters, &settings.operator, &settings.events];
+        assert!(sections.iter().any(|section| section.is_err()));
     }
 }
 

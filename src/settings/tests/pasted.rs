@@ -178,6 +178,7 @@ const SECRETS: &str = r#"
 okta = { basic_secret = "0123456789abcde1", basic_secret_previous = "0123456789abcde2", header_secret = "0123456789abcde3", header_secret_previous = "0123456789abcde4" }
 operator = { secret = "0123456789abcde5", secret_previous = "0123456789abcde6" }
 reports = { secret = "0123456789abcde7", secret_previous = "0123456789abcde8" }
+events = { secret = "0123456789abcdea", secret_previous = "0123456789abcdeb" }
 store = { secret = "0123456789abcde9" }
 providers.second.api_key = "0123456789abcdef"
 providers.third.api_key = "VGVzdCBLZXk="
