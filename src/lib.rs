@@ -39,6 +39,7 @@ pub mod settings;
 pub mod telemetry;
 pub mod trace_context;
 pub mod url;
+mod webhook;
 
 use crate::hook::HOOK_PATH;
 use crate::ports::{InboundRequest, Ports, Response};

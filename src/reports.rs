@@ -16,7 +16,6 @@ mod lines;
 pub mod telesign;
 pub mod twilio;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,7 +23,6 @@ use serde::Serialize;
 pub use self::asked::{NoReport, ask};
 
 use self::event_grid::{Event, SmsReceived};
-use self::lines::DeliveryFacts;
 use self::telesign::NotAReport;
 use self::twilio::signature::{self, Signature};
 use crate::callers::bearer::issuer;
@@ -32,7 +30,7 @@ use crate::callers::{Callers, Cause, Proof};
 use crate::identifier::Identifier;
 use crate::json::utf8;
 use crate::outcome::{self, TakenReport};
-use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
+use crate::ports::{InboundRequest, Instant, Ports, Response};
 use crate::providers::telesign::signature::is_of;
 use crate::providers::{self, Provider};
 use crate::records::store::{Records, Told};
@@ -40,6 +38,7 @@ use crate::records::{EVENT_TAG, Moment, Reported};
 use crate::settings::Settings;
 use crate::telemetry;
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
+use crate::webhook::{self, DeliveryFacts, NotTaken, text};
 
 /// Where Event Grid delivers.
 pub const REPORTS_PATH: &str = "/api/delivery-reports";
@@ -144,31 +143,6 @@ fn taken(report: DeliveryReport, told: Told) -> TakenReport {
     TakenReport { message_id, event_id, reported, has_date, accepted, is_news }
 }
 
-/// What a delivery is answered that is not taken.
-#[derive(Debug)]
-struct NotTaken {
-    status: u16,
-    /// What the caller is told.
-    told: &'static str,
-    /// What the log says.
-    fix: Cow<'static, str>,
-}
-
-impl NotTaken {
-    fn new(status: u16, told: &'static str, fix: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, told, fix: fix.into() }
-    }
-
-    /// One that comes again.
-    fn for_now(fix: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(503, "The reports can't be taken now.", fix)
-    }
-
-    fn unauthorized(fix: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(401, "The credentials are not those that are expected.", fix)
-    }
-}
-
 /// Handles a request for the receiver: the answer, the lines for the log, whether those are told at any rate, and what
 /// is left to do.
 pub fn handle(
@@ -180,7 +154,7 @@ pub fn handle(
     let mut batch = Batch {
         reporter,
         settings: Settings::read(ports.variables),
-        until: arrived.plus(TIME),
+        arrived,
         facts: DeliveryFacts::default(),
         lines: String::new(),
         reports: Vec::new(),
@@ -193,15 +167,9 @@ pub fn handle(
         _ => Err(NotTaken::new(405, "Reports are delivered by POST.", "another method than POST")),
     };
     let Batch { settings, mut facts, lines, reports, unproven, refresh_due, .. } = batch;
-    let response = response.unwrap_or_else(|NotTaken { status, told, fix }| {
-        facts.fix = Some(fix.into_owned());
-        let mut response = text(status, told);
-        match status {
-            405 => response.headers.push(("allow", reporter.methods().into())),
-            // RFC 9110, section 11.6.1, demands one at least.
-            401 => response.headers.push(("www-authenticate", reporter.challenge().into())),
-            _ => {}
-        }
+    let response = response.unwrap_or_else(|not_taken| {
+        let response = not_taken.answer(reporter.methods(), reporter.challenge());
+        facts.fix = Some(not_taken.fix.into_owned());
         response
     });
     facts.http_status = response.status;
@@ -211,7 +179,8 @@ pub fn handle(
         let fix = facts.fix.as_deref().unwrap_or_default();
         Stranger::new(Door::Reports, facts.http_status, unproven, fix)
     });
-    let log = lines::delivery(&facts, ports.clock.now()) + lines.as_str();
+    let log =
+        webhook::delivery_line("delivery_reports", &facts, ports.clock.now()) + lines.as_str();
     (response, log, stranger, Answered { settings, reports, refresh_due })
 }
 
@@ -236,12 +205,6 @@ fn letters(name: &str) -> Option<String> {
     let letter = |c: char| if c.is_ascii_alphabetic() { c } else { '_' };
     let letters: String = name.chars().take(STATUS_LIMIT).map(letter).collect();
     Some(letters).filter(|letters| letters.contains(|c| c != '_'))
-}
-
-fn text(status: u16, text: &str) -> Response {
-    let content_type = ("content-type", "text/plain; charset=utf-8".into());
-    let headers = vec![content_type, ("cache-control", "no-store".into())];
-    Response { status, headers, body: [text, "\n"].concat().into_bytes() }
 }
 
 /// CloudEvents' handshake ("Endpoint validation with CloudEvents schema"; CloudEvents' "HTTP 1.1 Web Hooks",
@@ -381,7 +344,7 @@ impl Reporter {
 struct Batch {
     reporter: Reporter,
     settings: Settings,
-    until: Instant,
+    arrived: Instant,
     facts: DeliveryFacts,
     /// The lines of the events, after its own.
     lines: String,
@@ -589,15 +552,7 @@ impl Batch {
     }
 
     fn read(&self, request: &mut dyn InboundRequest) -> Result<Vec<u8>, NotTaken> {
-        let limit = self.reporter.body_limit();
-        request.body().read(limit, self.until).map_err(|error| match error {
-            BodyError::TooLarge => {
-                let fix = format!("the body has more than {limit} bytes");
-                NotTaken::new(413, "The body is too large.", fix)
-            }
-            BodyError::Late => NotTaken::for_now("the body had not arrived within 10 seconds"),
-            BodyError::Broken => NotTaken::for_now("the connection broke before the body ended"),
-        })
+        webhook::read(request, self.reporter.body_limit(), self.arrived, TIME)
     }
 
     /// Writes the reports down and tells of each.
@@ -651,7 +606,7 @@ mod tests {
     use super::*;
     use crate::callers::bearer::token::tests::token_of_scope;
     use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
-    use crate::ports::{Clock, SendError, Store, StoreUnavailable};
+    use crate::ports::{BodyError, Clock, SendError, Store, StoreUnavailable};
     use crate::records::{self, Status};
     use crate::{After, Handled};
     use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What the log says of deliveries, of the reports in them, and of replies. The schema is docs/monitoring.md.
+//! What the log says of the reports in a delivery, and of replies. The schema is docs/monitoring.md.
 
 use serde::Serialize;
 use serde_with::skip_serializing_none;
@@ -10,50 +10,6 @@ use crate::outcome::TakenReport;
 use crate::records::code::{self, Code};
 use crate::records::{Said, Status};
 use crate::telemetry::line;
-
-/// The facts of a delivery of Event Grid's. Fields that say nothing are left out.
-#[skip_serializing_none]
-#[derive(Debug, Default, Serialize)]
-pub struct DeliveryFacts {
-    /// What is wrong, and what to do.
-    pub fix: Option<String>,
-    /// The status of the answer.
-    pub http_status: u16,
-    /// What went wrong besides.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<&'static str>,
-    /// How the reporter proved itself.
-    pub credential: Option<&'static str>,
-    /// It stands for others, too.
-    pub sampled: Option<&'static str>,
-    /// The event subscription, as the delivery names it.
-    pub subscription: Option<Identifier>,
-    /// How many events it brought.
-    pub events: usize,
-    /// How many of them could not be read.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub bad_events: usize,
-    /// How many of them are of types that nobody here asks for.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub other_events: usize,
-    /// How long it took, in milliseconds.
-    pub ms: f64,
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-/// The line of a delivery.
-pub fn delivery(facts: &DeliveryFacts, now: OffsetDateTime) -> String {
-    let level = match facts.http_status {
-        200 if facts.fix.is_none() && facts.warnings.is_empty() => "info",
-        // Anybody can bring the others about.
-        503 if facts.credential.is_some() => "error",
-        _ => "warn",
-    };
-    line(now, level, "delivery_reports", facts)
-}
 
 /// The help with a status that is not known.
 const UNKNOWN_STATUS: &str = "the report's status is none that is documented, so the message counts as unconfirmed: \

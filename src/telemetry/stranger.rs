@@ -29,8 +29,10 @@ const VERSION: u8 = 2;
 pub enum Door {
     /// Okta's.
     Hook,
-    /// Event Grid's.
+    /// That of delivery reports.
     Reports,
+    /// That of Okta's events.
+    Events,
     /// The operator's.
     Operator,
 }
@@ -90,6 +92,7 @@ impl Stranger {
         let key = match self.door {
             Door::Hook => "okta-telephony-acs/strangers/hook",
             Door::Reports => "okta-telephony-acs/strangers/reports",
+            Door::Events => "okta-telephony-acs/strangers/events",
             Door::Operator => "okta-telephony-acs/strangers/operator",
         };
         let second = ports.clock.milliseconds() / 1000;
