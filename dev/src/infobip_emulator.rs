@@ -35,15 +35,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
 use http::request::Parts;
+use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::acs_emulator::Clock;
 use crate::loopback;
@@ -222,6 +224,20 @@ impl Emulator {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn account<'a>(
+        &'a self,
+        senders: Option<&'a [String]>,
+        fault: Option<&'static FaultNumber>,
+    ) -> Account<'a> {
+        Account {
+            api_key: &self.api_key,
+            key_without_scope: KEY_WITHOUT_SCOPE,
+            senders,
+            idempotent: self.idempotent,
+            fault,
+        }
+    }
+
     /// Decides what becomes of a request and writes it down, all before the answer starts: who has an answer finds its
     /// message on the phone.
     fn decide(&self, head: &Parts, body: Result<&[u8], (StatusCode, String)>) -> Reply {
@@ -232,13 +248,7 @@ impl Emulator {
         let now = (self.now)();
         let mut inner = self.lock();
         let Inner { record, fault, senders, .. } = &mut *inner;
-        let account = Account {
-            api_key: &self.api_key,
-            key_without_scope: KEY_WITHOUT_SCOPE,
-            senders: senders.as_deref(),
-            idempotent: self.idempotent,
-            fault: *fault,
-        };
+        let account = self.account(senders.as_deref(), *fault);
         let read = body.clone().map_err(|(status, reason)| Refusal::new(status, reason));
         let request = read.and_then(|body| send::check(operation, &head.headers, body, &account));
         let verdict = match request {
@@ -269,6 +279,45 @@ impl Emulator {
         }
         reply
     }
+
+    /// Takes it that a message has converted, or refuses it, and writes it down: `POST /ct/1/log/end/{messageId}`. The
+    /// specification does not say what is answered of a message that is not tracked; here that is a 404, so that it is
+    /// noticed.
+    fn confirm_conversion(&self, message_id: &str, head: &Parts) -> Reply {
+        let key = send::check_key(&head.headers, &self.account(None, None));
+        let message = self.phone.message(PROVIDER, message_id);
+        let checked = key.and_then(|()| {
+            let not_found = |why| Refusal::new(StatusCode::NOT_FOUND, why);
+            let message = message.ok_or_else(|| not_found("there is no such message"))?;
+            let is_tracked = message.takes_feedback;
+            is_tracked
+                .then_some(message)
+                .ok_or_else(|| not_found("the message was sent without useConversionTracking"))
+        });
+        let (reply, reasons) = match &checked {
+            Ok(_) => {
+                let key = Uuid::new_v4().simple().to_string().to_uppercase();
+                (Reply::json(StatusCode::OK, json!({ "processKey": key })), Vec::new())
+            }
+            Err(Refusal { status, reason, .. }) => {
+                let reply = Reply::json(*status, send::request_error(*status));
+                (reply, vec![format!("Refused: {reason}")])
+            }
+        };
+        self.phone.add(Exchange {
+            provider: PROVIDER,
+            received: (self.now)(),
+            head,
+            body: &[],
+            status: reply.status(),
+            reasons,
+            accepted: Vec::new(),
+        });
+        if let Ok(message) = checked {
+            self.phone.set_used(message.number);
+        }
+        reply
+    }
 }
 
 fn router(state: Arc<Emulator>) -> Router {
@@ -276,6 +325,7 @@ fn router(state: Arc<Emulator>) -> Router {
         .merge(state.phone.routes())
         .route(PATH, post(send_messages))
         .route(CALLS_PATH, post(send_messages))
+        .route("/ct/1/log/end/{message}", post(confirm_conversion))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.address, loopback::names_only))
@@ -287,6 +337,15 @@ async fn send_messages(State(emulator): State<Arc<Emulator>>, request: Request) 
     let body = loopback::read_body(body, BODY_LIMIT).await;
     let reply = emulator.decide(&head, body.as_deref().map_err(Clone::clone));
     reply.respond().await
+}
+
+async fn confirm_conversion(
+    State(emulator): State<Arc<Emulator>>,
+    Path(message): Path<String>,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    emulator.confirm_conversion(&message, &head).respond().await
 }
 
 async fn no_such_path() -> Response {

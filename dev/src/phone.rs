@@ -76,7 +76,7 @@ impl Phone {
         messages.find(|message| message.provider == provider && message.id == id).cloned()
     }
 
-    /// The newest 20,000 requests to a provider's emulator to send something, oldest first.
+    /// The newest 20,000 requests to a provider's emulator, oldest first.
     pub(crate) fn requests(&self, provider: &str) -> Vec<ReceivedRequest> {
         let inner = self.lock();
         let requests = inner.journal.requests();
@@ -112,8 +112,17 @@ impl Phone {
 
     /// Changes the reports of the message with this number, and tells who is watching.
     pub(crate) fn change_reports(&self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
+        self.change(number, |message| change(&mut message.reports));
+    }
+
+    /// Writes down that the provider was told that the passcode of the message with this number was used.
+    pub(crate) fn set_used(&self, number: u64) {
+        self.change(number, |message| message.used = true);
+    }
+
+    fn change(&self, number: u64, change: impl FnOnce(&mut Message)) {
         let mut inner = self.lock();
-        inner.journal.change_reports(number, change);
+        inner.journal.change(number, change);
         self.0.newest.send_replace(inner.journal.last());
     }
 

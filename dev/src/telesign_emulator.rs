@@ -35,10 +35,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{post, put};
 use http::StatusCode;
 use http::request::Parts;
 use time::OffsetDateTime;
@@ -230,19 +230,27 @@ impl Emulator {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn account<'a>(
+        &'a self,
+        senders: Option<&'a [String]>,
+        fault: Option<&'static FaultNumber>,
+    ) -> Account<'a> {
+        Account {
+            customer_id: &self.customer_id,
+            api_key: &self.api_key,
+            key: &self.key,
+            senders,
+            fault,
+        }
+    }
+
     /// Decides what becomes of a request and writes it down, all before the answer starts: who has an answer finds its
     /// message on the phone.
     fn decide(&self, head: &Parts, body: Result<&[u8], (StatusCode, String)>) -> Reply {
         let now = (self.now)();
         let mut inner = self.lock();
         let Inner { record, fault, senders, .. } = &mut *inner;
-        let account = Account {
-            customer_id: &self.customer_id,
-            api_key: &self.api_key,
-            key: &self.key,
-            senders: senders.as_deref(),
-            fault: *fault,
-        };
+        let account = self.account(senders.as_deref(), *fault);
         let read = body.clone().map_err(|(status, reason)| Refusal::without_code(status, reason));
         let verdict = match read.and_then(|body| send::check(head, body, &account, record, now)) {
             Ok(request) => request.execute(&account, now),
@@ -268,6 +276,51 @@ impl Emulator {
         }
         reply
     }
+
+    /// Takes it that the passcode of a message was used, or refuses it, and writes it down:
+    /// `PUT /v1/verify/completion/{reference_id}`.
+    fn report_completion(
+        &self,
+        reference_id: &str,
+        head: &Parts,
+        body: Result<&[u8], (StatusCode, String)>,
+    ) -> Reply {
+        let now = (self.now)();
+        let mut inner = self.lock();
+        let account = self.account(None, None);
+        let read = body.clone().map_err(|(status, _)| (status, -10_001));
+        let checked = read
+            .and_then(|body| {
+                let signed = signature::check(head, body, &account, &mut inner.record, now);
+                signed.map_err(|refusal| refusal.older())
+            })
+            .and_then(|()| {
+                let message = self.phone.message(PROVIDER, reference_id);
+                let message = message.ok_or((StatusCode::NOT_FOUND, -10_001))?;
+                let is_sms = message.takes_feedback;
+                is_sms.then_some(message).ok_or((StatusCode::UNAUTHORIZED, -30_013))
+            });
+        let (reply, reasons) = match &checked {
+            Ok(_) => (send::completed(reference_id, now), Vec::new()),
+            Err((status, code)) => {
+                let reply = Reply::json(*status, send::older_error(reference_id, *code));
+                (reply, vec![format!("Refused: {code}")])
+            }
+        };
+        self.phone.add(Exchange {
+            provider: PROVIDER,
+            received: now,
+            head,
+            body: body.unwrap_or_default(),
+            status: reply.status(),
+            reasons,
+            accepted: Vec::new(),
+        });
+        if let Ok(message) = checked {
+            self.phone.set_used(message.number);
+        }
+        reply
+    }
 }
 
 fn router(state: Arc<Emulator>) -> Router {
@@ -275,6 +328,7 @@ fn router(state: Arc<Emulator>) -> Router {
         .merge(state.phone.routes())
         .route(PATH, post(send_message))
         .route(CALLS_PATH, post(send_message))
+        .route("/v1/verify/completion/{message}", put(report_completion))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.address, loopback::names_only))
@@ -286,6 +340,17 @@ async fn send_message(State(emulator): State<Arc<Emulator>>, request: Request) -
     let body = loopback::read_body(body, BODY_LIMIT).await;
     let reply = emulator.decide(&head, body.as_deref().map_err(Clone::clone));
     reply.respond().await
+}
+
+async fn report_completion(
+    State(emulator): State<Arc<Emulator>>,
+    Path(message): Path<String>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let body = loopback::read_body(body, BODY_LIMIT).await;
+    let body = body.as_deref().map_err(Clone::clone);
+    emulator.report_completion(&message, &head, body).respond().await
 }
 
 async fn no_such_path() -> Response {

@@ -18,12 +18,14 @@
 //! ```
 //!
 //! - `send` decides what a request is answered, with `fault` and, for test credentials, `magic`,
+//! - `feedback` decides the same of feedback on a passcode that was used,
 //! - `callback` has what a status callback says, signs it, and delivers it;
 //!
 //! this file has the routes, but for those of the [phone](crate::phone).
 
 mod callback;
 mod fault;
+mod feedback;
 mod magic;
 mod send;
 mod twiml;
@@ -263,6 +265,47 @@ impl Emulator {
         }
         reply
     }
+
+    /// Takes feedback on a message or refuses it, and writes it down.
+    fn take_feedback(
+        &self,
+        account_sid: &str,
+        message_sid: &str,
+        head: &Parts,
+        body: Result<&[u8], (StatusCode, String)>,
+    ) -> Reply {
+        let now = (self.now)();
+        let inner = self.lock();
+        let Inner { senders, fault, auth_token, .. } = &*inner;
+        let account = Account { auth_token, senders: senders.as_deref(), fault: *fault };
+        let message = self.phone.message(PROVIDER, message_sid);
+        let read = body.clone().map_err(|(status, reason)| Refusal::new(status, 0, reason));
+        let checked = read.and_then(|body| {
+            feedback::check(account_sid, message.as_ref(), &head.headers, body, &account)
+        });
+        let (reply, reasons) = match &checked {
+            Ok(feedback) => (feedback.answer(now), Vec::new()),
+            Err(refusal) => {
+                let Verdict { reply, reasons, .. } = Verdict::refused(refusal);
+                (reply, reasons)
+            }
+        };
+        self.phone.add(Exchange {
+            provider: PROVIDER,
+            received: now,
+            head,
+            body: body.unwrap_or_default(),
+            status: reply.status(),
+            reasons,
+            accepted: Vec::new(),
+        });
+        if let (Ok(feedback), Some(message)) = (&checked, &message)
+            && feedback.is_confirmed
+        {
+            self.phone.set_used(message.number);
+        }
+        reply
+    }
 }
 
 fn router(state: Arc<Emulator>) -> Router {
@@ -270,6 +313,10 @@ fn router(state: Arc<Emulator>) -> Router {
         .merge(state.phone.routes())
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(send_message))
         .route("/2010-04-01/Accounts/{account}/Calls.json", post(make_call))
+        .route(
+            "/2010-04-01/Accounts/{account}/Messages/{message}/Feedback.json",
+            post(take_feedback),
+        )
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_path)
         .layer(middleware::from_fn_with_state(state.address, loopback::names_only))
@@ -302,6 +349,17 @@ async fn create(
     let body = loopback::read_body(body, BODY_LIMIT).await;
     let reply = emulator.decide(resource, account, &head, body.as_deref().map_err(Clone::clone));
     reply.respond().await
+}
+
+async fn take_feedback(
+    State(emulator): State<Arc<Emulator>>,
+    Path((account, message)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let body = loopback::read_body(body, BODY_LIMIT).await;
+    let body = body.as_deref().map_err(Clone::clone);
+    emulator.take_feedback(&account, &message, &head, body).respond().await
 }
 
 async fn no_such_path() -> Response {

@@ -5,15 +5,20 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use hyper::Method;
+use okta_telephony_acs::message::Channel;
 use okta_telephony_acs::ports::{VariableUnavailable, Variables};
+use okta_telephony_acs::providers::Provider as OfSettings;
 use okta_telephony_acs::refusal::Reason;
 use okta_telephony_acs::settings::{Finding, KEYS, Place, Settings};
 use okta_telephony_dev::local_host::Manifest;
 use toml::{Table, Value};
 
-use crate::harness::{manifest, merge};
+use crate::harness::{Hook, manifest, merge};
 use crate::markdown::{Cell, Page};
 use crate::providers::{PROVIDERS, Provider, shared_faults};
+use crate::reports;
+use crate::twilio_reports::PATH as TWILIO_PATH;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -126,6 +131,139 @@ fn providers_on_the_page() -> Vec<&'static Provider> {
         PROVIDERS.iter().filter(|provider| headings.insert(provider.heading)).collect();
     assert!(providers.len() > 1, "{headings:?}");
     providers
+}
+
+/// The kinds of provider, each with what its entry must have, what it must have to call, and its secrets.
+const KINDS: [[&str; 4]; 4] = [
+    [
+        "acs",
+        "",
+        "voice = true, voice_from = '+18005551234'",
+        "connection_string = 'endpoint=https://a.communication.azure.com/;accesskey=pw=='",
+    ],
+    [
+        "infobip",
+        "base_url = 'https://a.api.infobip.com'",
+        "voice = true, voice_from = '+447860099299'",
+        "api_key = 'k'",
+    ],
+    [
+        "telesign",
+        "base_url = 'https://rest-ww.telesign.com', customer_id = 'C'",
+        "voice = true",
+        "api_key = 'b3RoZXI='",
+    ],
+    [
+        "twilio",
+        "account_sid = 'AC00000000000000000000000000000000'",
+        "voice = true, voice_from = '+14155550000'",
+        "api_key_sid = 'SK00000000000000000000000000000000', api_key_secret = 'k', auth_token = 't'",
+    ],
+];
+
+/// A provider of a kind, with this in its entry besides.
+fn provider([kind, entry, _, secrets]: [&str; 4], more: &str) -> Result<OfSettings, String> {
+    let more: Vec<_> = [entry, more].into_iter().filter(|it| !it.is_empty()).collect();
+    let more = more.iter().map(|it| format!(", {it}")).collect::<String>();
+    let settings = format!("providers = [{{ kind = '{kind}', senders.default = '12345'{more} }}]");
+    let secrets = format!("providers.{kind} = {{ {secrets} }}");
+    let read = Settings::read(&Given { settings: &settings, secrets: &secrets });
+    read.providers.map(|mut it| it.remove(0)).map_err(|problems| problems.to_string())
+}
+
+/// The texts of a row of the table of what each provider can do, by kind.
+fn of_each(page: &Page, beginning: &str) -> [String; 4] {
+    let rows = &page.table("What each can do").rows;
+    let row = rows.iter().find(|row| row[0].text.starts_with(beginning));
+    texts(&row.unwrap_or_else(|| panic!("no row begins with {beginning}"))[1..])
+}
+
+#[test]
+fn the_table_of_what_each_provider_can_do_is_what_each_does() {
+    let page = page("docs/providers.md");
+    let of_each = |beginning| of_each(&page, beginning);
+    let yes_or_no = |yes: bool| if yes { "yes" } else { "no" };
+    for (place, kind) in KINDS.into_iter().enumerate() {
+        let [name, _, voice, _] = kind;
+        let said = |beginning| of_each(beginning)[place].clone();
+        let plain = provider(kind, "").unwrap();
+        let service = plain.api.words(name).service;
+        assert_eq!(said("kind"), format!("\"{name}\""));
+        assert_eq!(said("name in Okta's System Log"), service);
+        assert_eq!(page.table("What each can do").header[place + 1], service);
+
+        // What a row of the contract says, its cases hold at the emulators.
+        let rows = PROVIDERS.iter().filter(|it| it.name.split('-').next() == Some(name));
+        let rows: Vec<_> = rows.collect();
+        let repeats: Vec<_> = rows.iter().map(|it| it.knows_repeats).collect();
+        let repeats = match repeats[..] {
+            [false, true] => "only with idempotent",
+            [knows] => yes_or_no(knows),
+            _ => panic!("{name}: {repeats:?}"),
+        };
+        assert_eq!(said("a repeated request is one message"), repeats);
+        assert_eq!(plain.api.knows_repeats(Channel::Sms), repeats == "yes", "{name}");
+        assert_eq!(said("a late message ends with"), yes_or_no(rows[0].is_told_expiry), "{name}");
+
+        let can_call = rows[0].calls.is_some();
+        assert_eq!(said("voice"), yes_or_no(can_call), "{name}");
+        assert_eq!(plain.api.can_call(), can_call, "{name}");
+        assert_eq!(provider(kind, voice).is_ok(), can_call, "{name}");
+
+        let feedback = match provider(kind, "feedback = true") {
+            Err(problem) => {
+                assert!(problem.contains("feedback"), "{problem}");
+                "no"
+            }
+            Ok(it) => match [Channel::Sms, Channel::Call].map(|by| it.api.takes_feedback(by)) {
+                [true, false] => "of SMS",
+                [true, true] => "yes",
+                other => panic!("{name}: {other:?}"),
+            },
+        };
+        assert_eq!(said("feedback"), feedback, "{name}");
+        assert!(!plain.api.takes_feedback(Channel::Sms), "{name}");
+    }
+    let hosts = of_each("hosts that need no setting").join(", ");
+    let manifest = fs::read_to_string(manifest()).unwrap().parse::<Table>().unwrap();
+    let allowed = &manifest["component"]["okta-telephony"]["allowed_outbound_hosts"];
+    let allowed = allowed.as_array().unwrap().iter().filter_map(Value::as_str);
+    let allowed: Vec<_> = allowed.filter(|host| !host.contains("{{")).collect();
+    assert_eq!(hosts, allowed.join(", "));
+}
+
+#[tokio::test]
+async fn the_table_of_what_each_provider_can_do_says_what_proves_a_report() {
+    let secrets = KINDS.map(|[kind, _, _, secrets]| format!("providers.{kind} = {{ {secrets} }}"));
+    let entry = |[kind, entry, ..]: [&str; 4]| match entry {
+        "" => format!("{{ kind = '{kind}', senders.default = '12345' }}"),
+        entry => format!("{{ kind = '{kind}', senders.default = '12345', {entry} }}"),
+    };
+    let setup = reports::setup()
+        .settings("public_url = 'https://hook.example.com'")
+        .settings(&format!("providers = [{}]", KINDS.map(entry).join(", ")))
+        .secrets(&secrets.join("\n"))
+        .variable("acs_connection_string", "")
+        .variable("acs_from_shortcode", "");
+    let hook = Hook::with(setup).await;
+    let paths = [reports::PATH, reports::INFOBIP_PATH, reports::TELESIGN_PATH, TWILIO_PATH];
+    let page = page("docs/providers.md");
+    for (path, said) in paths.into_iter().zip(of_each(&page, "proof of a report")) {
+        let post = async |headers: &[(&str, &str)]| {
+            reports::ask(&hook, Method::POST, path, headers, "{}").await
+        };
+        let stranger = post(&[]).await;
+        assert_eq!(stranger.status, 401, "{path}");
+        // Nothing is known of whose token it is; of who takes none a token is no proof either.
+        let takes_tokens = stranger.headers["www-authenticate"] == "Bearer";
+        let with_secret = post(&[("x-report-secret", reports::REPORT_SECRET)]).await;
+        let proof = match (with_secret.status != 401, takes_tokens) {
+            (true, true) => "secret or token",
+            (true, false) => "secret",
+            (false, _) => "signature",
+        };
+        assert_eq!(said, proof, "{path}");
+    }
 }
 
 /// What the hook answers to a message that meets a fault of this provider's, where it has no other.

@@ -37,15 +37,15 @@ pub struct Provider {
     /// Its name in the settings.
     pub name: &'static str,
     /// It sends a message once that comes again.
-    knows_repeats: bool,
+    pub knows_repeats: bool,
     /// It is told when the passcode expires.
-    is_told_expiry: bool,
+    pub is_told_expiry: bool,
     /// The answers of a server that fails which say that nothing was taken. After others it may have been.
     nothing_taken: &'static [u16],
     /// The kind of the sender that it has here.
     sender: &'static str,
     /// How it makes calls, if it can.
-    calls: Option<Calls>,
+    pub calls: Option<Calls>,
     /// Here it makes calls instead of sending messages.
     is_calling: bool,
     /// What its emulator does besides.
@@ -60,7 +60,7 @@ pub struct Provider {
 
 /// How a provider makes calls.
 #[derive(Clone, Copy)]
-struct Calls {
+pub struct Calls {
     /// What its entry in the settings has for them.
     entry: &'static str,
     /// It makes a call once that is asked for again.

@@ -14,7 +14,7 @@ use crate::harness::{Answer, Form, Hook, Setup, envelope, until, until_told};
 use crate::reports::{REPORT_SECRET, ask, delivery, look_up, setup};
 use crate::twilio_request;
 
-const PATH: &str = "/api/delivery-reports/twilio";
+pub const PATH: &str = "/api/delivery-reports/twilio";
 const PUBLIC: &str = "https://hook.example.com/okta/api/delivery-reports/twilio";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_TOKEN: &str = "fedcba9876543210fedcba9876543210";

@@ -506,6 +506,7 @@ impl SendRequest {
             ("enableDeliveryReport", json!(self.delivery_report)),
         ];
         NewMessage {
+            takes_feedback: false,
             id,
             from: self.from.clone(),
             to: recipient.to.clone(),

@@ -51,10 +51,10 @@ pub(super) struct Accepted {
 /// Why a whole request is refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
+    pub status: StatusCode,
     violations: Vec<Violation>,
     /// For the developer.
-    reason: String,
+    pub reason: String,
 }
 
 impl Refusal {
@@ -172,6 +172,13 @@ impl From<Call> for Sms {
 #[serde(rename_all = "camelCase")]
 struct OfRequest {
     include_sms_count_in_response: Option<bool>,
+    conversion_tracking: Option<ConversionTracking>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConversionTracking {
+    use_conversion_tracking: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,7 +278,7 @@ pub(super) fn check(
     }
 }
 
-fn check_key(headers: &HeaderMap, account: &Account<'_>) -> Result<(), Refusal> {
+pub(super) fn check_key(headers: &HeaderMap, account: &Account<'_>) -> Result<(), Refusal> {
     let unauthorized = |why: &str| Err(Refusal::new(StatusCode::UNAUTHORIZED, why));
     let Some(said) = headers.get(header::AUTHORIZATION) else {
         return unauthorized("the authorization header is missing");
@@ -368,6 +375,7 @@ impl One<'_> {
             expires: period.map(|period| now + period.duration()),
             details: regional.map(|it| ("regional".to_owned(), it)).into_iter().collect(),
             voice: self.sms.voice.clone(),
+            takes_feedback: false,
         }
     }
 }
@@ -439,6 +447,12 @@ impl SendRequest {
         })
     }
 
+    /// Whether conversions are tracked.
+    fn is_tracked(&self) -> bool {
+        let tracking = self.options.as_ref().and_then(|it| it.conversion_tracking.as_ref());
+        tracking.and_then(|it| it.use_conversion_tracking) == Some(true)
+    }
+
     /// What becomes of one message: the id of its status, and what is odd about the answer.
     fn send(
         &self,
@@ -469,7 +483,7 @@ impl SendRequest {
         record.put(&one.id, true, now);
         let delivery = one.sms.webhooks.as_ref().and_then(|it| it.delivery.as_ref());
         verdict.accepted.push(Accepted {
-            message: one.message(now),
+            message: NewMessage { takes_feedback: self.is_tracked(), ..one.message(now) },
             is_reported: delivery.and_then(|it| it.notify) != Some(false),
             odd_report: match one.fault.map(|fault| fault.fault) {
                 Some(Fault::Report(odd)) => Some(odd),

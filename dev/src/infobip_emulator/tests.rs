@@ -102,6 +102,37 @@ async fn send(emulator: &InfobipEmulator, body: &Value) -> Answer {
 }
 
 #[tokio::test]
+async fn a_conversion_is_taken_of_messages_that_are_tracked() {
+    let emulator = start().await;
+    let mut tracked = message_to("15550100198");
+    tracked["options"]["conversionTracking"] = json!({ "useConversionTracking": true });
+    tracked["messages"][0]["destinations"][0]["messageId"] = json!("tracked");
+    for message in [message(), tracked] {
+        assert_eq!(send(&emulator, &message).await.id(), 26);
+    }
+    let convert = async |id: &str, key: &str| {
+        let authorization = format!("App {key}");
+        let headers = [("authorization", &*authorization)];
+        ask(&emulator, "POST", &format!("/ct/1/log/end/{id}"), &headers, "").await
+    };
+    for (id, key, status, said) in [
+        ("tracked", "another", 401, "UNAUTHORIZED"),
+        ("tracked", KEY_WITHOUT_SCOPE, 403, "FORBIDDEN"),
+        (ID, DEVELOPMENT_API_KEY, 404, "NOT_FOUND"),
+        ("none", DEVELOPMENT_API_KEY, 404, "NOT_FOUND"),
+    ] {
+        let answer = convert(id, key).await;
+        let exception = &answer.body["requestError"]["serviceException"]["messageId"];
+        assert_eq!((answer.status, exception), (status, &json!(said)), "{id} {key}");
+    }
+    assert!(emulator.messages().iter().all(|message| !message.used));
+    let answer = convert("tracked", DEVELOPMENT_API_KEY).await;
+    assert_eq!((answer.status, answer.body["processKey"].is_string()), (200, true));
+    let used: Vec<_> = emulator.messages().iter().map(|message| message.used).collect();
+    assert_eq!(used, [false, true]);
+}
+
+#[tokio::test]
 async fn a_message_is_accepted_kept_and_shown() {
     let emulator = start().await;
     let answer = send(&emulator, &message()).await;

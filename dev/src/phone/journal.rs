@@ -33,11 +33,15 @@ pub struct Message {
     pub details: Map<String, Value>,
     /// Who says the text, if it is a call.
     pub voice: Option<Voice>,
+    /// Its provider takes feedback on it.
+    pub takes_feedback: bool,
+    /// Its provider was told that its passcode was used.
+    pub used: bool,
     /// Those that have come, in the order of their delivery.
     pub reports: Vec<Report>,
     /// The request that it came in, shared with the other recipients'.
     pub request: Arc<RawRequest>,
-    /// The number of its newest report, or of an answer to one; its own before that.
+    /// The number of the last change of it, such as a report; its own before that.
     changed: u64,
 }
 
@@ -52,6 +56,7 @@ pub(crate) struct NewMessage {
     pub expires: Option<OffsetDateTime>,
     pub details: Map<String, Value>,
     pub voice: Option<Voice>,
+    pub takes_feedback: bool,
 }
 
 /// Who says what a call says.
@@ -70,7 +75,7 @@ impl Message {
         received: OffsetDateTime,
         request: Arc<RawRequest>,
     ) -> Message {
-        let NewMessage { id, from, to, text, tag, expires, details, voice } = new;
+        let NewMessage { id, from, to, text, tag, expires, details, voice, takes_feedback } = new;
         let reports = Vec::new();
         Message {
             number: 0,
@@ -84,6 +89,8 @@ impl Message {
             expires,
             details,
             voice,
+            takes_feedback,
+            used: false,
             reports,
             request,
             changed: 0,
@@ -134,7 +141,7 @@ impl DeliveryStatus {
     }
 }
 
-/// A request to send something that arrived, whatever became of it.
+/// A request that arrived, to send something or with feedback, whatever became of it.
 #[derive(Clone, Debug)]
 pub struct ReceivedRequest {
     /// Its place among everything that was recorded. Ascending, starts at 1.
@@ -260,13 +267,13 @@ impl Journal {
         message
     }
 
-    /// Changes the reports of the message with this number, if it is still here.
-    pub fn change_reports(&mut self, number: u64, change: impl FnOnce(&mut Vec<Report>)) {
+    /// Changes the message with this number, if it is still here.
+    pub fn change(&mut self, number: u64, change: impl FnOnce(&mut Message)) {
         let place = self.messages.0.binary_search_by_key(&number, |message| message.number);
         if let Ok(place) = place {
             self.last += 1;
             let message = &mut self.messages.0[place];
-            change(&mut message.reports);
+            change(message);
             message.changed = self.last;
         }
     }

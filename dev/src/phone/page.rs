@@ -223,6 +223,7 @@ pub(super) fn message_json(message: &Message) -> Value {
             "status": report.status.name(),
             "code": report.code,
         })),
+        "used": message.used,
         "raw": format!("/messages/{}/raw", message.id),
     });
     if let Value::Object(common) = common {
@@ -249,8 +250,14 @@ fn message_view(message: &Message) -> Value {
     view
 }
 
-/// What has become of a message, and of the report on it where the webhook did not take that.
+/// What has become of a message, of the report on it where the webhook did not take that, and of its passcode where the
+/// provider was told.
 fn state(message: &Message) -> String {
+    let state = state_of_report(message);
+    if message.used { format!("{state}, passcode used") } else { state }
+}
+
+fn state_of_report(message: &Message) -> String {
     let is_call = message.voice.is_some();
     let Some(report) = message.report() else {
         return if is_call { "Rings" } else { "Accepted" }.to_owned();

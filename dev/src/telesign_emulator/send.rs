@@ -58,6 +58,24 @@ impl Refusal {
         Self { signature_string: Some(signature_string.to_owned()), ..self }
     }
 
+    /// The same as older operations have it, which report completions: the status, and a code below 0.
+    pub fn older(&self) -> (StatusCode, i32) {
+        let code = match self.code {
+            Some(10002) => -30012,
+            Some(10003) => -30011,
+            Some(10004) => -30010,
+            Some(10005) => -30009,
+            Some(10006) => -30008,
+            Some(10007) => -30007,
+            Some(10008 | 10022) => -30006,
+            Some(10009) => -30004,
+            Some(10015) => -30000,
+            Some(10028) => -30005,
+            _ => -10001,
+        };
+        (self.status, code)
+    }
+
     pub fn without_code(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, code: None, signature_string: None, reason: reason.into() }
     }
@@ -190,7 +208,7 @@ impl SendRequest {
                     ErrorForm::Envelope => {
                         ReplyBody::Json(self.envelope(&id, status::of_answer(code, true, now)))
                     }
-                    ErrorForm::Older => ReplyBody::Json(older_error(&id, code)),
+                    ErrorForm::Older => ReplyBody::Json(older_error(&id, -i32::from(code))),
                     ErrorForm::Empty => ReplyBody::Empty,
                 };
                 let reply = Reply::Answer { status, retry_after, body, delay: Duration::ZERO };
@@ -289,6 +307,7 @@ impl SendRequest {
             expires: None,
             details: details.collect(),
             voice: self.is_call.then(|| self.voice()),
+            takes_feedback: !self.is_call,
         }
     }
 }
@@ -303,14 +322,22 @@ fn envelope(id: &str, status: Value, external_id: Option<&String>) -> Value {
 }
 
 /// The body of an error of older operations, whose codes are below 0.
-fn older_error(id: &str, code: u16) -> Value {
+pub(super) fn older_error(id: &str, code: i32) -> Value {
     json!({
         "reference_id": id,
         "resource_uri": null,
         "sub_resource": "sms",
-        "errors": [{ "code": -i32::from(code), "description": "Refused by the emulator" }],
+        "errors": [{ "code": code, "description": "Refused by the emulator" }],
         "status": { "code": 500, "description": "Transaction not attempted" },
     })
+}
+
+/// The answer to the report that a passcode was used. Of this one the code is text.
+pub(super) fn completed(id: &str, now: OffsetDateTime) -> Reply {
+    let mut status = status::of_answer(status::COMPLETED, false, now);
+    status["code"] = status::COMPLETED.to_string().into();
+    let body = json!({ "reference_id": id, "subresource": "sms", "errors": [], "status": status });
+    Reply::json(StatusCode::OK, body)
 }
 
 /// 32 hexadecimal digits.

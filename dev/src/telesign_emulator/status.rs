@@ -14,6 +14,8 @@ pub(super) const CALLING: u16 = 103;
 pub(super) const AT_GATEWAY: u16 = 203;
 pub(super) const DELIVERED: u16 = 200;
 pub(super) const UNKNOWN_SENDER: u16 = 521;
+/// Of the report that a passcode was used.
+pub(super) const COMPLETED: u16 = 1900;
 
 /// As the examples of answers have it: day and month the wrong way round.
 const IN_ANSWERS: &[BorrowedFormatItem<'_>] =
@@ -36,6 +38,7 @@ const DESCRIPTIONS: &[(u16, &str)] = &[
     (517, "India DLT ids not found"),
     (521, "Sender ID not allowed"),
     (599, "Status not available"),
+    (1900, "Verify completion successfully recorded"),
     (10000, "System Unavailable, Please try again later."),
     (10002, "Nonce was recently used"),
     (10003, "Invalid length of nonce"),

@@ -110,6 +110,48 @@ async fn send(emulator: &TelesignEmulator, change: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
+async fn a_completion_is_taken_of_text_messages_and_signed_without_a_type_and_a_body() {
+    let emulator = start().await;
+    send(&emulator, &[]).await;
+    let call = form(&[("sender_id", ""), ("dlt_entity_id", ""), ("dlt_template_id", "")]);
+    let basic = format!("{DEVELOPMENT_CUSTOMER_ID}:{DEVELOPMENT_API_KEY}");
+    let basic = format!("Basic {}", BASE64.encode(basic));
+    let headers = [("content-type", FORM), ("authorization", &*basic)];
+    assert_eq!(ask(&emulator, "POST", CALLS_PATH, &headers, &call).await.status, 201);
+    let [message, call] = emulator.messages().try_into().unwrap();
+    let complete = async |id: &str, key: &str, nonce: &str| {
+        let path = format!("/v1/verify/completion/{id}");
+        let signed =
+            format!("PUT\n\n{DATE}\nx-ts-auth-method:HMAC-SHA256\nx-ts-nonce:{nonce}\n{path}");
+        let signature = signature::Key::new(key).unwrap().sign(signed.as_bytes());
+        let authorization = format!("TSA {DEVELOPMENT_CUSTOMER_ID}:{signature}");
+        let headers = [
+            ("date", DATE),
+            ("x-ts-auth-method", "HMAC-SHA256"),
+            ("x-ts-nonce", nonce),
+            ("authorization", &authorization),
+        ];
+        ask(&emulator, "PUT", &path, &headers, "").await
+    };
+    let nonce = nonce();
+    for (id, key, status, code) in [
+        (&*message.id, "b3RoZXI=", 401, -30006),
+        ("0123456789ABCDEF0123456789ABCDEF", DEVELOPMENT_API_KEY, 404, -10001),
+        (&*call.id, DEVELOPMENT_API_KEY, 401, -30013),
+    ] {
+        let answer = complete(id, key, &self::nonce()).await;
+        let told = &answer.body["errors"][0]["code"];
+        assert_eq!((answer.status, told), (status, &json!(code)), "{id}");
+    }
+    assert!(emulator.messages().iter().all(|message| !message.used));
+    let answer = complete(&message.id, DEVELOPMENT_API_KEY, &nonce).await;
+    assert_eq!((answer.status, &answer.body["status"]["code"]), (200, &json!("1900")));
+    assert!(emulator.messages()[0].used);
+    let again = complete(&message.id, DEVELOPMENT_API_KEY, &nonce).await;
+    assert_eq!(again.body["errors"][0]["code"], -30012);
+}
+
+#[tokio::test]
 async fn a_message_is_accepted_kept_and_shown() {
     let emulator = start().await;
     let answer = send(&emulator, &[]).await;

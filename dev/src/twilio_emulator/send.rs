@@ -74,7 +74,7 @@ impl Refusal {
     }
 
     /// A flaw of what is to be sent.
-    fn of(code: u32, reason: impl Into<String>) -> Self {
+    pub fn of(code: u32, reason: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, reason)
     }
 }
@@ -130,6 +130,7 @@ pub(super) struct SendRequest {
     validity: Option<i64>,
     callback: Option<Callback>,
     is_test: bool,
+    takes_feedback: bool,
     resource: Resource,
 }
 
@@ -244,11 +245,12 @@ pub(super) fn check(
         // "No status callbacks".
         callback: callback.filter(|_| !is_test),
         is_test,
+        takes_feedback: resource == Resource::Messages && value("ProvideFeedback") == Some("true"),
     })
 }
 
 /// The account that the credentials open.
-fn caller(headers: &HeaderMap, account: &Account<'_>) -> Result<&'static str, Refusal> {
+pub(super) fn caller(headers: &HeaderMap, account: &Account<'_>) -> Result<&'static str, Refusal> {
     let unauthorized = |why| Refusal::new(StatusCode::UNAUTHORIZED, 20_003, why);
     let said = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
     let said = said.ok_or_else(|| unauthorized("the authorization header is missing"))?;
@@ -266,7 +268,7 @@ fn caller(headers: &HeaderMap, account: &Account<'_>) -> Result<&'static str, Re
 }
 
 /// The parameters; none of a body of another type. Their names are case-sensitive, and one that is not known is ignored.
-fn form(headers: &HeaderMap, body: &[u8]) -> HashMap<String, String> {
+pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> HashMap<String, String> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -401,6 +403,7 @@ impl SendRequest {
             expires: self.validity.map(|seconds| now + time::Duration::seconds(seconds)),
             details: url.into_iter().collect::<Map<String, Value>>(),
             voice: self.voice,
+            takes_feedback: self.takes_feedback,
         };
         Accepted { message, callback }
     }

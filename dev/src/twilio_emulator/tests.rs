@@ -90,6 +90,35 @@ async fn send(emulator: &TwilioEmulator, form: &HashMap<&str, String>) -> Answer
 }
 
 #[tokio::test]
+async fn feedback_is_taken_of_the_accounts_messages_that_were_sent_with_it() {
+    let emulator = start().await;
+    let right = (DEVELOPMENT_KEY_SID, DEVELOPMENT_KEY_SECRET);
+    send(&emulator, &message()).await;
+    send(&emulator, &with("ProvideFeedback", "true")).await;
+    let [without, message] = emulator.messages().try_into().unwrap();
+    let give = async |sid: &str, credentials, outcome: &str| {
+        let path = PATH.replace(".json", &format!("/{sid}/Feedback.json"));
+        let form = HashMap::from([("Outcome", outcome.to_owned())]);
+        ask(&emulator, &path, credentials, FORM, &form).await
+    };
+    let used = || emulator.messages().into_iter().filter(|it| it.used).count();
+    let wrong = (DEVELOPMENT_KEY_SID, "another");
+    assert_eq!(give(&message.id, wrong, "confirmed").await.error(), (401, 20_003));
+    let test = (TEST_ACCOUNT_SID, TEST_AUTH_TOKEN);
+    assert_eq!(give(&message.id, test, "confirmed").await.error(), (404, 20_404));
+    assert_eq!(give(&without.id, right, "confirmed").await.error(), (404, 20_404));
+    assert_eq!(give("SM1", right, "confirmed").await.error(), (404, 20_404));
+    assert_eq!(give(&message.id, right, "yes").await.error(), (400, 20_001));
+    assert_eq!(give(&message.id, right, "unconfirmed").await.status, 201);
+    assert_eq!(used(), 0);
+    for _ in 0..2 {
+        let answer = give(&message.id, right, "confirmed").await;
+        assert_eq!((answer.status, &answer.body["outcome"]), (201, &json!("confirmed")));
+        assert_eq!(used(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_message_is_accepted_and_kept_and_a_repeat_is_another_one() {
     let emulator = start().await;
     let answer = send(&emulator, &message()).await;
