@@ -17,6 +17,7 @@ pub mod callers;
 pub mod date;
 #[cfg(target_arch = "wasm32")]
 mod entry;
+pub mod guard;
 pub mod hook;
 pub mod identifier;
 mod json;

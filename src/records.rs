@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod code;
 pub mod health;
 pub mod issuer_keys;
+pub mod shared;
 pub mod store;
 pub mod store_key;
 pub mod value;

@@ -1,7 +1,9 @@
 //! How a passcode reaches the person.
 
+use serde::{Deserialize, Serialize};
+
 /// How a passcode reaches the person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
     /// As a text message.
     Sms,

@@ -34,21 +34,20 @@
 //! [`Breaker`] keeps its mark. Every 200 ms, one hook also writes that mark twice.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::breaker::{Breaker, Stopped};
+use super::shared::Shared;
 use super::{
     Accepted, Bounds, CLOCKS_APART, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable,
     value,
 };
-use crate::ports::{Clock, Instant, Ports, Store, StoreUnavailable};
+use crate::ports::{Ports, StoreUnavailable};
 
 /// How many messages a bucket holds.
 const ENTRIES: usize = 32;
@@ -66,39 +65,9 @@ const UNREADABLE_VERSION: u8 = 1;
 /// The most bytes of a reason.
 const REASON_LIMIT: usize = 1024;
 
-/// How long one request may read and write buckets one after the other. Event Grid waits 30 seconds.
-const TIME: Duration = Duration::from_secs(15);
-
-const DOWN: &str = "the key-value store records, or default, fails or hangs, and records are left alone for half \
-     a minute: look at the stores that the host's runtime configuration gives them (with a wrong password Redis seems to \
-     hang, for minutes), or set records.slots to 0";
-
-const NOT_GIVEN: &str = "the host gives the component no key-value store records, and records are left alone for half a \
-     minute: have key_value_stores in spin.toml list it, and the host's runtime configuration have a section \
-     [key_value_store.records]";
-
-const UNAUTHORIZED: &str = "the key-value store records wants a user and a password, or does not take the host's, and \
-     records are left alone for half a minute: look at what the host's runtime configuration has for that store, such as \
-     the url, in which a password is percent-encoded";
-
-const SLOW: &str = "the key-value store records took longer than 15 seconds for all that one request needs of it: give \
-     it a faster one, lower records.slots, or lower the event subscription's --max-events-per-batch";
-
 /// The records, as one request sees them.
-///
-/// Two breakers stand before the store. Writes may hang while reads do not, as with a Redis that fails over
-/// (`CLIENT PAUSE … WRITE`), and those who only read would then keep telling the others that all is well.
 pub struct Records<'a> {
-    store: &'a dyn Store,
-    /// Before what only reads.
-    reads: Breaker<'a, StoreUnavailable>,
-    /// Before what writes, together with what it must read first.
-    writes: Breaker<'a, StoreUnavailable>,
-    /// How the store failed this request, or another one lately.
-    failure: Cell<StoreUnavailable>,
-    clock: &'a dyn Clock,
-    /// When no more buckets are read.
-    until: Instant,
+    shared: Rc<Shared<'a>>,
     bounds: Bounds,
     now: Moment,
 }
@@ -115,66 +84,36 @@ pub struct Told {
 impl<'a> Records<'a> {
     /// The records within these bounds.
     pub fn new(bounds: Bounds, ports: Ports<'a>) -> Self {
-        let now = ports.clock.instant();
-        Self {
-            store: ports.records,
-            reads: Breaker::new("okta-telephony-acs/breaker/records/reads", ports),
-            writes: Breaker::new("okta-telephony-acs/breaker/records/writes", ports),
-            failure: Cell::default(),
-            clock: ports.clock,
-            until: now.plus(TIME),
-            bounds,
-            now: ports.clock.milliseconds_at(now),
-        }
+        Self::over(bounds, Rc::new(Shared::new(ports)))
+    }
+
+    /// The same, in a store that this request uses for something else, too.
+    pub fn over(bounds: Bounds, shared: Rc<Shared<'a>>) -> Self {
+        let now = shared.now();
+        Self { shared, bounds, now }
     }
 
     /// Whether this request has found out that the store hangs or fails. Such a request says so in the log.
     pub fn found_down(&self) -> bool {
-        self.reads.found_down() || self.writes.found_down()
+        self.shared.found_down()
     }
 
     /// What the operator can do if this request could not read or write all that it should.
     pub fn fix(&self) -> Cow<'static, str> {
-        let late = self.clock.instant() >= self.until;
-        match self.failure.get() {
-            StoreUnavailable::Down if late && !self.found_down() => SLOW.into(),
-            StoreUnavailable::Down => DOWN.into(),
-            StoreUnavailable::NotGiven => NOT_GIVEN.into(),
-            StoreUnavailable::Unauthorized => UNAUTHORIZED.into(),
-            StoreUnavailable::Forbidden => format!(
-                "the key-value store records refuses what the hook asks of it, since the host's user lacks the right, and \
-                 records are left alone for half a minute: let it get and set the keys that begin with {KEY_PREFIX}, in \
-                 Redis by ~{KEY_PREFIX}* +get +set; deploy/spinkube/README.md has the whole line"
-            )
-            .into(),
-        }
-    }
-
-    /// Does something with the store, and remembers how it failed.
-    fn run<T>(
-        &self,
-        breaker: &Breaker<'_, StoreUnavailable>,
-        work: impl FnOnce() -> Result<T, StoreUnavailable>,
-    ) -> Result<T, StoreUnavailable> {
-        breaker.run(work).map_err(|stopped| {
-            let (Stopped::Failed(failure) | Stopped::LeftAlone(failure)) = stopped;
-            self.failure.set(failure);
-            failure
-        })
+        self.shared.fix()
     }
 
     /// Remembers what the hook saw of a message.
     pub fn accept(&self, message_id: &str, accepted: &Accepted) -> Result<(), StoreUnavailable> {
         let key = key(Half::Accepted, self.bucket_of(message_id));
-        let write = || {
-            let mut bucket: Bucket<Accepted> = self.bucket(Half::Accepted, self.store.get(&key)?);
+        self.shared.change(&key, |value| {
+            let mut bucket: Bucket<Accepted> = self.bucket(Half::Accepted, value);
             // A hook that Okta calls twice has one message, which ACS accepted the first time.
             let known = bucket.get(message_id).map(|entry| entry.record.at);
             let at = known.map_or(accepted.at, |known| known.min(accepted.at));
             put(&mut bucket, message_id, at, Accepted { at, ..accepted.clone() });
-            self.store.set(&key, &value::write(VERSION, &bucket))
-        };
-        self.run(&self.writes, write)
+            value::write(VERSION, &bucket)
+        })
     }
 
     /// Remembers what reports say of messages, each by the message's id. For each report, `None` means that
@@ -205,7 +144,7 @@ impl<'a> Records<'a> {
         by_bucket.rotate_left(first as usize);
         let mut told = vec![None; reports.len()];
         for (bucket, of_bucket) in by_bucket {
-            if self.clock.instant() >= self.until {
+            if self.shared.is_late() {
                 break;
             }
             let these = of_bucket.iter().map(|&at| &reports[at]);
@@ -243,7 +182,7 @@ impl<'a> Records<'a> {
         if told.iter().any(|told| told.news) {
             let key = key(Half::Reported, bucket);
             let value = value::write(REPORTED_VERSION, &reported);
-            self.run(&self.writes, || self.store.set(&key, &value))?;
+            self.shared.set(&key, &value)?;
         }
         Ok(told)
     }
@@ -269,7 +208,7 @@ impl<'a> Records<'a> {
         };
         let mut newest = Vec::new();
         for bucket in 0..self.buckets() {
-            if self.clock.instant() >= self.until {
+            if self.shared.is_late() {
                 return Err(StoreUnavailable::Down);
             }
             let accepted = self.read(Half::Accepted, bucket)?;
@@ -297,20 +236,19 @@ impl<'a> Records<'a> {
     pub fn count_unreadable(&self, count: u64, mut reason: String) -> Result<(), StoreUnavailable> {
         reason.truncate(reason.floor_char_boundary(REASON_LIMIT));
         let key = unreadable_key();
-        let write = || {
-            let known = self.recent(self.store.get(&key)?);
+        self.shared.change(&key, |value| {
+            let known = self.recent(value);
             let (before, since) = known.map_or((0, self.now), |known| (known.count, known.since));
             let count = before.saturating_add(count);
             let value = Unreadable { count, since, last: self.now, reason };
-            self.store.set(&key, &value::write(UNREADABLE_VERSION, &value))
-        };
-        self.run(&self.writes, write)
+            value::write(UNREADABLE_VERSION, &value)
+        })
     }
 
     /// What Event Grid brought and could not be read, if there was any lately.
     pub fn unreadable(&self) -> Result<Option<Unreadable>, StoreUnavailable> {
         let key = unreadable_key();
-        let value = self.run(&self.reads, || self.store.get(&key))?;
+        let value = self.shared.get(&key)?;
         Ok(self.recent(value))
     }
 
@@ -328,7 +266,7 @@ impl<'a> Records<'a> {
         bucket: u32,
     ) -> Result<Bucket<T>, StoreUnavailable> {
         let key = key(half, bucket);
-        let value = self.run(&self.reads, || self.store.get(&key))?;
+        let value = self.shared.get(&key)?;
         Ok(self.bucket(half, value))
     }
 
@@ -432,12 +370,15 @@ fn delivery(
 mod tests {
     use super::*;
     use crate::ports::fake::FakeHost;
+    use crate::ports::{Clock, Store};
     use crate::records::Said;
+    use crate::records::shared::{SLOW, TIME};
     use crate::sender::SenderKind;
     use numbering::Region;
     use proptest::prelude::*;
     use std::collections::HashSet;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::time::Duration;
 
     use crate::records::code::Code;
 
