@@ -47,7 +47,9 @@ impl Guest for Component {
 /// The answer for the host, its body written and finished: see [`write_whole`].
 fn outgoing_response(response: &Response) -> Option<OutgoingResponse> {
     let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
-    let outgoing = OutgoingResponse::new(fields(headers, Some(response.body.len()))?);
+    // One without content has no length, either (RFC 9110, section 8.6).
+    let length = Some(response.body.len()).filter(|_| response.status != 204);
+    let outgoing = OutgoingResponse::new(fields(headers, length)?);
     // 200 is what it begins with.
     if response.status != 200 {
         outgoing.set_status_code(response.status).ok()?;

@@ -3,9 +3,9 @@
 //!
 //! One request goes through the rooms in this order, and never back: [`settings`] are read, [`callers`] proves
 //! who calls, [`hook`] reads the body and decides by [`policy`] and [`message`], [`providers`] send, and the
-//! [`outcome`] becomes the answer, [`telemetry`] and [`records`]. [`reports`] takes delivery reports, and
-//! [`operator`] shows what became of messages. Every "no" that Okta is told is a
-//! [`refusal::Refusal`].
+//! [`outcome`] becomes the answer, [`telemetry`] and [`records`]. [`reports`] takes delivery reports,
+//! [`okta_events`] what Okta says of passcodes, and [`operator`] shows what became of messages. Every "no" that Okta is
+//! told is a [`refusal::Refusal`].
 //!
 //! Nothing here touches the outside but [`ports`], and the entry module with its bindings, which exist
 //! on wasm32 only; so all else compiles, and is tested, natively.
@@ -43,6 +43,7 @@ pub mod url;
 mod webhook;
 
 use crate::hook::HOOK_PATH;
+use crate::okta_events::EVENTS_PATH;
 use crate::ports::{InboundRequest, Ports, Response};
 use crate::reports::Reporter;
 use crate::telemetry::stranger::{Audience, Stranger};
@@ -67,6 +68,8 @@ pub enum After {
     Nothing,
     /// After a hook.
     Hook(Box<hook::Answered>),
+    /// After a delivery of Okta's events.
+    Events(Box<okta_events::Answered>),
     /// After a delivery of reports, or a report that was asked for.
     Reports(Box<reports::Answered>),
 }
@@ -86,6 +89,10 @@ fn handle_at_its_path(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Han
         HOOK_PATH => {
             let (response, log, stranger, answered) = hook::handle(request, ports);
             Handled { response, log, stranger, after: After::Hook(Box::new(answered)) }
+        }
+        EVENTS_PATH => {
+            let (response, log, stranger, answered) = okta_events::handle(request, ports);
+            Handled { response, log, stranger, after: After::Events(Box::new(answered)) }
         }
         path => {
             if let Some(reporter) = Reporter::at(path) {
@@ -112,6 +119,7 @@ pub fn finish(log: &str, stranger: Option<Stranger>, after: After, ports: Ports<
     match after {
         After::Nothing => {}
         After::Hook(answered) => hook::finish(*answered, audience.telemetry, ports),
+        After::Events(answered) => okta_events::finish(*answered, ports),
         After::Reports(answered) => reports::finish(*answered, ports),
     }
 }

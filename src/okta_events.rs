@@ -1,8 +1,207 @@
-//! Okta's events: which passcodes were used, and what the hook can't see itself.
+//! Okta's events: which passcodes were used, and what the hook can't see itself, such as that Okta gave up on it.
+//!
+//! Okta's event hook asks once whether it has reached the right place, and then delivers batches of events ("Event hooks",
+//! Okta's developer documentation). It waits for 3 seconds. What is answered 5xx, or nothing, comes once more; what is
+//! answered 4xx never does, so that is for what a repeat can't mend. Events come at least once, late, and in any order.
+//!
+//! Attack: whoever delivers can say that passcodes were used that were not, and so keep an attack from being seen. There
+//! is no signature, so the proof is the secret that Okta sends with each request, that of the one question included.
 
 mod event;
+mod lines;
 mod method;
 
+use std::time::Duration;
+
+use serde_json::json;
+
 pub use self::event::{
-    BODY_LIMIT, BadEvent, Delivery, Did, Event, NotADelivery, Said, UserId, parse,
+    BODY_LIMIT, BadEvent, Delivery, Did, EVENTS_LIMIT, Event, NotADelivery, Said, UserId, parse,
 };
+use crate::callers::Cause;
+use crate::outcome::{Happened, TakenEvent};
+use crate::ports::{InboundRequest, Instant, Ports, Response};
+use crate::settings::Settings;
+use crate::telemetry;
+use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
+use crate::webhook::{self, DeliveryFacts, NotTaken};
+
+/// Where Okta delivers.
+pub const EVENTS_PATH: &str = "/api/okta-events";
+
+/// The time that a delivery may take to arrive. Okta waits for 3 seconds, in which it has to be kept as well.
+const TIME: Duration = Duration::from_secs(2);
+
+/// The header with the value that Okta wants to have back.
+const CHALLENGE: &str = "x-okta-verification-challenge";
+
+/// The longest value of it, in bytes. Okta does not say how long it is; that of its example has 20.
+const CHALLENGE_LIMIT: usize = 256;
+
+/// The methods that there are.
+const METHODS: &str = "GET, POST";
+
+/// How a caller can prove itself.
+const PROOF: &str = "Basic realm=\"okta-telephony-events\", charset=\"UTF-8\"";
+
+/// A delivery that has been answered, for what is done after that.
+#[derive(Debug)]
+pub struct Answered {
+    settings: Settings,
+    /// What was news.
+    events: Vec<TakenEvent>,
+}
+
+/// One request of Okta's event hook, and what is known of it so far.
+struct Call {
+    settings: Settings,
+    arrived: Instant,
+    facts: DeliveryFacts,
+    /// Why the caller has not proven itself.
+    unproven: Option<Cause>,
+    events: Vec<TakenEvent>,
+}
+
+/// Handles a request for the receiver: the answer, the lines for the log, whether those are told at any rate, and what
+/// is left to do.
+pub fn handle(
+    request: &mut dyn InboundRequest,
+    ports: Ports<'_>,
+) -> (Response, String, Option<Stranger>, Answered) {
+    let mut call = Call {
+        settings: Settings::read(ports.variables),
+        arrived: ports.clock.instant(),
+        facts: DeliveryFacts::default(),
+        unproven: None,
+        events: Vec::new(),
+    };
+    let response = match request.method().as_str() {
+        "GET" => call.verify(request, ports),
+        "POST" => call.take(request, ports),
+        _ => Err(NotTaken::new(
+            405,
+            "Events are delivered by POST.",
+            "another method than GET and POST",
+        )),
+    };
+    let Call { settings, arrived, mut facts, unproven, events } = call;
+    let response = response.unwrap_or_else(|not_taken| {
+        let response = not_taken.answer(METHODS, PROOF);
+        facts.fix = Some(not_taken.fix.into_owned());
+        response
+    });
+    facts.http_status = response.status;
+    facts.ms = telemetry::milliseconds(ports.clock.instant().since(arrived));
+    let stranger = facts.credential.is_none().then(|| {
+        facts.sampled = Some(SAMPLED);
+        let fix = facts.fix.as_deref().unwrap_or_default();
+        Stranger::new(Door::Events, facts.http_status, unproven, fix)
+    });
+    let now = ports.clock.now();
+    let mut log = webhook::delivery_line("okta_events", &facts, now);
+    log.extend(events.iter().map(|event| lines::event(event, now)));
+    (response, log, stranger, Answered { settings, events })
+}
+
+/// Does what is left to do once the answer has left.
+pub fn finish(answered: Answered, ports: Ports<'_>) {
+    let Answered { settings, events } = answered;
+    if let (Ok(Some(sink)), false) = (&settings.sink, events.is_empty()) {
+        let items: Vec<_> = events.iter().map(telemetry::of_event).collect();
+        telemetry::track(sink, &items, ports);
+    }
+}
+
+impl Call {
+    /// Answers whether Okta has reached the right place: with what it sent, in JSON.
+    ///
+    /// Attack: whoever has the hook repeat a text has it say what they like. So the secret is looked at first, and the text
+    /// is short and plain.
+    fn verify(
+        &mut self,
+        request: &dyn InboundRequest,
+        ports: Ports<'_>,
+    ) -> Result<Response, NotTaken> {
+        self.identify(request, ports)?;
+        let values = request.header(CHALLENGE);
+        let challenge = match &values[..] {
+            [value] if (1..=CHALLENGE_LIMIT).contains(&value.len()) => {
+                str::from_utf8(value).ok().filter(|it| it.bytes().all(|b| b.is_ascii_graphic()))
+            }
+            _ => None,
+        };
+        let Some(challenge) = challenge else {
+            return Err(NotTaken::new(
+                400,
+                "There is no challenge to answer.",
+                "there is not one header X-Okta-Verification-Challenge of at most 256 plain characters: is it Okta that asks?",
+            ));
+        };
+        let headers =
+            vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())];
+        let body = json!({ "verification": challenge }).to_string().into_bytes();
+        Ok(Response { status: 200, headers, body })
+    }
+
+    /// Takes a delivery.
+    fn take(
+        &mut self,
+        request: &mut dyn InboundRequest,
+        ports: Ports<'_>,
+    ) -> Result<Response, NotTaken> {
+        self.identify(request, ports)?;
+        let body = webhook::read(request, BODY_LIMIT, self.arrived, TIME)?;
+        let delivery = parse(&body, ports.clock.milliseconds()).map_err(|fault| {
+            NotTaken::new(400, "The body is not a delivery of events.", fault.to_string())
+        })?;
+        let Delivery { count, events, others, mut bad, .. } = delivery;
+        self.facts.events = count;
+        self.facts.other_events = others;
+        self.facts.bad_events = bad.len();
+        self.events = events.into_iter().filter_map(told).collect();
+        bad.sort_unstable();
+        bad.dedup();
+        let faults: Vec<_> = bad.iter().map(ToString::to_string).collect();
+        self.facts.fix = (!faults.is_empty()).then(|| faults.join("; "));
+        let headers = vec![("cache-control", "no-store".into())];
+        Ok(Response { status: 204, headers, body: Vec::new() })
+    }
+
+    /// Has the caller prove itself.
+    fn identify(&mut self, request: &dyn InboundRequest, ports: Ports<'_>) -> Result<(), NotTaken> {
+        let callers = match &self.settings.events {
+            Ok(Some(callers)) => callers,
+            Ok(None) => {
+                return Err(NotTaken::for_now(
+                    "events.secret is not set in the secrets: set it to what Okta's event hook sends in the header \
+                     Authorization.",
+                ));
+            }
+            Err(problems) => return Err(NotTaken::for_now(problems.to_string())),
+        };
+        let caller = callers.identify(request, None, ports, self.arrived).map_err(|refused| {
+            self.unproven = Some(refused.cause);
+            // The secret may be right once what is wrong with the previous one is mended.
+            match refused.may_be_previous {
+                true => NotTaken::for_now(refused.fix),
+                false => NotTaken::unauthorized(refused.fix),
+            }
+        })?;
+        self.facts.credential = Some(caller.proof.name());
+        Ok(())
+    }
+}
+
+/// What is told of an event; `None` where that is nothing.
+fn told(event: Event) -> Option<TakenEvent> {
+    let Event { published, channel, said, .. } = event;
+    let (what, country) = match said {
+        Said::Person { did: Did::Phone | Did::Activated, .. } => (Happened::PasscodeUsed, None),
+        Said::Person { did: Did::WrongCode, .. } => (Happened::PasscodeWrong, None),
+        Said::Person { did: Did::OtherMethod | Did::Removed, .. } => return None,
+        Said::SentByOkta { country } => (Happened::SentByOkta, country),
+        Said::RefusedByOkta { country } => (Happened::RefusedByOkta, country),
+        Said::HookGivenUp => (Happened::HookGivenUp, None),
+    };
+    Some(TakenEvent { what, published, channel, country })
+}

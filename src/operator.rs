@@ -19,6 +19,7 @@ use self::deliveries::{Query, View};
 use self::explain::{Question, explain};
 use crate::callers::Refused;
 use crate::hook::HOOK_PATH;
+use crate::okta_events::EVENTS_PATH;
 use crate::outcome::TakenReport;
 use crate::ports::{BodyError, InboundRequest, Ports, Response};
 use crate::providers::{acs, infobip, telesign, twilio};
@@ -307,8 +308,8 @@ fn details(settings: &Settings, check: &Check) -> Response {
     json(200, &details)
 }
 
-/// The URLs that others call, where the public one is known: Okta's hook, and that for the reports of each kind of provider
-/// that there is.
+/// The URLs that others call, where the public one is known: Okta's hook, its event hook where that is set up, and that for
+/// the reports of each kind of provider that there is.
 fn webhooks(settings: &Settings) -> Option<BTreeMap<&'static str, String>> {
     let public_url = settings.public_url.as_ref().ok()?.as_ref()?;
     let kinds = settings.providers.iter().flatten().map(|provider| provider.api.kind());
@@ -319,7 +320,8 @@ fn webhooks(settings: &Settings) -> Option<BTreeMap<&'static str, String>> {
         twilio::KIND => Some((twilio::KIND, TWILIO_REPORTS_PATH)),
         _ => None,
     };
-    let paths = std::iter::once(("okta", HOOK_PATH)).chain(kinds.filter_map(of_kind));
+    let events = matches!(settings.events, Ok(Some(_))).then_some(("okta_events", EVENTS_PATH));
+    let paths = [("okta", HOOK_PATH)].into_iter().chain(events).chain(kinds.filter_map(of_kind));
     Some(paths.map(|(caller, path)| (caller, public_url.of(path))).collect::<BTreeMap<_, _>>())
 }
 

@@ -1,5 +1,5 @@
 //! What became of one call of the hook: the one value of which the answer, the log line, telemetry and the
-//! record are views. And, likewise, what is told of a delivery report.
+//! record are views. And, likewise, what is told of a delivery report, and of one of Okta's events.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::identifier::Identifier;
 use crate::message::{Channel, Segments};
 use crate::ports::Instant;
 use crate::providers::Sending;
-use crate::records::{Accepted, Reported};
+use crate::records::{Accepted, Moment, Reported};
 use crate::refusal::{Fault, Reason, Refusal};
 use crate::secret::Secret;
 
@@ -187,5 +187,46 @@ impl TakenReport {
     /// where clocks that are apart make it negative.
     pub fn milliseconds_to_report(&self) -> Option<u64> {
         self.reported.milliseconds_since(self.accepted.as_ref()?)
+    }
+}
+
+/// What one of Okta's events tells, of which the log line and telemetry are views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenEvent {
+    /// What it tells.
+    pub what: Happened,
+    /// When it happened.
+    pub published: Moment,
+    /// How the passcode was to reach the person.
+    pub channel: Option<Channel>,
+    /// The recipient's country.
+    pub country: Option<Region>,
+}
+
+/// What one of Okta's events tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A person used a passcode that came to the phone.
+    PasscodeUsed,
+    /// A person typed a wrong one.
+    PasscodeWrong,
+    /// Okta sent one itself.
+    SentByOkta,
+    /// Okta refused to send one.
+    RefusedByOkta,
+    /// Okta gave up on the hook.
+    HookGivenUp,
+}
+
+impl Happened {
+    /// The name in the log and in telemetry.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PasscodeUsed => "passcode_used",
+            Self::PasscodeWrong => "passcode_wrong",
+            Self::SentByOkta => "sent_by_okta",
+            Self::RefusedByOkta => "refused_by_okta",
+            Self::HookGivenUp => "hook_given_up",
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What the operator is told: lines of JSON on standard output, one for each hook, each page of the operator's,
-//! each delivery of reports and each report, and for what is down. Their schema is docs/monitoring.md.
+//! each delivery of reports or of Okta's events, each report and event, and for what is down. Their schema is docs/monitoring.md.
 //!
 //! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
 //! only as an [`Identifier`].
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::application_insights::{Item, Sink};
-pub use self::items::{of_hook, of_report};
+pub use self::items::{of_event, of_hook, of_report};
 use self::stranger::SAMPLED;
 use crate::identifier::Identifier;
 use crate::message::Channel;

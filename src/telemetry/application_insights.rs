@@ -34,6 +34,9 @@ pub const DEPENDENCY_NAME: &str = "send message";
 /// The name of the event: what the carrier reported.
 pub const EVENT_NAME: &str = "SMS delivery report";
 
+/// The name of the event: what Okta told.
+pub const OKTA_EVENT_NAME: &str = "Okta event";
+
 /// The time that sending takes at most, with all pieces and answers: less than what the breaker takes
 /// for hanging, so that a large batch of reports does not bar the hooks.
 pub const TIME: Duration = Duration::from_millis(450);

@@ -1,4 +1,4 @@
-//! What Application Insights is told of a hook and of a delivery report. The names of properties and
+//! What Application Insights is told of a hook, of a delivery report and of one of Okta's events. The names of properties and
 //! measurements are those of deploy/azure-monitor/schema.json, by which the operator's queries go.
 
 use std::borrow::Cow;
@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 
 use super::application_insights::{
-    DEPENDENCY_NAME, Data, ERROR, EVENT_NAME, Item, MESSAGE_LIMIT, REQUEST_NAME, REQUEST_URL,
-    time_span,
+    DEPENDENCY_NAME, Data, ERROR, EVENT_NAME, Item, MESSAGE_LIMIT, OKTA_EVENT_NAME, REQUEST_NAME,
+    REQUEST_URL, time_span,
 };
 use super::stranger::SAMPLED;
 use super::{milliseconds, names};
 use crate::message::Channel;
-use crate::outcome::{Outcome, TakenReport};
+use crate::outcome::{Outcome, TakenEvent, TakenReport};
 use crate::ports::{Instant, Random, date};
 use crate::records::canonical_id;
 use crate::refusal::Reason;
@@ -137,6 +137,22 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
         data: Data::Event { name: EVENT_NAME },
         properties: properties.0,
         measurements: measured.map(|time| ("deliveryMs", time as f64)).into_iter().collect(),
+    }
+}
+
+/// One of Okta's events, at the time when it happened.
+pub fn of_event(event: &TakenEvent) -> Item<'_> {
+    let mut properties = Properties::default();
+    properties.add("what", Some(event.what.name()));
+    properties.add("channel", event.channel.map(Channel::name));
+    properties.add("country", event.country.as_ref().map(|region| region.code()));
+    Item {
+        time: date(event.published),
+        trace_id: None,
+        parent_id: None,
+        data: Data::Event { name: OKTA_EVENT_NAME },
+        properties: properties.0,
+        measurements: BTreeMap::new(),
     }
 }
 

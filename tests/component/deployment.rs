@@ -28,6 +28,7 @@ use crate::harness::{
     within,
 };
 use crate::host::needs_spin;
+use crate::okta_events;
 use crate::reports::{self, REPORT_SECRET};
 
 const ONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
@@ -200,14 +201,14 @@ impl Nginx {
 }
 
 #[tokio::test]
-async fn through_nginx_the_hook_and_the_reports_are_reached_and_nothing_else() {
+async fn through_nginx_the_hook_the_events_and_the_reports_are_reached_and_nothing_else() {
     let hook = Hook::with(reports::setup()).await;
     let Some(nginx) = Nginx::start(&hook).await else { return };
     nginx.is_answered(ONE).await;
     let reports = format!("{}?code={REPORT_SECRET}", reports::PATH);
     assert_eq!(nginx.post(ONE, &reports, "[]").await.0, 200);
     // Its secret is not set: that is for the hook to say.
-    for path in [reports::INFOBIP_PATH, reports::TELESIGN_PATH] {
+    for path in [okta_events::PATH, reports::INFOBIP_PATH, reports::TELESIGN_PATH] {
         assert_ne!(nginx.post(ONE, path, "").await.0, 404, "{path}");
     }
     for path in [
@@ -269,9 +270,14 @@ async fn nginx_takes_bodies_as_large_as_the_hook_does_and_no_larger() {
     let hook = Hook::with(reports::setup()).await;
     let Some(nginx) = Nginx::start(&hook).await else { return };
     let reports = format!("{}?code={REPORT_SECRET}", reports::PATH);
-    for (target, limit) in [(HOOK_PATH, 64 << 10), (reports.as_str(), 1536 << 10)] {
+    for (target, limit, refused) in [
+        (HOOK_PATH, 64 << 10, 400),
+        (reports.as_str(), 1536 << 10, 400),
+        // Their secret is not set.
+        (okta_events::PATH, 1 << 20, 503),
+    ] {
         let (status, text) = nginx.post(ONE, target, "[".repeat(limit)).await;
-        let is_the_hooks = status == 400 && !text.contains("<html>");
+        let is_the_hooks = status == refused && !text.contains("<html>");
         assert!(is_the_hooks, "{target}: {status} {text}");
         let (status, text) = nginx.post(ONE, target, "[".repeat(limit + 1)).await;
         assert!(status == 413 && text.contains("<html>"), "{target}: {status} {text}");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{ACCESS_KEY, Hook, SECRET, Setup, bare, basic, envelope, from_now, until};
 use crate::host::is_spin;
 use crate::markdown::Page;
-use crate::{failover, reports};
+use crate::{failover, okta_events, reports};
 
 /// What must never show: in no log, and in no answer.
 const PASSCODE: &str = "86420975";
@@ -204,6 +204,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     lines.push(operator_line().await);
     lines.push(failover::late_line().await);
     lines.extend(reports::lines().await);
+    lines.extend(okta_events::lines_of_the_samples().await);
     let mut seen = BTreeSet::new();
     for line in &lines {
         for (name, value) in line.as_object().unwrap() {
@@ -232,10 +233,11 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
                 &["v", "time", "level", "event", "outcome", "reason", "http_status", "ms"][..]
             }
             Some("operator") => &["v", "time", "level", "event", "path", "http_status", "ms"],
-            Some("delivery_reports") => {
+            Some("delivery_reports" | "okta_events") => {
                 &["v", "time", "level", "event", "http_status", "events", "ms"]
             }
             Some("delivery_report") => &["v", "time", "level", "event", "status", "message_id"],
+            Some("okta_event") => &["v", "time", "level", "event", "what"],
             Some("sms_received") => &["v", "time", "level", "event", "opt_out"],
             event => panic!("{event:?} is no event"),
         };

@@ -19,6 +19,7 @@ mod infobip_request;
 mod log;
 mod markdown;
 mod oauth;
+mod okta_events;
 mod okta_hook_script;
 mod operator;
 mod outside;

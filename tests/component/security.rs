@@ -8,6 +8,7 @@ use hyper::Method;
 use hyper::header::AUTHORIZATION;
 
 use crate::harness::{Hook, SECRET, basic, envelope};
+use crate::okta_events::{self, EVENT_SECRET};
 use crate::reports::{self, OPERATOR_SECRET, REPORT_SECRET};
 
 fn read(path: &str) -> String {
@@ -102,19 +103,19 @@ fn a_test_that_is_not_there_or_does_not_run_is_found() {
     );
 }
 
-/// Okta's, the operator's and Event Grid's secret, each at each door, in each place where that door looks.
+/// The secrets of Okta's two hooks, the operator's and Event Grid's, each at each door, in each place where that door looks.
 #[tokio::test]
 async fn each_secret_opens_its_own_door_and_no_other() {
     let header_secret = "header-secret-c0ffee";
     let hook = Hook::with(
-        reports::setup()
+        okta_events::setup()
             .settings("okta.header_name = 'x-hook-secret'")
             .secrets(&format!("okta.header_secret = '{header_secret}'")),
     )
     .await;
-    let secrets = [SECRET, header_secret, OPERATOR_SECRET, REPORT_SECRET];
+    let secrets = [SECRET, header_secret, OPERATOR_SECRET, REPORT_SECRET, EVENT_SECRET];
     for secret in secrets {
-        for user in ["okta", "operator"] {
+        for user in ["okta", "operator", "events"] {
             let mut request = hook
                 .request()
                 .body(Full::new(envelope("+15550100123").to_string().into()))
@@ -134,6 +135,8 @@ async fn each_secret_opens_its_own_door_and_no_other() {
                 let opens = user == "operator" && secret == OPERATOR_SECRET;
                 assert_eq!(status == 200, opens, "{page} {user} {secret}: {status}");
             }
+            let opens = user == "events" && secret == EVENT_SECRET;
+            assert_eq!(takes_events(&hook, &credentials).await, opens, "{user} {secret}");
         }
         let mut request =
             hook.request().body(Full::new(envelope("+15550100123").to_string().into())).unwrap();
@@ -142,6 +145,7 @@ async fn each_secret_opens_its_own_door_and_no_other() {
         let status = hook.send(request).await.status;
         assert_eq!(status == 200, secret == header_secret, "x-hook-secret {secret}: {status}");
 
+        assert_eq!(takes_events(&hook, secret).await, secret == EVENT_SECRET, "{secret}");
         let opens = secret == REPORT_SECRET;
         for (path, headers) in [
             (reports::PATH.to_owned(), vec![("x-report-secret", secret)]),
@@ -152,4 +156,11 @@ async fn each_secret_opens_its_own_door_and_no_other() {
         }
     }
     assert_eq!(hook.acs.messages().len(), 2);
+}
+
+/// Whether events are taken with this value of `Authorization`.
+async fn takes_events(hook: &Hook, authorization: &str) -> bool {
+    let headers = [("authorization", authorization)];
+    let delivery = okta_events::delivery(&[]);
+    reports::ask(hook, Method::POST, okta_events::PATH, &headers, delivery).await.status == 204
 }

@@ -7,7 +7,8 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 FRONT = pathlib.Path(__file__).parent.parent / "front"
-POLICIES = {"okta-telephony": (65_536, 3_000), "delivery-reports": (102_400, 30_000)}
+# The most bytes of a body, where the gateway bounds them, and how long the caller waits.
+POLICIES = {"okta-telephony": (65_536, 3_000), "okta-events": (None, 3_000), "delivery-reports": (102_400, 30_000)}
 
 
 def policy(name):
@@ -26,9 +27,14 @@ class Front(unittest.TestCase):
         for name, (size, wait) in POLICIES.items():
             root = policy(name)
             limit = root.find("./inbound/validate-content")
-            self.assertEqual((limit.get("max-size"), limit.get("size-exceeded-action")), (str(size), "prevent"))
             forward = root.findall("./backend/forward-request")
             self.assertEqual(len(forward), 1)
+            if size is None:
+                # What nobody bounds here is not kept in memory here, either.
+                self.assertIsNone(limit)
+                self.assertEqual(forward[0].get("buffer-request-body"), "false")
+            else:
+                self.assertEqual((limit.get("max-size"), limit.get("size-exceeded-action")), (str(size), "prevent"))
             self.assertLess(int(forward[0].get("timeout-ms")), wait)
             self.assertEqual(forward[0].get("follow-redirects"), "false")
 
@@ -54,8 +60,9 @@ class Front(unittest.TestCase):
             self.assertEqual(headers["x-forwarded-for"].get("exists-action"), "override")
             self.assertEqual(set(headers), {"x-forwarded-for", "ocp-apim-subscription-key"})
 
-    def test_errors_of_the_gateway_make_event_grid_come_again(self):
-        self.assertEqual(policy("delivery-reports").find("./on-error/return-response/set-status").get("code"), "503")
+    def test_errors_of_the_gateway_make_event_grid_and_oktas_events_come_again(self):
+        for name in ("delivery-reports", "okta-events"):
+            self.assertEqual(policy(name).find("./on-error/return-response/set-status").get("code"), "503")
 
     def test_the_api_has_the_public_paths(self):
         paths = json.loads((FRONT / "openapi.json").read_text())["paths"]
@@ -64,6 +71,7 @@ class Front(unittest.TestCase):
             methods,
             {
                 "/api/okta-telephony": {"post"},
+                "/api/okta-events": {"get", "post"},
                 "/api/delivery-reports": {"post", "options"},
                 "/api/delivery-reports/infobip": {"post"},
                 "/api/delivery-reports/telesign": {"post"},

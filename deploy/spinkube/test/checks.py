@@ -12,6 +12,7 @@ APP = "okta-telephony"
 APP_LABELS = {"core.spinkube.dev/app-name": APP}
 PUBLIC = {
     "/api/okta-telephony",
+    "/api/okta-events",
     "/api/delivery-reports",
     "/api/delivery-reports/infobip",
     "/api/delivery-reports/telesign",
@@ -194,6 +195,7 @@ def plain_http(documents):
 # As long as the caller waits: Okta three seconds; Event Grid thirty, where the hook answers within ten.
 TIMEOUTS = {
     "/api/okta-telephony": 3,
+    "/api/okta-events": 3,
     "/api/delivery-reports": 15,
     "/api/delivery-reports/infobip": 15,
     "/api/delivery-reports/telesign": 15,
