@@ -8,15 +8,21 @@
 //! what was [used](Use), written by the receiver of Okta's events. [`fates()`] puts them together. The [`ledger`] keeps both
 //! in the store `records`, and has hashes only.
 
+pub mod blocks;
 mod fate;
 mod hash8;
+mod judge;
 pub mod ledger;
+mod rules;
 
 use numbering::Region;
 use serde::{Deserialize, Serialize};
 
+pub use self::blocks::{Blocks, Key};
 pub use self::fate::{Fate, fates};
 pub use self::hash8::Hash8;
+pub use self::judge::{Change, Changed, judge};
+pub use self::rules::{Mode, Rule, Rules, Tally};
 use crate::message::Channel;
 use crate::records::Moment;
 

@@ -7,7 +7,7 @@
 //! while a hook writes is not lost. Beside them are the feed's, `okta-telephony-acs.guard.feed.1`: when the newest event
 //! happened, and which were told of.
 //!
-//! A send takes some 60 bytes, a use 24 and a number 18, so that a full bucket has at most 14 KB and 25 KB, and usually a
+//! A send takes some 60 bytes, a use 24 and a number 31, so that a full bucket has at most 14 KB and 25 KB, and usually a
 //! few hundred bytes.
 //!
 //! # What makes room
@@ -24,6 +24,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use numbering::Region;
 use serde::{Deserialize, Serialize};
 
 use super::{Fate, Hash8, NotSent, Sent, Use, What, fates};
@@ -111,6 +112,10 @@ pub struct Converted {
     pub user: Hash8,
     /// The number.
     pub number: Hash8,
+    /// In which block of numbers it is.
+    pub block: Hash8,
+    /// In which country.
+    pub region: Option<Region>,
     /// The last day on which it was, counted from 1970 on.
     pub day: u64,
 }
@@ -334,7 +339,8 @@ impl UsedHalf {
             if self.uses.iter().any(removed) {
                 continue;
             }
-            let it = Converted { user: send.user, number: send.number, day: at / DAY };
+            let Sent { user, number, block, region, .. } = *send;
+            let it = Converted { user, number, block, region, day: at / DAY };
             let same = |known: &&mut Converted| (known.user, known.number) == (it.user, it.number);
             match self.numbers.iter_mut().find(same) {
                 Some(known) => known.day = known.day.max(it.day),
