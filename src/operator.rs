@@ -15,13 +15,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use self::deliveries::{Query, View};
+use self::deliveries::{Day, Query, View};
 use self::explain::{Question, explain};
 use crate::callers::Refused;
 use crate::hook::HOOK_PATH;
 use crate::okta_events::EVENTS_PATH;
 use crate::outcome::TakenReport;
-use crate::ports::{BodyError, InboundRequest, Ports, Response};
+use crate::ports::{BodyError, InboundRequest, Ports, Response, milliseconds};
 use crate::providers::{acs, infobip, telesign, twilio};
 use crate::records::canonical_id;
 use crate::records::store::Records;
@@ -232,20 +232,22 @@ fn newest(
     let records = records(settings, ports)?;
     // The page has them all, and counts them; JSON is for those that are asked for.
     let status = if query.json { query.status } else { None };
-    let newest = records.newest(query.limit, status).map_err(|_| unread(&records))?;
+    let mut day = Day::new(milliseconds(ports.clock.now()));
+    let newest = records.newest(query.limit, status, |delivery| day.count(delivery));
+    let newest = newest.map_err(|_| unread(&records))?;
     let unreadable = records.unreadable().map_err(|_| unread(&records))?;
-    if query.json {
-        return Ok(deliveries::json_list(&newest, unreadable.as_ref()));
-    }
-    Ok(deliveries::page(&View {
+    let show = if query.json { deliveries::json_list } else { deliveries::page };
+    Ok(show(&View {
         deliveries: &newest,
+        day: &day,
+        slots: records.bounds().slots,
+        guarded: Err("Only Okta’s events tell which passcodes were used: nothing is known yet."),
         unreadable: unreadable.as_ref(),
         covers: query.limit,
         status: query.status,
         problems: &check.problems,
         warnings: &check.warnings,
         asks_acs: settings.asks_acs == Ok(true),
-        now: ports.clock.now(),
     }))
 }
 

@@ -2,23 +2,28 @@
 //! either way, and nothing here asks the store: it is handed what it shows.
 
 mod ask;
+mod chart;
+mod day;
+mod guarded;
+mod list;
 mod page;
 mod tally;
-
-use std::num::NonZero;
+mod text;
+mod verdict;
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_with::skip_serializing_none;
-use time::format_description::well_known::Iso8601;
-use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
 pub use self::ask::Query;
+pub use self::day::Day;
+pub use self::guarded::{Block, Feed, Guarded, Rate, Unsent};
 pub use self::page::{View, page};
+use self::text::rfc3339;
 use super::json;
-use crate::ports::{Response, date};
+use crate::ports::Response;
 use crate::records::code::{self, Code, Known};
-use crate::records::{Accepted, Delivery, Moment, OF_A_CALL, Status, Unreadable};
+use crate::records::{Accepted, Delivery, OF_A_CALL, Status};
 
 /// The newest messages. One of them is below it, by its id.
 pub const PATH: &str = "/api/deliveries";
@@ -28,35 +33,9 @@ pub fn json_one(delivery: &Delivery, no_report: Option<&str>) -> Response {
     json(200, &OneDelivery { no_report, ..OneDelivery::of(delivery) })
 }
 
-/// The messages, in the order in which they are given: the newest first. And what could not be read, if there
-/// was any.
-pub fn json_list(deliveries: &[Delivery], unreadable: Option<&Unreadable>) -> Response {
-    #[skip_serializing_none]
-    #[derive(Serialize)]
-    struct List<'a> {
-        deliveries: Vec<OneDelivery<'a>>,
-        count: usize,
-        unreadable: Option<NotRead<'a>>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct NotRead<'a> {
-        count: u64,
-        since: String,
-        last_at: String,
-        reason: &'a str,
-    }
-    let list = List {
-        deliveries: deliveries.iter().map(OneDelivery::of).collect(),
-        count: deliveries.len(),
-        unreadable: unreadable.map(|it| NotRead {
-            count: it.count,
-            since: rfc3339(it.since),
-            last_at: rfc3339(it.last),
-            reason: &it.reason,
-        }),
-    };
-    json(200, &list)
+/// The page's data: the messages in the order in which they are given, and what the page says of the last 24 hours.
+pub fn json_list(view: &View<'_>) -> Response {
+    json(200, &list::List::of(view))
 }
 
 /// A message in JSON. What is not known is left out.
@@ -143,17 +122,6 @@ fn trouble(delivery: &Delivery) -> Option<&'static Known> {
 fn milliseconds_to_report(delivery: &Delivery) -> Option<u64> {
     // It is the difference of two of these.
     delivery.time_to_report().map(|time| time.as_millis() as u64)
-}
-
-/// RFC 3339 with three digits of the second, always: so text sorts by time.
-const TO_THE_MILLISECOND: EncodedConfig = Config::DEFAULT
-    .set_time_precision(TimePrecision::Second { decimal_digits: NonZero::new(3) })
-    .encode();
-
-/// In UTC, to the millisecond.
-fn rfc3339(moment: Moment) -> String {
-    // Every date up to the year 9999 has this form.
-    date(moment).format(&Iso8601::<TO_THE_MILLISECOND>).unwrap_or_default()
 }
 
 #[cfg(test)]

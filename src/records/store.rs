@@ -93,6 +93,11 @@ impl<'a> Records<'a> {
         Self { shared, bounds, now }
     }
 
+    /// How much the records remember.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// Whether this request has found out that the store hangs or fails. Such a request says so in the log.
     pub fn found_down(&self) -> bool {
         self.shared.found_down()
@@ -196,11 +201,12 @@ impl<'a> Records<'a> {
         Ok(known.then(|| delivery(message_id.to_owned(), accepted, reported)))
     }
 
-    /// The newest messages, the newest first. Reads all buckets.
+    /// The newest messages, the newest first. Reads all buckets, and shows `look` each message in them.
     pub fn newest(
         &self,
         limit: usize,
         status: Option<Status>,
+        mut look: impl FnMut(&Delivery),
     ) -> Result<Vec<Delivery>, StoreUnavailable> {
         let keep_newest = |newest: &mut Vec<Delivery>| {
             newest.sort_by_key(|delivery| Reverse(delivery.at()));
@@ -222,6 +228,7 @@ impl<'a> Records<'a> {
                 .collect();
             of_bucket
                 .extend(reported.into_iter().map(|(id, entry)| delivery(id, None, Some(entry))));
+            of_bucket.iter().for_each(&mut look);
             of_bucket.retain(|delivery| status.is_none_or(|status| delivery.status() == status));
             newest.append(&mut of_bucket);
             if newest.len() > 2 * limit {
@@ -556,7 +563,10 @@ mod tests {
         let store = Slow(&host);
         let ports = Ports { records: &store, ..host.ports() };
         let started = host.instant();
-        assert_eq!(Records::new(bounds, ports).newest(10, None), Err(StoreUnavailable::Down));
+        assert_eq!(
+            Records::new(bounds, ports).newest(10, None, |_| ()),
+            Err(StoreUnavailable::Down)
+        );
         assert!(host.instant().since(started) < TIME + Duration::from_secs(1));
         let records = Records::new(bounds, ports);
         let ids: Vec<_> = (0..1000).map(|id| format!("id-{id}")).collect();
@@ -620,7 +630,7 @@ mod tests {
         host.now += Duration::from_millis(1);
         let records = Records::new(bounds, host.ports());
         assert_eq!(records.find("old"), Ok(None));
-        assert_eq!(records.newest(10, None), Ok(Vec::new()));
+        assert_eq!(records.newest(10, None, |_| ()), Ok(Vec::new()));
         records.accept("new", &accepted(records.now)).unwrap();
         assert_eq!(size(&host), one);
     }
@@ -640,7 +650,7 @@ mod tests {
             ("other", delivered(now + 100)),
         ]);
         let ids = |limit, status| -> Vec<_> {
-            let newest = records.newest(limit, status).unwrap();
+            let newest = records.newest(limit, status, |_| ()).unwrap();
             newest.into_iter().map(|delivery| delivery.message_id).collect()
         };
         assert_eq!(ids(3, None), ["other", "id-29", "id-28"]);
@@ -831,7 +841,7 @@ mod tests {
         ] {
             Store::set(&host.records, &key, &value).unwrap();
             assert_eq!(records.find("a").unwrap().is_some(), known);
-            assert_eq!(records.newest(99, None).unwrap().is_empty(), !known);
+            assert_eq!(records.newest(99, None, |_| ()).unwrap().is_empty(), !known);
             records.accept("a", &accepted(records.now)).unwrap();
             assert!(records.find("a").unwrap().is_some());
         }
@@ -912,7 +922,7 @@ mod tests {
         assert!(largest < 32 * 32 * 2 * 200, "{largest} bytes");
 
         let records = Records::new(bounds, host.ports());
-        let survivors = records.newest(usize::MAX >> 2, None).unwrap();
+        let survivors = records.newest(usize::MAX >> 2, None, |_| ()).unwrap();
         let mut seen = HashSet::new();
         let mut oldest_of_bucket: BTreeMap<u32, Moment> = BTreeMap::new();
         for delivery in &survivors {
@@ -949,7 +959,7 @@ mod tests {
                 let bytes = [&[half.version()][..], &bytes[..]].concat();
                 Store::set(&host.records, &key(half, 0), &bytes).unwrap();
             }
-            prop_assert!(records.newest(99, None).unwrap().len() <= 2 * ENTRIES);
+            prop_assert!(records.newest(99, None, |_| ()).unwrap().len() <= 2 * ENTRIES);
             records.accept("a", &accepted(records.now)).unwrap();
             records.report(&[("a", delivered(records.now))]);
             let found = records.find("a").unwrap().unwrap();

@@ -81,6 +81,16 @@ async fn a_message_is_seen_from_accepted_to_delivered_in_both_schemas() {
         let listed = look_up(&hook, "/api/deliveries?status=failed&format=json").await;
         let listed: Value = serde_json::from_str(&listed.text).unwrap();
         assert_eq!(listed["count"], 1);
+        // Of both messages, whichever are listed.
+        assert_eq!(
+            listed["verdict"]["sentences"][0],
+            "In the last hour 1 of 2 messages were delivered; 1 failed."
+        );
+        let of_hours = |field: &str| {
+            let hours = listed["hours"].as_array().unwrap().iter();
+            hours.map(|hour| hour[field].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!(["sent", "delivered", "failed", "notKnown"].map(of_hours), [2, 1, 1, 0]);
         let page = page(&hook).await.text;
         assert!(page.contains("50.0") && page.contains("blocked by the carrier"), "{page}");
         assert!(!page.contains("7400123456"));
@@ -421,6 +431,15 @@ async fn the_page_fits_a_phone_and_runs_no_script() {
         // The style is the one that the policy allows: without it the font would be the browser's.
         browser.wait_until("getComputedStyle(document.body).fontFamily.includes('system-ui')");
         browser.wait_until("document.scripts.length === 0");
+        // The chart is drawn in the style's colours, as wide as the page.
+        browser.wait_until("getComputedStyle(document.querySelector('.hours rect.failed')).fill.includes('stripes')");
+        browser.wait_until(
+            "document.querySelector('.hours rect.failed').getBoundingClientRect().height > 100",
+        );
+        browser.set_width(360);
+        browser.wait_until(
+            "document.querySelector('.hours .now').getBoundingClientRect().right <= 360",
+        );
         Some(())
     });
     if browser.await.unwrap().is_none() {

@@ -3,20 +3,31 @@
 use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use time::OffsetDateTime;
 
+use super::chart::Chart;
+use super::day::Day;
+use super::guarded::{Block, Guarded, Rate};
 use super::tally::{Tally, groups};
-use super::{PATH, milliseconds_to_report, rfc3339, trouble};
+use super::text::{UNKNOWN, explained, percent, rfc3339, since, span};
+use super::verdict::Verdict;
+use super::{PATH, milliseconds_to_report};
 use crate::message::Channel;
-use crate::ports::{Response, milliseconds};
+use crate::ports::Response;
+use crate::records::code::Code;
 use crate::records::{Accepted, Delivery, Moment, Reported, Status, Unreadable};
 use crate::settings::Finding;
 
 /// What the page shows.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// The newest messages, newest first, whatever became of them.
+    /// The newest messages, newest first; on the page whatever became of them.
     pub deliveries: &'a [Delivery],
+    /// All messages of the last 24 hours.
+    pub day: &'a Day,
+    /// How many messages there is room for.
+    pub slots: u32,
+    /// What the guard's ledger adds, or why it adds nothing.
+    pub guarded: Result<&'a Guarded, &'a str>,
     /// What Event Grid brought and could not be read, if there was any.
     pub unreadable: Option<&'a Unreadable>,
     /// How many of the newest were asked for.
@@ -30,13 +41,11 @@ pub struct View<'a> {
     pub warnings: &'a [Finding],
     /// ACS is asked for the report of a message that somebody looks at.
     pub asks_acs: bool,
-    /// When it was asked.
-    pub now: OffsetDateTime,
 }
 
 /// Nothing is loaded, run, framed or posted, and of styles there is the one of the page, by its hash. It
 /// keeps browsers from asking for an icon, too, which is an image.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-1zp+4HvSCyT0XZ3RGLpVNOdhz+zZI5sZnGKplZvhIKw='; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-1SZiXlBnKgsoUxgC9FWk9rU8yo5jAe/H9859eGmETv0='; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = include_str!("page.css");
@@ -47,6 +56,9 @@ const LISTED: usize = 50;
 /// The most failures in the list.
 const FAILURES_LISTED: usize = 20;
 
+/// The most blocks in the list.
+const BLOCKS_LISTED: usize = 50;
+
 /// A report that has not come after this time counts as missing.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -56,9 +68,6 @@ const SAMPLE: usize = 20;
 
 /// Where reports are set up.
 const SET_UP: &str = "docs/delivery-reports.md";
-
-/// What stands for what is not known. In the order of text it comes after all letters.
-const UNKNOWN: &str = "–";
 
 /// Makes the page.
 pub fn page(view: &View<'_>) -> Response {
@@ -76,20 +85,30 @@ pub fn page(view: &View<'_>) -> Response {
             body {
                 main {
                     h1 { "Deliveries" }
-                    (lead(view))
+                    (verdict(view))
                     (findings("problems", "The configuration keeps messages from being sent", view.problems))
                     (unreadable(view))
                     @if !view.deliveries.is_empty() {
                         (reports(view))
-                        (totals(view))
+                    }
+                    (day(view))
+                    @if let Ok(guarded) = view.guarded {
+                        (blocks(guarded, view.day.now))
+                    }
+                    @if !view.deliveries.is_empty() {
+                        (failures(view.deliveries))
+                    }
+                    (used(view))
+                    @if !view.deliveries.is_empty() {
                         section {
-                            h2 { "Regions and senders" }
+                            h2 { "Totals" }
+                            (lead(view))
+                            (totals(view))
                             div class="pair" {
                                 (tallies("By region", "Region", view.deliveries, region))
                                 (tallies("By provider and kind of sender", "Sender", view.deliveries, sender))
                             }
                         }
-                        (failures(view.deliveries))
                         (newest(view))
                     }
                     (findings("warnings", "Warnings about the configuration", view.warnings))
@@ -111,18 +130,159 @@ pub fn page(view: &View<'_>) -> Response {
     Response { status: 200, headers, body: html.into_string().into_bytes() }
 }
 
-/// Which messages the page covers.
+/// What an operator wants to know first.
+fn verdict(view: &View<'_>) -> Markup {
+    let Verdict { level, sentences } = Verdict::of(view);
+    html! {
+        div class={ "verdict " (level.name()) } {
+            @for sentence in &sentences {
+                p { (sentence) }
+            }
+            @if view.day.lately.sent() == 0 && view.day.newest.is_some() {
+                p { "If people wait for codes now: docs/runbook.md, “Nobody gets a code”." }
+            } @else if view.day.newest.is_none() {
+                p {
+                    "The first message is here as soon as a provider has taken it from the hook: ask Okta for a passcode by \
+                     SMS, then load this page again."
+                }
+            }
+        }
+        p class="quiet" { "Looked up at " (moment(view.day.now)) ". All times are UTC." }
+    }
+}
+
+/// The last 24 hours as a chart.
+fn day(view: &View<'_>) -> Markup {
+    let chart = Chart {
+        hours: &view.day.hours,
+        used: view.guarded.ok().map(|it| &it.used),
+        unsent: view.guarded.ok().map(|it| &it.unsent),
+    };
+    html! {
+        @if !chart.is_empty() {
+            section {
+                h2 { "The last 24 hours" }
+                (chart.figure())
+                @if view.day.fills(view.slots) {
+                    p class="quiet" {
+                        "The store has room for " (view.slots) " messages, and older ones are gone. So the first hours show \
+                         too few: raise " code { "records.slots" } "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was used, of which only Okta's events tell.
+fn used(view: &View<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "Used passcodes" }
+            @match view.guarded {
+                Err(why) => p { (why) },
+                Ok(guarded) => {
+                    p {
+                        @match guarded.feed.newest {
+                            None => { "No event of Okta’s has come." }
+                            Some(newest) if guarded.feed.alive => { "Okta’s events come: the newest is of " (moment(newest)) "." }
+                            Some(newest) => { strong { "Okta’s events have stopped" } ": the newest is of " (moment(newest)) "." }
+                        }
+                    }
+                    div class="pair" {
+                        (rates("Used, by country", "Country", &guarded.countries))
+                        (rates("Used, by provider", "Provider", &guarded.providers))
+                    }
+                    p class="quiet" {
+                        "Of the last 24 hours. Left out: passcodes that people still have time for, those that another one \
+                         followed, and those of people who signed in by other means."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many passcodes were used, by what they share.
+fn rates(caption: &str, head: &str, rates: &[(String, Rate)]) -> Markup {
+    let rows = html! {
+        @for (name, rate) in rates {
+            tr {
+                th scope="row" { (name) }
+                td { (rate.used) }
+                td { (rate.unused) }
+                td { (rate.left_out) }
+                td { (known(rate.thousandths().map(percent))) }
+            }
+        }
+    };
+    html! {
+        @if !rates.is_empty() {
+            (table("numbers", caption, &[head, "Used", "Not used", "Left out", "Conversion"], rows))
+        }
+    }
+}
+
+/// What the guard stops, why, and how to let it through again.
+fn blocks(guarded: &Guarded, now: Moment) -> Markup {
+    let (does, has) = match guarded.enforces {
+        true => ("stops", "stopped"),
+        false => ("would stop", "would have been stopped"),
+    };
+    let rows = html! {
+        @for block in guarded.blocks.iter().take(BLOCKS_LISTED) {
+            tr {
+                th scope="row" { code { (block.id) } }
+                td class="why" {
+                    (numbers(block)) ": " b { (block.stopped) } " " (has)
+                    span { (block.used) " of " (block.sends) " used, to " (block.numbers) " numbers" }
+                }
+                td {
+                    (since(block.since, now)) " to "
+                    @if block.until > now { (since(block.until, now)) } @else { "now: a few are let through to see" }
+                }
+            }
+        }
+    };
+    html! {
+        section {
+            h2 { "Blocks" }
+            @if guarded.blocks.is_empty() {
+                p { "The guard " (does) " nothing now." }
+            } @else {
+                @if !guarded.enforces {
+                    p { "The guard is in shadow: it lets all messages through, and says what it would stop." }
+                }
+                (table("", &["What the guard ", does].concat(), &["Id", "Numbers, and why", "Time"], rows))
+                p class="quiet" {
+                    @if guarded.blocks.len() > BLOCKS_LISTED {
+                        "These are the last " (BLOCKS_LISTED) " of " (guarded.blocks.len()) ". "
+                    }
+                    "To let messages to these numbers through, add the id to " code { "guard.lifted" } " of the settings."
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of a block.
+fn numbers(block: &Block) -> String {
+    match (&block.country, block.is_country) {
+        (Some(country), true) => format!("all of {country}"),
+        (Some(country), false) => format!("10,000 of {country}"),
+        (None, true) => "a country".into(),
+        (None, false) => "10,000 numbers".into(),
+    }
+}
+
+/// Which messages the lists cover.
 fn lead(view: &View<'_>) -> Markup {
     html! {
         p {
             @if let ([newest, ..], [.., oldest]) = (view.deliveries, view.deliveries) {
                 @let count = view.deliveries.len();
                 @if count < view.covers { "All messages on record: " } @else { "The newest messages: " }
-                (count) ", from " (moment(oldest.at())) " to " (moment(newest.at()))
-                "; looked up at " (moment(milliseconds(view.now))) ". Times are UTC."
-            } @else {
-                "No messages yet. The first is here as soon as Azure Communication Services has taken it from the \
-                 hook: ask Okta for a passcode by SMS, then load this page again."
+                (count) ", from " (moment(oldest.at())) " to " (moment(newest.at())) "."
             }
         }
     }
@@ -158,7 +318,7 @@ fn unreadable(view: &View<'_>) -> Markup {
 
 /// A notice if reports do not arrive.
 fn reports(view: &View<'_>) -> Markup {
-    let due = milliseconds(view.now).saturating_sub(PATIENCE.as_millis() as u64);
+    let due = view.day.now.saturating_sub(PATIENCE.as_millis() as u64);
     let is_due = |delivery: &&Delivery| delivery.accepted.as_ref().is_some_and(|a| a.at <= due);
     let sample: Vec<&Delivery> = view.deliveries.iter().filter(is_due).take(SAMPLE).collect();
     let missed = sample.iter().filter(|delivery| delivery.reported.is_none()).count();
@@ -199,9 +359,9 @@ fn totals(view: &View<'_>) -> Markup {
                     dd { (tally.count(status)) }
                 }
             }
-            div { dt { "success" } dd { (rate(tally.success())) } }
-            div { dt { "median time" } dd { (span(tally.percentile(50))) } }
-            div { dt { "p95 time" } dd { (span(tally.percentile(95))) } }
+            div { dt { "success" } dd { (known(tally.success().map(percent))) } }
+            div { dt { "median time" } dd { (known(tally.percentile(50).map(span))) } }
+            div { dt { "p95 time" } dd { (known(tally.percentile(95).map(span))) } }
         }
         p class="quiet" {
             "Accepted: no report yet. Unconfirmed: the carrier gives no reports, or one that says something else. Success: the delivered out of the \
@@ -228,9 +388,9 @@ fn tallies(
                 @for status in Status::ALL {
                     td { (tally.count(status)) }
                 }
-                td { (rate(tally.success())) }
-                td { (span(tally.percentile(50))) }
-                td { (span(tally.percentile(95))) }
+                td { (known(tally.success().map(percent))) }
+                td { (known(tally.percentile(50).map(span))) }
+                td { (known(tally.percentile(95).map(span))) }
             }
         }
     };
@@ -241,33 +401,35 @@ fn tallies(
 fn failures(deliveries: &[Delivery]) -> Markup {
     let failed: Vec<&Delivery> = with_status(deliveries, Some(Status::Failed)).collect();
     let by_code = html! {
-        @for (code, members) in groups(failed.iter().copied(), code) {
+        @for (code, members) in groups(failed.iter().copied(), |it| code(it).ok_or(())) {
             tr {
-                th scope="row" { (code) }
+                @let code = code.ok();
+                th scope="row" { (known(code)) }
                 td { (members.len()) }
-                td class="why" { (explained(members[0])) }
+                td class="why" { (why(code)) }
+                td { (moment(members[0].at())) }
             }
         }
     };
     let one_by_one = html! {
         @for delivery in failed.iter().take(FAILURES_LISTED) {
             tr {
+                td class="why" { b { (known(code(delivery))) } " " (why(code(delivery))) }
                 td { (moment(delivery.at())) }
-                td class="why" { b { (code(delivery)) } " " (explained(delivery)) }
                 td { (region(delivery)) }
                 td { (sender(delivery)) }
                 td class="ids" { (message(delivery)) " " span { code { (event(delivery)) } } }
             }
         }
     };
-    let heads = ["Time", "Code, meaning, and what helps", "Region", "Sender", "Message and event"];
+    let heads = ["Code, meaning, and what helps", "Time", "Region", "Sender", "Message and event"];
     html! {
         section {
             h2 { "Failures" }
             @if failed.is_empty() {
                 p { "None of them is known to have failed." }
             } @else {
-                (table("", "By code", &["Code", "Messages", "Meaning, and what helps"], by_code))
+                (table("", "By code", &["Code", "Count", "Meaning, and what helps", "Newest"], by_code))
                 (table("", "The last 20 at most", &heads, one_by_one))
             }
         }
@@ -288,7 +450,7 @@ fn newest(view: &View<'_>) -> Markup {
                         " (" (said) ")"
                     }
                 }
-                td { (span(milliseconds_to_report(delivery))) }
+                td { (known(milliseconds_to_report(delivery).map(span))) }
                 td { (region(delivery)) }
                 td { (sender(delivery)) }
                 td { (step(delivery)) }
@@ -329,7 +491,7 @@ fn with_status(deliveries: &[Delivery], status: Option<Status>) -> impl Iterator
 
 /// A table, in a box that scrolls where the table is too wide. Browsers that don't let the keyboard
 /// into such a box by themselves need the tabindex.
-fn table(class: &str, caption: &str, heads: &[&str], rows: Markup) -> Markup {
+pub(super) fn table(class: &str, caption: &str, heads: &[&str], rows: Markup) -> Markup {
     html! {
         div class="box" tabindex="0" role="group" aria-label=(caption) {
             table class=(class) {
@@ -391,47 +553,24 @@ fn sender(delivery: &Delivery) -> String {
 }
 
 /// The code that a report gave.
-fn code(delivery: &Delivery) -> String {
-    known(delivery.reported.as_ref().and_then(|it| it.code))
+fn code(delivery: &Delivery) -> Option<Code> {
+    delivery.reported.as_ref().and_then(|reported| reported.code)
 }
 
 /// What a failure's code means, and what helps.
-fn explained(delivery: &Delivery) -> Markup {
-    let (meaning, fix) = match trouble(delivery) {
-        Some(code) => (code.meaning, code.fix),
-        None => {
-            let given = delivery.reported.as_ref().is_some_and(|it| it.code.is_some());
-            let meaning = if given { "not documented" } else { "no code was given" };
-            (meaning, "ask the provider's support with the message id")
-        }
-    };
+fn why(code: Option<Code>) -> Markup {
+    let (meaning, fix) = explained(code);
     html! { (meaning) " " span { (fix) } }
 }
 
 /// A moment to the second; to the millisecond for machines.
-fn moment(moment: Moment) -> Markup {
+pub(super) fn moment(moment: Moment) -> Markup {
     let text = rfc3339(moment);
     // 2026-11-24T14:06:00.250Z
     html! { time datetime=(text) { (text.get(..19).unwrap_or_default().replace('T', " ")) } }
 }
 
-/// A time span in milliseconds, as exact as anybody needs it, and rounded down.
-fn span(milliseconds: Option<u64>) -> String {
-    let Some(milliseconds) = milliseconds else { return UNKNOWN.into() };
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0 => format!("{milliseconds} ms"),
-        1..60 => format!("{seconds}.{} s", milliseconds / 100 % 10),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// A rate in thousandths, in percent.
-fn rate(rate: Option<u64>) -> String {
-    known(rate.map(|rate| format!("{}.{} %", rate / 10, rate % 10)))
-}
-
+/// What is not known is told so.
 fn known(value: Option<impl ToString>) -> String {
     value.map_or(UNKNOWN.into(), |value| value.to_string())
 }

@@ -4,24 +4,22 @@ use base64::prelude::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
-use time::macros::datetime;
 
 use super::*;
-use crate::records::{Accepted, Reported, Said};
+use crate::records::{Accepted, Moment, Reported, Said, Unreadable};
 use crate::sender::SenderKind;
 use crate::settings::{Finding, Place};
 use crate::trace_context::Trace;
 use numbering::Region;
 
-const NOW: OffsetDateTime = datetime!(2026-11-24 14:06:00.250 UTC);
+/// 2026-11-24T14:06:00.250Z
+pub(super) const NOW_MS: Moment = 1_795_529_160_250;
 
-/// Now, in milliseconds.
-const NOW_MS: Moment = 1_795_529_160_250;
+pub(super) const MINUTE: Moment = 60_000;
 
-const MINUTE: Moment = 60_000;
+const NO_GUARD: &str = "Set events.secret to see which passcodes are used.";
 
-fn accepted(at: Moment) -> Accepted {
+pub(super) fn accepted(at: Moment) -> Accepted {
     Accepted {
         at,
         event_id: Some("uS58evt".into()),
@@ -36,28 +34,32 @@ fn accepted(at: Moment) -> Accepted {
     }
 }
 
-fn delivered(at: Moment) -> Reported {
+pub(super) fn delivered(at: Moment) -> Reported {
     Reported { at, said: Said::Delivered, code: Some(Code::Acs(2000)) }
 }
 
-fn failed(at: Moment, code: Option<u16>) -> Reported {
+pub(super) fn failed(at: Moment, code: Option<u16>) -> Reported {
     Reported { at, said: Said::Failed, code: code.map(Code::Acs) }
 }
 
-fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery {
+pub(super) fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery {
     Delivery { message_id: "3f0c-id".into(), accepted, reported }
 }
 
-fn view(deliveries: &[Delivery]) -> View<'_> {
+pub(super) fn view(deliveries: &[Delivery]) -> View<'_> {
+    let mut day = Day::new(NOW_MS);
+    deliveries.iter().for_each(|delivery| day.count(delivery));
     View {
         deliveries,
+        day: Box::leak(day.into()),
+        slots: 10_000,
+        guarded: Err(NO_GUARD),
         unreadable: None,
         covers: 500,
         status: None,
         problems: &[],
         warnings: &[],
         asks_acs: false,
-        now: NOW,
     }
 }
 
@@ -76,7 +78,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The text of a page's part.
-fn text_of(html: &str) -> String {
+pub(super) fn text_of(html: &str) -> String {
     let mut parts = html.split('<');
     let first = parts.next().unwrap_or_default().to_owned();
     let text = parts.fold(first, |text, part| text + part.split_once('>').unwrap().1);
@@ -84,7 +86,7 @@ fn text_of(html: &str) -> String {
 }
 
 /// The rows of the table with this caption, without the head; none if there is no such table.
-fn rows(html: &str, caption: &str) -> Vec<Vec<String>> {
+pub(super) fn rows(html: &str, caption: &str) -> Vec<Vec<String>> {
     let Some((_, table)) = html.split_once(&format!("<caption>{caption}</caption>")) else {
         return vec![];
     };
@@ -99,7 +101,7 @@ fn rows(html: &str, caption: &str) -> Vec<Vec<String>> {
 
 /// That a browser has nothing to mend: tags are closed in order, attributes are in double quotes, ids
 /// are unique, and each `<`, `>` and `&` is a tag's or an escape's.
-fn assert_well_formed(html: &str) {
+pub(super) fn assert_well_formed(html: &str) {
     let html = html.strip_prefix("<!DOCTYPE html>").expect("a doctype");
     let (before, rest) = html.split_once("<style>").unwrap();
     let (style, after) = rest.split_once("</style>").unwrap();
@@ -122,10 +124,10 @@ fn assert_well_formed(html: &str) {
             assert_eq!(quoted.len() % 2, 1, "{tag}");
             for pair in quoted.chunks_exact(2) {
                 let name = pair[0].trim().strip_suffix('=').expect("name=");
-                assert!(
-                    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
-                    "{tag}"
-                );
+                let is_name =
+                    |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                let of_svg = ["patternUnits", "patternTransform"].contains(&name);
+                assert!(name.bytes().all(is_name) || of_svg, "{tag}");
                 assert!(!name.starts_with("on") && name != "style", "{tag}");
                 if name == "id" {
                     assert!(!ids.contains(&pair[1]), "{tag}");
@@ -208,10 +210,11 @@ fn what_is_not_known_is_left_out() {
 fn the_list_is_in_order_and_counted() {
     let deliveries =
         ["b", "a"].map(|id| Delivery { message_id: id.into(), ..delivery(None, None) });
-    let response = json_list(&deliveries, None);
+    let list = body(json_list(&view(&deliveries)));
     let one = |id| json!({ "messageId": id, "status": "accepted" });
-    assert_eq!(body(response), json!({ "deliveries": [one("b"), one("a")], "count": 2 }));
-    assert_eq!(body(json_list(&[], None)), json!({ "deliveries": [], "count": 0 }));
+    assert_eq!((&list["deliveries"], &list["count"]), (&json!([one("b"), one("a")]), &json!(2)));
+    let list = body(json_list(&view(&[])));
+    assert_eq!((&list["deliveries"], &list["count"]), (&json!([]), &json!(0)));
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn what_could_not_be_read_is_told_with_its_reason_even_if_nothing_else_is_there(
     let unreadable =
         Unreadable { count: 3, since: NOW_MS - 60 * MINUTE, last: NOW_MS - MINUTE, reason };
     assert_eq!(
-        body(json_list(&[], Some(&unreadable)))["unreadable"],
+        body(json_list(&View { unreadable: Some(&unreadable), ..view(&[]) }))["unreadable"],
         json!({
             "count": 3,
             "since": "2026-11-24T13:06:00.250Z",
@@ -286,7 +289,7 @@ fn the_largest_answers_have_less_than_850_kb() {
         }),
     };
     let deliveries = vec![largest; Query::MOST];
-    let bytes = json_list(&deliveries, None).body.len();
+    let bytes = json_list(&view(&deliveries)).body.len();
     assert!(bytes < 850_000, "{bytes}");
     let bytes = page(&view(&deliveries)).body.len();
     assert!(bytes < 100_000, "{bytes}");
@@ -311,7 +314,7 @@ fn without_messages_the_page_says_how_one_comes() {
     let html = html(&view(&[]));
     assert_well_formed(&html);
     let text = text_of(&html);
-    assert!(text.contains("No messages yet."), "{text}");
+    assert!(text.contains("No messages are on record yet."), "{text}");
     assert!(text.contains("ask Okta for a passcode"), "{text}");
     assert!(text.contains("In order: no problems and no warnings."), "{text}");
     assert!(!html.contains("<table"));
@@ -325,7 +328,7 @@ fn one_message_that_waits_makes_a_page() {
     let text = text_of(&html);
     assert!(
         text.contains(
-            "All messages on record: 1, from 2026-11-24 14:05:00 to 2026-11-24 14:05:00;"
+            "All messages on record: 1, from 2026-11-24 14:05:00 to 2026-11-24 14:05:00."
         ),
         "{text}"
     );
@@ -363,9 +366,19 @@ fn a_failure_is_told_with_its_meaning_its_fix_and_its_ids() {
     assert_eq!(
         rows(&html, "By code"),
         [
-            ["4006", "2", &format!("{meaning} {fix}")],
-            ["4011", "1", "not documented ask the provider's support with the message id"],
-            ["–", "1", "no code was given ask the provider's support with the message id"],
+            ["4006", "2", &format!("{meaning} {fix}"), "2026-11-24 14:04:00"],
+            [
+                "4011",
+                "1",
+                "not documented ask the provider's support with the message id",
+                "2026-11-24 14:04:00"
+            ],
+            [
+                "–",
+                "1",
+                "no code was given ask the provider's support with the message id",
+                "2026-11-24 14:04:00"
+            ],
         ]
     );
     let failures = rows(&html, "The last 20 at most");
@@ -373,8 +386,8 @@ fn a_failure_is_told_with_its_meaning_its_fix_and_its_ids() {
     assert_eq!(
         failures[0],
         [
-            "2026-11-24 14:04:00",
             &format!("4006 {meaning} {fix}"),
+            "2026-11-24 14:04:00",
             "US",
             "acs tollfree",
             "3f0c-id uS58evt"
@@ -414,7 +427,7 @@ fn only_the_list_of_messages_is_by_status() {
     }
 }
 
-fn finding(place: Place, key: &str, fix: &str) -> Finding {
+pub(super) fn finding(place: Place, key: &str, fix: &str) -> Finding {
     Finding { place, key: key.into(), line: Some(3), fix: fix.into() }
 }
 
@@ -663,4 +676,142 @@ fn a_thousand_messages_make_a_page_of_the_newest() {
         rows(&html, "By region"),
         [["US", "0", "0", "1000", "0", "0.0 %", "499 ms", "949 ms"]]
     );
+}
+
+/// Made-up messages, newest first: most of them by day, some of them failed.
+fn made_up(count: u64, span: Moment) -> Vec<Delivery> {
+    let mut random = 7_u64;
+    let mut next = |below: u64| {
+        // Knuth's multiplier: the numbers only have to look uneven, and to be the same each time.
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut deliveries: Vec<_> = (0..count)
+        .map(|index| {
+            // Of two moments the one nearer to noon, so that nights are quiet.
+            let from_noon = |age: &Moment| ((NOW_MS - age) % 86_400_000).abs_diff(43_200_000);
+            let age = (0..3).map(|_| next(span)).min_by_key(from_noon).unwrap();
+            let at = NOW_MS - age;
+            let region =
+                ["DE", "DE", "DE", "DE", "DE", "US", "US", "GB", "FR", "ZA"][next(10) as usize];
+            let provider = if next(4) == 0 { "infobip" } else { "acs" };
+            let sent = Accepted {
+                region: Region::parse(region),
+                provider: provider.into(),
+                sender_type: SenderKind::Alphanumeric,
+                ..accepted(at)
+            };
+            let took = 800 + next(9000);
+            let reported = match next(if region == "ZA" { 30 } else { 100 }) {
+                _ if took > age => None,
+                0 => None,
+                1 => Some(failed(at + took, Some(4006))),
+                2 => Some(failed(at + took, Some(4005))),
+                3 if provider == "infobip" => {
+                    Some(Reported { code: Some(Code::Infobip(27)), ..failed(at + took, None) })
+                }
+                4 => Some(failed(at + took, Some(5002))),
+                _ => Some(delivered(at + took)),
+            };
+            Delivery {
+                message_id: format!("20261124144757b7b2efa9-9fcb-41cb-98c7-{index:012}"),
+                ..delivery(Some(sent), reported)
+            }
+        })
+        .collect();
+    deliveries.sort_by_key(|delivery| std::cmp::Reverse(delivery.at()));
+    deliveries
+}
+
+fn made_up_guarded(day: &Day) -> Guarded {
+    let mut guarded = Guarded {
+        feed: Feed { newest: Some(NOW_MS - 20_000), alive: true },
+        used: day.hours.map(|hour| hour.delivered() * 9 / 10),
+        lately: Rate { used: 412, unused: 55, left_out: 70 },
+        countries: [
+            ("DE", 3100, 402, 300),
+            ("US", 1200, 200, 90),
+            ("GB", 640, 80, 20),
+            ("FR", 610, 66, 30),
+            ("ZA", 9, 540, 3),
+        ]
+        .map(|(name, used, unused, left_out)| (name.to_owned(), Rate { used, unused, left_out }))
+        .into(),
+        providers: vec![
+            ("acs".into(), Rate { used: 4200, unused: 980, left_out: 330 }),
+            ("infobip".into(), Rate { used: 1359, unused: 308, left_out: 113 }),
+        ],
+        blocks: vec![
+            Block {
+                id: "b3f9a1c2".into(),
+                is_country: false,
+                country: Some("ZA".into()),
+                since: NOW_MS - 3 * 3_600_000,
+                until: NOW_MS + 9 * 3_600_000,
+                sends: 60,
+                used: 1,
+                numbers: 58,
+                stopped: 141,
+            },
+            Block {
+                id: "77e0d04b".into(),
+                is_country: true,
+                country: Some("ZA".into()),
+                since: NOW_MS - 2 * 3_600_000,
+                until: NOW_MS + 10 * 3_600_000,
+                sends: 540,
+                used: 9,
+                numbers: 512,
+                stopped: 733,
+            },
+        ],
+        ..Guarded::default()
+    };
+    for (index, unsent) in guarded.unsent.iter_mut().enumerate() {
+        let by_guard = if index > 20 { 290 } else { 0 };
+        *unsent =
+            Unsent { by_policy: index as u64 % 5, by_guard, failed: u64::from(index == 14) * 30 };
+    }
+    guarded
+}
+
+#[test]
+fn a_full_store_makes_a_page_that_is_small() {
+    let deliveries = made_up(10_000, 26 * 60 * MINUTE);
+    let view = View { slots: 10_000, ..view(&deliveries) };
+    let guarded = made_up_guarded(view.day);
+    let html = html(&View { deliveries: &deliveries[..500], guarded: Ok(&guarded), ..view });
+    assert_well_formed(&html);
+    assert!(html.len() < 100_000, "{}", html.len());
+}
+
+/// `cargo test --lib deliveries::tests::pages -- --ignored`
+#[test]
+#[ignore = "writes pages to look at"]
+fn pages_of_made_up_messages() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pages");
+    std::fs::create_dir_all(folder).unwrap();
+    let deliveries = made_up(10_000, 26 * 60 * MINUTE);
+    let full = View { slots: 100_000, ..view(&deliveries) };
+    let full = View { deliveries: &deliveries[..500], ..full };
+    let shadow = made_up_guarded(full.day);
+    let enforce = Guarded { enforces: true, ..shadow.clone() };
+    let stale = Guarded {
+        feed: Feed { newest: Some(NOW_MS - 120 * MINUTE), alive: false },
+        blocks: vec![],
+        ..shadow.clone()
+    };
+    let mut few = made_up(300, 20 * 24 * 60 * MINUTE);
+    few.retain(|delivery| delivery.at() < NOW_MS - 180 * MINUTE);
+    for (name, view) in [
+        ("off", View { slots: 10_000, ..full }),
+        ("shadow", View { guarded: Ok(&shadow), ..full }),
+        ("enforce", View { guarded: Ok(&enforce), ..full }),
+        ("stale", View { guarded: Ok(&stale), ..full }),
+        ("quiet", view(&few)),
+        ("empty", view(&[])),
+    ] {
+        std::fs::write(format!("{folder}/{name}.html"), html(&view)).unwrap();
+    }
 }
