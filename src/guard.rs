@@ -19,7 +19,7 @@ use numbering::Region;
 use serde::{Deserialize, Serialize};
 
 pub use self::blocks::{Blocks, Key};
-pub use self::fate::{Fate, fates};
+pub use self::fate::{Fate, OF_ONE_ENROLMENT, fates};
 pub use self::hash8::Hash8;
 pub use self::judge::{Change, Changed, judge};
 pub use self::rules::{Mode, Rule, Rules, Tally};

@@ -1,5 +1,7 @@
 //! Okta's events: which passcodes were used, and what the hook can't see itself, such as that Okta gave up on it.
 //!
+//! A batch is kept first, and then answered: what could not be kept is to come again.
+//!
 //! Okta's event hook asks once whether it has reached the right place, and then delivers batches of events ("Event hooks",
 //! Okta's developer documentation). It waits for 3 seconds. What is answered 5xx, or nothing, comes once more; what is
 //! answered 4xx never does, so that is for what a repeat can't mend. Events come at least once, late, and in any order.
@@ -11,17 +13,23 @@ mod event;
 mod lines;
 mod method;
 
+use std::cmp::Reverse;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
 
 pub use self::event::{
-    BODY_LIMIT, BadEvent, Delivery, Did, EVENTS_LIMIT, Event, NotADelivery, Said, UserId, parse,
+    BODY_LIMIT, BadEvent, Delivery, EVENTS_LIMIT, Event, NotADelivery, Said, UserId, parse,
 };
 use crate::callers::Cause;
+use crate::guard::ledger::{KeptUse, Ledger};
+use crate::guard::{Hash8, OF_ONE_ENROLMENT, Sent, Use, What};
 use crate::outcome::{Happened, TakenEvent};
 use crate::ports::{InboundRequest, Instant, Ports, Response};
-use crate::settings::Settings;
+use crate::records::Moment;
+use crate::records::shared::Shared;
+use crate::settings::{Problems, Settings};
 use crate::telemetry;
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
 use crate::webhook::{self, DeliveryFacts, NotTaken};
@@ -31,6 +39,9 @@ pub const EVENTS_PATH: &str = "/api/okta-events";
 
 /// The time that a delivery may take to arrive. Okta waits for 3 seconds, in which it has to be kept as well.
 const TIME: Duration = Duration::from_secs(2);
+
+/// How many sends the ledger has room for.
+const SLOTS: u32 = 8192;
 
 /// The header with the value that Okta wants to have back.
 const CHALLENGE: &str = "x-okta-verification-challenge";
@@ -154,17 +165,69 @@ impl Call {
         let delivery = parse(&body, ports.clock.milliseconds()).map_err(|fault| {
             NotTaken::new(400, "The body is not a delivery of events.", fault.to_string())
         })?;
-        let Delivery { count, events, others, mut bad, .. } = delivery;
+        let Delivery { count, events, others, mut bad, newest } = delivery;
         self.facts.events = count;
         self.facts.other_events = others;
         self.facts.bad_events = bad.len();
-        self.events = events.into_iter().filter_map(told).collect();
+        self.keep(events, newest, ports)?;
         bad.sort_unstable();
         bad.dedup();
         let faults: Vec<_> = bad.iter().map(ToString::to_string).collect();
         self.facts.fix = (!faults.is_empty()).then(|| faults.join("; "));
         let headers = vec![("cache-control", "no-store".into())];
         Ok(Response { status: 204, headers, body: Vec::new() })
+    }
+
+    /// Keeps events, and finds out which of them are news and which passcodes they tell of.
+    fn keep(
+        &mut self,
+        events: Vec<Event>,
+        newest: Option<Moment>,
+        ports: Ports<'_>,
+    ) -> Result<(), NotTaken> {
+        let for_now = |problems: Problems| NotTaken::for_now(problems.to_string());
+        // Where nothing is to be remembered, each event is told of as often as it comes.
+        if self.settings.records.clone().map_err(for_now)?.is_none() {
+            let unkept = |event| told(event, None);
+            self.events = events.into_iter().filter_map(unkept).collect();
+            return Ok(());
+        }
+        let key = self.settings.store_key().map_err(for_now)?;
+        let (mut uses, mut others) = (Vec::new(), Vec::new());
+        for event in &events {
+            let id = Hash8::of_event(&key, &event.uuid);
+            match &event.said {
+                Said::Person { user, what } => uses.push(Use {
+                    id,
+                    user: Hash8::of_user(&key, user.as_str()),
+                    at: event.published,
+                    what: *what,
+                }),
+                Said::SentByOkta { .. } | Said::RefusedByOkta { .. } | Said::HookGivenUp => {
+                    others.push(id);
+                }
+            }
+        }
+        let shared = Rc::new(Shared::new(ports));
+        let kept = Ledger::new(SLOTS, shared.clone()).keep(&uses, &others, newest);
+        let kept = kept.map_err(|_| NotTaken::for_now(shared.fix()))?;
+        let is_told = uses_to_tell(&uses, &kept.uses);
+        let mut of_uses = kept.uses.into_iter().zip(is_told);
+        let mut of_others = kept.others.into_iter();
+        for event in events {
+            let (is_news, is_told, converted) = match event.said {
+                Said::Person { .. } => {
+                    let (kept, is_told) = of_uses.next().unwrap_or_default();
+                    (kept.is_news, is_told, kept.converted)
+                }
+                _ => (of_others.next().unwrap_or_default(), true, None),
+            };
+            self.facts.known_events += usize::from(!is_news);
+            if is_news && is_told {
+                self.events.extend(told(event, converted));
+            }
+        }
+        Ok(())
     }
 
     /// Has the caller prove itself.
@@ -192,16 +255,38 @@ impl Call {
     }
 }
 
-/// What is told of an event; `None` where that is nothing.
-fn told(event: Event) -> Option<TakenEvent> {
+/// Which uses are told of. Of one enrolment Okta may tell twice, which is one passcode: the event that is known to be of it,
+/// or else the first, is told of.
+fn uses_to_tell(uses: &[Use], kept: &[KeptUse]) -> Vec<bool> {
+    let rank = |at: usize| (kept[at].converted.is_some(), Reverse(at));
+    let is_one_enrolment = |one: &Use, other: &Use| {
+        [one, other].iter().all(|it| it.what == What::Activated)
+            && one.user == other.user
+            && one.at.abs_diff(other.at) <= OF_ONE_ENROLMENT
+    };
+    let is_told = |(at, one): (usize, &Use)| {
+        let mut others = uses.iter().enumerate();
+        !others.any(|(by, other)| is_one_enrolment(one, other) && rank(by) > rank(at))
+    };
+    uses.iter().enumerate().map(is_told).collect()
+}
+
+/// What is told of an event that says that this passcode was used; `None` where there is nothing to tell.
+fn told(event: Event, converted: Option<Sent>) -> Option<TakenEvent> {
     let Event { published, channel, said, .. } = event;
     let (what, country) = match said {
-        Said::Person { did: Did::Phone | Did::Activated, .. } => (Happened::PasscodeUsed, None),
-        Said::Person { did: Did::WrongCode, .. } => (Happened::PasscodeWrong, None),
-        Said::Person { did: Did::OtherMethod | Did::Removed, .. } => return None,
+        Said::Person { what: What::Phone(_) | What::Activated, .. } => {
+            (Happened::PasscodeUsed, converted.as_ref().and_then(|send| send.region))
+        }
+        Said::Person { what: What::WrongCode, .. } => (Happened::PasscodeWrong, None),
+        Said::Person { what: What::OtherMethod | What::Removed, .. } => return None,
         Said::SentByOkta { country } => (Happened::SentByOkta, country),
         Said::RefusedByOkta { country } => (Happened::RefusedByOkta, country),
         Said::HookGivenUp => (Happened::HookGivenUp, None),
     };
-    Some(TakenEvent { what, published, channel, country })
+    let channel = converted.as_ref().map(|send| send.channel).or(channel);
+    Some(TakenEvent { what, published, channel, country, converted })
 }
+
+#[cfg(test)]
+mod tests;

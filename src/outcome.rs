@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::callers::Proof;
 use crate::callers::bearer::issuer::Warnings;
+use crate::guard::Sent;
 use crate::identifier::Identifier;
 use crate::message::{Channel, Segments};
 use crate::ports::Instant;
@@ -201,6 +202,15 @@ pub struct TakenEvent {
     pub channel: Option<Channel>,
     /// The recipient's country.
     pub country: Option<Region>,
+    /// The passcode that was used, if it is known.
+    pub converted: Option<Sent>,
+}
+
+impl TakenEvent {
+    /// From the hook's answer until the passcode was used, in milliseconds.
+    pub fn milliseconds_to_use(&self) -> Option<u64> {
+        self.published.checked_sub(self.converted.as_ref()?.at)
+    }
 }
 
 /// What one of Okta's events tells.

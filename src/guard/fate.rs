@@ -13,7 +13,7 @@ const AFTER_EXPIRY: u64 = 2 * 60 * 1000;
 /// Within which time two events that a phone was enrolled are of one passcode: Okta may tell one for each channel of the
 /// phone, "typically … with the exact same timestamp" (Okta's support, "Duplicated user.mfa.factor.activate events for SMS
 /// and voice enrollment in OIE").
-const OF_ONE_ENROLMENT: u64 = 2000;
+pub const OF_ONE_ENROLMENT: u64 = 2000;
 
 /// How long after a send another method still excuses it.
 const EXCUSED_WITHIN: u64 = 60 * 60 * 1000;

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::method::Method;
 use crate::date;
+use crate::guard::What;
 use crate::json::utf8;
 use crate::message::Channel;
 use crate::phone_number::PhoneNumber;
@@ -67,7 +68,7 @@ pub enum Said {
         /// Of whom.
         user: UserId,
         /// What they did, or what was done to them.
-        did: Did,
+        what: What,
     },
     /// Okta sent a passcode itself, since the hook failed.
     SentByOkta {
@@ -81,22 +82,6 @@ pub enum Said {
     },
     /// Okta has given up on the hook: no answer in time, or none that it understands.
     HookGivenUp,
-}
-
-/// What a person did with a passcode, or instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did {
-    /// Signed in by a passcode that came to the phone.
-    Phone,
-    /// Enrolled the phone, by a passcode that came to it. Of one passcode Okta may tell two such events, one for each
-    /// channel, whichever the passcode took.
-    Activated,
-    /// Typed a wrong one.
-    WrongCode,
-    /// Signed in by another method, which an attacker has to work for.
-    OtherMethod,
-    /// Has the phone no more.
-    Removed,
 }
 
 /// Okta's id of a person. Its `Debug` does not show it.
@@ -216,20 +201,21 @@ fn read(event: &Value, published: Option<Moment>) -> Result<Option<Event>, BadEv
     let (channel, said) = match kind {
         "user.authentication.auth_via_mfa" => {
             let method = Method::of(event);
-            let Some(did) = signed_in(event, method) else { return Ok(None) };
-            (channel(method), by_person(actor(event).or_else(|| user(event)), did)?)
+            let Some(what) = signed_in(event, method) else { return Ok(None) };
+            (channel(method), by_person(actor(event).or_else(|| user(event)), what)?)
         }
         "user.mfa.factor.activate" | "user.mfa.factor.deactivate" => {
             let method = Method::of(event);
             if !matches!(method, Some(Method::Phone(_))) || result(event) != "SUCCESS" {
                 return Ok(None);
             }
-            let did = match kind {
-                "user.mfa.factor.activate" => Did::Activated,
-                _ => Did::Removed,
+            let what = match kind {
+                "user.mfa.factor.activate" => What::Activated,
+                _ => What::Removed,
             };
-            // The actor may be an administrator. And the channel is not what the reason names: see `Did::Activated`.
-            (None, by_person(user(event), did)?)
+            // The actor may be an administrator. And the reason does not tell the channel: of one passcode Okta may tell an
+            // event for each channel of the phone.
+            (None, by_person(user(event), what)?)
         }
         "system.sms.send_phone_verification_message" => {
             let Some(said) = sent(event, "isSmsHookFailover") else { return Ok(None) };
@@ -256,17 +242,17 @@ fn read(event: &Value, published: Option<Moment>) -> Result<Option<Event>, BadEv
 }
 
 /// What became of a sign-in. Nothing that was given up is a use, nor a failure of another method.
-fn signed_in(event: &Value, method: Option<Method>) -> Option<Did> {
+fn signed_in(event: &Value, method: Option<Method>) -> Option<What> {
     match (result(event), method) {
-        ("SUCCESS", Some(Method::Phone(_))) => Some(Did::Phone),
-        ("SUCCESS", Some(Method::Strong)) => Some(Did::OtherMethod),
+        ("SUCCESS", Some(Method::Phone(channel))) => Some(What::Phone(channel)),
+        ("SUCCESS", Some(Method::Strong)) => Some(What::OtherMethod),
         // "The user ignored some available security methods, but satisfied assurance requirements with other options"
         // (Okta's help, "MFA abandonment").
-        ("UNANSWERED", _) => Some(Did::OtherMethod),
+        ("UNANSWERED", _) => Some(What::OtherMethod),
         ("FAILURE", Some(Method::Phone(_)))
             if text(event, "/outcome/reason") == Some("INVALID_CREDENTIALS") =>
         {
-            Some(Did::WrongCode)
+            Some(What::WrongCode)
         }
         _ => None,
     }
@@ -308,8 +294,8 @@ fn is_true(value: &Value) -> bool {
     }
 }
 
-fn by_person(user: Option<UserId>, did: Did) -> Result<Said, BadEvent> {
-    Ok(Said::Person { user: user.ok_or(BadEvent::NoUser)?, did })
+fn by_person(user: Option<UserId>, what: What) -> Result<Said, BadEvent> {
+    Ok(Said::Person { user: user.ok_or(BadEvent::NoUser)?, what })
 }
 
 /// The person who acted, if it was a person.

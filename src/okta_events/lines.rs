@@ -17,13 +17,20 @@ pub fn event(event: &TakenEvent, now: OffsetDateTime) -> String {
         fix: Option<&'static str>,
         channel: Option<&'static str>,
         country: Option<&'a str>,
+        provider: Option<&'a str>,
+        message_id: Option<&'a str>,
+        used_ms: Option<u64>,
     }
+    let converted = event.converted.as_ref();
     let fix = fix(event.what);
     let facts = Facts {
         what: event.what.name(),
         fix,
         channel: event.channel.map(Channel::name),
         country: event.country.as_ref().map(|region| region.code()),
+        provider: converted.map(|send| send.provider.as_str()),
+        message_id: converted.and_then(|send| send.message_id.as_deref()),
+        used_ms: event.milliseconds_to_use(),
     };
     let level = if fix.is_some() { "warn" } else { "info" };
     line(now, level, "okta_event", facts)

@@ -143,16 +143,20 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
 /// One of Okta's events, at the time when it happened.
 pub fn of_event(event: &TakenEvent) -> Item<'_> {
     let mut properties = Properties::default();
+    let converted = event.converted.as_ref();
     properties.add("what", Some(event.what.name()));
     properties.add("channel", event.channel.map(Channel::name));
     properties.add("country", event.country.as_ref().map(|region| region.code()));
+    properties.add("provider", converted.map(|send| send.provider.as_str()));
+    properties.add("messageId", converted.and_then(|send| send.message_id.as_deref()));
+    let measured = event.milliseconds_to_use();
     Item {
         time: date(event.published),
         trace_id: None,
         parent_id: None,
         data: Data::Event { name: OKTA_EVENT_NAME },
         properties: properties.0,
-        measurements: BTreeMap::new(),
+        measurements: measured.map(|time| ("usedMs", time as f64)).into_iter().collect(),
     }
 }
 

@@ -97,13 +97,16 @@ async fn lines(hook: &Hook, count: usize) -> Vec<Value> {
     .await
 }
 
-/// The lines about all the samples, delivered to a fresh hook.
+/// The lines about all the samples, delivered to a fresh hook, and about one that comes again.
 pub async fn lines_of_the_samples() -> Vec<Value> {
     let hook = Hook::with(setup()).await;
-    for sample in samples() {
-        assert_eq!(deliver(&hook, sample).await.status, 204);
+    let again = delivery(&[serde_json::from_str(EVENTS[3]).unwrap()]);
+    let deliveries = [samples(), vec![again]].concat();
+    let count = deliveries.len();
+    for delivery in deliveries {
+        assert_eq!(deliver(&hook, delivery).await.status, 204);
     }
-    lines(&hook, samples().len() + 6).await
+    lines(&hook, count + 6).await
 }
 
 /// Those of single events.

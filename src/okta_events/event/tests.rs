@@ -38,7 +38,12 @@ fn read(event: &Value) -> Result<Option<Event>, BadEvent> {
 fn said(event: &Value) -> Option<(Option<Channel>, String)> {
     let Event { channel, said, .. } = read(event).unwrap()?;
     let said = match said {
-        Said::Person { user, did } => format!("{} {did:?}", user.as_str()),
+        Said::Person { user, what } => {
+            // The channel is the event's, too.
+            let what =
+                if let What::Phone(_) = what { "Phone".to_owned() } else { format!("{what:?}") };
+            format!("{} {what}", user.as_str())
+        }
         said => format!("{said:?}"),
     };
     Some((channel, said))
@@ -72,19 +77,19 @@ const CALL: Option<Channel> = Some(Channel::Call);
 
 #[test]
 fn a_sign_in_by_sms_and_an_enrolment_by_a_call_are_read() {
-    let by = |user: &str, did| Said::Person { user: UserId(user.to_owned()), did };
+    let by = |user: &str, what| Said::Person { user: UserId(user.to_owned()), what };
     let events = [
         Event {
             uuid: "a1000001-cd01-11f1-8000-0a1b2c3d4e01".to_owned(),
             published: milliseconds(datetime!(2026-11-29 10:15:16.286 UTC)),
             channel: SMS,
-            said: by("00u1fictionaluser01d7", Did::Phone),
+            said: by("00u1fictionaluser01d7", What::Phone(SMS)),
         },
         Event {
             uuid: "a1000002-cd01-11f1-8000-0a1b2c3d4e01".to_owned(),
             published: milliseconds(datetime!(2026-11-29 10:13:06.115 UTC)),
             channel: None,
-            said: by("00u1fictionaluser02d7", Did::Activated),
+            said: by("00u1fictionaluser02d7", What::Activated),
         },
     ];
     let newest = Some(events[0].published);
@@ -356,7 +361,7 @@ proptest! {
     ) {
         let delivery = deliver(json!([with(&sign_in(), &[(at, value)]), enrolment()]));
         prop_assert_eq!(delivery.count, delivery.events.len() + delivery.others + delivery.bad.len());
-        let did = |event: &Event| matches!(event.said, Said::Person { did: Did::Activated, .. });
+        let did = |event: &Event| matches!(event.said, Said::Person { what: What::Activated, .. });
         prop_assert!(delivery.events.last().is_some_and(did));
     }
 }
