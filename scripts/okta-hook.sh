@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the hook up in Okta, through Okta's API. Sends nothing without --send. See --help.
+# Sets the hook and Okta's event hook up in Okta, through Okta's API. Sends nothing without --send. See --help.
 set -euo pipefail
 # shellcheck source=scripts/http.sh
 . "$(dirname "${BASH_SOURCE[0]}")/http.sh"
@@ -12,10 +12,15 @@ Usage: scripts/okta-hook.sh create --name NAME --url URL --auth basic|header|oau
        scripts/okta-hook.sh update ID --name NAME --url URL --auth basic|header|oauth [--send]
        scripts/okta-hook.sh list [--send]
        scripts/okta-hook.sh show|preview|activate|deactivate|delete ID [--send]
+       scripts/okta-hook.sh events create --name NAME --url URL [--filter] [--send]
+       scripts/okta-hook.sh events update ID --name NAME --url URL [--filter] [--send]
+       scripts/okta-hook.sh events list [--send]
+       scripts/okta-hook.sh events show|verify|activate|deactivate|delete ID [--send]
 
-Sets up the telephony inline hook of an Okta org. Without --send it only shows the request that
-it would send, each secret as [redacted]. Exits with 0 if that was done or shown, with 1 if Okta
-or the hook said no, with 2 if it could not be asked.
+Sets up the telephony inline hook of an Okta org, and the event hook that tells it which passcodes
+were used. Without --send it only shows the request that it would send, each secret as [redacted].
+Exits with 0 if that was done or shown, with 1 if Okta or the hook said no, with 2 if it could not
+be asked.
 
   create      adds the hook; it is active at once
   update      replaces name, URL and proof, such as a secret that is rotated
@@ -28,6 +33,12 @@ or the hook said no, with 2 if it could not be asked.
   --url       where Okta calls: https://hook.example.com/api/okta-telephony
   --auth      how Okta proves to the hook that it is Okta, see docs/okta.md
 
+  events      the same for the event hook, see docs/okta-events.md. Its URL is
+              https://hook.example.com/api/okta-events
+  verify      has Okta ask the hook, after create and update: before that it sends no events
+  --filter    sends sign-ins by phone only, which Okta must have switched on for the org. The hook
+              then sees no other method, by which a person may have signed in instead
+
 Environment:
   OKTA_ORG_URL        the org, such as https://your-org.okta.com
   OKTA_API_TOKEN      an API token of it, with --send only
@@ -35,6 +46,7 @@ Environment:
   --auth header       OKTA_HEADER_NAME and OKTA_HEADER_SECRET
   --auth oauth        TOKEN_URL, CLIENT_ID, SCOPE, and either CLIENT_SECRET or HOOK_KEY_ID
   preview             TO, a number of yours, such as +14255550123
+  events              OKTA_EVENTS_SECRET, events.secret of the hook's secrets
 
 Needs jq, and curl to send.
 EOF
@@ -101,10 +113,31 @@ channel() {
        config: ({uri: $url, method: "POST", headers: []} + .)}'
 }
 
+# event_channel: the same for the event hook, which has one static header.
+event_channel() {
+  need OKTA_EVENTS_SECRET "events.secret of the hook's secrets"
+  jq --null-input --compact-output --arg url "$url" '{type: "HTTP", version: "1.0.0", config: {uri: $url, headers: [],
+    authScheme: {type: "HEADER", key: "Authorization", value: ("Basic " + ("events:\(env.OKTA_EVENTS_SECRET)" | @base64))}}}'
+}
+
+# event_hook: prints the event hook with the channel of standard input, as JSON. Filters see the names of targets, not
+# what the method was: of the Identity Engine alone, since Classic names no target but the person.
+event_hook() {
+  jq --compact-output --arg name "$name" --arg filter "$filter" '
+    {name: $name, description: "Tells the telephony hook which passcodes were used",
+     events: {type: "EVENT_TYPE", items: ["user.authentication.auth_via_mfa", "user.mfa.factor.activate",
+       "user.mfa.factor.deactivate", "system.sms.send_phone_verification_message",
+       "system.voice.send_phone_verification_call", "inline_hook.executed"]},
+     channel: .}
+    | if $filter == "" then . else .events.filter = {type: "EXPRESSION_LANGUAGE", eventFilterMap: [
+        {event: "user.authentication.auth_via_mfa", condition: {expression:
+          "event.target.?[type eq \u0027AuthenticatorEnrollment\u0027 && displayName eq \u0027Phone\u0027].size()>0"}}]} end'
+}
+
 # What Okta keeps secret it does not show; the values of further headers may be secrets as well.
 redacted='(.channel | .. | objects | (.value, .clientSecret) | strings) |= "[redacted]"'
 
-row='[.id, .status, (.channel.config | .authType // "header \(.authScheme.key?)"), .name,
+row='[.id, .status, (.verificationStatus // empty), (.channel.config | .authType // "header \(.authScheme.key?)"), .name,
   (.channel.config.uri // "no URL")] | join("  ")'
 
 # okta METHOD PATH [BODY]: asks Okta and sets answer, or says why there is none that can be used.
@@ -144,14 +177,16 @@ refused() {
     "\([.errorSummary, (.errorCauses // [])[].errorSummary] | map(strings) | unique | join("; "))" +
     " (\(.errorCode // "no code"), errorId \(.errorId // "none"))"' <<<"$answer" 2>/dev/null)" ||
     said="${answer:0:200}"
-  case "$1:$command" in
+  case "$1:$kind$command" in
     401:*) fix="set OKTA_API_TOKEN to a valid token of $host: one that is not used for 30 days expires." ;;
     429:*) fix="wait a minute, then try again: Okta's rate limit is reached." ;;
-    40[03]:delete) fix="deactivate the hook first, if it is active: scripts/okta-hook.sh deactivate $id --send" ;;
-    403:*) fix="make the API token as an administrator who may manage inline hooks." ;;
-    404:*) fix="look for the hook's id: scripts/okta-hook.sh list --send" ;;
+    40[03]:*delete) fix="deactivate the hook first, if it is active: scripts/okta-hook.sh ${kind}deactivate $id --send" ;;
+    403:*) fix="make the API token as an administrator who may manage $hooks_are." ;;
+    404:*) fix="look for the hook's id: scripts/okta-hook.sh ${kind}list --send" ;;
     400:create | 400:activate)
       fix="if another telephony hook is active, deactivate it first, since an org can have one: scripts/okta-hook.sh list --send" ;;
+    400:"events verify") fix="look for okta_events in the hook's log. With 401 Okta has another secret, with 503 the hook has none; if there is none, compare the hook's URL in Okta: scripts/okta-hook.sh events show $id --send" ;;
+    400:events*) fix="correct what it names${filter:+; if that is the filter, leave --filter out, or have the org switch filters on: Settings > Features}." ;;
     400:preview) fix="look into the hook's log. If this call is not in it, compare the hook's URL in Okta: scripts/okta-hook.sh show $id --send" ;;
     400:*) fix="correct what it names." ;;
     3*) fix="compare OKTA_ORG_URL with the org's address: Okta answers from elsewhere." ;;
@@ -168,11 +203,12 @@ show_row() {
   jq --raw-output "$row" <<<"$answer" 2>/dev/null || fail "the answer is not Okta's: is OKTA_ORG_URL right?"
 }
 
-command='' id='' name='' url='' auth='' send=''
+kind='' command='' id='' name='' url='' auth='' filter='' send=''
 while [ "$#" -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
     --send) send=yes ;;
+    --filter) filter=yes ;;
     --name | --url | --auth)
       [ "$#" -ge 2 ] || misused "$1 needs a value."
       printf -v "${1#--}" '%s' "$2"
@@ -180,7 +216,9 @@ while [ "$#" -gt 0 ]; do
       ;;
     -*) misused "there is no option ${1%%=*}." ;;
     *)
-      if [ -z "$command" ]; then
+      if [ -z "$kind$command" ] && [ "$1" = events ]; then
+        kind='events '
+      elif [ -z "$command" ]; then
         command="$1"
       elif [ -z "$id" ]; then
         id="$1"
@@ -191,23 +229,31 @@ while [ "$#" -gt 0 ]; do
   esac
   shift
 done
+case "$kind$command" in
+  verify | 'events preview') misused "there is no such command." ;;
+esac
 case "$command" in
-  create | list) [ -z "$id" ] || misused "$command takes no ID." ;;
-  update | show | preview | activate | deactivate | delete)
-    [ -n "$id" ] || misused "$command needs the hook's ID, which list has."
+  create | list) [ -z "$id" ] || misused "$kind$command takes no ID." ;;
+  update | show | preview | verify | activate | deactivate | delete)
+    [ -n "$id" ] || misused "$kind$command needs the hook's ID, which ${kind}list has."
     ;;
   '') misused "say what to do." ;;
   *) misused "there is no such command." ;;
 esac
-case "$command" in
+case "$kind$command" in
+  "events create" | "events update")
+    if [ -z "$name" ] || [ -z "$url" ]; then misused "$kind$command needs --name and --url."; fi
+    [ -z "$auth" ] || misused "$kind$command takes no --auth: Okta proves itself by events.secret."
+    ;;
   create | update)
     if [ -z "$name" ] || [ -z "$url" ] || [ -z "$auth" ]; then
       misused "$command needs --name, --url and --auth."
     fi
     # Not with what was said: it may be the header's value, by mistake.
     case "$auth" in basic | header | oauth) ;; *) misused "--auth must be basic, header or oauth." ;; esac
+    [ -z "$filter" ] || misused "$command takes no --filter."
     ;;
-  *) [ -z "$name$url$auth" ] || misused "$command takes no --name, --url or --auth." ;;
+  *) [ -z "$name$url$auth$filter" ] || misused "$kind$command takes no --name, --url, --auth or --filter." ;;
 esac
 command -v jq >/dev/null || fail "jq is not installed."
 
@@ -217,31 +263,41 @@ command -v jq >/dev/null || fail "jq is not installed."
 read_url "$OKTA_ORG_URL"
 [[ $host != *-admin.okta*.com ]] || fail "OKTA_ORG_URL is the Admin Console's: leave out -admin."
 org="${OKTA_ORG_URL%%://*}://$host"
-hooks=/api/v1/inlineHooks
+if [ -z "$kind" ]; then
+  hooks=/api/v1/inlineHooks hooks_are='inline hooks' path=/api/okta-telephony
+else
+  hooks=/api/v1/eventHooks hooks_are='event hooks' path=/api/okta-events
+fi
 
 case "$command" in
   create | update)
     # Okta's own conditions, told before it is asked.
     [[ $url =~ ^https://[^/@[:space:]]+/[^[:space:]]+$ && ${#url} -le 1024 ]] ||
-      fail "--url must be the hook's public https URL with its path, such as https://hook.example.com/api/okta-telephony: $url"
+      fail "--url must be the hook's public https URL with its path, such as https://hook.example.com$path: $url"
     [ "${#name}" -le 255 ] || fail "--name has more than 255 characters: shorten it."
-    channel="$(channel)"
-    body="$(printf '%s' "$channel" | jq --compact-output --arg name "$name" --arg command "$command" '
-      {name: $name, version: "1.0.0", channel: .}
-      # The type of a hook that is there stays what it is.
-      | if $command == "create" then .type = "com.okta.telephony.provider" else . end')"
+    if [ -z "$kind" ]; then
+      channel="$(channel)"
+      body="$(printf '%s' "$channel" | jq --compact-output --arg name "$name" --arg command "$command" '
+        {name: $name, version: "1.0.0", channel: .}
+        # The type of a hook that is there stays what it is.
+        | if $command == "create" then .type = "com.okta.telephony.provider" else . end')"
+    else
+      channel="$(event_channel)"
+      body="$(printf '%s' "$channel" | event_hook)"
+    fi
     if [ "$command" = create ]; then okta POST "$hooks" "$body"; else okta PUT "$hooks/$id" "$body"; fi
     show_row
+    [ -z "$kind" ] || echo "Okta sends nothing before it has asked the hook: scripts/okta-hook.sh events verify ID --send"
     ;;
   list)
-    okta GET "$hooks?type=com.okta.telephony.provider"
+    if [ -z "$kind" ]; then okta GET "$hooks?type=com.okta.telephony.provider"; else okta GET "$hooks"; fi
     jq --raw-output ".[] | $row" <<<"$answer" 2>/dev/null || fail "the answer is not Okta's: is OKTA_ORG_URL right?"
     ;;
   show)
     okta GET "$hooks/$id"
     jq "$redacted" <<<"$answer" 2>/dev/null || fail "the answer is not Okta's: is OKTA_ORG_URL right?"
     ;;
-  activate | deactivate)
+  activate | deactivate | verify)
     okta POST "$hooks/$id/lifecycle/$command"
     show_row
     ;;

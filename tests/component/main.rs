@@ -20,6 +20,7 @@ mod log;
 mod markdown;
 mod oauth;
 mod okta_events;
+mod okta_events_script;
 mod okta_hook_script;
 mod operator;
 mod outside;

@@ -1,4 +1,5 @@
-//! scripts/okta-hook.sh against a stand-in of Okta's API. Skipped where there is no bash, curl or jq.
+//! scripts/okta-hook.sh against a stand-in of Okta's API. Skipped where there is no bash, curl or jq. Its commands for the
+//! event hook are in okta_events_script.rs.
 //!
 //! The stand-in checks what Okta's OpenAPI description demands. What the description leaves open, such
 //! as the words with which a second active telephony hook is refused, is made up here.
@@ -26,10 +27,11 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 use crate::harness::skipped;
+use crate::okta_events_script;
 
 // What curl's configuration, JSON, base64 or a shell could garble.
-const TOKEN: &str = "00api-t0ken \"of\\ $the tests";
-const SECRET: &str = "s3cret \"of\\the' $hook & ü";
+pub const TOKEN: &str = "00api-t0ken \"of\\ $the tests";
+pub const SECRET: &str = "s3cret \"of\\the' $hook & ü";
 const URL: &str = "https://hook.example.com/api/okta-telephony";
 const CREATE: [&str; 6] = ["create", "--name", "SMS \"through\" ACS", "--url", URL, "--auth"];
 const BASIC: [(&str, &str); 1] = [("OKTA_BASIC_SECRET", SECRET)];
@@ -39,9 +41,9 @@ const CLIENT: [(&str, &str); 3] = [
     ("SCOPE", "telephony"),
 ];
 
-/// Okta's API for inline hooks, as much as the script needs.
-struct Okta {
-    url: String,
+/// Okta's API for inline hooks and event hooks, as much as the script needs.
+pub struct Okta {
+    pub url: String,
     state: Arc<Mutex<State>>,
     server: JoinHandle<()>,
 }
@@ -50,6 +52,7 @@ struct Okta {
 struct State {
     /// As they were sent, with their secrets, and with id and status.
     hooks: Vec<Value>,
+    event_hooks: Vec<Value>,
     requests: Vec<String>,
     executed: Vec<Value>,
     /// What the next call is answered, whatever it is.
@@ -65,7 +68,7 @@ impl Drop for Okta {
 }
 
 impl Okta {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let accepted = json!({"commands": [{"type": "com.okta.telephony.action",
@@ -86,7 +89,7 @@ impl Okta {
     }
 
     /// Runs the script against this org; `None` where it can't.
-    async fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Option<Run> {
+    pub async fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Option<Run> {
         let token = ("OKTA_API_TOKEN", TOKEN);
         run(arguments, &[&[("OKTA_ORG_URL", &*self.url), token], environment].concat()).await
     }
@@ -102,11 +105,15 @@ impl Okta {
         self.state.lock().unwrap().hooks.clone()
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub fn event_hooks(&self) -> Vec<Value> {
+        self.state.lock().unwrap().event_hooks.clone()
+    }
+
+    pub fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
     }
 
-    fn answer_next(&self, status: u16, body: &str) {
+    pub fn answer_next(&self, status: u16, body: &str) {
         self.state.lock().unwrap().next = Some((status, body.to_owned()));
     }
 }
@@ -127,19 +134,19 @@ async fn serve(
 }
 
 /// An error in Okta's words.
-fn error(status: u16, code: &str, summary: &str, causes: &[&str]) -> (u16, String) {
+pub fn error(status: u16, code: &str, summary: &str, causes: &[&str]) -> (u16, String) {
     let causes: Vec<_> = causes.iter().map(|cause| json!({ "errorSummary": cause })).collect();
     let body = json!({"errorCode": code, "errorSummary": summary, "errorLink": code,
         "errorId": "oaeSample1", "errorCauses": causes});
     (status, body.to_string())
 }
 
-fn invalid(what: &str, cause: &str) -> (u16, String) {
+pub fn invalid(what: &str, cause: &str) -> (u16, String) {
     error(400, "E0000001", &format!("Api validation failed: {what}"), &[cause])
 }
 
 /// A hook as Okta shows it: without its secrets.
-fn shown(hook: &Value) -> Value {
+pub fn shown(hook: &Value) -> Value {
     let mut hook = hook.clone();
     let config = hook["channel"]["config"].as_object_mut().unwrap();
     config.remove("clientSecret");
@@ -211,6 +218,9 @@ impl State {
             assert_eq!(headers[CONTENT_TYPE], "application/json");
         } else {
             assert!(body.is_empty() && !headers.contains_key(CONTENT_TYPE));
+        }
+        if let Some(path) = path.strip_prefix("/api/v1/eventHooks") {
+            return okta_events_script::answer(&mut self.event_hooks, method, path, body);
         }
         let path = path.strip_prefix("/api/v1/inlineHooks").expect("the path is of inline hooks");
         let parts: Vec<_> = path.split('/').skip(1).collect();
@@ -288,10 +298,10 @@ impl State {
 }
 
 #[derive(Debug)]
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// Runs the script with these variables and none of the developer's; `None` where it can't.
@@ -654,6 +664,8 @@ async fn what_is_missing_or_wrong_is_told_before_okta_is_asked() {
         (vec!["show"], vec![], "okta-hook.sh: show needs the hook's ID"),
         (vec!["list", "cal1"], vec![], "okta-hook.sh: list takes no ID"),
         (vec!["list", "--name", "n"], vec![], "okta-hook.sh: list takes no --name"),
+        (vec!["verify", "cal1"], vec![], "there is no such command"),
+        (vec!["show", "cal1", "--filter"], vec![], "show takes no"),
         (vec!["create", "--name"], vec![], "okta-hook.sh: --name needs a value"),
         (vec!["create", "--name", "n"], vec![], "create needs --name, --url and --auth.\n\nUsage:"),
         (vec!["list", "--secret=s"], vec![], "there is no option --secret.\n"),
