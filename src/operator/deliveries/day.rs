@@ -102,8 +102,8 @@ impl Day {
         let at = delivery.at().min(self.now);
         self.newest = self.newest.max(Some(at));
         let status = delivery.status();
-        if let Some(hour) = self.hour(at) {
-            hour.messages[status as usize] += 1;
+        if let Some(hour) = self.index(at) {
+            self.hours[hour].messages[status as usize] += 1;
         }
         if self.now - at < HOUR {
             self.lately.count(delivery, at);
@@ -116,9 +116,9 @@ impl Day {
         self.hours.iter().map(Hour::sent).sum::<u64>() * 10 >= u64::from(slots) * 9
     }
 
-    /// The hour of a moment.
-    fn hour(&mut self, at: Moment) -> Option<&mut Hour> {
-        self.hours.iter_mut().rev().find(|hour| hour.begins <= at)
+    /// Which of the hours a moment is in; the last, if it has yet to come.
+    pub(super) fn index(&self, at: Moment) -> Option<usize> {
+        self.hours.iter().rposition(|hour| hour.begins <= at)
     }
 }
 

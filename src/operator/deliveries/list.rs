@@ -52,7 +52,9 @@ struct Guard<'a> {
     enforces: bool,
     feed_is_alive: bool,
     newest_event_at: Option<String>,
-    lately: OneRate<'a>,
+    is_outage: bool,
+    stopped: u64,
+    newest: OneRate<'a>,
     countries: Vec<OneRate<'a>>,
     providers: Vec<OneRate<'a>>,
     blocks: Vec<OneBlock<'a>>,
@@ -77,10 +79,11 @@ struct OneBlock<'a> {
     country: Option<&'a str>,
     since: String,
     until: String,
-    sends: u64,
-    used: u64,
-    numbers: u64,
-    stopped: u64,
+    is_probing: bool,
+    sends: u32,
+    used: u32,
+    numbers: u32,
+    would_have_stopped: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -138,9 +141,11 @@ impl<'a> Guard<'a> {
         };
         Self {
             enforces: guarded.enforces,
-            feed_is_alive: guarded.feed.alive,
+            feed_is_alive: guarded.feed.is_alive,
             newest_event_at: guarded.feed.newest.map(rfc3339),
-            lately: OneRate::of(None, guarded.lately),
+            is_outage: guarded.is_outage,
+            stopped: guarded.stopped,
+            newest: OneRate::of(None, guarded.newest),
             countries: rates(&guarded.countries),
             providers: rates(&guarded.providers),
             blocks: guarded.blocks.iter().map(OneBlock::of).collect(),
@@ -165,7 +170,8 @@ impl<'a> OneBlock<'a> {
             sends: block.sends,
             used: block.used,
             numbers: block.numbers,
-            stopped: block.stopped,
+            is_probing: block.is_probing,
+            would_have_stopped: block.would_have_stopped,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::chart::Chart;
 use super::day::Day;
 use super::guarded::{Block, Guarded, Rate};
 use super::tally::{Tally, groups};
-use super::text::{UNKNOWN, explained, percent, rfc3339, since, span};
+use super::text::{UNKNOWN, explained, messages, percent, rfc3339, since, span};
 use super::verdict::Verdict;
 use super::{PATH, milliseconds_to_report};
 use crate::message::Channel;
@@ -185,7 +185,7 @@ fn used(view: &View<'_>) -> Markup {
                     p {
                         @match guarded.feed.newest {
                             None => { "No event of Okta’s has come." }
-                            Some(newest) if guarded.feed.alive => { "Okta’s events come: the newest is of " (moment(newest)) "." }
+                            Some(newest) if guarded.feed.is_alive => { "Okta’s events come: the newest is of " (moment(newest)) "." }
                             Some(newest) => { strong { "Okta’s events have stopped" } ": the newest is of " (moment(newest)) "." }
                         }
                     }
@@ -225,21 +225,19 @@ fn rates(caption: &str, head: &str, rates: &[(String, Rate)]) -> Markup {
 
 /// What the guard stops, why, and how to let it through again.
 fn blocks(guarded: &Guarded, now: Moment) -> Markup {
-    let (does, has) = match guarded.enforces {
-        true => ("stops", "stopped"),
-        false => ("would stop", "would have been stopped"),
-    };
+    let does = if guarded.enforces { "stops" } else { "would stop" };
     let rows = html! {
         @for block in guarded.blocks.iter().take(BLOCKS_LISTED) {
             tr {
                 th scope="row" { code { (block.id) } }
                 td class="why" {
-                    (numbers(block)) ": " b { (block.stopped) } " " (has)
+                    (numbers(block))
+                    @if let Some(count) = block.would_have_stopped { ": " b { (messages(count)) } }
                     span { (block.used) " of " (block.sends) " used, to " (block.numbers) " numbers" }
                 }
                 td {
-                    (since(block.since, now)) " to "
-                    @if block.until > now { (since(block.until, now)) } @else { "now: a few are let through to see" }
+                    (since(block.since, now)) " to " (since(block.until, now))
+                    @if block.is_probing { ", now a few to see" }
                 }
             }
         }
@@ -247,11 +245,15 @@ fn blocks(guarded: &Guarded, now: Moment) -> Markup {
     html! {
         section {
             h2 { "Blocks" }
+            @if guarded.is_outage {
+                p { "Passcodes are used nowhere. That is an outage and no attack, so the guard stops nothing new." }
+            }
             @if guarded.blocks.is_empty() {
                 p { "The guard " (does) " nothing now." }
             } @else {
-                @if !guarded.enforces {
-                    p { "The guard is in shadow: it lets all messages through, and says what it would stop." }
+                p {
+                    @if guarded.enforces { "The guard has stopped " } @else { "The guard is in shadow, and would have stopped " }
+                    (messages(guarded.stopped)) " in 24 hours."
                 }
                 (table("", &["What the guard ", does].concat(), &["Id", "Numbers, and why", "Time"], rows))
                 p class="quiet" {

@@ -724,11 +724,27 @@ fn made_up(count: u64, span: Moment) -> Vec<Delivery> {
     deliveries
 }
 
+fn made_up_block(is_country: bool, would_have_stopped: u64) -> Block {
+    Block {
+        id: if is_country { "ZA".into() } else { "b3f9a1c2".into() },
+        is_country,
+        country: Some("ZA".into()),
+        since: NOW_MS - 180 * MINUTE,
+        until: NOW_MS + 540 * MINUTE,
+        is_probing: false,
+        sends: 60,
+        used: 1,
+        numbers: 58,
+        would_have_stopped: Some(would_have_stopped),
+    }
+}
+
 fn made_up_guarded(day: &Day) -> Guarded {
     let mut guarded = Guarded {
-        feed: Feed { newest: Some(NOW_MS - 20_000), alive: true },
+        feed: Feed { newest: Some(NOW_MS - 20_000), is_alive: true },
         used: day.hours.map(|hour| hour.delivered() * 9 / 10),
-        lately: Rate { used: 412, unused: 55, left_out: 70 },
+        newest: Rate { used: 42, unused: 8, left_out: 0 },
+        stopped: 870,
         countries: [
             ("DE", 3100, 402, 300),
             ("US", 1200, 200, 90),
@@ -742,30 +758,7 @@ fn made_up_guarded(day: &Day) -> Guarded {
             ("acs".into(), Rate { used: 4200, unused: 980, left_out: 330 }),
             ("infobip".into(), Rate { used: 1359, unused: 308, left_out: 113 }),
         ],
-        blocks: vec![
-            Block {
-                id: "b3f9a1c2".into(),
-                is_country: false,
-                country: Some("ZA".into()),
-                since: NOW_MS - 3 * 3_600_000,
-                until: NOW_MS + 9 * 3_600_000,
-                sends: 60,
-                used: 1,
-                numbers: 58,
-                stopped: 141,
-            },
-            Block {
-                id: "77e0d04b".into(),
-                is_country: true,
-                country: Some("ZA".into()),
-                since: NOW_MS - 2 * 3_600_000,
-                until: NOW_MS + 10 * 3_600_000,
-                sends: 540,
-                used: 9,
-                numbers: 512,
-                stopped: 733,
-            },
-        ],
+        blocks: vec![made_up_block(true, 733), made_up_block(false, 141)],
         ..Guarded::default()
     };
     for (index, unsent) in guarded.unsent.iter_mut().enumerate() {
@@ -796,9 +789,11 @@ fn pages_of_made_up_messages() {
     let full = View { slots: 100_000, ..view(&deliveries) };
     let full = View { deliveries: &deliveries[..500], ..full };
     let shadow = made_up_guarded(full.day);
-    let enforce = Guarded { enforces: true, ..shadow.clone() };
+    let blocks = shadow.blocks.iter().cloned();
+    let blocks = blocks.map(|block| Block { would_have_stopped: None, ..block }).collect();
+    let enforce = Guarded { enforces: true, blocks, ..shadow.clone() };
     let stale = Guarded {
-        feed: Feed { newest: Some(NOW_MS - 120 * MINUTE), alive: false },
+        feed: Feed { newest: Some(NOW_MS - 120 * MINUTE), is_alive: false },
         blocks: vec![],
         ..shadow.clone()
     };

@@ -52,7 +52,7 @@ impl Verdict {
             [
                 unsent(guarded, view.day),
                 feed(&guarded.feed, view.day.now),
-                used(guarded.lately),
+                used(guarded),
                 blocks(guarded),
             ]
         };
@@ -176,7 +176,7 @@ fn unsent(guarded: &Guarded, day: &Day) -> Said {
 /// Whether Okta's events come, without which nobody knows what was used.
 fn feed(feed: &Feed, now: Moment) -> Said {
     let said = match feed.newest {
-        _ if feed.alive => return None,
+        _ if feed.is_alive => return None,
         None => "Okta’s events have never come, so nobody knows which passcodes were used.".into(),
         Some(newest) => {
             let time = span(now.saturating_sub(newest));
@@ -189,23 +189,25 @@ fn feed(feed: &Feed, now: Moment) -> Said {
 }
 
 /// Whether people use what arrives.
-fn used(Rate { used, unused, .. }: Rate) -> Said {
+fn used(guarded: &Guarded) -> Said {
+    let Rate { used, unused, .. } = guarded.newest;
     let all = used + unused;
     if all < ENOUGH {
         return None;
     }
-    let said = format!("Of the last {all} passcodes that people had time to use, {used} were used");
-    Some(match used * 5 < all {
-        true => (
-            Level::Bad,
-            format!("{said}: they don’t arrive whatever carriers say, or it is SMS pumping."),
-        ),
-        false => (Level::Good, said + "."),
-    })
+    let said = format!("People used {used} of the last {all} passcodes that they had time for");
+    if used * 5 >= all {
+        return Some((Level::Good, said + "."));
+    }
+    let why = match guarded.is_outage {
+        true => "they arrive nowhere, whatever carriers say, and the guard stops nothing new",
+        false => "they don’t arrive, whatever carriers say, or it is SMS pumping",
+    };
+    Some((Level::Bad, format!("{said}: {why}.")))
 }
 
 /// What the guard stops.
-fn blocks(Guarded { enforces, blocks, .. }: &Guarded) -> Said {
+fn blocks(Guarded { enforces, blocks, stopped, .. }: &Guarded) -> Said {
     let countries = blocks.iter().filter(|block| block.is_country).count();
     let counted = |count, one: &str, more: &str| match count {
         0 => None,
@@ -217,12 +219,12 @@ fn blocks(Guarded { enforces, blocks, .. }: &Guarded) -> Said {
         (Some(ranges), Some(countries)) => format!("{ranges} and {countries}"),
         (ranges, countries) => ranges.or(countries)?,
     };
-    let stopped = messages(blocks.iter().map(|block| block.stopped).sum());
+    let stopped = messages(*stopped);
     let said = match enforces {
-        true => format!("The guard stops what goes to {what}: {stopped} so far."),
-        false => {
-            format!("The guard is in shadow. It would stop what goes to {what}: {stopped} so far.")
-        }
+        true => format!("The guard stops what goes to {what}: {stopped} in 24 hours."),
+        false => format!(
+            "The guard is in shadow. It would stop what goes to {what}: {stopped} in 24 hours."
+        ),
     };
     Some((Level::Unsure, said))
 }
@@ -371,18 +373,19 @@ mod tests {
 
     #[test]
     fn the_guard_adds_what_was_not_sent_not_used_and_is_blocked() {
-        let block = |is_country, stopped| Block {
+        let block = |is_country| Block {
             id: "b3f9a1c2".into(),
             is_country,
             country: None,
             since: NOW_MS,
             until: NOW_MS,
+            is_probing: false,
             sends: 60,
             used: 0,
             numbers: 60,
-            stopped,
+            would_have_stopped: None,
         };
-        let alive = Feed { newest: Some(NOW_MS - MINUTE), alive: true };
+        let alive = Feed { newest: Some(NOW_MS - MINUTE), is_alive: true };
         let well = Guarded { feed: alive, ..Guarded::default() };
         let unsent = |by_policy, by_guard, failed| {
             let mut guarded = well.clone();
@@ -393,7 +396,7 @@ mod tests {
             guarded
         };
         let rate =
-            |used, unused| Guarded { lately: Rate { used, unused, left_out: 9 }, ..well.clone() };
+            |used, unused| Guarded { newest: Rate { used, unused, left_out: 9 }, ..well.clone() };
         for (guarded, level, expected) in [
             (well.clone(), Level::Good, ""),
             (unsent(0, 0, 0), Level::Good, ""),
@@ -421,7 +424,7 @@ mod tests {
             ),
             (
                 Guarded {
-                    feed: Feed { newest: Some(NOW_MS - 120 * MINUTE), alive: false },
+                    feed: Feed { newest: Some(NOW_MS - 120 * MINUTE), is_alive: false },
                     ..well.clone()
                 },
                 Level::Unsure,
@@ -431,31 +434,38 @@ mod tests {
             (
                 rate(10, 0),
                 Level::Good,
-                "Of the last 10 passcodes that people had time to use, 10 were used.",
+                "People used 10 of the last 10 passcodes that they had time for.",
             ),
             (
                 rate(2, 8),
                 Level::Good,
-                "Of the last 10 passcodes that people had time to use, 2 were used.",
+                "People used 2 of the last 10 passcodes that they had time for.",
             ),
             (
                 rate(1, 9),
                 Level::Bad,
-                "Of the last 10 passcodes that people had time to use, 1 were used: they don’t arrive whatever carriers say, \
+                "People used 1 of the last 10 passcodes that they had time for: they don’t arrive, whatever carriers say, \
                  or it is SMS pumping.",
             ),
             (
-                Guarded { enforces: true, blocks: vec![block(false, 1)], ..well.clone() },
+                Guarded { is_outage: true, ..rate(1, 9) },
+                Level::Bad,
+                "People used 1 of the last 10 passcodes that they had time for: they arrive nowhere, whatever carriers say, \
+                 and the guard stops nothing new.",
+            ),
+            (
+                Guarded { enforces: true, stopped: 1, blocks: vec![block(false)], ..well.clone() },
                 Level::Unsure,
-                "The guard stops what goes to 1 block of numbers: 1 message so far.",
+                "The guard stops what goes to 1 block of numbers: 1 message in 24 hours.",
             ),
             (
                 Guarded {
-                    blocks: vec![block(false, 7), block(true, 0), block(true, 4), block(false, 3)],
+                    stopped: 14,
+                    blocks: vec![block(false), block(true), block(true), block(false)],
                     ..well.clone()
                 },
                 Level::Unsure,
-                "The guard is in shadow. It would stop what goes to 2 blocks of numbers and 2 countries: 14 messages so far.",
+                "The guard is in shadow. It would stop what goes to 2 blocks of numbers and 2 countries: 14 messages in 24 hours.",
             ),
         ] {
             let deliveries = some(40, Some(delivered(NOW_MS)));
