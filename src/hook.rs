@@ -25,7 +25,7 @@ use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Message};
 use crate::records::store::Records;
-use crate::records::{Accepted, EVENT_TAG, OF_A_CALL, canonical_id};
+use crate::records::{Accepted, EVENT_TAG, OF_A_CALL, canonical_id, number_hash};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::settings::{Hook, ResponseFormat, Settings};
@@ -230,6 +230,7 @@ impl Call {
 fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
     outcome.country = decision.recipient.plan.region;
     outcome.number = Some(Secret::from(&*decision.recipient.canonical));
+    outcome.canary = decision.recipient.is_canary;
     outcome.would_refuse = decision.would_refuse;
     outcome.told_as_successful = decision.told_as_successful;
     if let Ok(message) = &decision.message {
@@ -302,7 +303,6 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
     let text = |identifier: &Option<Identifier>| {
         identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
     };
-    let hash = key.hash("number of a message", &[number.reveal()]);
     let accepted = Accepted {
         at: crate::ports::milliseconds(outcome.answered_at),
         event_id: text(&outcome.event_id),
@@ -315,7 +315,7 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
             Some(Channel::Call) => OF_A_CALL,
             _ => outcome.segments.map_or(1, |segments| segments.count),
         },
-        number: *hash.first_chunk().expect("a hash is longer"),
+        number: number_hash(&key, number.reveal()),
         trace,
     };
     let records = Records::new(bounds, ports);

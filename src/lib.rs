@@ -14,6 +14,7 @@
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 pub mod callers;
+pub mod canary;
 pub mod date;
 #[cfg(target_arch = "wasm32")]
 mod entry;

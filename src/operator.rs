@@ -205,7 +205,9 @@ fn show(
 /// The records, where there are any.
 fn records<'a>(settings: &Settings, ports: Ports<'a>) -> Result<Records<'a>, NotShown> {
     match &settings.records {
-        Ok(Some(bounds)) => Ok(Records::new(*bounds, ports)),
+        Ok(Some(bounds)) => {
+            Ok(Records::new(*bounds, ports).with_canaries(settings.recorded_canaries()))
+        }
         Ok(None) => Err(NotShown::new(404, "Nothing is remembered: records.slots is 0.")),
         Err(problems) => {
             let why = "What is remembered is not in order: see the hook's log.";

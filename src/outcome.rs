@@ -40,6 +40,8 @@ pub struct Outcome {
     pub masked_number: Option<String>,
     /// The recipient's number in its canonical form, whole, which only the key of a record is made of.
     pub number: Option<Secret>,
+    /// The message is a canary's: it is in no ratio, and no rule about them refuses it.
+    pub canary: bool,
     /// The recipient's country.
     pub country: Option<Region>,
     /// The length of the text, as it is billed.
@@ -113,6 +115,7 @@ impl Outcome {
             channel: None,
             masked_number: None,
             number: None,
+            canary: false,
             country: None,
             segments: None,
             would_refuse: None,
@@ -179,6 +182,8 @@ pub struct TakenReport {
     pub has_date: bool,
     /// What the hook saw of the message.
     pub accepted: Option<Accepted>,
+    /// The message was a canary's.
+    pub canary: bool,
     /// It says what was not known.
     pub is_news: bool,
 }

@@ -123,12 +123,16 @@ pub struct Asking<'a> {
     pub is_enrollment: bool,
     /// For how many messages it counts in total: how many segments a text has, and 1 for a call.
     pub segments: u32,
+    /// It is a canary.
+    pub is_canary: bool,
 }
 
 /// The limits that count a message. Those in total count its segments, as each is paid for. Calls have limits to a
-/// number and in total of their own; the others are the same, and count calls apart.
+/// number and in total of their own; the others are the same, and count calls apart. A canary must find room in each of
+/// them, so that it sees what people see, but takes none from anybody: it is counted for its own number only.
 pub fn limits_of(policy: &Policy, asking: Asking<'_>) -> Vec<Limit> {
-    let Asking { canonical, channel, user_id, ip_address, is_enrollment, segments } = asking;
+    let Asking { canonical, channel, user_id, ip_address, is_enrollment, segments, is_canary } =
+        asking;
     let is_call = channel == Channel::Call;
     let of_all = Some((String::new(), segments));
     let counted = |scope| match scope {
@@ -149,7 +153,8 @@ pub fn limits_of(policy: &Policy, asking: Asking<'_>) -> Vec<Limit> {
     };
     let limit = |&(scope, rate)| {
         let (subject, weight) = counted(scope)?;
-        Some(Limit { scope, rate, is_enrollment, is_call, subject, weight })
+        let is_counted = !is_canary || matches!(scope, Scope::Number | Scope::CallsPerNumber);
+        Some(Limit { scope, rate, is_enrollment, is_call, subject, weight, is_counted })
     };
     policy.limits.iter().filter_map(limit).collect()
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::code::Code;
+use self::store_key::StoreKey;
 use crate::message::Channel;
 use crate::sender::SenderKind;
 use crate::trace_context::Trace;
@@ -92,7 +93,7 @@ pub struct Accepted {
     pub attempts: u32,
     /// How many segments the text has; [`OF_A_CALL`] of a call.
     pub segments: u32,
-    /// A keyed hash of the number. Messages to one number have the same hash.
+    /// The [`number_hash`] of the number.
     pub number: [u8; 16],
     /// The trace of the hook call, if telemetry is on.
     pub trace: Option<Trace>,
@@ -100,6 +101,24 @@ pub struct Accepted {
 
 /// The segments of a call, which has none, while every text has one at least.
 pub const OF_A_CALL: u32 = 0;
+
+/// The hash of a number in its canonical form by which messages to one number are known.
+pub fn number_hash(key: &StoreKey, canonical: &[u8]) -> [u8; 16] {
+    let hash = key.hash("number of a message", &[canonical]);
+    *hash.first_chunk().expect("a hash is longer")
+}
+
+/// The [`number_hash`]es of the numbers that canary messages go to. By them a record needs no mark of its own, and
+/// messages from before a number was listed are canaries, too.
+#[derive(Debug, Default)]
+pub struct CanaryHashes(pub Vec<[u8; 16]>);
+
+impl CanaryHashes {
+    /// Whether the message was a canary's.
+    pub fn contain(&self, accepted: &Accepted) -> bool {
+        self.0.contains(&accepted.number)
+    }
+}
 
 impl Accepted {
     /// How the message reaches the person.
@@ -145,6 +164,8 @@ pub struct Delivery {
     pub accepted: Option<Accepted>,
     /// What the carrier reported. `None` until it has.
     pub reported: Option<Reported>,
+    /// It was a canary's, and is in no success rate.
+    pub canary: bool,
 }
 
 /// What became of a message.

@@ -34,7 +34,7 @@ use crate::ports::{InboundRequest, Instant, Ports, Response};
 use crate::providers::telesign::signature::is_of;
 use crate::providers::{self, Provider};
 use crate::records::store::{Records, Told};
-use crate::records::{EVENT_TAG, Moment, Reported};
+use crate::records::{CanaryHashes, EVENT_TAG, Moment, Reported};
 use crate::settings::Settings;
 use crate::telemetry;
 use crate::telemetry::stranger::{Door, SAMPLED, Stranger};
@@ -134,13 +134,14 @@ pub fn line(report: &TakenReport, ports: Ports<'_>) -> String {
 }
 
 /// A report that is written down, with what the records said to it.
-fn taken(report: DeliveryReport, told: Told) -> TakenReport {
+fn taken(report: DeliveryReport, told: Told, canaries: &CanaryHashes) -> TakenReport {
     let DeliveryReport { message_id, reported, has_date, tag } = report;
     let Told { accepted, news: is_news } = told;
     let known = accepted.as_ref().and_then(|it| it.event_id.as_deref());
     let tagged = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix(EVENT_TAG));
     let event_id = known.or(tagged).map(Identifier::new);
-    TakenReport { message_id, event_id, reported, has_date, accepted, is_news }
+    let canary = accepted.as_ref().is_some_and(|accepted| canaries.contain(accepted));
+    TakenReport { message_id, event_id, reported, has_date, accepted, canary, is_news }
 }
 
 /// Handles a request for the receiver: the answer, the lines for the log, whether those are told at any rate, and what
@@ -576,10 +577,11 @@ impl Batch {
                 (told, fix)
             }
         };
+        let canaries = self.settings.recorded_canaries();
         for (report, told) in reports.into_iter().zip(told) {
             // What is written down is told now: when it comes again with the rest, it is known.
             let Some(told) = told else { continue };
-            let report = taken(report, told);
+            let report = taken(report, told, &canaries);
             self.lines += &line(&report, ports);
             self.reports.push(report);
         }

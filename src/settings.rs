@@ -29,18 +29,20 @@ use self::document::{Document, Said};
 use self::findings::each_once;
 use self::reading::{ANY_OTHER, Documents, Reading, in_white_space, is_no_secret};
 use crate::callers::Callers;
+use crate::canary::Canaries;
 use crate::message::{
     Domain, InvalidEntry, InvalidSpoken, InvalidTemplate, MOST_SPOKEN_CHARACTERS, SpokenTemplates,
     Templates, Wording,
 };
 use crate::pasted::clean;
+use crate::phone_number::PhoneNumber;
 use crate::policy::Policy;
 use crate::policy::limits::seconds;
 use crate::ports::Variables;
 use crate::providers::Provider;
 use crate::public_url::PublicUrl;
-use crate::records::Bounds;
 use crate::records::store_key::StoreKey;
+use crate::records::{Bounds, CanaryHashes};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::telemetry::application_insights::Sink;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub operator: Section<Option<Callers>>,
     /// How much is remembered of what became of messages; `None`: nothing.
     pub records: Section<Option<Bounds>>,
+    /// Which messages are canaries.
+    pub canary: Section<Canaries>,
     /// Where telemetry goes; `None`: nowhere.
     pub sink: Section<Option<Sink>>,
     /// What is wrong or unwise, and stops nobody: a secret of before the last change that can't match, a secret
@@ -225,6 +229,9 @@ impl Settings {
             records: documents.section(&[Place::Settings], &["records"], |reading| {
                 records(reading, settings.records.get().unwrap_or_default())
             }),
+            canary: documents.section(&[Place::Settings], &["canary"], |reading| {
+                canaries(reading, settings.canary.get().unwrap_or_default())
+            }),
             sink: documents.section(&[Place::Secrets], &["application_insights"], |reading| {
                 sink(reading, secrets.application_insights.get().unwrap_or_default())
             }),
@@ -259,6 +266,14 @@ impl Settings {
         let providers = self.providers.as_ref().map_err(Problems::clone)?;
         let first = providers.first().map(|first| first.api.secret().reveal());
         Ok(StoreKey::derive(first.unwrap_or_default()))
+    }
+
+    /// The canaries' numbers as records have them; none where the list or the store's key is not in order.
+    pub fn recorded_canaries(&self) -> CanaryHashes {
+        match (&self.canary, self.store_key()) {
+            (Ok(canaries), Ok(key)) => canaries.recorded(&key),
+            _ => CanaryHashes::default(),
+        }
     }
 
     /// Everything that keeps messages from being sent, each once.
@@ -438,6 +453,18 @@ fn records(reading: &mut Reading<'_>, said: said::Records) -> Option<Bounds> {
         }
     };
     (slots > 0).then_some(Bounds { slots, max_age })
+}
+
+fn canaries(reading: &mut Reading<'_>, said: said::Canary) -> Canaries {
+    let texts = reading.texts("canary.numbers", said.numbers).unwrap_or_default();
+    let number = |(key, text): (String, String)| {
+        PhoneNumber::parse(&clean(&text))
+            .map_err(|error| {
+                reading.problem(Place::Settings, &key, format!("is no phone number: {error}"));
+            })
+            .ok()
+    };
+    Canaries::new(texts.into_iter().filter_map(number).collect())
 }
 
 fn sink(reading: &mut Reading<'_>, said: said::ConnectionSecret) -> Option<Sink> {

@@ -12,7 +12,7 @@ use super::request::HookRequest;
 use crate::message::{self, Announcement, Channel, Segments};
 use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Asking, Policy};
 use crate::ports::{Store, StoreUnavailable};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Candidate, Content};
@@ -81,6 +81,8 @@ pub struct Recipient<'a> {
     pub canonical: String,
     /// What the numbering plans know of it.
     pub plan: Plan,
+    /// It is one that canary messages go to.
+    pub is_canary: bool,
 }
 
 /// Decides on a request. The counters are looked at only where nothing else refuses the message.
@@ -99,9 +101,12 @@ pub fn decide<'a>(
     let plan = number.plan();
     let canonical = number.canonical().into_owned();
     let policy = settings.policy.as_ref().map_err(|_| settings.misconfigured())?;
+    // A list that is not in order has no canaries; the check of the configuration tells of it.
+    let is_canary = settings.canary.as_ref().is_ok_and(|canaries| canaries.contain(number));
+    let recipient = Recipient { number, canonical, plan, is_canary };
     let mut decision = Decision {
-        message: plan_message(settings, request, channel, &canonical, plan, store, now),
-        recipient: Recipient { number, canonical, plan },
+        message: plan_message(settings, request, channel, &recipient, store, now),
+        recipient,
         would_refuse: None,
         told_as_successful: false,
         refusal: None,
@@ -116,8 +121,7 @@ fn plan_message<'a>(
     settings: &'a Settings,
     request: &HookRequest,
     channel: Channel,
-    canonical: &str,
-    plan: Plan,
+    recipient: &Recipient<'_>,
     store: &'a dyn Store,
     now: OffsetDateTime,
 ) -> Result<Planned<'a>, Refusal> {
@@ -134,10 +138,12 @@ fn plan_message<'a>(
         Channel::Call => Body::Call(wording.announcement(&passcode)),
     };
     let weight = body.segments().map_or(1, |segments| segments.count);
+    let Recipient { canonical, plan, is_canary, .. } = recipient;
+    let asking = Asking { is_canary: *is_canary, ..request.asking(canonical, channel, weight) };
     Ok(Planned {
         candidates: providers::candidates(providers, channel, plan.region, canonical)?,
         body,
-        limits: policy::limits_of(policy, request.asking(canonical, channel, weight)),
+        limits: policy::limits_of(policy, asking),
         counters: Counters::new(store_key, store, now),
         store_failed: false,
     })
@@ -232,6 +238,9 @@ mod tests {
         text: &'static str,
     }
 
+    /// Has the first of the numbers be a canary's.
+    const CANARY: &str = "\ncanary.numbers = ['+1 (425) 555-0123']";
+
     const TEXTS: [&str; 2] = [
         "Code ${code}",
         "Код ${code}: никому его не говорите, даже тем, кто позвонит и скажет, что он от нас",
@@ -278,6 +287,27 @@ mod tests {
             }
         };
         asked.into_iter().map(is_sent).collect()
+    }
+
+    #[test]
+    fn a_canary_needs_room_in_every_limit_and_takes_it_in_that_of_its_number_only() {
+        let to = |number| Asked {
+            at: OffsetDateTime::UNIX_EPOCH,
+            is_enrollment: false,
+            number,
+            user: "u",
+            address: "192.0.2.1",
+            channel: Channel::Sms,
+            text: TEXTS[0],
+        };
+        let (canary, person) = (to("+14255550123"), to("+14255550124"));
+        let asked = [canary, canary, person, person, person, canary];
+        let with = |limits: &str| sent(&[limits, CANARY].concat(), asked);
+        for limits in ["{ total = '2/1h' }", "{ per_user = '2/1h' }", "{ per_ip = '2/1h' }"] {
+            assert_eq!(with(limits), [true, true, true, true, false, false], "{limits}");
+        }
+        let expected = [true, false, true, false, false, false];
+        assert_eq!(with("{ per_number = '1/1h' }"), expected);
     }
 
     #[test]
@@ -383,6 +413,16 @@ mod tests {
         ) {
             let is_of_channel = |asked: &Asked| asked.channel == channel;
             let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, is_of_channel);
+            prop_assert_eq!(among_all, alone, "{}", limits);
+        }
+
+        #[test]
+        fn whatever_is_asked_for_canaries_everybody_else_is_admitted_up_to_their_own_limits(
+            limits in limits(), asked in interleavings()
+        ) {
+            let limits = [&limits, CANARY].concat();
+            let is_a_person = |asked: &Asked| asked.number != "+14255550123";
+            let (among_all, alone) = sent_among_all_and_alone(&limits, &asked, is_a_person);
             prop_assert_eq!(among_all, alone, "{}", limits);
         }
     }

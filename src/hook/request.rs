@@ -114,6 +114,7 @@ impl HookRequest {
             ip_address: self.ip_address.as_deref(),
             is_enrollment: self.enrollment,
             segments,
+            is_canary: false,
         }
     }
 }

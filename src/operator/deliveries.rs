@@ -54,6 +54,7 @@ struct OneDelivery<'a> {
     meaning: Option<&'static str>,
     fix: Option<&'static str>,
     no_report: Option<&'a str>,
+    canary: Option<bool>,
     #[serde(flatten)]
     sent: Option<Sent<'a>>,
 }
@@ -90,6 +91,7 @@ impl<'a> OneDelivery<'a> {
             meaning: trouble.map(|code| code.meaning),
             fix: trouble.map(|code| code.fix),
             no_report: None,
+            canary: delivery.canary.then_some(true),
             sent: accepted.map(Sent::of),
         }
     }

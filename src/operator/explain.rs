@@ -44,6 +44,7 @@ pub(super) struct Explanation {
     warnings: Vec<&'static str>,
     channel: Option<&'static str>,
     number: Option<String>,
+    canary: Option<bool>,
     country: Option<String>,
     takes_sms: Option<bool>,
     takes_calls: Option<bool>,
@@ -112,6 +113,7 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         Ok(decision) => decision,
         Err(refusal) => return explanation.refused(&refusal, false),
     };
+    explanation.canary = decision.recipient.is_canary.then_some(true);
     explanation.would_refuse = decision.would_refuse.map(Reason::code);
     if let Ok(message) = &mut decision.message {
         explanation.fill_in(message);

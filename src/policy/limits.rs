@@ -260,6 +260,8 @@ pub struct Limit {
     pub subject: String,
     /// For how many messages this one counts.
     pub weight: u32,
+    /// This one is counted, once it is sent. Otherwise it must find room all the same.
+    pub is_counted: bool,
 }
 
 /// How many keys there are besides the total's. The number of hexadecimal digits in a key follows from it.
@@ -325,10 +327,11 @@ impl<'a> Counters<'a> {
             None => bucket_key(u16::from_le_bytes([low, high])),
         };
         let now = self.now;
-        let marks = &mut self.bucket(key.clone())?.marks;
-        if let Some(mark) = marks.iter_mut().find(|mark| mark.tag == tag && mark.repeats < REPEATS)
-        {
+        let bucket = self.bucket(key.clone())?;
+        let is_it = |mark: &&mut Mark| mark.tag == tag && mark.repeats < REPEATS;
+        if let Some(mark) = bucket.marks.iter_mut().find(is_it) {
             mark.repeats += 1;
+            bucket.is_marked = true;
             return Ok(true);
         }
         self.mark = Some((key, Mark { tag, at: now, repeats: 0 }));
@@ -344,7 +347,8 @@ impl<'a> Counters<'a> {
     /// How many messages a limit counts at this moment.
     pub fn used(&mut self, limit: &Limit) -> Result<u32, StoreUnavailable> {
         let (key, tag) = place(limit, &self.key);
-        self.used_at(key, tag, limit.rate.window, limit.weight)
+        let to_add = if limit.is_counted { limit.weight } else { 0 };
+        self.used_at(key, tag, limit.rate.window, to_add)
     }
 
     fn used_at(
@@ -352,7 +356,7 @@ impl<'a> Counters<'a> {
         key: String,
         tag: [u8; 16],
         window: u32,
-        weight: u32,
+        to_add: u32,
     ) -> Result<u32, StoreUnavailable> {
         let now = self.now;
         let counters = &mut self.bucket(key)?.counters;
@@ -361,7 +365,7 @@ impl<'a> Counters<'a> {
             None => counters.push_mut(Counter::new(tag, window, now)),
         };
         counter.advance(now);
-        counter.to_add = weight;
+        counter.to_add = to_add;
         Ok(counter.used())
     }
 
@@ -383,12 +387,17 @@ impl<'a> Counters<'a> {
     /// a warning.
     pub fn commit(mut self) -> Result<(), StoreUnavailable> {
         if let Some((key, mark)) = self.mark.take() {
-            let marks = &mut self.bucket(key)?.marks;
-            marks.retain(|other| other.tag != mark.tag);
-            marks.insert(0, mark);
+            let bucket = self.bucket(key)?;
+            bucket.marks.retain(|other| other.tag != mark.tag);
+            bucket.marks.insert(0, mark);
+            bucket.is_marked = true;
         }
         for (key, mut bucket) in self.buckets {
             let counters = &mut bucket.counters;
+            // Written as it was read, it would lose what others have counted meanwhile.
+            if !bucket.is_marked && counters.iter().all(|counter| counter.to_add == 0) {
+                continue;
+            }
             for counter in counters.iter_mut() {
                 counter.counts[0] = counter.counts[0].saturating_add(counter.to_add);
             }
@@ -437,6 +446,9 @@ struct Bucket {
     counters: Vec<Counter>,
     /// The newest first.
     marks: Vec<Mark>,
+    /// A mark is another one than in the store.
+    #[serde(skip)]
+    is_marked: bool,
 }
 
 impl Bucket {
@@ -477,7 +489,7 @@ struct Counter {
     newest: u64,
     /// The messages in each slice, the newest first.
     counts: [u32; SLICES],
-    /// For how many messages this one counts here; 0 if none of its limits is counted here.
+    /// For how many messages this one counts here; 0 if none of its limits counts it here.
     #[serde(skip)]
     to_add: u32,
 }
@@ -555,6 +567,7 @@ mod tests {
             is_call: false,
             subject: subject.into(),
             weight: 1,
+            is_counted: true,
         }
     }
 
@@ -641,7 +654,7 @@ mod tests {
 
     /// The value of a bucket with these counters.
     fn written(counters: Vec<Counter>) -> Vec<u8> {
-        value::write(VERSION, &Bucket { counters, marks: Vec::new() })
+        value::write(VERSION, &Bucket { counters, ..Bucket::default() })
     }
 
     /// Puts a value in the place of every value.

@@ -44,8 +44,8 @@ use sha2::{Digest, Sha256};
 
 use super::shared::Shared;
 use super::{
-    Accepted, Bounds, CLOCKS_APART, Delivery, KEY_PREFIX, Moment, Reported, Status, Unreadable,
-    value,
+    Accepted, Bounds, CLOCKS_APART, CanaryHashes, Delivery, KEY_PREFIX, Moment, Reported, Status,
+    Unreadable, value,
 };
 use crate::ports::{Ports, StoreUnavailable};
 
@@ -69,6 +69,7 @@ const REASON_LIMIT: usize = 1024;
 pub struct Records<'a> {
     shared: Rc<Shared<'a>>,
     bounds: Bounds,
+    canaries: CanaryHashes,
     now: Moment,
 }
 
@@ -90,7 +91,12 @@ impl<'a> Records<'a> {
     /// The same, in a store that this request uses for something else, too.
     pub fn over(bounds: Bounds, shared: Rc<Shared<'a>>) -> Self {
         let now = shared.now();
-        Self { shared, bounds, now }
+        Self { shared, bounds, canaries: CanaryHashes::default(), now }
+    }
+
+    /// The same, which tell these canaries from other messages.
+    pub fn with_canaries(self, canaries: CanaryHashes) -> Self {
+        Self { canaries, ..self }
     }
 
     /// How much the records remember.
@@ -198,7 +204,7 @@ impl<'a> Records<'a> {
         let accepted = self.read(Half::Accepted, bucket)?.remove(message_id);
         let reported = self.read(Half::Reported, bucket)?.remove(message_id);
         let known = accepted.is_some() || reported.is_some();
-        Ok(known.then(|| delivery(message_id.to_owned(), accepted, reported)))
+        Ok(known.then(|| self.delivery(message_id.to_owned(), accepted, reported)))
     }
 
     /// The newest messages, the newest first. Reads all buckets, and shows `look` each message in them.
@@ -223,11 +229,12 @@ impl<'a> Records<'a> {
                 .into_iter()
                 .map(|(id, entry)| {
                     let report = reported.remove(&id);
-                    delivery(id, Some(entry), report)
+                    self.delivery(id, Some(entry), report)
                 })
                 .collect();
-            of_bucket
-                .extend(reported.into_iter().map(|(id, entry)| delivery(id, None, Some(entry))));
+            of_bucket.extend(
+                reported.into_iter().map(|(id, entry)| self.delivery(id, None, Some(entry))),
+            );
             of_bucket.iter().for_each(&mut look);
             of_bucket.retain(|delivery| status.is_none_or(|status| delivery.status() == status));
             newest.append(&mut of_bucket);
@@ -237,6 +244,17 @@ impl<'a> Records<'a> {
         }
         keep_newest(&mut newest);
         Ok(newest)
+    }
+
+    fn delivery(
+        &self,
+        message_id: String,
+        accepted: Option<Entry<Accepted>>,
+        reported: Option<Entry<Reported>>,
+    ) -> Delivery {
+        let accepted = accepted.map(|entry| entry.record);
+        let canary = accepted.as_ref().is_some_and(|accepted| self.canaries.contain(accepted));
+        Delivery { message_id, accepted, reported: reported.map(|entry| entry.record), canary }
     }
 
     /// Counts what Event Grid brought and could not be read. `reason` is why, and quotes nothing of it.
@@ -358,18 +376,6 @@ fn put<T>(bucket: &mut Bucket<T>, message_id: &str, when: Moment, record: T) {
     if bucket.len() > ENTRIES {
         let oldest = bucket.iter().min_by_key(|(_, entry)| entry.when).map(|(id, _)| id.clone());
         oldest.map(|id| bucket.remove(&id));
-    }
-}
-
-fn delivery(
-    message_id: String,
-    accepted: Option<Entry<Accepted>>,
-    reported: Option<Entry<Reported>>,
-) -> Delivery {
-    Delivery {
-        message_id,
-        accepted: accepted.map(|entry| entry.record),
-        reported: reported.map(|entry| entry.record),
     }
 }
 

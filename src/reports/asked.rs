@@ -84,7 +84,8 @@ pub fn ask(
                     let by_id = [(report.message_id.as_str(), report.reported.clone())];
                     let told = records.report(&by_id).pop().flatten();
                     let told = told.ok_or_else(|| NoReport::Failed(records.fix().into_owned()));
-                    return Some(told.map(|told| taken(report, told)));
+                    let canaries = settings.recorded_canaries();
+                    return Some(told.map(|told| taken(report, told, &canaries)));
                 }
                 _ => NOT_UNDERSTOOD.to_owned(),
             },

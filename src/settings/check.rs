@@ -9,10 +9,12 @@ use super::providers::{Served, is_loopback};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
 use crate::callers::bearer::{OAuth, servers};
-use crate::policy::Countries;
+use crate::message::Channel;
 use crate::policy::limits::Scope;
+use crate::policy::{self, Countries};
 use crate::ports::Variables;
 use crate::providers::{Provider, acs, twilio};
+use crate::refusal::Reason;
 use crate::sender::Sender;
 
 /// What a look at the whole configuration found.
@@ -51,6 +53,7 @@ pub(super) fn check(
         settings.asks_acs.as_ref().err(),
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),
+        settings.canary.as_ref().err(),
         settings.sink.as_ref().err(),
     ] {
         looking.check.warnings.extend(section.into_iter().flat_map(|it| it.findings().to_vec()));
@@ -59,6 +62,7 @@ pub(super) fn check(
     looking.at_reports(settings);
     looking.at_providers(settings);
     looking.at_policy(settings);
+    looking.at_canaries(settings);
 
     // A document that can't be read is told once, whoever needs it; and as a problem, if it is one.
     let Check { problems, warnings } = looking.check;
@@ -483,6 +487,37 @@ impl Looking<'_> {
                 "is \"observe\", in which no limit and no country keeps a message from being sent, and nothing bounds \
                  what an attack can cost: set it to \"enforce\" once the log shows that your rules are right",
             );
+        }
+    }
+
+    /// Canaries that can't do what they are for, or cost without end.
+    fn at_canaries(&mut self, settings: &Settings) {
+        let (Ok(canaries), Ok(policy)) = (&settings.canary, &settings.policy) else { return };
+        for (number, place) in canaries.numbers().iter().zip(1..) {
+            // By a call, which takes each number that a text message does.
+            let checked = policy::check(policy, number, number.plan(), Channel::Call, false);
+            if let Err(refusal) = checked
+                && refusal.reason != Reason::Paused
+            {
+                self.warn(
+                    &format!("canary.numbers[{place}]"),
+                    format!(
+                        "is a number that the policy refuses as {}: give another one, or allow it. {}",
+                        refusal.reason.code(),
+                        refusal.fix
+                    ),
+                );
+            }
+        }
+        let is_limited = |scope| policy.limits.iter().any(|(limit, _)| *limit == scope);
+        for scope in [Scope::Number, Scope::CallsPerNumber] {
+            if !canaries.numbers().is_empty() && !is_limited(scope) {
+                self.warn(
+                    scope.name(),
+                    "is \"\", and no other limit counts what goes to canary.numbers, so that nothing bounds what canaries \
+                     cost: set it",
+                );
+            }
         }
     }
 }

@@ -152,6 +152,12 @@ pub const KEYS: &[Key] = &[
     table(Settings, "records", "a table, [records]"),
     value(Settings, "records.slots", "a whole number from 0 to 100000, without quotes"),
     value(Settings, "records.max_age", "a whole number with m, h or d, from \"1m\" to \"366d\""),
+    table(Settings, "canary", "a table, [canary]"),
+    value(
+        Settings,
+        "canary.numbers",
+        "a list of numbers with + and the country code, such as [\"+14255550123\"]",
+    ),
     table(Secrets, "okta", "a table, [okta]"),
     value(Secrets, "okta.basic_secret", SECRET),
     value(Secrets, "okta.basic_secret_previous", SECRET),

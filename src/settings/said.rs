@@ -18,6 +18,7 @@ pub(super) struct SettingsDocument {
     pub(super) providers: Said<Vec<Said<Provider>>>,
     pub(super) reports: Said<Reports>,
     pub(super) records: Said<Records>,
+    pub(super) canary: Said<Canary>,
 }
 
 #[derive(Default, Deserialize)]
@@ -126,6 +127,12 @@ pub(super) struct Reports {
 pub(super) struct Records {
     pub(super) slots: Said<u32>,
     pub(super) max_age: Said<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Canary {
+    pub(super) numbers: Said<Vec<Said<String>>>,
 }
 
 /// The document `secrets`. It has no `Debug`.

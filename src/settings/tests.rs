@@ -161,6 +161,30 @@ slots = 100001
 }
 
 #[test]
+fn a_canarys_number_that_is_none_is_told_without_it_and_stops_no_message() {
+    let host = wise_with("canary.numbers = [\"+1 (425) 555-0123\", \"4255550124\"]");
+    let check = check(&host);
+    assert_eq!(check.problems, []);
+    let told: Vec<_> = check.warnings.iter().map(Finding::to_string).collect();
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert!(told.starts_with("settings line 4: canary.numbers[2] is no phone number: it does not"));
+    assert!(!told.contains("5550124"), "{told}");
+    assert!(Settings::read(&host).ready().is_ok());
+}
+
+#[test]
+fn a_canary_that_is_always_refused_or_that_no_limit_counts_is_warned_of() {
+    let canary = "canary.numbers = [\"+14255550123\"]\n";
+    assert_warnings(&wise_with(canary), &[]);
+    let of_another_country = wise_with("canary.numbers = [\"+14255550123\", \"+447400123456\"]");
+    assert_warnings(&of_another_country, &["canary.numbers[2]"]);
+    assert_warnings(
+        &wise_with(&[canary, "limits.per_number = \"\""].concat()),
+        &["limits.per_number"],
+    );
+}
+
+#[test]
 fn a_key_that_stands_elsewhere_is_named_where_it_is() {
     for (place, unknown, meant) in [
         (Place::Settings, "okta.header_secret", Some("okta.header_secret of the secrets")),

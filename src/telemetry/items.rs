@@ -67,6 +67,7 @@ pub fn of_hook<'a>(
     properties.add("oktaStatus", outcome.okta_status());
     properties.add("encoding", segments.map(|segments| segments.encoding.name()));
     properties.add("preview", outcome.preview.then_some("true"));
+    properties.add("canary", outcome.canary.then_some("true"));
     properties.add("sampled", outcome.credential.is_none().then_some(SAMPLED));
     let warnings = names(&outcome.warnings).join(",");
     properties.add("warnings", (!warnings.is_empty()).then_some(warnings));
@@ -129,6 +130,7 @@ pub fn of_report(report: &TakenReport) -> Item<'_> {
     properties.add("requestType", accepted.and_then(|it| it.request_type.as_deref()));
     properties.add("messageId", Some(report.message_id.as_str()));
     properties.add("oktaEventId", report.event_id.as_ref().map(|it| it.as_str()));
+    properties.add("canary", report.canary.then_some("true"));
     let measured = report.milliseconds_to_report();
     Item {
         time: date(report.reported.at),

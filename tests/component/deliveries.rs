@@ -22,7 +22,7 @@ use crate::reports::{
 use crate::telesign_request;
 
 /// A hook that sends its telemetry to the emulator.
-async fn start_with_telemetry(more: impl Into<Setup>) -> Hook {
+pub async fn start_with_telemetry(more: impl Into<Setup>) -> Hook {
     Hook::with_acs(|acs| {
         let sink = acs.application_insights_connection_string();
         setup().secrets(&format!("application_insights.connection_string = '{sink}'")).and(more)
@@ -31,7 +31,7 @@ async fn start_with_telemetry(more: impl Into<Setup>) -> Hook {
 }
 
 /// The items of telemetry once there are `count`.
-async fn telemetry(hook: &Hook, count: usize) -> Vec<Value> {
+pub async fn telemetry(hook: &Hook, count: usize) -> Vec<Value> {
     until(|| Some(hook.acs.telemetry()).filter(|items| items.len() >= count)).await
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{ACCESS_KEY, Hook, SECRET, Setup, bare, basic, envelope, from_now, until};
 use crate::host::is_spin;
 use crate::markdown::Page;
-use crate::{failover, okta_events, reports};
+use crate::{canary, failover, okta_events, reports};
 
 /// What must never show: in no log, and in no answer.
 const PASSCODE: &str = "86420975";
@@ -203,6 +203,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     lines.extend(policy_lines().await);
     lines.push(operator_line().await);
     lines.push(failover::late_line().await);
+    lines.push(canary::line().await);
     lines.extend(reports::lines().await);
     lines.extend(okta_events::lines_of_the_samples().await);
     let mut seen = BTreeSet::new();

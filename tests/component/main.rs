@@ -5,6 +5,7 @@
 mod answers;
 mod browser;
 mod callers;
+mod canary;
 mod connections;
 mod contract;
 mod deliveries;

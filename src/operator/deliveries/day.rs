@@ -96,8 +96,11 @@ impl Day {
         Self { now, hours, lately: Lately::default(), newest: None }
     }
 
-    /// Counts a message, if it is of these 24 hours.
+    /// Counts a message, if it is of these 24 hours and no canary's.
     pub fn count(&mut self, delivery: &Delivery) {
+        if delivery.canary {
+            return;
+        }
         // Another host's clock may be ahead.
         let at = delivery.at().min(self.now);
         self.newest = self.newest.max(Some(at));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::milliseconds_to_report;
 use crate::records::{Delivery, Status};
 
-/// How many messages have each status, and how long their reports took.
+/// How many messages have each status, and how long their reports took. Canaries are in none of it.
 pub(super) struct Tally {
     counts: [u64; Status::ALL.len()],
     /// In milliseconds, the shortest first.
@@ -16,7 +16,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn of<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Self {
         let (mut counts, mut times) = ([0; _], Vec::new());
-        for delivery in deliveries {
+        for delivery in deliveries.into_iter().filter(|delivery| !delivery.canary) {
             counts[delivery.status() as usize] += 1;
             times.extend(milliseconds_to_report(delivery));
         }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::day::Hour;
 use super::*;
 use crate::records::{Accepted, Moment, Reported, Said, Unreadable};
 use crate::sender::SenderKind;
@@ -43,7 +44,7 @@ pub(super) fn failed(at: Moment, code: Option<u16>) -> Reported {
 }
 
 pub(super) fn delivery(accepted: Option<Accepted>, reported: Option<Reported>) -> Delivery {
-    Delivery { message_id: "3f0c-id".into(), accepted, reported }
+    Delivery { message_id: "3f0c-id".into(), accepted, reported, canary: false }
 }
 
 pub(super) fn view(deliveries: &[Delivery]) -> View<'_> {
@@ -287,6 +288,7 @@ fn the_largest_answers_have_less_than_850_kb() {
             code: longest.map(|known| known.code),
             ..failed(NOW_MS, None)
         }),
+        canary: true,
     };
     let deliveries = vec![largest; Query::MOST];
     let bytes = json_list(&view(&deliveries)).body.len();
@@ -491,6 +493,7 @@ fn no_text_from_outside_becomes_markup() {
             ..accepted(NOW_MS)
         }),
         reported: Some(failed(NOW_MS, Some(4006))),
+        canary: true,
     };
     let findings = [finding(Place::Secrets, HOSTILE, HOSTILE)];
     let deliveries = [hostile];
@@ -548,6 +551,17 @@ fn percentiles_are_by_nearest_rank() {
         let tally = tally::Tally::of(deliveries.iter());
         assert_eq!((tally.percentile(50), tally.percentile(95)), (median, p95), "{count}");
     }
+}
+
+#[test]
+fn no_rate_counts_a_canary() {
+    let ended = |report, canary| Delivery { canary, ..delivery(Some(accepted(0)), Some(report)) };
+    let deliveries = [ended(delivered(1), true), ended(failed(9, None), false)];
+    let tally = tally::Tally::of(deliveries.iter());
+    assert_eq!((tally.success(), tally.percentile(95)), (Some(0), Some(9)));
+    let mut day = Day::new(NOW_MS);
+    day.count(&Delivery { canary: true, ..delivery(Some(accepted(NOW_MS)), None) });
+    assert_eq!(day.hours.iter().map(Hour::sent).sum::<u64>() + day.lately.messages[0], 0);
 }
 
 fn any_delivery() -> impl Strategy<Value = Delivery> {

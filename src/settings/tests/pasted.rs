@@ -71,6 +71,7 @@ fn kind(place: Place, path: &str) -> Kind {
             | "telemarketer_id"
             | "countries"
             | "max_age"
+            | "numbers"
             | "*",
         ) => Kind::Value,
         (
@@ -171,6 +172,8 @@ oauth = { issuer = "https://b.example/x", audience = "x", client_id = "y", scope
 [records]
 slots = 20000
 max_age = "7d"
+[canary]
+numbers = ["+14255550123"]
 "#;
 
 /// Every key of the secrets.
