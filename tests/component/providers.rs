@@ -19,6 +19,7 @@ use okta_telephony_dev::twilio_emulator::{self, TwilioEmulator};
 use serde_json::{Value, json};
 
 use crate::harness::{ACCESS_KEY, Answer, Form, Hook, Setup, bare, envelope, from_now};
+use crate::markdown::Page;
 
 const ORDINARY: &str = "+15550100123";
 
@@ -805,6 +806,60 @@ async fn a_message_fails_over_where_that_helps_and_is_told_where_it_may_come_twi
     });
     let rows: Vec<_> = rows.buffered(MESSAGES_AT_ONCE).collect().await;
     rows.iter().flatten().for_each(|row| println!("{row}"));
+}
+
+/// The default of `okta.deadline_ms`.
+const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// How often the first of two providers is asked when it hangs, as a cell of the page has it.
+fn asked_when_it_hangs(first: &Provider) -> &'static str {
+    match first.knows_repeats {
+        true => "twice, which is one message to it",
+        false => "once",
+    }
+}
+
+/// `cargo test --test component providers::whichever_hangs -- --nocapture` prints how long each took.
+#[tokio::test]
+async fn whichever_hangs_each_other_one_sends_in_time_and_what_may_double_is_on_the_page() {
+    let of_page = |provider: &Provider| provider.heading.strip_prefix("The emulator of ").unwrap();
+    let mut rows = Vec::new();
+    let mut expected = Vec::new();
+    // Of one that is in there twice, the plain account.
+    let pairs = pairs().filter(|pair| {
+        let is_plain = |it: &Provider| !it.is_calling && it.name != "infobip-idempotent";
+        pair.iter().all(|it| is_plain(it))
+    });
+    for pair in pairs {
+        let [first, second] = pair;
+        // It never answers; then it sends the message, and answers when nobody waits any more.
+        let mut took = Vec::new();
+        for (fault, sends) in [("+15550103001", 0), (LATE, 1)] {
+            let running = Running::start(&pair, "").await;
+            running.emulators[0].set_fault(Some(fault));
+            let answer = running.post().await;
+            answer.accepted(Form::Documented);
+            let label = format!("{}, then {}", first.name, second.name);
+            assert!(answer.elapsed < DEADLINE, "{label}: {:?}", answer.elapsed);
+            let requests = if first.knows_repeats { 2 } else { 1 };
+            assert_eq!(running.counts(), [(requests, sends), (1, 1)], "{label}: {fault}");
+            let line = running.hook.log.hooks(1).await.pop().unwrap();
+            assert_eq!(line["warnings"], json!(["may_be_double"]), "{label}: {line}");
+            took.push(format!("{} ms", answer.elapsed.as_millis()));
+        }
+        let row = [of_page(first), of_page(second), asked_when_it_hangs(first), "one from each"];
+        rows.push(format!("| {} | {} |", row.join(" | "), took.join(" | ")));
+        expected.push(row.map(str::to_owned));
+    }
+    println!("| hangs | sends | asked | may come | never answers | sends, answers late |");
+    println!("|---|---|---|---|---|---|\n{}", rows.join("\n"));
+    assert_eq!(expected.len(), 12);
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/contributing/development.md");
+    let page = Page::read(&std::fs::read_to_string(page).unwrap());
+    let rows = page.table("When the first provider hangs").rows.iter();
+    let documented: Vec<_> =
+        rows.map(|row| row.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>()).collect();
+    assert_eq!(documented, expected);
 }
 
 #[tokio::test]
