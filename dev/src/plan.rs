@@ -221,6 +221,7 @@ impl Plan {
                     entry.insert("senders".into(), Value::Table(senders));
                     entry.insert("voice".into(), true.into());
                     entry.insert("voice_from".into(), INFOBIP_NUMBER.into());
+                    entry.insert("feedback".into(), true.into());
                     entry
                 }
                 Emulator::Telesign(telesign) => {
@@ -234,6 +235,7 @@ impl Plan {
                         Table::from_iter([("default".to_owned(), TELESIGN_SENDER.into())]);
                     entry.insert("senders".into(), Value::Table(senders));
                     entry.insert("voice".into(), true.into());
+                    entry.insert("feedback".into(), true.into());
                     entry
                 }
                 Emulator::Twilio(twilio) => {
@@ -251,6 +253,9 @@ impl Plan {
                     entry.insert("account_sid".into(), twilio::DEVELOPMENT_ACCOUNT_SID.into());
                     let senders = Table::from_iter([("default".to_owned(), TWILIO_SENDER.into())]);
                     entry.insert("senders".into(), Value::Table(senders));
+                    entry.insert("voice".into(), true.into());
+                    entry.insert("voice_from".into(), TWILIO_SENDER.into());
+                    entry.insert("feedback".into(), true.into());
                     entry
                 }
             };
@@ -636,6 +641,14 @@ mod tests {
         let (mut plan, emulators) = running(&[&said[..], &["--oauth"]].concat()).await;
         plan.trust_authorization_server("http://127.0.0.1:5000", "http://127.0.0.1:5000/issuer");
         assert_eq!(emulators.len(), all.len());
+        // All but ACS make calls, and are told of passcodes that were used.
+        let settings = documents::read(&plan.variables["settings"]);
+        for entry in settings["providers"].as_array().unwrap() {
+            let is_acs = entry["kind"].as_str() == Some("acs");
+            for key in ["voice", "feedback"] {
+                assert_eq!(entry.get(key).is_some(), !is_acs, "{key} of {entry}");
+            }
+        }
         assert_eq!(plan.variables["outbound_host1"], EMULATORS);
         assert_eq!(plan.variables["outbound_host2"], "http://127.0.0.1:5000");
         // The user has one left.

@@ -2,7 +2,7 @@
 //! installed.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
 use crate::harness::{Form, Hook, Setup, envelope, event_id, skipped};
-use crate::infobip_request;
+use crate::{infobip_request, telesign_request, twilio_request};
 
 /// Chromium, and the page that it shows.
 pub struct Browser {
@@ -141,8 +141,28 @@ const VOICES: &str = r#"
 async fn a_call_rings_on_the_phone_page_and_is_said_in_a_voice_of_this_machine_only() {
     let infobip = infobip_request::start().await;
     let entry = "senders = { default = 'InfoSMS' }, voice = true, voice_from = '+447860099299'";
-    let hook = Hook::with(infobip_request::sent_by(&infobip, entry)).await;
-    let url = format!("http://{}/", infobip.address());
+    let setup = infobip_request::sent_by(&infobip, entry);
+    is_said_on_the_phone_page(infobip.address(), setup, "de", "lautet:,, 2,, 4").await;
+    let twilio = twilio_request::start().await;
+    let entry = "senders = { default = '+15550100100' }, voice = true, voice_from = '+15550100100'";
+    let setup = twilio_request::sent_by(&twilio, entry);
+    is_said_on_the_phone_page(twilio.address(), setup, "de-DE", "lautet: … 2 … 4").await;
+    let telesign = telesign_request::start().await;
+    let setup =
+        telesign_request::sent_by(&telesign, "senders = { default = 'CONTOSO' }, voice = true");
+    is_said_on_the_phone_page(telesign.address(), setup, "de-DE", "lautet:, 2, 4").await;
+}
+
+/// Has the provider whose emulator is at this address call in English and in German, the provider's name of which is
+/// `german`; `said` is a regular expression for a part of what is said.
+async fn is_said_on_the_phone_page(
+    address: SocketAddr,
+    setup: Setup,
+    german: &'static str,
+    said: &'static str,
+) {
+    let hook = Hook::with(setup).await;
+    let url = format!("http://{address}/");
     let browser = tokio::task::spawn_blocking(move || {
         let mut browser = Browser::start()?;
         browser.open(&url);
@@ -164,18 +184,19 @@ async fn a_call_rings_on_the_phone_page_and_is_said_in_a_voice_of_this_machine_o
     tokio::task::spawn_blocking(move || {
         browser.wait_until("document.querySelectorAll('#entries > li.call').length === 2");
         // What is said is there to be read, with its language for who has it read out.
-        browser.wait_until(
-            "/Bestätigungscode lautet:,, 2,, 4/.test(document.querySelector('.call .bubble[lang=de]').textContent)",
-        );
+        let bubble = format!("document.querySelector('.call .bubble[lang={german}]')");
+        browser.wait_until(&format!("/Bestätigungscode {said}/.test({bubble}?.textContent)"));
         let texts = "document.querySelector('.call').innerText";
         browser.wait_until(&format!("{texts}.includes('Call') && {texts}.includes('Rings')"));
         // Without a voice on this machine there is nothing to press.
-        assert_eq!(browser.evaluate("document.querySelector('.bubble[lang=en]').closest('li').querySelector('button').hidden"), true);
-        browser.evaluate("document.querySelector('.bubble[lang=de]').closest('li').querySelector('button').click()");
+        assert_eq!(browser.evaluate("document.querySelector('.bubble[lang^=en]').closest('li').querySelector('button').hidden"), true);
+        let press = format!("{bubble}.closest('li').querySelector('button').click()");
+        browser.evaluate(&press);
         assert_eq!(browser.evaluate("window.said.length"), 1);
-        assert_eq!(browser.evaluate("window.said[0][0] + ' ' + window.said[0][1]"), "Own de");
+        let by = browser.evaluate("window.said[0][0] + ' ' + window.said[0][1]");
+        assert_eq!(by, format!("Own {german}"));
         // A second press stops it.
-        browser.evaluate("document.querySelector('.bubble[lang=de]').closest('li').querySelector('button').click()");
+        browser.evaluate(&press);
         assert_eq!(browser.evaluate("window.said.length"), 1);
         assert_eq!(browser.evaluate("window.speechSynthesis.speaking"), false);
     })

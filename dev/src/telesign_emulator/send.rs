@@ -20,6 +20,9 @@ use super::{CALLS_PATH, status};
 use crate::phone::{NewMessage, Voice};
 use crate::reply::{Reply, ReplyBody, Spoilt, Times};
 
+/// Who a call is from where the request names no number.
+const NUMBER_OF_TELESIGN: &str = "a number of Telesign's";
+
 /// What becomes of a request.
 #[derive(Debug)]
 pub(super) struct Verdict {
@@ -300,7 +303,7 @@ impl SendRequest {
             others.iter().filter_map(|name| Some(((*name).to_owned(), said(name)?.into())));
         NewMessage {
             id,
-            from: said("sender_id").or(said("caller_id")).unwrap_or_default(),
+            from: said("sender_id").or(said("caller_id")).unwrap_or(NUMBER_OF_TELESIGN.to_owned()),
             to,
             text: said("message").unwrap_or_default(),
             tag: said("external_id"),

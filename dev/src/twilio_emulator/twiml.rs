@@ -2,7 +2,7 @@
 
 use crate::phone::Voice;
 
-/// What a call says, with a line for each pause, and who says it; `None` where it is no such document.
+/// What a call says, with an ellipsis for each pause of a second and a new line for each other one, and who says it; `None` where it is no such document.
 pub(super) fn said(twiml: &str) -> Option<(String, Voice)> {
     let mut text = String::new();
     let mut voice = None;
@@ -39,6 +39,7 @@ pub(super) fn said(twiml: &str) -> Option<(String, Voice)> {
                 let name = attribute(attributes, "voice").map(str::to_owned);
                 voice = Some(Voice { language, name });
             }
+            "break" if attribute(attributes, "time") == Some("1s") => text.push_str(" … "),
             "break" => text.push('\n'),
             _ => {}
         }
@@ -82,9 +83,9 @@ mod tests {
     #[test]
     fn what_is_said_is_the_text_and_no_other_document_is_one() {
         let twiml = "<Response><Pause length=\"1\"/><Say voice=\"Polly.Joanna\" language=\"en-US\">A &amp; B<break \
-                     time=\"1s\"/>1</Say></Response>";
+                     time=\"1s\"/>1<break time=\"2s\"/>C</Say></Response>";
         let (text, voice) = said(twiml).unwrap();
-        assert_eq!((&*text, &*voice.language), ("A & B\n1", "en-US"));
+        assert_eq!((&*text, &*voice.language), ("A & B … 1\nC", "en-US"));
         for other in [
             "",
             "<Response></Response>",
