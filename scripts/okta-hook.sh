@@ -30,11 +30,11 @@ be asked.
               its number. The message is sent, and charged
   activate, deactivate, delete
               an org can have one active telephony hook, and an active one can't be deleted
-  --url       where Okta calls: https://hook.example.com/api/okta-telephony
+  --url       where Okta calls: https://hook.sms.example.com/api/okta-telephony
   --auth      how Okta proves to the hook that it is Okta, see docs/okta.md
 
   events      the same for the event hook, see docs/okta-events.md. Its URL is
-              https://hook.example.com/api/okta-events
+              https://hook.sms.example.com/api/okta-events
   verify      has Okta ask the hook, after create and update: before that it sends no events
   --filter    sends sign-ins by phone only, which Okta must have switched on for the org. The hook
               then sees no other method, by which a person may have signed in instead
@@ -273,7 +273,7 @@ case "$command" in
   create | update)
     # Okta's own conditions, told before it is asked.
     [[ $url =~ ^https://[^/@[:space:]]+/[^[:space:]]+$ && ${#url} -le 1024 ]] ||
-      fail "--url must be the hook's public https URL with its path, such as https://hook.example.com$path: $url"
+      fail "--url must be the hook's public https URL with its path, such as https://hook.sms.example.com$path: $url"
     [ "${#name}" -le 255 ] || fail "--name has more than 255 characters: shorten it."
     if [ -z "$kind" ]; then
       channel="$(channel)"

@@ -437,6 +437,27 @@ mod tests {
     }
 
     #[test]
+    fn of_an_accounts_two_keys_calls_go_by_the_one_that_may_call_and_by_the_other_if_that_is_refused()
+     {
+        const ALL: &[(&str, &str)] = &[("default", "12345")];
+        let entry = |name, key, makes_calls: bool| {
+            let calls_from = makes_calls.then(|| Sender::parse("+15550100199").unwrap());
+            Provider { calls_from, ..provider(name, "a.example", key, ALL) }
+        };
+        for (first, second, expected) in [
+            (true, true, ("a", Some("a-2"))),
+            (true, false, ("a", Some("a-2"))),
+            (false, true, ("a-2", None)),
+        ] {
+            let providers = [entry("a", "pw==", first), entry("a-2", "b3RoZXI=", second)];
+            let found = candidates(&providers, Channel::Call, None, TO).unwrap();
+            let [found] = &found[..] else { panic!("{found:?}") };
+            let other = found.other_key.map(|(other, _)| &*other.name);
+            assert_eq!((&*found.provider.name, other), expected, "{first} {second}");
+        }
+    }
+
+    #[test]
     fn without_a_provider_or_a_sender_of_the_first_one_nothing_can_be_sent() {
         let providers = [
             provider("a", "a.example", "pw==", &[("US", "12345")]),

@@ -266,8 +266,20 @@ fn without_shell_marks(text: String) -> String {
     }
 }
 
-/// A key that should not be there, or whose value is a table where it must not be one, or the other way
-/// round. That is found here, since serde takes a list in the place of a table.
+/// Stands in examples where the owner has to put a value.
+const FILL_IN: &str = "FILL-IN";
+
+/// Whether nobody has put a value there yet. Some keys would take that for one.
+fn is_to_be_filled_in(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(text) => text.contains(FILL_IN),
+        DeValue::Array(entries) => entries.iter().any(|entry| is_to_be_filled_in(entry.get_ref())),
+        _ => false,
+    }
+}
+
+/// A key that should not be there, or whose value is still to be filled in, or is a table where it must not be one, or the
+/// other way round. That is found here, since serde takes a list in the place of a table.
 struct Misplaced {
     key: String,
     is_known: bool,
@@ -295,6 +307,9 @@ fn look_at_table(place: Place, above: &str, table: &DeTable<'_>, found: &mut Vec
                 }
             }
             (_, true, _) => found.push(Misplaced { key, is_known: true }),
+            (value, false, _) if is_to_be_filled_in(value) => {
+                found.push(Misplaced { key, is_known: true });
+            }
             // A value of the wrong type is found where it is read.
             (_, false, _) => {}
         }

@@ -632,6 +632,35 @@ fn a_provider_makes_calls_where_it_can_and_has_a_number_for_them() {
 }
 
 #[test]
+fn a_value_that_is_still_to_be_filled_in_is_none() {
+    let telesign = |id: &str| {
+        format!(
+            "[[providers]]\nkind = \"telesign\"\nbase_url = \"https://rest-ww.telesign.com\"\n\
+             customer_id = \"{id}\"\nsenders.default = \"CONTOSO\""
+        )
+    };
+    let host = |settings: &str, secret: &str| {
+        wise_with(settings)
+            .with("acs_connection_string", "")
+            .with("acs_from_shortcode", "")
+            .with_secrets(&format!("providers.telesign.api_key = \"{secret}\""))
+    };
+    const KEY: &str = "VGVzdCBLZXk=";
+    for (settings, secret, problem) in [
+        (telesign("FILL-IN"), KEY, "providers[1].customer_id"),
+        (telesign("C"), "FILL-IN", "providers.telesign.api_key"),
+        (telesign("C") + "\nname = \"a-FILL-IN\"", KEY, "providers[1].name"),
+        (telesign("C") + "\ncountries = [\"FILL-IN\"]", KEY, "providers[1].countries"),
+        (telesign("C") + "\n[message]\norg_name = \"FILL-IN\"", KEY, "message.org_name"),
+    ] {
+        let check = check(&host(&settings, secret));
+        let problems = keys(&check.problems);
+        assert!(problems.contains(&problem), "{problem}: {problems:?}");
+    }
+    assert_problems(&host(&telesign("C"), KEY), &[]);
+}
+
+#[test]
 fn feedback_is_a_wish_and_acs_takes_none() {
     for (feedback, takes) in [("", false), ("feedback = false", false), ("feedback = true", true)] {
         let host = wise_with(&infobip("infobip", feedback))

@@ -42,6 +42,10 @@ fn understand_body(
         Means::RefusedHere => {
             Verdict { refused_here: true, ..Verdict::refused(Some(status), refusal()) }
         }
+        Means::RefusedHereForNow => {
+            let refused = Verdict::refused(Some(status), refusal());
+            Verdict { refused_here: true, ..refused }.or_again(Duration::ZERO)
+        }
         Means::Failed if channel == Channel::Call && may_only_text(status, code) => {
             Verdict { refused_here: true, ..Verdict::refused(Some(status), refusal()) }
         }
@@ -124,6 +128,8 @@ pub enum Means {
     KeyRefused,
     /// The account is over a limit.
     Throttled,
+    /// The account's carrier or gateway to this recipient can't send right now; Telesign is well.
+    RefusedHereForNow,
     /// Telesign can't send right now, and has not.
     FailedForNow,
     /// Telesign failed, and may have taken it.
@@ -154,13 +160,15 @@ impl Means {
             // The phone takes no SMS at all; what the text says; its person's wish.
             Some(211 | 222 | 231 | 510 | 515 | 520) => Self::Refused,
             // Lists, risk scores and rules of the account: no other provider should send what these are there to stop.
-            Some(229 | 230 | 233 | 237 | 238 | 518 | 519 | 10031 | 10032) => Self::Refused,
-            // Sender, campaign, registration in India; no way to this phone.
+            Some(229 | 230 | 233 | 238 | 518 | 519 | 10031 | 10032) => Self::Refused,
+            // Sender, campaign, registration in India; no way to this phone, or not to its country. Which countries get
+            // messages is the policy's.
             Some(
                 207
                 | 210
                 | 220
                 | 221
+                | 237
                 | 502
                 | 504
                 | 506
@@ -174,7 +182,8 @@ impl Means {
             ) => Self::RefusedHere,
             Some(10008 | 10022 | -30006) => Self::KeyRefused,
             Some(10019 | -40007) => Self::Throttled,
-            Some(503 | 505 | NOT_ATTEMPTED) => Self::FailedForNow,
+            Some(503 | 505) => Self::RefusedHereForNow,
+            Some(NOT_ATTEMPTED) => Self::FailedForNow,
             // A nonce is of one request. If Telesign has had it, something on the way has sent the request twice, and the
             // first one may have been taken.
             Some(10000 | 10002 | -90001) => Self::MayBeTaken,

@@ -79,11 +79,18 @@ pub(super) fn of(
                  ask Telesign."
             ),
         ),
-        233 | 237 | 238 => (
+        237 => (
+            Unauthorized,
+            format!(
+                "The account may not send to this country {told}: ask Telesign for it, or leave it out of countries of the \
+                 provider {name}."
+            ),
+        ),
+        233 | 238 => (
             Rejected,
             format!(
-                "The account's rules at Telesign for risk, countries and prefixes let no message to this number through \
-                 {told}: look for pumping, and ask Telesign for the country."
+                "The account's rules at Telesign for risk and prefixes let no message to this number through {told}: look \
+                 for pumping."
             ),
         ),
         518 | 519 => (
@@ -167,7 +174,14 @@ pub(super) fn of(
                 "Telesign takes no more messages from the account for now {told}: ask for a higher limit."
             ),
         ),
-        500 | 503 | 505 | 10000 | -90001 => (
+        503 | 505 => (
+            Reason::ProviderUnavailable,
+            format!(
+                "Telesign's carrier or gateway to the recipient is not able to send right now {told}: look at Telesign's \
+                 status page if it lasts."
+            ),
+        ),
+        500 | 10000 | -90001 => (
             Reason::ProviderUnavailable,
             format!(
                 "Telesign is not able to send right now {told}: look at Telesign's status page."

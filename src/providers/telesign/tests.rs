@@ -323,7 +323,11 @@ fn the_code_decides_and_not_the_status_of_http() {
         (429, 10019, Throttled),
         (200, 10019, Throttled),
         (400, 500, FailedForNow),
-        (200, 503, FailedForNow),
+        (200, 503, RefusedHereForNow),
+        (200, 505, RefusedHereForNow),
+        // As Twilio's 21408 and 21215 are.
+        (200, 237, RefusedHere),
+        (200, 238, Refused),
         (503, 10000, MayBeTaken),
         (500, 10000, MayBeTaken),
         (401, 10002, MayBeTaken),
