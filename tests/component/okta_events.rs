@@ -4,8 +4,10 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Hook, SECRET, Setup, basic, until};
-use crate::reports::{OPERATOR_SECRET, REPORT_SECRET, ask};
+use crate::deliveries::telemetry;
+use crate::harness::{Answer, Hook, SECRET, Setup, basic, from_now, until};
+use crate::host::is_spin;
+use crate::reports::{OPERATOR_SECRET, REPORT_SECRET, ask, look_up};
 
 pub const PATH: &str = "/api/okta-events";
 pub const EVENT_SECRET: &str = "event-secret-c0ffee";
@@ -311,5 +313,62 @@ async fn each_sample_is_told_and_nothing_of_a_person_gets_out() {
     let text = Value::from(log).to_string();
     for personal in PERSONAL {
         assert!(!text.contains(personal), "{personal} is in the log");
+    }
+}
+
+/// A delivery whose events have just happened.
+fn of_now(delivery: &str) -> String {
+    let mut delivery: Value = serde_json::from_str(delivery).unwrap();
+    for event in delivery["data"]["events"].as_array_mut().unwrap() {
+        event["published"] = from_now(0).into();
+    }
+    delivery.to_string()
+}
+
+#[tokio::test]
+async fn of_all_deliveries_nothing_of_a_person_is_in_log_store_or_telemetry() {
+    let hook = Hook::with_acs(|acs| {
+        let sink = acs.application_insights_connection_string();
+        setup().secrets(&format!("application_insights.connection_string = '{sink}'"))
+    })
+    .await;
+    // Bodies that can't be read have the same in them, and so have events that can't.
+    let broken = DELIVERY.replace("\"uuid\"", "\"id\"").replace("\"published\"", "\"at\"");
+    let unread = [&DELIVERY[..DELIVERY.len() - 3], &DELIVERY.replace("events", "event"), &broken];
+    for delivery in unread {
+        deliver(&hook, delivery).await;
+    }
+    for delivery in samples() {
+        assert_eq!(deliver(&hook, of_now(&delivery)).await.status, 204);
+    }
+    let told = lines(&hook, unread.len() + samples().len() + 6).await;
+    let telemetry = telemetry(&hook, 6).await;
+    assert!(
+        of_events(&told).count() == 6
+            && telemetry.iter().all(|item| item.to_string().contains("Okta event"))
+    );
+    let stored = if is_spin() { Vec::new() } else { hook.host.stored() };
+    assert!(is_spin() || stored.iter().any(|it| it.contains(".guard.used.")), "{stored:?}");
+    let left = [hook.log.lines(), stored, telemetry.iter().map(Value::to_string).collect()];
+    for (place, texts) in ["log", "store", "telemetry"].iter().zip(&left) {
+        for personal in PERSONAL {
+            assert!(
+                !texts.iter().any(|text| text.contains(personal)),
+                "{personal} is in the {place}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sees_where_okta_is_to_deliver_once_events_are_taken() {
+    for (setup, expected) in [
+        (setup(), json!("https://hook.example.com/api/okta-events")),
+        (Setup::new().secrets(&format!("operator.secret = '{OPERATOR_SECRET}'")), Value::Null),
+    ] {
+        let hook = Hook::with(setup.settings("public_url = 'https://hook.example.com'")).await;
+        let details = look_up(&hook, "/api/health/details").await;
+        let details: Value = serde_json::from_str(&details.text).unwrap();
+        assert_eq!(details["webhooks"]["okta_events"], expected, "{details}");
     }
 }
