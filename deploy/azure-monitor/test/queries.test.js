@@ -130,7 +130,7 @@ function problems(query) {
 /** What a column or a key can hold, where it is known. A column made of a key has the key's name, in all queries. */
 function values(name, tables) {
   if (name === "AppRoleName") return [schema.appRoleName];
-  if (name === "Name") return tables.map((table) => schema.tables[table].name);
+  if (name === "Name") return tables.flatMap((table) => schema.tables[table].name);
   for (const { properties } of Object.values(schema.tables)) {
     if (properties[name] === "a reason") return reasons;
     if (Array.isArray(properties[name])) return properties[name];

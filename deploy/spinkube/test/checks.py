@@ -10,6 +10,8 @@ import manifests
 
 APP = "okta-telephony"
 APP_LABELS = {"core.spinkube.dev/app-name": APP}
+CANARY = f"{APP}-canary"
+CANARY_LABELS = {"app.kubernetes.io/name": CANARY}
 PUBLIC = {
     "/api/okta-telephony",
     "/api/okta-events",
@@ -250,10 +252,50 @@ def shim(document):
 
 def images(documents):
     """What runs is what was looked at: an image has a digest, which no tag that is moved can change."""
-    image = app(documents)["spec"].get("image", "")
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+@sha256:[0-9a-f]{64}", image):
-        return [f"image {image!r}: has no digest"]
-    return []
+    used = [app(documents)["spec"].get("image", "")]
+    used += [container.get("image", "") for job in of(documents, "CronJob") for container in pod_of(job)["containers"]]
+    return [
+        f"image {image!r}: has no digest" for image in used if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+@sha256:[0-9a-f]{64}", image)
+    ]
+
+
+def pod_of(job):
+    return job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def canary(documents):
+    """The canary sends one message a time, may do nothing else, and has no secret but those that it shows."""
+    found = []
+    for job in of(documents, "CronJob"):
+        pod, spec = pod_of(job), job["spec"]["jobTemplate"]["spec"]
+        (container,) = pod["containers"]
+        security = container.get("securityContext", {})
+        right = {
+            "backoffLimit": spec.get("backoffLimit") == 0 and pod.get("restartPolicy") == "Never",
+            "concurrencyPolicy": job["spec"].get("concurrencyPolicy") == "Forbid",
+            "activeDeadlineSeconds": spec.get("activeDeadlineSeconds", 9999) < 900,
+            "labels": spec["template"]["metadata"].get("labels") == CANARY_LABELS,
+            "automountServiceAccountToken": pod.get("automountServiceAccountToken") is False,
+            "serviceAccountName": pod.get("serviceAccountName") == CANARY,
+            "runAsNonRoot": pod.get("securityContext", {}).get("runAsNonRoot") is True,
+            "seccompProfile": pod.get("securityContext", {}).get("seccompProfile") == {"type": "RuntimeDefault"},
+            "allowPrivilegeEscalation": security.get("allowPrivilegeEscalation") is False,
+            "readOnlyRootFilesystem": security.get("readOnlyRootFilesystem") is True,
+            "capabilities": security.get("capabilities") == {"drop": ["ALL"]},
+            "memory": "memory" in container.get("resources", {}).get("limits", {}),
+        }
+        found += [f"{CANARY}: {name} is not as it should be" for name, is_right in right.items() if not is_right]
+        env = {variable["name"]: variable for variable in container["env"]}
+        for name in ("OKTA_BASIC_SECRET", "OPERATOR_SECRET", "TO"):
+            if "secretKeyRef" not in env.get(name, {}).get("valueFrom", {}):
+                found.append(f"{name}: should come from a Secret")
+        hosts = {host for route in of(documents, "HTTPRoute") for host in route["spec"].get("hostnames", [])}
+        if hosts and env["HOST"].get("value") not in hosts:
+            found.append(f"{CANARY}: asks {env['HOST'].get('value')}, which is not the hook")
+        scripts = [volume["configMap"]["name"] for volume in pod["volumes"]]
+        if not set(scripts) <= {config_map["metadata"]["name"] for config_map in of(documents, "ConfigMap")}:
+            found.append(f"{CANARY}: its script is not there")
+    return found
 
 
 def names_and_selectors(documents):
@@ -271,7 +313,8 @@ def names_and_selectors(documents):
         if budget["spec"]["selector"] != {"matchLabels": APP_LABELS}:
             found.append("the PodDisruptionBudget selects other pods")
     for policy in of(documents, "NetworkPolicy"):
-        if policy["spec"]["podSelector"] != {"matchLabels": APP_LABELS}:
+        labels = CANARY_LABELS if policy["metadata"]["name"] == CANARY else APP_LABELS
+        if policy["spec"]["podSelector"] != {"matchLabels": labels}:
             found.append(f"{policy['metadata']['name']}: selects other pods")
     if spec["executor"] not in {executor["metadata"]["name"] for executor in of(documents, "SpinAppExecutor")}:
         found.append(f"executor {spec['executor']}: is not there")
@@ -359,14 +402,14 @@ def network(documents):
                 found.append(f"{name}: lets out to everywhere")
             open_ports |= {port["port"] for port in rule.get("ports", [])}
             if {port["port"] for port in rule.get("ports", [])} == {443}:
-                (peer,) = rule["to"]
-                if "169.254.0.0/16" not in peer["ipBlock"].get("except", []):
+                blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+                if any("169.254.0.0/16" not in block.get("except", []) for block in blocks):
                     found.append(f"{name}: lets out to the node's own addresses")
             if {port["port"] for port in rule.get("ports", [])} & {6380, 10000}:
                 networks = [ipaddress.ip_network(peer["ipBlock"]["cidr"]) for peer in rule["to"]]
                 found += [f"{name}: lets out to a Redis anywhere, {net}" for net in networks if not net.is_private]
     otel = any("otel" in executor["spec"]["deploymentConfig"] for executor in of(documents, "SpinAppExecutor"))
-    expected = {53, 443, 6380, 10000} | ({4318} if otel else set())
+    expected = {53, 443, 6380, 10000} | ({4318} if otel else set()) | ({80} if of(documents, "CronJob") else set())
     if open_ports != expected:
         found.append(f"out at {sorted(open_ports)}, not {sorted(expected)}")
     return found
@@ -452,6 +495,7 @@ ALWAYS = [
     size,
     order,
     network,
+    canary,
     executor,
     secret_sources,
     runtime_configuration,

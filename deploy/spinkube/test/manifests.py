@@ -32,6 +32,7 @@ VARIANTS = {
     "dev": ("dev", {}),
     "example, Secrets Store CSI": ("example", {"components/external-secrets": "components/secrets-store-csi"}),
     "example, OpenTelemetry": ("example", {"# - ../../components/opentelemetry": "- ../../components/opentelemetry"}),
+    "example, canary": ("example", {"# - ../../components/canary": "- ../../components/canary"}),
     "example, own certificate": ("example", {"  - ../../components/certificate\n": ""}),
 }
 

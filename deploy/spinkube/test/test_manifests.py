@@ -67,7 +67,7 @@ def crd_schemas():
 
 
 def is_custom(document):
-    return document["apiVersion"].rpartition("/")[0] not in {"", "networking.k8s.io", "policy"}
+    return document["apiVersion"].rpartition("/")[0] not in {"", "batch", "networking.k8s.io", "policy"}
 
 
 class Overlays(unittest.TestCase):
@@ -284,6 +284,12 @@ def move_to_front(kind):
 
 CSI = "example, Secrets Store CSI"
 OPENTELEMETRY = "example, OpenTelemetry"
+CANARY = "example, canary"
+
+
+def canary(documents):
+    return checks.pod_of(one(documents, "CronJob"))["containers"][0]
+
 
 # For each check what it must refuse: the variant, what is done to it, and a word of the complaint.
 def in_settings(old, new):
@@ -378,6 +384,14 @@ BROKEN = [
     (checks.secret_sources, CSI, lambda d: one(d, "SecretProviderClass")["spec"]["parameters"].update(objects="array: []"), "fetched are"),
     (checks.secret_sources, CSI, lambda d: spec(d).pop("volumeMounts"), "nowhere"),
     (checks.secret_sources, "dev", lambda d: d.remove(one(d, "Secret")), "nowhere"),
+    (checks.canary, CANARY, lambda d: one(d, "CronJob")["spec"]["jobTemplate"]["spec"].pop("backoffLimit"), "backoffLimit"),
+    (checks.canary, CANARY, lambda d: checks.pod_of(one(d, "CronJob")).pop("automountServiceAccountToken"), "automountServiceAccountToken"),
+    (checks.canary, CANARY, lambda d: canary(d).pop("securityContext"), "readOnlyRootFilesystem"),
+    (checks.canary, CANARY, lambda d: [it.update(value="+14255550123") or it.pop("valueFrom") for it in canary(d)["env"] if it["name"] == "TO"], "TO: should"),
+    (checks.canary, CANARY, lambda d: [it.update(value="other.test") for it in canary(d)["env"] if it["name"] == "HOST"], "asks other.test"),
+    (checks.canary, CANARY, lambda d: d.remove(one(d, "ConfigMap", checks.pod_of(one(d, "CronJob"))["volumes"][0]["configMap"]["name"])), "its script"),
+    (checks.images, CANARY, lambda d: canary(d).update(image="docker.io/curlimages/curl:latest"), "has no digest"),
+    (checks.names_and_selectors, CANARY, lambda d: one(d, "NetworkPolicy", checks.CANARY)["spec"].update(podSelector={}), "selects other pods"),
 ]
 
 

@@ -1,0 +1,1 @@
+../deploy/spinkube/components/canary/canary.sh
