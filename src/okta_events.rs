@@ -27,6 +27,7 @@ use crate::guard::ledger::{KeptUse, Ledger};
 use crate::guard::{Hash8, OF_ONE_ENROLMENT, Sent, Use, What};
 use crate::outcome::{Happened, TakenEvent};
 use crate::ports::{InboundRequest, Instant, Ports, Response};
+use crate::providers::feedback;
 use crate::records::Moment;
 use crate::records::shared::Shared;
 use crate::settings::{Problems, Settings};
@@ -42,6 +43,9 @@ const TIME: Duration = Duration::from_secs(2);
 
 /// How many sends the ledger has room for.
 const SLOTS: u32 = 8192;
+
+/// The longest that providers are told which passcodes of a delivery were used.
+const FEEDBACK_TIME: Duration = Duration::from_secs(10);
 
 /// The header with the value that Okta wants to have back.
 const CHALLENGE: &str = "x-okta-verification-challenge";
@@ -120,6 +124,27 @@ pub fn finish(answered: Answered, ports: Ports<'_>) {
     if let (Ok(Some(sink)), false) = (&settings.sink, events.is_empty()) {
         let items: Vec<_> = events.iter().map(telemetry::of_event).collect();
         telemetry::track(sink, &items, ports);
+    }
+    give_feedback(&settings, &events, ports);
+}
+
+/// Has providers know which of their passcodes were used, where they are to. What one does not take is told once of it.
+fn give_feedback(settings: &Settings, events: &[TakenEvent], ports: Ports<'_>) {
+    let Ok(providers) = &settings.providers else { return };
+    let until = ports.clock.instant().plus(FEEDBACK_TIME);
+    let mut failed = Vec::new();
+    for send in events.iter().filter_map(|event| event.converted.as_ref()) {
+        let Some(id) = &send.message_id else { continue };
+        if ports.clock.instant() >= until {
+            return;
+        }
+        let given = feedback(providers, &send.provider, send.channel, id, ports, until);
+        if let Some(Err(fix)) = given
+            && !failed.contains(&&send.provider)
+        {
+            ports.log.print(&telemetry::trouble("feedback", &fix, ports.clock.now()));
+            failed.push(&send.provider);
+        }
     }
 }
 

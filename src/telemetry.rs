@@ -143,7 +143,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
     line(outcome.answered_at, level, "hook", facts)
 }
 
-/// The line of what went wrong once an answer had left: with `records` or with `telemetry`.
+/// The line of what went wrong once an answer had left: with `records`, `telemetry` or `feedback`.
 pub fn trouble(event: &'static str, fix: &str, now: OffsetDateTime) -> String {
     line(now, "warn", event, json!({ "fix": fix }))
 }

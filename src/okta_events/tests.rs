@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use super::*;
 use crate::message::Channel;
 use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
-use crate::ports::{BodyError, Store, StoreUnavailable, milliseconds};
+use crate::ports::{BodyError, SendError, Store, StoreUnavailable, milliseconds};
 use crate::records::store_key::StoreKey;
 use crate::{After, Handled};
 
@@ -63,9 +63,17 @@ fn key(host: &FakeHost) -> StoreKey {
 
 /// Remembers a passcode that was sent to a person so many seconds after the clock began to stand still.
 fn sent(host: &FakeHost, user: &str, second: u64, is_enrollment: bool) {
+    remember(host, Sent { is_enrollment, ..send(host, user, second) });
+}
+
+fn remember(host: &FakeHost, send: Sent) {
+    Ledger::new(SLOTS, Rc::new(Shared::new(host.ports()))).sent(send).unwrap();
+}
+
+fn send(host: &FakeHost, user: &str, second: u64) -> Sent {
     let at = milliseconds(FakeHost::default().now) + second * 1000;
     let key = key(host);
-    let send = Sent {
+    Sent {
         at,
         expires: at + 300_000,
         user: Hash8::of_user(&key, user),
@@ -73,13 +81,71 @@ fn sent(host: &FakeHost, user: &str, second: u64, is_enrollment: bool) {
         block: Hash8::of_block(&key, "+4915112345678"),
         region: numbering::Region::parse("DE"),
         channel: Channel::Call,
-        is_enrollment,
+        is_enrollment: false,
         is_recovery: false,
         would_refuse: false,
         provider: "infobip-1".into(),
         message_id: Some("6f1c2f5e-0d0b-5b0f-9c0e-1b1f6d0f9a11".into()),
-    };
-    Ledger::new(SLOTS, Rc::new(Shared::new(host.ports()))).sent(send).unwrap();
+    }
+}
+
+/// A host with Infobip as its provider, which wishes for feedback or not.
+fn host_of_infobip(feedback: bool) -> FakeHost {
+    let host = host().with_settings(&format!(
+        "[[providers]]\nkind = \"infobip\"\nname = \"infobip-1\"\nbase_url = \"https://a.api.infobip.com\"\n\
+         senders.default = \"CONTOSO\"\nfeedback = {feedback}"
+    ));
+    let secrets =
+        format!("events.secret = \"{SECRET}\"\nproviders.infobip-1.api_key = \"0123456789abcdef\"");
+    host.with_secrets(&secrets).with("acs_connection_string", "").with("acs_from_shortcode", "")
+}
+
+#[test]
+fn a_provider_that_wishes_for_it_is_told_once_of_each_passcode_that_was_used() {
+    let uses = [sign_in("e1", "00u1", 14), sign_in("e2", "00u2", 20), given_up("e3")];
+    for (wishes, channel, requests) in
+        [(true, Channel::Sms, 2), (false, Channel::Sms, 0), (true, Channel::Call, 0)]
+    {
+        let mut host = host_of_infobip(wishes)
+            .answering([FakeAnswer::of(404, "+4915112345678"), FakeAnswer::of(200, "{}")]);
+        for user in ["00u1", "00u2"] {
+            remember(&host, Sent { channel, ..send(&host, user, 0) });
+        }
+        host.now += time::Duration::seconds(60);
+        for _ in 0..2 {
+            let handled = deliver_with(host.ports(), &uses);
+            let After::Events(answered) = handled.after else { panic!() };
+            finish(*answered, host.ports());
+        }
+        let sent = host.sent.borrow();
+        assert_eq!(sent.len(), requests, "{wishes} {channel:?}");
+        let path = "/ct/1/log/end/6f1c2f5e-0d0b-5b0f-9c0e-1b1f6d0f9a11";
+        assert!(sent.iter().all(|it| it.path_and_query == path));
+        // The one that was not taken is told, and nothing of what was said about it.
+        let printed = host.printed.borrow();
+        let lines: Vec<_> = printed.iter().filter(|it| it.contains("\"feedback\"")).collect();
+        assert_eq!(lines.len(), requests / 2, "{printed:?}");
+        assert!(lines.iter().all(|it| it.contains("(404)") && !it.contains("4915")), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_hangs_is_given_ten_seconds_for_all_of_a_delivery() {
+    let users: Vec<_> = (0..8).map(|at| format!("00u{at}")).collect();
+    let hangs = (Duration::from_secs(60), Err(SendError::Late));
+    let mut host = host_of_infobip(true).answering(vec![hangs; 8]);
+    for user in &users {
+        remember(&host, Sent { channel: Channel::Sms, ..send(&host, user, 0) });
+    }
+    host.now += time::Duration::seconds(60);
+    let uses: Vec<_> = users.iter().map(|user| sign_in(user, user, 14)).collect();
+    let handled = deliver_with(host.ports(), &uses);
+    let After::Events(answered) = handled.after else { panic!() };
+    let before = host.instant.get();
+    finish(*answered, host.ports());
+    assert_eq!(host.instant.get().since(before), FEEDBACK_TIME);
+    let printed = host.printed.borrow();
+    assert_eq!(printed.iter().filter(|it| it.contains("\"feedback\"")).count(), 1, "{printed:?}");
 }
 
 #[test]

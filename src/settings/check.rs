@@ -138,6 +138,7 @@ impl Looking<'_> {
             self.warn("reports.ask_acs", "is true, and no provider is ACS: remove it");
         }
         self.at_twilios_reports(settings);
+        self.at_feedback(settings);
         if let Ok(Some(reporters)) = &settings.reporters
             && let Some(oauth) = &reporters.oauth
         {
@@ -187,6 +188,20 @@ impl Looking<'_> {
                 hosts::VARIABLES.join(", ")
             ),
         })
+    }
+
+    /// What feedback needs: without events nobody knows which passcodes were used, and Twilio takes all for unused.
+    fn at_feedback(&mut self, settings: &Settings) {
+        let (Ok(providers), Ok(None)) = (&settings.providers, &settings.events) else { return };
+        for (provider, place) in providers.iter().zip(&settings.provider_places) {
+            if provider.api.takes_feedback(Channel::Sms) {
+                self.warn(
+                    &format!("providers[{place}].feedback"),
+                    "is true, and no event of Okta's says which passcodes were used: set events.secret in the secrets, \
+                     and Okta's event hook up, or remove this",
+                );
+            }
+        }
     }
 
     /// What Twilio needs to report deliveries.

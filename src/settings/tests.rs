@@ -671,6 +671,14 @@ fn feedback_is_a_wish_and_acs_takes_none() {
         assert_eq!(providers[0].api.takes_feedback(Channel::Sms), takes, "{feedback}");
         assert!(!providers[0].api.takes_feedback(Channel::Call));
     }
+    for (secret, warned) in [("", true), ("events.secret = \"0123456789abcdef\"", false)] {
+        let host = wise_with(&infobip("infobip", "feedback = true"))
+            .with("acs_connection_string", "")
+            .with("acs_from_shortcode", "")
+            .with_secrets(&format!("{secret}\nproviders.infobip.api_key = \"k\""));
+        let warnings = check(&host).warnings;
+        assert_eq!(keys(&warnings).contains(&"providers[1].feedback"), warned, "{warnings:?}");
+    }
     let acs = "[[providers]]\nkind = \"acs\"\nfeedback = true";
     assert_problems(&wise_with(acs), &["providers[1].feedback"]);
     assert!(check(&wise_with(acs)).problems[0].fix.contains("infobip or telesign or twilio"));
