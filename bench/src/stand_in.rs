@@ -64,6 +64,8 @@ impl StandIn {
     }
 
     async fn start_one(transport: Transport, answers: bool) -> Result<Self> {
+        // A fresh checkout has no such folder.
+        std::fs::create_dir_all(target())?;
         std::fs::write(authorities(), tls::certificate_authority())?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
