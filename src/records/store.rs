@@ -31,7 +31,7 @@
 //! # What a hook costs
 //!
 //! After the answer: one read and one write of the store `records`, and one read of the local store, where
-//! [`Breaker`] keeps its mark. Every 200 ms, one hook also writes that mark twice.
+//! [`Breaker`](super::breaker::Breaker) keeps its mark. Every 200 ms, one hook also writes that mark twice.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
