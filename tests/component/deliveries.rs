@@ -301,6 +301,7 @@ async fn telemetry_has_the_keys_that_the_operators_queries_go_by() {
     let hook = start_with_telemetry(
         "policy.allowed_countries = ['GB', 'US']
          policy.mode = 'observe'
+         canary.numbers = ['+447400123456']
          providers = [{ kind = 'acs', senders = { GB = 'CONTOSO' } }]",
     )
     .await;
