@@ -5,14 +5,16 @@
 //! events say.
 //!
 //! Two logs are kept, and all else is a function of them: what was [sent](Sent), written by hooks after their answers, and
-//! what was [used](Use), written by the receiver of Okta's events. [`fates()`] puts them together. The [`ledger`] keeps both
-//! in the store `records`, and has hashes only.
+//! what was [used](Use), written by the receiver of Okta's events. [`fates()`] puts them together, [`judge`] says by that what
+//! is blocked, and [`Blocks::check`] what that is for one message. The [`ledger`] keeps both in the store `records`, and has
+//! hashes only. [`Guard`] is what hooks and the receiver use of it.
 
 pub mod blocks;
 mod fate;
 mod hash8;
 mod judge;
 pub mod ledger;
+mod local;
 mod rules;
 
 use numbering::Region;
@@ -22,11 +24,12 @@ pub use self::blocks::{Blocks, Key};
 pub use self::fate::{Fate, OF_ONE_ENROLMENT, fates};
 pub use self::hash8::Hash8;
 pub use self::judge::{Change, Changed, judge};
+pub use self::local::{Guard, Look, Told, blocks};
 pub use self::rules::{Mode, Rule, Rules, Tally};
 use crate::message::Channel;
 use crate::records::Moment;
 
-/// A passcode that a provider took, or may have taken.
+/// A passcode that a provider took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// When the hook was answered.

@@ -11,22 +11,28 @@ pub mod answer;
 pub mod decide;
 pub mod request;
 
+use std::rc::Rc;
 use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use self::answer::{answer, dialect};
 use self::decide::{Decision, Planned, decide};
 use self::request::{BODY_LIMIT, Dialect, HookRequest};
 use crate::callers::Cause;
 use crate::callers::bearer::issuer;
+use crate::guard::blocks::Verdict;
+use crate::guard::{Guard, Hash8, Key, Look, NotSent, Sent, Told};
 use crate::identifier::Identifier;
 use crate::message::Channel;
 use crate::outcome::{self, Outcome, Warning};
-use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response};
+use crate::ports::{BodyError, InboundRequest, Instant, Ports, Response, milliseconds};
 use crate::providers::repeatability::Repeatability;
-use crate::providers::{self, Message};
+use crate::providers::{self, Message, Provider};
+use crate::records::shared::Shared;
 use crate::records::store::Records;
-use crate::records::{Accepted, EVENT_TAG, OF_A_CALL, canonical_id, number_hash};
-use crate::refusal::{Reason, Refusal};
+use crate::records::{Accepted, Bounds, EVENT_TAG, OF_A_CALL, canonical_id, number_hash};
+use crate::refusal::{Fault, Reason, Refusal};
 use crate::secret::Secret;
 use crate::settings::{Hook, ResponseFormat, Settings};
 use crate::telemetry;
@@ -39,6 +45,9 @@ pub const HOOK_PATH: &str = "/api/okta-telephony";
 /// What is left of the deadline for the answer itself, once the provider's has come or has not.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(50);
 
+/// For how long a passcode holds of which the request does not say it. Okta's hold as long.
+const PASSCODE_HOLDS: Duration = Duration::from_secs(300);
+
 /// A hook that has been answered, for what is done after that.
 #[derive(Debug)]
 pub struct Answered {
@@ -48,6 +57,19 @@ pub struct Answered {
     traceparent: Vec<Vec<u8>>,
     /// The keys of the caller's issuer are worth asking for before they grow stale.
     refresh_due: bool,
+    /// What the guard is to be told, where it is on and the person known.
+    watched: Option<Watched>,
+}
+
+/// A message that the guard is to be told of.
+#[derive(Debug)]
+struct Watched {
+    user: Hash8,
+    expires: OffsetDateTime,
+    is_enrollment: bool,
+    is_recovery: bool,
+    /// What it said, where it was asked.
+    look: Option<Look>,
 }
 
 /// Handles a call of the hook: the answer, the line for the log, whether that is told at any rate, and what is left to
@@ -62,10 +84,12 @@ pub fn handle(
         challenges: Vec::new(),
         unproven: None,
         refresh_due: false,
+        watched: None,
         outcome: Outcome::begin(ports.clock.instant()),
     };
     call.outcome.refusal = call.run(request, ports).err();
-    let Call { settings, dialect: caller, challenges, unproven, refresh_due, mut outcome } = call;
+    let Call { settings, dialect: caller, challenges, unproven, refresh_due, watched, mut outcome } =
+        call;
 
     let format = settings.hook.as_ref().map_or(ResponseFormat::Auto, |hook| hook.response_format);
     outcome.answered = ports.clock.instant();
@@ -81,7 +105,7 @@ pub fn handle(
         let fix = outcome.refusal.as_ref().map_or("", Refusal::for_the_log);
         Stranger::new(Door::Hook, outcome.http_status(), unproven, fix)
     });
-    (response, line, stranger, Answered { settings, outcome, traceparent, refresh_due })
+    (response, line, stranger, Answered { settings, outcome, traceparent, refresh_due, watched })
 }
 
 /// One call of the hook.
@@ -93,6 +117,7 @@ struct Call {
     /// Why it has not.
     unproven: Option<Cause>,
     refresh_due: bool,
+    watched: Option<Watched>,
     /// What is known so far.
     outcome: Outcome,
 }
@@ -112,8 +137,32 @@ impl Call {
         let request = self.understand(&body, response_format)?;
 
         let now = ports.clock.now();
-        let decision = decide(&self.settings, &request, ports.store, now)?;
+        // Who is not known can't be said to have used a passcode, and the admin's preview is nobody's.
+        let person = request.user_id.as_deref().filter(|_| !request.preview);
+        let guard = self.settings.guard().filter(|_| person.is_some());
+        self.watched = guard.as_ref().zip(person).map(|(guard, user_id)| {
+            let step = self.outcome.request_type.as_ref();
+            Watched {
+                user: Hash8::of_user(&guard.key, user_id),
+                expires: request.otp_expires.unwrap_or(now + PASSCODE_HOLDS),
+                is_enrollment: request.enrollment,
+                is_recovery: step.is_some_and(|step| request::is_recovery(step.as_str())),
+                look: None,
+            }
+        });
+        let mut decision = decide(&self.settings, &request, guard.as_ref(), ports.store, now)?;
         note(&mut self.outcome, &decision);
+        // Canaries are in no ratio.
+        self.watched = self.watched.take().filter(|_| !decision.recipient.is_canary);
+        let look = decision.guard.take().map(|mut look| {
+            if look.count_probe(ports.store, milliseconds(now)).is_err() {
+                self.outcome.warn(Warning::StoreUnavailable);
+            }
+            look
+        });
+        if let Some(watched) = &mut self.watched {
+            watched.look = look;
+        }
         let is_counted = decision.is_counted();
         let (to, Planned { candidates, body, counters, .. }) = decision.into_message()?;
         // Before the message leaves: counted after, a hundred hooks at once would all find room.
@@ -231,12 +280,21 @@ fn note(outcome: &mut Outcome, decision: &Decision<'_>) {
     outcome.country = decision.recipient.plan.region;
     outcome.number = Some(Secret::from(&*decision.recipient.canonical));
     outcome.canary = decision.recipient.is_canary;
-    outcome.would_refuse = decision.would_refuse;
+    outcome.would_refuse = decision.would_refuse();
+    outcome.block = decision.block().as_ref().map(Key::to_string);
     outcome.told_as_successful = decision.told_as_successful;
     if let Ok(message) = &decision.message {
         outcome.segments = message.body.segments();
         if message.store_failed {
             outcome.warn(Warning::StoreUnavailable);
+        }
+    }
+    if let Some(look) = &decision.guard {
+        if look.store_failed {
+            outcome.warn(Warning::StoreUnavailable);
+        }
+        if look.feed_is_stale() {
+            outcome.warn(Warning::FeedStale);
         }
     }
 }
@@ -272,12 +330,12 @@ fn is_json(content_type: &[Vec<u8>]) -> bool {
 /// call, and keys that grow stale. A host may end the instance at any time from then on, so nothing that is right
 /// only if it happens is here.
 pub fn finish(answered: Answered, is_tracked: bool, ports: Ports<'_>) {
-    let Answered { settings, outcome, traceparent, refresh_due } = answered;
+    let Answered { settings, outcome, traceparent, refresh_due, watched } = answered;
     // A section that is not in order is told by the check of the configuration.
     let sink = settings.sink.as_ref().ok().and_then(Option::as_ref);
     let parent = trace_context::parent(&traceparent);
     let trace = sink.map(|_| Trace::begin(parent.as_ref(), ports.random));
-    remember(&settings, &outcome, trace, ports);
+    remember(&settings, &outcome, trace, watched, ports);
     if let (Some(sink), Some(trace)) = (sink, trace)
         && is_tracked
     {
@@ -292,9 +350,81 @@ pub fn finish(answered: Answered, is_tracked: bool, ports: Ports<'_>) {
     }
 }
 
-/// Writes down what the hook saw of a message that a provider took.
-fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports: Ports<'_>) {
+/// Writes down what became of a message: for the list, if a provider took it, and for the guard.
+fn remember(
+    settings: &Settings,
+    outcome: &Outcome,
+    trace: Option<Trace>,
+    watched: Option<Watched>,
+    ports: Ports<'_>,
+) {
     let Ok(Some(bounds)) = settings.records else { return };
+    let guard = watched.and_then(|watched| Some((settings.guard()?, watched)));
+    if guard.is_none() && outcome.message_id().is_none() {
+        return;
+    }
+    let shared = Rc::new(Shared::new(ports));
+    // What could not be written is seen in the list; that the store is down, in the log.
+    record(bounds, settings, outcome, trace, &shared);
+    if let Some((guard, watched)) = guard {
+        tell(&guard, watched, settings, outcome, &shared, ports);
+    }
+    if shared.found_down() {
+        ports.log.print(&telemetry::trouble("records", &shared.fix(), ports.clock.now()));
+    }
+}
+
+/// Tells the guard what became of a message. What it could not write down lets it see less, and refuse less.
+fn tell(
+    guard: &Guard<'_>,
+    watched: Watched,
+    settings: &Settings,
+    outcome: &Outcome,
+    shared: &Rc<Shared<'_>>,
+    ports: Ports<'_>,
+) {
+    let Watched { user, expires, is_enrollment, is_recovery, look } = watched;
+    let told = match (outcome.refusal.as_ref().map(|it| it.reason), &look, &outcome.sending) {
+        (Some(Reason::ConversionTooLow), ..) => Some(Told::NotSent(user, NotSent::ByGuard)),
+        (Some(reason), ..) => match reason.fault() {
+            Fault::Request => None,
+            Fault::Policy => Some(Told::NotSent(user, NotSent::ByPolicy)),
+            Fault::Service => Some(Told::NotSent(user, NotSent::Failed)),
+        },
+        (None, Some(look), Some(sending)) => {
+            let channel = outcome.channel.unwrap_or(Channel::Sms);
+            let wants_to_know =
+                |it: &Provider| it.name == sending.provider && it.api.takes_feedback(channel);
+            let providers = settings.providers.as_deref().unwrap_or_default();
+            let message_id = outcome.message_id().filter(|_| providers.iter().any(wants_to_know));
+            Some(Told::Sent(Box::new(Sent {
+                at: milliseconds(outcome.answered_at),
+                expires: milliseconds(expires),
+                user,
+                number: look.to.number,
+                block: look.to.block,
+                region: look.to.region,
+                channel,
+                is_enrollment,
+                is_recovery,
+                would_refuse: matches!(look.verdict, Verdict::Blocked { .. }),
+                provider: sending.provider.clone(),
+                message_id: message_id.map(|id| id.as_str().to_owned()),
+            })))
+        }
+        _ => None,
+    };
+    let _ = guard.tell(look, told, shared, ports.store);
+}
+
+/// Writes down what the hook saw of a message that a provider took.
+fn record(
+    bounds: Bounds,
+    settings: &Settings,
+    outcome: &Outcome,
+    trace: Option<Trace>,
+    shared: &Rc<Shared<'_>>,
+) {
     let (Some(message_id), Some(sending), Some(number), Ok(key)) =
         (outcome.message_id(), &outcome.sending, &outcome.number, settings.store_key())
     else {
@@ -304,7 +434,7 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
         identifier.as_ref().map(|identifier| identifier.as_str().to_owned())
     };
     let accepted = Accepted {
-        at: crate::ports::milliseconds(outcome.answered_at),
+        at: milliseconds(outcome.answered_at),
         event_id: text(&outcome.event_id),
         request_type: text(&outcome.request_type),
         region: outcome.country,
@@ -318,12 +448,8 @@ fn remember(settings: &Settings, outcome: &Outcome, trace: Option<Trace>, ports:
         number: number_hash(&key, number.reveal()),
         trace,
     };
-    let records = Records::new(bounds, ports);
-    // What could not be written is seen in the list; that the store is down, in the log.
+    let records = Records::over(bounds, Rc::clone(shared));
     let _ = records.accept(canonical_id(message_id.as_str()), &accepted);
-    if records.found_down() {
-        ports.log.print(&telemetry::trouble("records", &records.fix(), ports.clock.now()));
-    }
 }
 
 #[cfg(test)]

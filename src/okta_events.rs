@@ -23,8 +23,8 @@ pub use self::event::{
     BODY_LIMIT, BadEvent, Delivery, EVENTS_LIMIT, Event, NotADelivery, Said, UserId, parse,
 };
 use crate::callers::Cause;
-use crate::guard::ledger::{KeptUse, Ledger};
-use crate::guard::{Hash8, OF_ONE_ENROLMENT, Sent, Use, What};
+use crate::guard::ledger::KeptUse;
+use crate::guard::{Change, Guard, Hash8, Mode, OF_ONE_ENROLMENT, Sent, Use, What};
 use crate::outcome::{Happened, TakenEvent};
 use crate::ports::{InboundRequest, Instant, Ports, Response};
 use crate::providers::feedback;
@@ -41,9 +41,6 @@ pub const EVENTS_PATH: &str = "/api/okta-events";
 /// The time that a delivery may take to arrive. Okta waits for 3 seconds, in which it has to be kept as well.
 const TIME: Duration = Duration::from_secs(2);
 
-/// How many sends the ledger has room for.
-const SLOTS: u32 = 8192;
-
 /// The longest that providers are told which passcodes of a delivery were used.
 const FEEDBACK_TIME: Duration = Duration::from_secs(10);
 
@@ -52,6 +49,9 @@ const CHALLENGE: &str = "x-okta-verification-challenge";
 
 /// The longest value of it, in bytes. Okta does not say how long it is; that of its example has 20.
 const CHALLENGE_LIMIT: usize = 256;
+
+/// The status of a batch that was taken.
+const TAKEN: u16 = 204;
 
 /// The methods that there are.
 const METHODS: &str = "GET, POST";
@@ -65,6 +65,8 @@ pub struct Answered {
     settings: Settings,
     /// What was news.
     events: Vec<TakenEvent>,
+    /// A batch was taken, so there may be something to judge.
+    is_taken: bool,
 }
 
 /// One request of Okta's event hook, and what is known of it so far.
@@ -106,6 +108,7 @@ pub fn handle(
         response
     });
     facts.http_status = response.status;
+    let is_taken = response.status == TAKEN;
     facts.ms = telemetry::milliseconds(ports.clock.instant().since(arrived));
     let stranger = facts.credential.is_none().then(|| {
         facts.sampled = Some(SAMPLED);
@@ -115,14 +118,22 @@ pub fn handle(
     let now = ports.clock.now();
     let mut log = webhook::delivery_line("okta_events", &facts, now);
     log.extend(events.iter().map(|event| lines::event(event, now)));
-    (response, log, stranger, Answered { settings, events })
+    (response, log, stranger, Answered { settings, events, is_taken })
 }
 
 /// Does what is left to do once the answer has left.
 pub fn finish(answered: Answered, ports: Ports<'_>) {
-    let Answered { settings, events } = answered;
-    if let (Ok(Some(sink)), false) = (&settings.sink, events.is_empty()) {
-        let items: Vec<_> = events.iter().map(telemetry::of_event).collect();
+    let Answered { settings, events, is_taken } = answered;
+    let guard = settings.guard().filter(|_| is_taken);
+    let changes = guard.map_or_else(Vec::new, |guard| judge(&guard, ports));
+    let (mode, now) = (settings.guard.as_ref().map_or(Mode::Off, |it| it.mode), ports.clock.now());
+    for change in &changes {
+        ports.log.print(&telemetry::guard_line(change, mode, now));
+    }
+    let of_change = |change| telemetry::of_change(change, mode, now);
+    let items: Vec<_> =
+        events.iter().map(telemetry::of_event).chain(changes.iter().map(of_change)).collect();
+    if let (Ok(Some(sink)), false) = (&settings.sink, items.is_empty()) {
         telemetry::track(sink, &items, ports);
     }
     give_feedback(&settings, &events, ports);
@@ -146,6 +157,17 @@ fn give_feedback(settings: &Settings, events: &[TakenEvent], ports: Ports<'_>) {
             failed.push(&send.provider);
         }
     }
+}
+
+/// Has the guard judge, if it is time to.
+fn judge(guard: &Guard<'_>, ports: Ports<'_>) -> Vec<Change> {
+    let shared = Rc::new(Shared::new(ports));
+    let changes = guard.judge(&shared);
+    if shared.found_down() {
+        ports.log.print(&telemetry::trouble("records", &shared.fix(), ports.clock.now()));
+    }
+    // What could not be judged is judged with the next batch.
+    changes.unwrap_or_default()
 }
 
 impl Call {
@@ -200,7 +222,7 @@ impl Call {
         let faults: Vec<_> = bad.iter().map(ToString::to_string).collect();
         self.facts.fix = (!faults.is_empty()).then(|| faults.join("; "));
         let headers = vec![("cache-control", "no-store".into())];
-        Ok(Response { status: 204, headers, body: Vec::new() })
+        Ok(Response { status: TAKEN, headers, body: Vec::new() })
     }
 
     /// Keeps events, and finds out which of them are news and which passcodes they tell of.
@@ -234,7 +256,7 @@ impl Call {
             }
         }
         let shared = Rc::new(Shared::new(ports));
-        let kept = Ledger::new(SLOTS, shared.clone()).keep(&uses, &others, newest);
+        let kept = self.settings.ledger(&shared).keep(&uses, &others, newest);
         let kept = kept.map_err(|_| NotTaken::for_now(shared.fix()))?;
         let is_told = uses_to_tell(&uses, &kept.uses);
         let mut of_uses = kept.uses.into_iter().zip(is_told);

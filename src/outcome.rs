@@ -46,8 +46,10 @@ pub struct Outcome {
     pub country: Option<Region>,
     /// The length of the text, as it is billed.
     pub segments: Option<Segments>,
-    /// What a policy that only observes would have refused this for.
+    /// What a policy or a guard that only observes would have refused this for.
     pub would_refuse: Option<Reason>,
+    /// What the guard blocks, or would block, by its name for the operator.
+    pub block: Option<String>,
     /// Okta is told of a refusal as of a success, so that it does not send the passcode itself.
     pub told_as_successful: bool,
     /// What the providers made of it, where one was asked.
@@ -75,6 +77,8 @@ pub enum Warning {
     SilentConnection,
     /// A field of the request that the message can do without holds something of no use.
     FieldIgnored,
+    /// Nothing has been heard from Okta's event hook for half an hour, so the guard refuses nothing.
+    FeedStale,
 }
 
 impl Warning {
@@ -87,6 +91,7 @@ impl Warning {
             Self::MayBeDouble => "may_be_double",
             Self::SilentConnection => "silent_connection",
             Self::FieldIgnored => "field_ignored",
+            Self::FeedStale => "feed_stale",
         }
     }
 }
@@ -119,6 +124,7 @@ impl Outcome {
             country: None,
             segments: None,
             would_refuse: None,
+            block: None,
             told_as_successful: false,
             sending: None,
             warnings: Vec::new(),

@@ -129,6 +129,8 @@ reasons! {
     CountryNotAllowed = "country_not_allowed", 200, Policy;
     /// One of the rate limits is reached.
     RateLimited = "rate_limited", 200, Policy;
+    /// Passcodes to the number's block, or to its country, are hardly ever used.
+    ConversionTooLow = "conversion_too_low", 200, Policy;
     /// A setting that messages need is missing or wrong.
     Misconfigured = "misconfigured", 200, Service;
     /// The keys of the authorization server whose token the caller presents are not to be had.

@@ -9,6 +9,7 @@ mod callers;
 mod check;
 mod document;
 mod findings;
+mod guard;
 mod hosts;
 mod keys;
 mod lost;
@@ -18,6 +19,7 @@ mod reading;
 mod said;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 pub use self::check::Check;
@@ -30,6 +32,8 @@ use self::findings::each_once;
 use self::reading::{ANY_OTHER, Documents, Reading, in_white_space, is_no_secret};
 use crate::callers::Callers;
 use crate::canary::Canaries;
+use crate::guard::ledger::Ledger;
+use crate::guard::{Guard, Mode, Rules};
 use crate::message::{
     Domain, InvalidEntry, InvalidSpoken, InvalidTemplate, MOST_SPOKEN_CHARACTERS, SpokenTemplates,
     Templates, Wording,
@@ -41,6 +45,7 @@ use crate::policy::limits::seconds;
 use crate::ports::Variables;
 use crate::providers::Provider;
 use crate::public_url::PublicUrl;
+use crate::records::shared::Shared;
 use crate::records::store_key::StoreKey;
 use crate::records::{Bounds, CanaryHashes};
 use crate::refusal::{Reason, Refusal};
@@ -81,6 +86,8 @@ pub struct Settings {
     pub records: Section<Option<Bounds>>,
     /// Which messages are canaries.
     pub canary: Section<Canaries>,
+    /// The rules of the guard, which may be off.
+    pub guard: Section<Rules>,
     /// Where telemetry goes; `None`: nowhere.
     pub sink: Section<Option<Sink>>,
     /// What is wrong or unwise, and stops nobody: a secret of before the last change that can't match, a secret
@@ -187,6 +194,10 @@ impl Settings {
             Ok((providers, places)) => (Ok(providers), places),
             Err(problems) => (Err(problems), Vec::new()),
         };
+        let events = documents.section(&[Place::Secrets], &["events"], |reading| {
+            callers::events(reading, event_secrets, &doors)
+        });
+        let has_events = !matches!(events, Ok(None));
         let read = Self {
             // A misspelt key of [okta] counts against `hook`, so that it is told once and to who has proven itself.
             callers: documents.section(&[Place::Settings, Place::Secrets], &[], |reading| {
@@ -216,9 +227,7 @@ impl Settings {
                 &["reports"],
                 |reading| callers::reporters(reading, reports.oauth, report_secrets, &doors),
             ),
-            events: documents.section(&[Place::Secrets], &["events"], |reading| {
-                callers::events(reading, event_secrets, &doors)
-            }),
+            events,
             // A misspelt key of [reports] counts against `reporters`.
             asks_acs: documents.section(&[Place::Settings], &[], |reading| {
                 reading.value("reports.ask_acs", reports.ask_acs).unwrap_or(false)
@@ -231,6 +240,9 @@ impl Settings {
             }),
             canary: documents.section(&[Place::Settings], &["canary"], |reading| {
                 canaries(reading, settings.canary.get().unwrap_or_default())
+            }),
+            guard: documents.section(&[Place::Settings], &["guard"], |reading| {
+                guard::guard(reading, settings.guard.get().unwrap_or_default(), has_events)
             }),
             sink: documents.section(&[Place::Secrets], &["application_insights"], |reading| {
                 sink(reading, secrets.application_insights.get().unwrap_or_default())
@@ -274,6 +286,20 @@ impl Settings {
             (Ok(canaries), Ok(key)) => canaries.recorded(&key),
             _ => CanaryHashes::default(),
         }
+    }
+
+    /// The guard, if it is on and what it needs is in order: its rules, and a place for what it learns.
+    pub fn guard(&self) -> Option<Guard<'_>> {
+        let rules = self.guard.as_ref().ok().filter(|rules| rules.mode != Mode::Off)?;
+        let key = self.store_key().ok().filter(|_| matches!(self.records, Ok(Some(_))))?;
+        Some(Guard { rules, key })
+    }
+
+    /// What the guard learns from, with as much room as it is given. It is there while the guard is off, too: events are
+    /// told of once.
+    pub fn ledger<'a>(&self, shared: &Rc<Shared<'a>>) -> Ledger<'a> {
+        let slots = self.guard.as_ref().map_or(Rules::default().slots, |rules| rules.slots);
+        Ledger::new(slots, Rc::clone(shared))
     }
 
     /// Everything that keeps messages from being sent, each once.

@@ -1,5 +1,5 @@
 //! What the operator is told: lines of JSON on standard output, one for each hook, each page of the operator's,
-//! each delivery of reports or of Okta's events, each report and event, and for what is down. Their schema is docs/monitoring.md.
+//! each delivery of reports or of Okta's events, each report and event, what the guard changed, and for what is down. Their schema is docs/monitoring.md.
 //!
 //! No passcode, full number, name, login, header or secret is ever in it. Text from outside gets in
 //! only as an [`Identifier`].
@@ -17,12 +17,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::application_insights::{Item, Sink};
-pub use self::items::{of_event, of_hook, of_report};
+pub use self::items::{of_change, of_event, of_hook, of_report};
 use self::stranger::SAMPLED;
+use crate::guard::{Change, Changed, Key, Mode};
 use crate::identifier::Identifier;
 use crate::message::Channel;
 use crate::outcome::{Outcome, Warning};
-use crate::ports::Ports;
+use crate::ports::{Ports, date};
+use crate::records::Moment;
 use crate::records::breaker::{Breaker, Stopped};
 use crate::refusal::{Reason, Refusal};
 
@@ -66,6 +68,7 @@ struct HookFacts<'a> {
     http_status: u16,
     okta_status: Option<&'static str>,
     would_refuse: Option<&'static str>,
+    block: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -124,6 +127,7 @@ pub fn hook_line(outcome: &Outcome) -> String {
         http_status: outcome.http_status(),
         okta_status: outcome.okta_status(),
         would_refuse: outcome.would_refuse.map(Reason::code),
+        block: outcome.block.as_deref(),
         warnings: names(&outcome.warnings),
         ignored_fields: &outcome.ignored_fields,
         credential: outcome.credential.map(|proof| proof.name()),
@@ -146,6 +150,48 @@ pub fn hook_line(outcome: &Outcome) -> String {
 /// The line of what went wrong once an answer had left: with `records`, `telemetry` or `feedback`.
 pub fn trouble(event: &'static str, fix: &str, now: OffsetDateTime) -> String {
     line(now, "warn", event, json!({ "fix": fix }))
+}
+
+/// The facts of what the guard changed.
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct GuardFacts<'a> {
+    what: &'static str,
+    scope: Option<&'static str>,
+    block: Option<String>,
+    country: Option<&'a str>,
+    sends: u32,
+    used: u32,
+    numbers: u32,
+    until: Option<String>,
+    mode: &'static str,
+}
+
+/// The line of what the guard changed.
+pub fn guard_line(change: &Change, mode: Mode, now: OffsetDateTime) -> String {
+    let Change { what, key, region, tally, until } = change;
+    let level = match what {
+        Changed::Blocked | Changed::Outage => "warn",
+        Changed::Probing | Changed::Cleared | Changed::Lifted => "info",
+    };
+    let facts = GuardFacts {
+        what: what.name(),
+        scope: key.map(Key::scope),
+        block: change.block(),
+        country: region.as_ref().map(|region| region.code()),
+        sends: tally.sends,
+        used: tally.used,
+        numbers: tally.numbers,
+        until: until.map(rfc3339),
+        mode: mode.name(),
+    };
+    line(now, level, "guard", facts)
+}
+
+/// A time as the log has it.
+pub(crate) fn rfc3339(at: Moment) -> String {
+    // It fails only for years that a clock within 0 to 9999 does not have.
+    date(at).format(&Rfc3339).unwrap_or_default()
 }
 
 /// The facts of a request for one of the operator's pages.

@@ -166,6 +166,8 @@ pub enum Verdict {
     },
     /// Nothing has been heard from Okta for so long that nothing is known.
     FeedStale,
+    /// This host knows nothing yet, or its store fails.
+    Unknown,
 }
 
 impl Verdict {
@@ -178,6 +180,7 @@ impl Verdict {
             Self::Probe(_) => "probe",
             Self::Blocked { .. } => "blocked",
             Self::FeedStale => "feed_stale",
+            Self::Unknown => "unknown",
         }
     }
 }

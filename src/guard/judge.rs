@@ -47,6 +47,13 @@ pub struct Change {
     pub until: Option<Moment>,
 }
 
+impl Change {
+    /// The name of the block of numbers, by which it can be lifted; `None` of a country.
+    pub fn block(&self) -> Option<String> {
+        self.key.filter(|key| matches!(key, Key::Block(_))).map(|key| key.to_string())
+    }
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {

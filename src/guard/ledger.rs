@@ -270,6 +270,9 @@ impl<'a> Ledger<'a> {
         let mut whole = Whole::default();
         let mut hours = BTreeMap::<u64, Hour>::new();
         for bucket in 0..self.buckets {
+            if self.shared.is_late() {
+                return Err(StoreUnavailable::Down);
+            }
             let sent = self.sent_half(self.shared.get(&sent_key(bucket))?);
             let used = self.used_half(self.shared.get(&used_key(bucket))?);
             let fates = fates(&sent.sends, &used.uses);

@@ -10,7 +10,7 @@ use crate::records::Moment;
 /// What the guard does with what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing: it keeps nothing, and reads nothing.
+    /// Nothing: no message is looked at, and none is remembered.
     Off,
     /// It tells what it would refuse.
     Shadow,

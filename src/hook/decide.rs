@@ -1,21 +1,25 @@
-//! Whether a passcode is sent, to whom, with which text and by whom: a function of the settings, the request and
-//! the counters. It reads the counters, and writes and sends nothing, so it also explains a number to the operator.
+//! Whether a passcode is sent, to whom, with which text and by whom: a function of the settings, the request, the counters
+//! and what the guard blocks. It reads those, and writes and sends nothing, so it also explains a number to the operator.
 //!
 //! The policy speaks first, whatever else may be wrong with the settings: what it refuses must not reach Okta as a
 //! failure of the hook, upon which Okta sends the passcode itself.
 
 use numbering::Plan;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::admit::admit;
 use super::request::HookRequest;
+use crate::guard::blocks::Verdict;
+use crate::guard::{Guard, Key, Look, Mode};
 use crate::message::{self, Announcement, Channel, Segments};
 use crate::phone_number::PhoneNumber;
 use crate::policy::limits::{Counters, Limit};
 use crate::policy::{self, Asking, Policy};
-use crate::ports::{Store, StoreUnavailable};
+use crate::ports::{Store, StoreUnavailable, date, milliseconds};
 use crate::providers::repeatability::Repeatability;
 use crate::providers::{self, Candidate, Content};
+use crate::records::Moment;
 use crate::refusal::{Reason, Refusal};
 use crate::settings::{Ready, Settings};
 
@@ -23,8 +27,10 @@ use crate::settings::{Ready, Settings};
 pub struct Decision<'a> {
     /// Who it is for.
     pub recipient: Recipient<'a>,
+    /// What the guard says, where it was asked.
+    pub guard: Option<Look>,
     /// What the policy would refuse it for, if it did more than observe: then it is sent and not counted.
-    pub would_refuse: Option<Reason>,
+    policy_would_refuse: Option<Reason>,
     /// Okta is told of the policy's refusal as of a success.
     pub told_as_successful: bool,
     /// The message, as far as the settings make one, whether it is refused or not.
@@ -85,7 +91,7 @@ pub struct Recipient<'a> {
     pub is_canary: bool,
 }
 
-/// Decides on a request. The counters are looked at only where nothing else refuses the message.
+/// Decides on a request. The counters are looked at only where nothing else refuses the message, and the guard is asked last.
 ///
 /// # Errors
 ///
@@ -94,6 +100,7 @@ pub struct Recipient<'a> {
 pub fn decide<'a>(
     settings: &'a Settings,
     request: &'a HookRequest,
+    guard: Option<&Guard<'_>>,
     store: &'a dyn Store,
     now: OffsetDateTime,
 ) -> Result<Decision<'a>, Refusal> {
@@ -107,12 +114,16 @@ pub fn decide<'a>(
     let mut decision = Decision {
         message: plan_message(settings, request, channel, &recipient, store, now),
         recipient,
-        would_refuse: None,
+        guard: None,
+        policy_would_refuse: None,
         told_as_successful: false,
         refusal: None,
     };
     decision.hold_to(policy, policy::check(policy, number, plan, channel, request.enrollment));
     decision.look_at_limits(policy, request.event_id.as_deref());
+    if let Some(guard) = guard {
+        decision.ask(guard, policy, store, now);
+    }
     Ok(decision)
 }
 
@@ -158,10 +169,24 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// What the policy or the guard would refuse it for, if it did more than observe.
+    pub fn would_refuse(&self) -> Option<Reason> {
+        let is_blocked = self.refusal.is_none() && self.block().is_some();
+        self.policy_would_refuse.or(is_blocked.then_some(Reason::ConversionTooLow))
+    }
+
+    /// What the guard blocks, if the message is to it.
+    pub fn block(&self) -> Option<Key> {
+        match self.guard.as_ref()?.verdict {
+            Verdict::Blocked { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether the message counts against its limits: one that the policy would refuse does not, nor one of which the
     /// store did not tell where its limits stand.
     pub fn is_counted(&self) -> bool {
-        self.would_refuse.is_none()
+        self.policy_would_refuse.is_none()
             && self.message.as_ref().is_ok_and(|message| !message.store_failed)
     }
 
@@ -177,15 +202,35 @@ impl<'a> Decision<'a> {
     fn hold_to(&mut self, policy: &Policy, checked: Result<(), Refusal>) {
         let Err(refusal) = checked else { return };
         if policy.lets_pass(refusal.reason) {
-            self.would_refuse = Some(refusal.reason);
+            self.policy_would_refuse = Some(refusal.reason);
             return;
         }
+        self.refuse(policy, refusal);
+    }
+
+    fn refuse(&mut self, policy: &Policy, refusal: Refusal) {
         self.told_as_successful = !policy.refused_as_failed;
         self.refusal = Some(refusal);
     }
 
+    /// Takes in what the guard says. It has a mode of its own: a policy that only observes does not keep it from refusing.
+    fn ask(&mut self, guard: &Guard<'_>, policy: &Policy, store: &dyn Store, now: OffsetDateTime) {
+        if self.refusal.is_some() || self.message.is_err() || self.recipient.is_canary {
+            return;
+        }
+        let Recipient { canonical, plan, .. } = &self.recipient;
+        let look = guard.look(canonical, plan.region, store, milliseconds(now));
+        if let Verdict::Blocked { key, until } = look.verdict
+            && guard.rules.mode == Mode::Enforce
+        {
+            self.refuse(policy, blocked(key, until));
+        }
+        self.guard = Some(look);
+    }
+
     fn look_at_limits(&mut self, policy: &Policy, event_id: Option<&str>) {
-        let (None, None, Ok(message)) = (&self.refusal, self.would_refuse, &mut self.message)
+        let (None, None, Ok(message)) =
+            (&self.refusal, self.policy_would_refuse, &mut self.message)
         else {
             return;
         };
@@ -196,6 +241,23 @@ impl<'a> Decision<'a> {
             Err(_) => message.store_failed = true,
         }
     }
+}
+
+/// The refusal of a message to what the guard blocks.
+fn blocked(key: Key, until: Moment) -> Refusal {
+    let until = date(until).format(&Rfc3339).unwrap_or_default();
+    let of = match key {
+        Key::Block(_) => "numbers that differ in their last four digits only",
+        Key::Country(_) => "this country",
+    };
+    let told = format!(
+        "Passcodes to {of} are hardly ever typed in, so none is sent there until {until}: see the hook's log."
+    );
+    let fix = format!(
+        "Passcodes to {of} are hardly ever typed in, as in an attack, so none is sent there until {until}. If these are your \
+         people, add \"{key}\" to guard.lifted, or the beginning of their numbers to guard.exempt_prefixes."
+    );
+    Refusal::new(Reason::ConversionTooLow, told).with_log_fix(fix)
 }
 
 impl Planned<'_> {
@@ -278,7 +340,7 @@ mod tests {
         let settings = Settings::read(&host);
         let is_sent = |asked: Asked| {
             let request = asked.request();
-            match decide(&settings, &request, &host, asked.at).unwrap().into_message() {
+            match decide(&settings, &request, None, &host, asked.at).unwrap().into_message() {
                 Ok((_, message)) => message.counters.commit().is_ok(),
                 Err(refusal) => {
                     assert_eq!(refusal.reason, Reason::RateLimited, "{}", refusal.fix);

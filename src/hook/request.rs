@@ -25,12 +25,17 @@ pub const EVENT_TYPE: &str = "com.okta.telephony.provider";
 /// The `requestType` of a person who enrols a phone ("Telephony inline hook reference", Okta).
 pub const ENROLLMENT: &str = "com.okta.user.telephony.pre-enrollment";
 
-/// Those of a person who has one (the same).
-const OTHER_STEPS: [&str; 3] = [
-    "com.okta.user.telephony.mfa-verification",
-    "com.okta.user.telephony.account-unlock",
-    "com.okta.user.telephony.password-reset",
-];
+/// That of a person who has one and signs in (the same).
+const SIGN_IN: &str = "com.okta.user.telephony.mfa-verification";
+
+/// Those of a person who has forgotten the password, or whose account is locked.
+const RECOVERY: [&str; 2] =
+    ["com.okta.user.telephony.account-unlock", "com.okta.user.telephony.password-reset"];
+
+/// Whether the passcode is for a password that is forgotten, or an account that is locked.
+pub fn is_recovery(said: &str) -> bool {
+    RECOVERY.iter().any(|step| is_step(said, step))
+}
 
 /// Whether a `requestType` is this one. Whoever writes it in another way must not get past the rules of enrolment.
 pub fn is_step(said: &str, step: &str) -> bool {
@@ -363,8 +368,7 @@ impl Body {
             .filter(|_| documented || says_expiry)
             .map(|time| time.saturating_add(DEFAULT_LIFETIME));
         // A step that nobody knows counts as a sign-in, and the owner should know of it.
-        let is_known =
-            |said: &String| enrollment || OTHER_STEPS.iter().any(|step| is_step(said, step));
+        let is_known = |said: &String| enrollment || is_step(said, SIGN_IN) || is_recovery(said);
         ignored.or(envelope.request_type, "requestType", |said| said.into_text().filter(is_known));
         let event_id = ignored.identifier(envelope.event_id, "eventId");
         let user_id = ignored.identifier(user_id, "data.userProfile.userId");
@@ -655,7 +659,7 @@ pub(super) mod tests {
         ] {
             assert!(with(step).enrollment && with(step).ignored.is_empty(), "{step}");
         }
-        for step in OTHER_STEPS {
+        for step in [SIGN_IN].into_iter().chain(RECOVERY) {
             assert!(!with(step).enrollment && with(step).ignored.is_empty(), "{step}");
         }
         for step in ["", "com.okta.user.telephony.mfa-enrollment"] {

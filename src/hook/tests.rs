@@ -652,3 +652,143 @@ fn messages_to_one_number_have_one_hash_and_to_another_another() {
     let other = r#"{"data":{"messageProfile":{"phoneNumber":"+447400123457","otpCode":"123456"}}}"#;
     assert_ne!(number(british()), number(FakeRequest::hook(other)));
 }
+
+/// A hook with a guard, and a call of it for a person.
+fn guarded(mode: &str) -> (FakeHost, FakeRequest) {
+    let host = FakeHost::default()
+        .with_settings(&format!("guard.mode = \"{mode}\""))
+        .with_secrets("events.secret = \"0123456789abcdej\"");
+    let payload = json!({"data": {
+        "messageProfile": {"phoneNumber": "+21698123450", "otpCode": "123456"},
+        "userProfile": {"userId": "00u1"},
+    }});
+    (host, FakeRequest::hook(payload.to_string()))
+}
+
+/// What was called of a store.
+#[derive(Default)]
+struct Counting(std::cell::RefCell<Vec<String>>);
+
+impl crate::ports::Store for Counting {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, crate::ports::StoreUnavailable> {
+        self.0.borrow_mut().push(format!("get {key}"));
+        Ok(None)
+    }
+
+    fn set(&self, key: &str, _: &[u8]) -> Result<(), crate::ports::StoreUnavailable> {
+        self.0.borrow_mut().push(format!("set {key}"));
+        Ok(())
+    }
+}
+
+/// The calls of both stores before the message, and after the answer but for those of the list and the breakers.
+fn calls_of_guard(mode: &str) -> (Vec<String>, Vec<String>) {
+    let (host, mut request) = guarded(mode);
+    let records = Counting::default();
+    let ports = Ports { records: &records, ..host.ports() };
+    let handled = handle_any(&mut request, ports);
+    assert_eq!(reason(&handled), "accepted");
+    let before = host.store_calls.take();
+    assert!(records.0.borrow().is_empty());
+    finish_any(&handled.log, handled.stranger, handled.after, ports);
+    let all = records.0.take().into_iter().chain(host.store_calls.take());
+    let of_guard = all.filter(|call| call.contains("guard"));
+    // Without the number of the bucket.
+    (before, of_guard.map(|call| call.trim_end_matches(char::is_numeric).to_owned()).collect())
+}
+
+#[test]
+fn a_guard_costs_one_read_before_the_message_and_two_reads_and_writes_after_it_and_none_while_off()
+{
+    let health = format!("get {}", crate::records::health::KEY);
+    assert_eq!(calls_of_guard("off"), (vec![health.clone()], vec![]));
+    for mode in ["shadow", "enforce"] {
+        let (before, after) = calls_of_guard(mode);
+        assert_eq!(before, ["get okta-telephony-acs/guard/blocks", &*health]);
+        let expected = [
+            "get okta-telephony-acs.guard.sent.1.",
+            "set okta-telephony-acs.guard.sent.1.",
+            "get okta-telephony-acs.guard.blocks.",
+            "set okta-telephony-acs/guard/blocks",
+        ];
+        assert_eq!(after, expected);
+    }
+}
+
+/// Has everything to the number's block be blocked, by sends to it of which none was used.
+fn block(host: &mut FakeHost) -> String {
+    host.now += Duration::from_secs(3600);
+    let host = &*host;
+    let settings = Settings::read(host);
+    let guard = settings.guard().unwrap();
+    let shared = Rc::new(Shared::new(host.ports()));
+    let now = milliseconds(host.now);
+    let at = now - 3_600_000;
+    let user = |n: u8| Hash8::of_user(&guard.key, &format!("00u{n}"));
+    for n in 0..20 {
+        let number = format!("+2169812345{n}");
+        let look = guard.look(&number, None, host, now);
+        let send = Sent {
+            at,
+            expires: at + 300_000,
+            user: user(n),
+            number: look.to.number,
+            block: if n < 19 {
+                Hash8::of_block(&guard.key, "+21698123450")
+            } else {
+                look.to.number
+            },
+            region: None,
+            channel: Channel::Sms,
+            is_enrollment: false,
+            is_recovery: false,
+            would_refuse: false,
+            provider: "acs".into(),
+            message_id: None,
+        };
+        guard.tell(None, Some(Told::Sent(Box::new(send))), &shared, host).unwrap();
+    }
+    let what = crate::guard::What::Phone(None);
+    let used = crate::guard::Use { id: user(0), user: user(19), at: at + 1000, what };
+    settings.ledger(&shared).keep(&[used], &[], Some(now)).unwrap();
+    let changes = guard.judge(&shared).unwrap();
+    // Of which the host has a copy.
+    let look = guard.look("+21698123450", None, host, now);
+    guard.tell(Some(look), None, &shared, host).unwrap();
+    changes[0].block().unwrap()
+}
+
+#[test]
+fn what_is_blocked_is_refused_and_in_shadow_sent_and_told_and_counted_by_limits_as_ever() {
+    for (mode, refused) in [("enforce", true), ("shadow", false)] {
+        let (mut host, request) = guarded(mode);
+        let name = block(&mut host);
+        let handled = handle(&host, request);
+        let line = line(&handled);
+        assert_eq!(line["block"], name.as_str(), "{line}");
+        let (reason, would_refuse) = match refused {
+            true => ("conversion_too_low", Value::Null),
+            false => ("accepted", json!("conversion_too_low")),
+        };
+        assert_eq!((&line["reason"], &line["would_refuse"]), (&json!(reason), &would_refuse));
+        assert_eq!(refused, line["fix"].as_str().is_some_and(|fix| fix.contains(&name)));
+        finish_any(&handled.log, handled.stranger, handled.after, host.ports());
+        let settings = Settings::read(&host);
+        let whole = settings.ledger(&Rc::new(Shared::new(host.ports()))).whole().unwrap();
+        let by_guard: u32 = whole.hours.iter().map(|hour| hour.by_guard).sum();
+        assert_eq!(by_guard, u32::from(refused));
+        assert_eq!(
+            whole.sends.iter().filter(|(send, _)| send.would_refuse).count(),
+            usize::from(!refused)
+        );
+    }
+}
+
+#[test]
+fn the_guard_refuses_nobody_whom_it_does_not_know() {
+    let (mut host, _) = guarded("enforce");
+    block(&mut host);
+    let payload = r#"{"data":{"messageProfile":{"phoneNumber":"+21698123450","otpCode":"1"}}}"#;
+    let handled = handle(&host, FakeRequest::hook(payload));
+    assert_eq!(reason(&handled), "accepted");
+}

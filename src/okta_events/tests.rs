@@ -4,6 +4,8 @@ use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
 use super::*;
+use crate::guard::Rules;
+use crate::guard::ledger::Ledger;
 use crate::message::Channel;
 use crate::ports::fake::{FakeAnswer, FakeHost, FakeRequest};
 use crate::ports::{BodyError, SendError, Store, StoreUnavailable, milliseconds};
@@ -67,7 +69,7 @@ fn sent(host: &FakeHost, user: &str, second: u64, is_enrollment: bool) {
 }
 
 fn remember(host: &FakeHost, send: Sent) {
-    Ledger::new(SLOTS, Rc::new(Shared::new(host.ports()))).sent(send).unwrap();
+    Ledger::new(Rules::default().slots, Rc::new(Shared::new(host.ports()))).sent(send).unwrap();
 }
 
 fn send(host: &FakeHost, user: &str, second: u64) -> Sent {
@@ -223,7 +225,8 @@ fn what_is_no_passcode_makes_no_line_and_excuses_one_that_was_sent() {
         event("e2", "user.mfa.factor.deactivate", "00u2", "User reset SMS_FACTOR factor", 0);
     let (status, lines) = deliver(&host, &[push, removed]);
     assert_eq!((status, lines.len()), (204, 1));
-    let whole = Ledger::new(SLOTS, Rc::new(Shared::new(host.ports()))).whole().unwrap();
+    let whole =
+        Ledger::new(Rules::default().slots, Rc::new(Shared::new(host.ports()))).whole().unwrap();
     assert_eq!(whole.sends[0].1, crate::guard::Fate::Excused);
 }
 
@@ -306,7 +309,8 @@ fn the_newest_event_of_any_kind_moves_the_feed_and_nothing_of_a_person_is_in_the
     used["actor"]["alternateId"] = "ada@example.com".into();
     let (status, _) = deliver(&host, &[used, other]);
     assert_eq!(status, 204);
-    let feed = Ledger::new(SLOTS, Rc::new(Shared::new(host.ports()))).feed().unwrap();
+    let feed =
+        Ledger::new(Rules::default().slots, Rc::new(Shared::new(host.ports()))).feed().unwrap();
     assert_eq!(feed.newest, milliseconds(host.now) - 60_000);
     let records = host.records.0.borrow();
     assert_eq!(records.as_ref().unwrap().len(), 2);

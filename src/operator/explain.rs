@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
+use time::format_description::well_known::Rfc3339;
 
+use crate::guard::blocks::Verdict;
 use crate::hook::decide::{Body, Planned, decide};
 use crate::hook::request::{ENROLLMENT, HookRequest, NotANumber, channel, is_step};
 use crate::message::Channel;
 use crate::outcome::Warning;
 use crate::phone_number::PhoneNumber;
-use crate::ports::Ports;
+use crate::ports::{Ports, date};
 use crate::providers::{Candidate, Provider};
 use crate::refusal::{Reason, Refusal};
 use crate::sender;
@@ -39,6 +41,9 @@ pub(super) struct Explanation {
     reason: &'static str,
     fix: Option<String>,
     would_refuse: Option<&'static str>,
+    guard: Option<&'static str>,
+    block: Option<String>,
+    block_until: Option<String>,
     okta_status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
@@ -109,12 +114,23 @@ pub(super) fn explain(question: Question, settings: &Settings, ports: Ports<'_>)
         explanation.takes_sms = Some(plan.takes_sms);
         explanation.takes_calls = Some(plan.takes_calls);
     }
-    let mut decision = match decide(settings, &request, ports.store, now) {
+    let guard = settings.guard();
+    let mut decision = match decide(settings, &request, guard.as_ref(), ports.store, now) {
         Ok(decision) => decision,
         Err(refusal) => return explanation.refused(&refusal, false),
     };
     explanation.canary = decision.recipient.is_canary.then_some(true);
-    explanation.would_refuse = decision.would_refuse.map(Reason::code);
+    explanation.would_refuse = decision.would_refuse().map(Reason::code);
+    if let Some(look) = &decision.guard {
+        explanation.guard = Some(look.verdict.name());
+        if look.feed_is_stale() {
+            explanation.warnings.push(Warning::FeedStale.name());
+        }
+        if let Verdict::Blocked { key, until } = look.verdict {
+            explanation.block = Some(key.to_string());
+            explanation.block_until = date(until).format(&Rfc3339).ok();
+        }
+    }
     if let Ok(message) = &mut decision.message {
         explanation.fill_in(message);
     }

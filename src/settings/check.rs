@@ -9,6 +9,7 @@ use super::providers::{Served, is_loopback};
 use super::reading::Documents;
 use super::{ResponseFormat, Settings};
 use crate::callers::bearer::{OAuth, servers};
+use crate::guard::Mode;
 use crate::message::Channel;
 use crate::policy::limits::Scope;
 use crate::policy::{self, Countries};
@@ -54,6 +55,7 @@ pub(super) fn check(
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),
         settings.canary.as_ref().err(),
+        settings.guard.as_ref().err(),
         settings.sink.as_ref().err(),
     ] {
         looking.check.warnings.extend(section.into_iter().flat_map(|it| it.findings().to_vec()));
@@ -63,6 +65,7 @@ pub(super) fn check(
     looking.at_providers(settings);
     looking.at_policy(settings);
     looking.at_canaries(settings);
+    looking.at_guard(settings);
 
     // A document that can't be read is told once, whoever needs it; and as a problem, if it is one.
     let Check { problems, warnings } = looking.check;
@@ -102,6 +105,9 @@ fn grouped(number: u64) -> String {
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
 }
+
+/// For how long Okta's passcodes hold, in milliseconds.
+const PASSCODE_HOLDS: u64 = 300_000;
 
 impl Looking<'_> {
     /// Warns of a key of the settings.
@@ -412,6 +418,32 @@ impl Looking<'_> {
                      number types",
                     sender.kind.name()
                 ),
+            );
+        }
+    }
+
+    /// A guard that can't do what it is for.
+    fn at_guard(&mut self, settings: &Settings) {
+        let Ok(rules) = &settings.guard else { return };
+        if rules.mode == Mode::Off {
+            return;
+        }
+        if settings.records == Ok(None) {
+            let fix = "is 0, so the guard has no room for what it learns, and is off: give it some, or set guard.mode to \"off\"";
+            self.warn("records.slots", fix);
+        }
+        if rules.matures_after < PASSCODE_HOLDS {
+            self.warn(
+                "guard.matures_after",
+                "is less than the five minutes for which Okta's passcodes hold, so that some count as unused that are still \
+                 to be typed in: set it to \"15m\"",
+            );
+        }
+        let is_own_policy = settings.policy.as_ref().is_ok_and(|policy| policy.enforce);
+        if rules.mode == Mode::Enforce && !is_own_policy && settings.policy.is_ok() {
+            self.warn(
+                "policy.mode",
+                "is \"observe\", which does not hold for the guard: it refuses, as guard.mode is \"enforce\"",
             );
         }
     }

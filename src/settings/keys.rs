@@ -32,6 +32,8 @@ const RATE: &str = "COUNT/WINDOW with s, m, h or d, such as \"5/10m\", or \"\" f
 const COUNTRIES: &str = "a list of countries of two letters, such as [\"US\", \"GB\"] (not \"UK\")";
 const SENDER: &str = "a short code of 5 or 6 digits, a number with +, a name of at most 11 letters, digits and \
                       spaces, or the SID of a Messaging Service of Twilio's, in quotes";
+const SENDS: &str = "a whole number from 1 to 10000, without quotes";
+const USED: &str = "a number from 0.0 to 0.5 such as 0.05, without quotes";
 const SECRET: &str = "a text in quotes, without white space around it";
 
 /// All of them, in the order of the samples.
@@ -158,6 +160,29 @@ pub const KEYS: &[Key] = &[
         "canary.numbers",
         "a list of numbers with + and the country code, such as [\"+14255550123\"]",
     ),
+    table(Settings, "guard", "a table, [guard]"),
+    value(Settings, "guard.mode", "\"off\", \"shadow\" or \"enforce\""),
+    value(Settings, "guard.home_countries", COUNTRIES),
+    value(
+        Settings,
+        "guard.exempt_prefixes",
+        "a list of beginnings of numbers, such as [\"+4930123\"]",
+    ),
+    value(
+        Settings,
+        "guard.lifted",
+        "a list of blocks as the log names them, such as [\"b3f9a1c2\"], or of countries, such as [\"TN\"]",
+    ),
+    value(Settings, "guard.matures_after", "a whole number with s, m or h, from \"1s\" to \"6h\""),
+    value(Settings, "guard.slots", "a whole number from 128 to 65536, without quotes"),
+    table(Settings, "guard.block", "a table, [guard.block]"),
+    value(Settings, "guard.block.sends", SENDS),
+    value(Settings, "guard.block.numbers", SENDS),
+    value(Settings, "guard.block.used", USED),
+    table(Settings, "guard.country", "a table, [guard.country]"),
+    value(Settings, "guard.country.sends", SENDS),
+    value(Settings, "guard.country.numbers", SENDS),
+    value(Settings, "guard.country.used", USED),
     table(Secrets, "okta", "a table, [okta]"),
     value(Secrets, "okta.basic_secret", SECRET),
     value(Secrets, "okta.basic_secret_previous", SECRET),

@@ -93,6 +93,9 @@ fn one_of(
     }
 }
 
+/// The lists that may be empty.
+const MAY_BE_EMPTY: [&str; 2] = ["policy.blocked_countries", "guard.home_countries"];
+
 /// The countries of a list; `None` where there is none.
 pub(super) fn countries(
     reading: &mut Reading<'_>,
@@ -100,7 +103,7 @@ pub(super) fn countries(
     said: Said<Vec<Said<String>>>,
 ) -> Option<Vec<Region>> {
     let texts = reading.texts(key, said)?;
-    if texts.is_empty() && key != "policy.blocked_countries" {
+    if texts.is_empty() && !MAY_BE_EMPTY.contains(&key) {
         reading.problem(
             Place::Settings,
             key,
@@ -121,14 +124,16 @@ pub(super) fn countries(
     Some(texts.into_iter().filter_map(region).collect())
 }
 
+/// Whether it is the beginning of a number, or a whole one.
+pub(super) fn is_prefix(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    let fits = (1..=15).contains(&digits.len()) && !digits.starts_with('0');
+    fits && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn prefixes(reading: &mut Reading<'_>, said: Said<Vec<Said<String>>>) -> Vec<String> {
     let Some(texts) = reading.texts("policy.blocked_prefixes", said) else {
         return DEFAULT_BLOCKED_PREFIXES.map(str::to_owned).into();
-    };
-    let is_prefix = |text: &str| {
-        let digits = text.strip_prefix('+').unwrap_or_default();
-        let fits = (1..=15).contains(&digits.len()) && !digits.starts_with('0');
-        fits && digits.bytes().all(|b| b.is_ascii_digit())
     };
     let prefix = |(key, text): (String, String)| {
         let text = bare(&clean(&text));

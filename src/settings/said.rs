@@ -19,6 +19,7 @@ pub(super) struct SettingsDocument {
     pub(super) reports: Said<Reports>,
     pub(super) records: Said<Records>,
     pub(super) canary: Said<Canary>,
+    pub(super) guard: Said<Guard>,
 }
 
 #[derive(Default, Deserialize)]
@@ -133,6 +134,27 @@ pub(super) struct Records {
 #[serde(default)]
 pub(super) struct Canary {
     pub(super) numbers: Said<Vec<Said<String>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Guard {
+    pub(super) mode: Said<String>,
+    pub(super) home_countries: Said<Vec<Said<String>>>,
+    pub(super) exempt_prefixes: Said<Vec<Said<String>>>,
+    pub(super) lifted: Said<Vec<Said<String>>>,
+    pub(super) matures_after: Said<String>,
+    pub(super) slots: Said<u32>,
+    pub(super) block: Said<GuardRule>,
+    pub(super) country: Said<GuardRule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GuardRule {
+    pub(super) sends: Said<u32>,
+    pub(super) numbers: Said<u32>,
+    pub(super) used: Said<f64>,
 }
 
 /// The document `secrets`. It has no `Debug`.

@@ -1374,3 +1374,52 @@ fn an_issuer_whose_tokens_would_all_be_refused_is_warned_about() {
         assert_warnings(&host, if is_told { &["okta.oauth.issuer"] } else { &[] });
     }
 }
+
+#[test]
+fn the_guard_is_in_shadow_once_events_may_come_and_is_not_on_without_them() {
+    let mode = |host: &FakeHost| Settings::read(host).guard.map(|rules| rules.mode);
+    let with = |said: &str| {
+        let said = [wise().variables["settings"].as_str(), said].concat();
+        wise().with("settings", &said)
+    };
+    let events = "events.secret = \"0123456789abcdej\"";
+    for (said, without, with_events) in [
+        ("", Ok(Mode::Off), Ok(Mode::Shadow)),
+        ("guard.mode = \"off\"", Ok(Mode::Off), Ok(Mode::Off)),
+        ("guard.mode = \"shadow\"", Err(()), Ok(Mode::Shadow)),
+        ("guard.mode = \" enforce \"", Err(()), Ok(Mode::Enforce)),
+        ("guard.mode = \"block\"", Err(()), Err(())),
+    ] {
+        assert_eq!(mode(&with(said)).map_err(drop), without, "{said}");
+        assert_eq!(mode(&with(said).with_secrets(events)).map_err(drop), with_events, "{said}");
+        // A guard that is not in order stops no message.
+        assert_eq!(check(&with(said)).problems, [], "{said}");
+    }
+    assert_warnings(&with("guard.mode = \"enforce\""), &["guard.mode"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_guard_is_named_and_what_is_unwise() {
+    let events = "events.secret = \"0123456789abcdej\"";
+    let wise = wise().with_secrets(events);
+    let settings = wise.variables["settings"].clone();
+    for (said, keys) in [
+        ("guard.matures_after = \"7h\"", &["guard.matures_after"] as &[_]),
+        ("guard.matures_after = \"4m\"", &["guard.matures_after"]),
+        ("guard.slots = 100", &["guard.slots"]),
+        ("guard.lifted = [\"b3f9a1c2\", \"tn\", \"b3f9a1c\"]", &["guard.lifted[3]"]),
+        ("guard.exempt_prefixes = [\"0049\"]", &["guard.exempt_prefixes[1]"]),
+        ("guard.home_countries = []", &[]),
+        ("guard.home_countries = [\"UK\"]", &["guard.home_countries[1]"]),
+        ("guard.block.used = 0.6", &["guard.block.used"]),
+        ("guard.country.sends = 0", &["guard.country.sends"]),
+        ("records.slots = 0", &["records.slots"]),
+        ("guard.mode = \"enforce\"\npolicy.mode = \"observe\"", &["policy.mode", "policy.mode"]),
+    ] {
+        let host = FakeHost::default().with("okta_basic_secret", "0123456789abcdef");
+        let host = host.with("settings", &[&*settings, said].concat()).with_secrets(events);
+        assert_warnings(&host, keys);
+    }
+    let host = FakeHost::default().with("settings", &[&*settings, "records.slots = 0"].concat());
+    assert!(Settings::read(&host.with_secrets(events)).guard().is_none());
+}

@@ -37,6 +37,9 @@ pub const EVENT_NAME: &str = "SMS delivery report";
 /// The name of the event: what Okta told.
 pub const OKTA_EVENT_NAME: &str = "Okta event";
 
+/// The name of the event: what the guard changed.
+pub const GUARD_NAME: &str = "Guard";
+
 /// The time that sending takes at most, with all pieces and answers: less than what the breaker takes
 /// for hanging, so that a large batch of reports does not bar the hooks.
 pub const TIME: Duration = Duration::from_millis(450);

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
+use time::OffsetDateTime;
 
 use super::application_insights::{
-    DEPENDENCY_NAME, Data, ERROR, EVENT_NAME, Item, MESSAGE_LIMIT, OKTA_EVENT_NAME, REQUEST_NAME,
-    REQUEST_URL, time_span,
+    DEPENDENCY_NAME, Data, ERROR, EVENT_NAME, GUARD_NAME, Item, MESSAGE_LIMIT, OKTA_EVENT_NAME,
+    REQUEST_NAME, REQUEST_URL, time_span,
 };
 use super::stranger::SAMPLED;
-use super::{milliseconds, names};
+use super::{milliseconds, names, rfc3339};
+use crate::guard::{Change, Key, Mode, Tally};
 use crate::message::Channel;
 use crate::outcome::{Outcome, TakenEvent, TakenReport};
 use crate::ports::{Instant, Random, date};
@@ -64,6 +66,7 @@ pub fn of_hook<'a>(
     let failed_over = sending.and_then(|sending| sending.failed_over);
     properties.add("failedOver", failed_over.map(Reason::code));
     properties.add("wouldRefuse", outcome.would_refuse.map(Reason::code));
+    properties.add("block", outcome.block.as_deref());
     properties.add("oktaStatus", outcome.okta_status());
     properties.add("encoding", segments.map(|segments| segments.encoding.name()));
     properties.add("preview", outcome.preview.then_some("true"));
@@ -159,6 +162,28 @@ pub fn of_event(event: &TakenEvent) -> Item<'_> {
         data: Data::Event { name: OKTA_EVENT_NAME },
         properties: properties.0,
         measurements: measured.map(|time| ("usedMs", time as f64)).into_iter().collect(),
+    }
+}
+
+/// What the guard changed, at the time when it did.
+pub fn of_change(change: &Change, mode: Mode, now: OffsetDateTime) -> Item<'_> {
+    let Change { what, key, region, tally, until } = change;
+    let mut properties = Properties::default();
+    properties.add("what", Some(what.name()));
+    properties.add("scope", key.map(Key::scope));
+    properties.add("block", change.block());
+    properties.add("country", region.as_ref().map(|region| region.code()));
+    properties.add("until", until.map(rfc3339));
+    properties.add("mode", Some(mode.name()));
+    let Tally { sends, numbers, used } = *tally;
+    let measurements = [("sends", sends), ("numbers", numbers), ("used", used)];
+    Item {
+        time: now,
+        trace_id: None,
+        parent_id: None,
+        data: Data::Event { name: GUARD_NAME },
+        properties: properties.0,
+        measurements: measurements.map(|(name, count)| (name, f64::from(count))).into(),
     }
 }
 

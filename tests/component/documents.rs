@@ -530,6 +530,7 @@ fn wrong(settings: &Settings) -> Vec<Finding> {
         settings.operator.as_ref().err(),
         settings.records.as_ref().err(),
         settings.canary.as_ref().err(),
+        settings.guard.as_ref().err(),
         settings.sink.as_ref().err(),
     ];
     let others = others.into_iter().flatten().flat_map(|problems| problems.findings().to_vec());

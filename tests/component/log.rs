@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{ACCESS_KEY, Hook, SECRET, Setup, bare, basic, envelope, from_now, until};
 use crate::host::is_spin;
 use crate::markdown::Page;
-use crate::{canary, failover, okta_events, reports};
+use crate::{canary, failover, guard, okta_events, reports};
 
 /// What must never show: in no log, and in no answer.
 const PASSCODE: &str = "86420975";
@@ -204,6 +204,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     lines.push(operator_line().await);
     lines.push(failover::late_line().await);
     lines.push(canary::line().await);
+    lines.extend(guard::lines_of_an_attack().await);
     lines.extend(reports::lines().await);
     lines.extend(okta_events::lines_of_the_samples().await);
     let mut seen = BTreeSet::new();
@@ -239,6 +240,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
             }
             Some("delivery_report") => &["v", "time", "level", "event", "status", "message_id"],
             Some("okta_event") => &["v", "time", "level", "event", "what"],
+            Some("guard") => &["v", "time", "level", "event", "what", "mode"],
             Some("sms_received") => &["v", "time", "level", "event", "opt_out"],
             event => panic!("{event:?} is no event"),
         };

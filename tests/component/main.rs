@@ -13,6 +13,7 @@ mod deployment;
 mod documents;
 mod failover;
 mod faults;
+mod guard;
 mod harness;
 mod host;
 mod imports;

@@ -28,8 +28,9 @@ fn kind(place: Place, path: &str) -> Kind {
         (
             Place::Settings,
             "deadline_ms" | "sending" | "slots" | "max_segments" | "idempotent" | "feedback"
-            | "share" | "ask_acs" | "voice",
+            | "share" | "ask_acs" | "voice" | "sends" | "used",
         ) => Kind::Bare,
+        (Place::Settings, "numbers") if path.starts_with("guard.") => Kind::Bare,
         (Place::Settings, "org_name") => Kind::Prose,
         (Place::Settings, "*") if path.ends_with(".templates.*") => Kind::Prose,
         (
@@ -72,6 +73,10 @@ fn kind(place: Place, path: &str) -> Kind {
             | "countries"
             | "max_age"
             | "numbers"
+            | "home_countries"
+            | "exempt_prefixes"
+            | "lifted"
+            | "matures_after"
             | "*",
         ) => Kind::Value,
         (
@@ -174,6 +179,15 @@ slots = 20000
 max_age = "7d"
 [canary]
 numbers = ["+14255550123"]
+[guard]
+mode = "enforce"
+home_countries = ["US"]
+exempt_prefixes = ["+1425555"]
+lifted = ["b3f9a1c2", "TN"]
+matures_after = "20m"
+slots = 16384
+block = { sends = 20, numbers = 10, used = 0.02 }
+country = { sends = 60, numbers = 20, used = 0.05 }
 "#;
 
 /// Every key of the secrets.

@@ -71,7 +71,7 @@ pub enum Data<'a> {
     },
     /// Something became known: table `customEvents`.
     Event {
-        /// [`super::EVENT_NAME`] or [`super::OKTA_EVENT_NAME`].
+        /// [`super::EVENT_NAME`], [`super::OKTA_EVENT_NAME`] or [`super::GUARD_NAME`].
         name: &'static str,
     },
     /// Something to be read: table `traces`.
