@@ -6,6 +6,7 @@ pub mod component;
 pub mod infobip_emulator;
 pub mod local_host;
 pub mod nginx;
+pub mod okta;
 pub mod phone;
 pub mod telesign_emulator;
 pub mod tls;

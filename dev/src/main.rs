@@ -25,6 +25,7 @@ use okta_telephony_dev::authorization_server::{
 use okta_telephony_dev::component::{self, Built};
 use okta_telephony_dev::infobip_emulator::DEVELOPMENT_API_KEY;
 use okta_telephony_dev::local_host::{self, Compiled, LocalHost, Manifest};
+use okta_telephony_dev::okta::{self, Okta};
 use okta_telephony_dev::phone::Phone;
 use okta_telephony_dev::telesign_emulator;
 use okta_telephony_dev::tls;
@@ -42,6 +43,8 @@ const INFOBIP_REPORTS_PATH: &str = "/api/delivery-reports/infobip";
 const TELESIGN_REPORTS_PATH: &str = "/api/delivery-reports/telesign";
 const TWILIO_REPORTS_PATH: &str = "/api/delivery-reports/twilio";
 const DELIVERIES_PATH: &str = "/api/deliveries";
+/// Where it takes Okta's events.
+const EVENTS_PATH: &str = "/api/okta-events";
 /// Between two questions to a webhook that does not agree yet.
 const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -139,9 +142,9 @@ async fn serve(
     component: &[u8],
 ) -> Result<()> {
     let compiled = Compiled::new(component)?;
+    let phone = Phone::default();
     let mut emulators = Vec::new();
     if let Sending::Emulated(providers) = &plan.sending {
-        let phone = Phone::default();
         for (provider, listen) in providers {
             let emulator = Emulator::start(*provider, *listen, phone.clone()).await;
             emulators.push(emulator.map_err(|error| with_flag(&error, "--emulator-listen"))?);
@@ -169,9 +172,20 @@ async fn serve(
             told.push(report_to(&host, emulator, reports, secret).await);
         }
     }
+    // It goes on until all is over.
+    let (_okta, events) = match &plan.okta {
+        None => (None, None),
+        Some(credentials) => {
+            let endpoint = format!("{}{EVENTS_PATH}", host.url());
+            match stand_in_for_okta(&host, &endpoint, credentials, phone).await {
+                Ok((okta, events)) => (Some(okta), Some(events)),
+                Err(error) => (None, Some(format!("none: {error:#}"))),
+            }
+        }
+    };
     let name = &manifest.name;
     print(&format!("\n{name} is served, for development; production is Spin.\n\n"));
-    print(&places(&plan, &host, &emulators, oauth.as_ref(), &told));
+    print(&places(&plan, &host, &emulators, oauth.as_ref(), &told, events.as_deref()));
     print(&match plan.sending {
         Sending::Given { .. } => try_with_real_provider(manifest, &plan, &host),
         Sending::Emulated(_) => try_with_emulator(manifest, &plan, &host, oauth.as_ref()),
@@ -226,6 +240,24 @@ async fn report_to(host: &LocalHost, emulator: &Emulator, said: Reports, secret:
         Ok(()) => format!("delivered to {endpoint}"),
         Err(error) => format!("none: {error:#}"),
     }
+}
+
+/// Stands in for Okta on the page of the phone, and says where events go.
+async fn stand_in_for_okta(
+    host: &LocalHost,
+    endpoint: &str,
+    credentials: &plan::Okta,
+    phone: Phone,
+) -> Result<(Okta, String)> {
+    let settings = okta::Settings::new(hook_url(host), &credentials.of_the_hook, phone);
+    let event_hook = okta::EventHook::new(endpoint, &credentials.of_events);
+    let settings = okta::Settings { event_hook: Some(event_hook), ..settings };
+    let okta = Okta::start(settings).await?;
+    let events = match okta.not_verified() {
+        None => format!("delivered to {endpoint}"),
+        Some(why) => format!("none: {why}"),
+    };
+    Ok((okta, events))
 }
 
 async fn emulate(said: cli::Emulator) -> Result<()> {
@@ -374,6 +406,7 @@ fn places(
     emulators: &[Emulator],
     oauth: Option<&AuthorizationServer>,
     reports: &[String],
+    events: Option<&str>,
 ) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<14} {value}\n"));
@@ -395,6 +428,9 @@ fn places(
         line("Phone page", &first.phone_page());
     }
     reports.iter().for_each(|reports| line("Reports", reports));
+    if let Some(events) = events {
+        line("Okta events", events);
+    }
     if plan.operator != Operator::Nobody {
         line("Deliveries", &format!("{}{DELIVERIES_PATH}", host.url()));
     }

@@ -10,17 +10,19 @@ mod page;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use maud::Markup;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tower_service::Service as _;
 
 use self::journal::Journal;
 
@@ -46,6 +48,14 @@ struct Inner {
     journal: Journal,
     /// The emulators whose messages end up here.
     emulated: Vec<Emulated>,
+    panel: Option<Panel>,
+}
+
+/// What the page has besides the phone.
+pub(crate) struct Panel {
+    pub html: Box<dyn Fn() -> Markup + Send + Sync>,
+    /// What serves `/okta` and all below it.
+    pub routes: Router,
 }
 
 /// A request to an emulator, and what became of it.
@@ -86,6 +96,20 @@ impl Phone {
     /// Has the page tell of an emulator.
     pub(crate) fn tell_of(&self, emulated: Emulated) {
         self.lock().emulated.push(emulated);
+    }
+
+    /// Puts a panel on the page, or takes it away.
+    pub(crate) fn set_panel(&self, panel: Option<Panel>) {
+        // A panel may be the last to know its phone, and what it knows goes when nobody holds the lock.
+        let before = std::mem::replace(&mut self.lock().panel, panel);
+        drop(before);
+    }
+
+    /// Whether a message whose text is such has come to a number, after the entry with this number.
+    pub(crate) fn has_message(&self, after: u64, to: &str, is_it: impl Fn(&str) -> bool) -> bool {
+        let inner = self.lock();
+        let messages = inner.journal.messages().rev();
+        messages.take_while(|it| it.number > after).any(|it| it.to == to && is_it(&it.text))
     }
 
     /// Writes down a request and the messages that it brought, which it gives back.
@@ -141,6 +165,8 @@ impl Phone {
             .route("/messages", get(list_messages).delete(clear_messages))
             .route("/messages/{id}/raw", get(raw_message))
             .route("/requests/{number}/raw", get(raw_request))
+            .route("/okta", any(panel))
+            .route("/okta/{*rest}", any(panel))
             .layer(middleware::map_response(page::harden))
             .with_state(self.clone())
     }
@@ -154,7 +180,16 @@ impl Phone {
 async fn phone(State(phone): State<Phone>) -> Response {
     let inner = phone.lock();
     let entries = inner.journal.entries_after(0, page::ENTRIES_MAX);
-    page::render(&entries, inner.journal.last(), &inner.emulated)
+    let panel = inner.panel.as_ref().map(|panel| (panel.html)());
+    page::render(&entries, inner.journal.last(), &inner.emulated, panel)
+}
+
+async fn panel(State(phone): State<Phone>, request: Request) -> Response {
+    let routes = phone.lock().panel.as_ref().map(|panel| panel.routes.clone());
+    match routes {
+        Some(mut routes) => routes.call(request).await.unwrap_or_else(|never| match never {}),
+        None => (StatusCode::NOT_FOUND, "No stand-in for Okta runs here.\n").into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -27,6 +27,8 @@ const BUILT_IN_SECRET: &str = "supersecret";
 pub const OPERATOR: &str = "operator";
 /// The secret of the operator's pages, which can't send: as good as the other.
 pub const BUILT_IN_OPERATOR_SECRET: &str = "look-only";
+/// The user of Okta's event hook.
+const EVENTS_USER: &str = "events";
 /// Whom messages come from where nobody says: what an account has that is on trial.
 const INFOBIP_SENDER: &str = "InfoSMS";
 /// The same of Telesign: any name.
@@ -61,8 +63,17 @@ pub struct Plan {
     pub operator: Operator,
     /// What delivery reports come with, if there are any.
     pub report_secret: Option<String>,
+    /// What the stand-in for Okta needs, where emulators take the messages.
+    pub okta: Option<Okta>,
     /// Whether the hook's telemetry goes to the emulator, too.
     telemetry_to_emulator: bool,
+}
+
+/// The credentials of Okta, each as the value of an Authorization header.
+#[derive(Debug)]
+pub struct Okta {
+    pub of_the_hook: String,
+    pub of_events: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -121,9 +132,12 @@ impl Plan {
         let secret = given.basic_secret(harm)?.map(str::to_owned);
         let user = given.variable("okta_user").unwrap_or("okta").to_owned();
         let operator = given.operator(harm)?;
-        let report_secret = (!emulated.is_empty()).then(|| {
-            documents::text(&given.secrets, "reports.secret").map_or_else(&random, str::to_owned)
-        });
+        let secret_of_stand_ins = |path: &str| {
+            (!emulated.is_empty())
+                .then(|| documents::text(&given.secrets, path).map_or_else(&random, str::to_owned))
+        };
+        let report_secret = secret_of_stand_ins("reports.secret");
+        let events_secret = secret_of_stand_ins("events.secret");
         let acs_is_emulated = emulated.iter().any(|(provider, _)| *provider == Provider::Acs);
         let telemetry_to_emulator = acs_is_emulated
             && documents::text(&given.secrets, "application_insights.connection_string").is_none();
@@ -140,6 +154,7 @@ impl Plan {
             authorization: None,
             operator,
             report_secret,
+            okta: None,
             telemetry_to_emulator,
         };
         if lacks_sender {
@@ -153,16 +168,21 @@ impl Plan {
         if ours {
             plan.set("okta_basic_secret", &secret);
         }
+        let authorization = basic(&user, &secret);
         // Only a secret that is ours, or no secret, is shown again.
         if ours || secret == BUILT_IN_SECRET {
-            let credentials = BASE64.encode(format!("{user}:{secret}"));
-            plan.authorization = Some(format!("Basic {credentials}"));
+            plan.authorization = Some(authorization.clone());
         }
         if plan.operator == Operator::Known {
             plan.add("secrets", "operator", &[("secret", BUILT_IN_OPERATOR_SECRET)]);
         }
         if let Some(secret) = plan.report_secret.clone() {
             plan.add("secrets", "reports", &[("secret", &secret)]);
+        }
+        if let Some(secret) = events_secret {
+            plan.add("secrets", "events", &[("secret", &secret)]);
+            let of_events = basic(EVENTS_USER, &secret);
+            plan.okta = Some(Okta { of_the_hook: authorization, of_events });
         }
         Ok(plan)
     }
@@ -279,6 +299,11 @@ impl Plan {
         ];
         self.add("settings", "okta.oauth", &oauth);
     }
+}
+
+/// Credentials as an Authorization header has them.
+fn basic(user: &str, secret: &str) -> String {
+    format!("Basic {}", BASE64.encode(format!("{user}:{secret}")))
 }
 
 /// The variables for one more host that nobody has given.
@@ -671,6 +696,23 @@ mod tests {
             let error = plan(said).unwrap_err().to_string();
             assert!(error.contains(fix), "{said:?}: {error}");
         }
+    }
+
+    #[test]
+    fn okta_has_the_credentials_that_the_hook_and_its_events_want() {
+        let mine = "secrets=okta.basic_secret = 'of okta'\nevents.secret = 'of events'";
+        for (arguments, of_the_hook, of_events) in [
+            (&[][..], "okta:supersecret", "events:random"),
+            (&["--variable", mine, "--variable", "okta_user=me"], "me:of okta", "events:of events"),
+        ] {
+            let plan = plan(arguments).unwrap();
+            let okta = plan.okta.as_ref().unwrap();
+            assert_eq!(Some(&okta.of_the_hook), basic(of_the_hook).as_ref());
+            assert_eq!(Some(&okta.of_events), basic(of_events).as_ref());
+            let secret = of_events.strip_prefix("events:");
+            assert_eq!(said(&plan, "secrets", "events.secret").as_deref(), secret);
+        }
+        assert!(plan(&["--variable", REAL]).unwrap().okta.is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Requests from an emulator to a webhook on this machine: how delivery reports arrive.
+//! Requests from a stand-in to a webhook on this machine: how delivery reports arrive, and Okta's calls and events.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(crate) struct Webhook {
     pub endpoint: Uri,
     client: Client<HttpConnector, Full<Bytes>>,
     at_once: Semaphore,
+    timeout: Duration,
 }
 
 pub(crate) struct Answer {
@@ -51,7 +52,13 @@ impl Webhook {
             endpoint: loopback_endpoint(endpoint)?,
             client: Client::builder(TokioExecutor::new()).build_http(),
             at_once: Semaphore::new(REQUESTS_AT_ONCE),
+            timeout: TIMEOUT,
         })
+    }
+
+    /// Waits for so long for an answer: 30 seconds unless that is said.
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     pub async fn send(&self, request: Builder, body: String) -> anyhow::Result<Answer> {
@@ -63,9 +70,10 @@ impl Webhook {
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
-        tokio::time::timeout(TIMEOUT, exchange)
+        let timeout = self.timeout;
+        tokio::time::timeout(timeout, exchange)
             .await
-            .with_context(|| format!("there was no answer within {TIMEOUT:?}"))?
+            .with_context(|| format!("there was no answer within {timeout:?}"))?
     }
 
     /// Delivers a body. `request` makes the request of an attempt by its number, from 0; `answered` is told each
@@ -95,7 +103,7 @@ impl Webhook {
     }
 }
 
-/// Reports have numbers of people, and nothing leaves this machine.
+/// Requests have numbers of people, and nothing leaves this machine.
 fn loopback_endpoint(endpoint: &str) -> anyhow::Result<Uri> {
     let uri: Uri = endpoint
         .parse()
@@ -106,8 +114,8 @@ fn loopback_endpoint(endpoint: &str) -> anyhow::Result<Uri> {
         uri.scheme_str() == Some("http")
             && (host.eq_ignore_ascii_case("localhost")
                 || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())),
-        "delivery reports can't go to {endpoint}: the emulator sends them by plain HTTP, and on this \
-         machine only; pass a URL such as http://127.0.0.1:3000/api/delivery-reports"
+        "nothing is sent to {endpoint}: the emulator's requests go by plain HTTP, and on this machine only; pass a URL \
+         such as http://127.0.0.1:3000/api/delivery-reports"
     );
     Ok(uri)
 }

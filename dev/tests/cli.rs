@@ -127,6 +127,8 @@ fn without_arguments_the_hook_sends_to_the_emulator_and_hears_of_the_delivery() 
     let origin = hook.strip_suffix("/api/okta-telephony").unwrap();
     let reports = format!("delivered to {origin}/api/delivery-reports");
     assert_eq!(running.line("Reports"), reports);
+    let events = format!("delivered to {origin}/api/okta-events");
+    assert_eq!(running.line("Okta events"), events);
     assert_eq!(running.line("Deliveries"), format!("{origin}/api/deliveries"));
     assert_eq!(running.line("Operator"), "operator / look-only");
     let authorization = running.line("Authorization");
@@ -214,7 +216,8 @@ fn with_an_acs_of_ones_own_there_is_no_emulator_and_the_built_in_secret_is_not_t
     let trial = running.line("OKTA_BASIC_SECRET=");
     assert!(trial.contains("TO=+") && trial.contains("scripts/curl-test.sh http://"), "{trial}");
     running.line("Stop with Ctrl-C.");
-    let absent = ["Phone page", "a2V5", "curl -i", "Reports", "Deliveries", "Operator"];
+    let absent =
+        ["Phone page", "a2V5", "curl -i", "Reports", "Okta events", "Deliveries", "Operator"];
     let seen = |text: &&str| running.seen.iter().any(|line| line.contains(*text));
     assert_eq!(absent.iter().find(|text| seen(text)), None, "{:#?}", running.seen);
     let answer = post(&hook, "Basic b2t0YTpzdXBlcnNlY3JldA==");

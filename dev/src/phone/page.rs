@@ -53,7 +53,7 @@ pub(crate) async fn harden(mut response: Response) -> Response {
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
              require-trusted-types-for 'script'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -70,7 +70,12 @@ pub(crate) async fn harden(mut response: Response) -> Response {
 
 /// `entries` come oldest first and are shown newest first, so that the newest is in sight without
 /// scrolling and without a script. `last` is where the events go on.
-pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Response {
+pub(super) fn render(
+    entries: &[Entry],
+    last: u64,
+    emulated: &[Emulated],
+    panel: Option<Markup>,
+) -> Response {
     let providers: Vec<_> = emulated.iter().map(|emulator| emulator.provider).collect();
     let page = html! {
         (DOCTYPE)
@@ -96,7 +101,13 @@ pub(super) fn render(entries: &[Entry], last: u64, emulated: &[Emulated]) -> Res
                         " end up on this phone."
                     }
                 }
-                main { (phone(entries, last)) (notes(emulated)) }
+                main {
+                    (phone(entries, last))
+                    div.beside {
+                        @if let Some(panel) = panel { (panel) }
+                        (notes(emulated))
+                    }
+                }
                 template id="sms-template" { (message_item(&Value::Null)) }
                 template id="call-template" { (call_item(&Value::Null)) }
                 template id="request-template" { (request_item(&Value::Null)) }

@@ -88,3 +88,34 @@ events.addEventListener("request", (event) => add("request", JSON.parse(event.da
 events.addEventListener("cleared", () => entries.replaceChildren());
 events.addEventListener("open", () => (state.textContent = "Live"));
 events.addEventListener("error", () => (state.textContent = "Not connected, trying again"));
+
+// The figures of the stand-in for Okta, where one runs. What it does shows on the phone only in part: a hook that refuses
+// sends nothing.
+const figures = document.getElementById("okta-traffic");
+
+async function showFigures() {
+  const answer = await fetch("/okta");
+  const { events, traffic } = await answer.json();
+  const feed = document.getElementById("okta-feed");
+  // Set again, the same text would be read out again.
+  if (feed.textContent !== events.state) {
+    feed.textContent = events.state;
+  }
+  const template = document.getElementById("traffic-template");
+  const rows = traffic.map((figuresOfOne) => {
+    const row = template.content.cloneNode(true).firstElementChild;
+    for (const element of row.querySelectorAll("[data-text]")) {
+      element.textContent = figuresOfOne[element.dataset.text];
+    }
+    return row;
+  });
+  figures.replaceChildren(...rows);
+}
+
+if (figures) {
+  setInterval(() => {
+    if (!document.hidden) {
+      showFigures().catch(() => {});
+    }
+  }, 1000);
+}
