@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::tls;
 
 /// The name by which the sample's nginx is called. Who comes by another one gets no certificate.
-pub const NAME: &str = "hook.example.com";
+pub const NAME: &str = "hook.sms.example.com";
 
 /// The directories that nginx would otherwise make where its package has them, which takes root's rights.
 const TEMPORARY: &str = "  client_body_temp_path body;
@@ -49,7 +49,7 @@ fn here(sample: &str, listen: SocketAddr, spin: SocketAddr) -> Result<String> {
         ("/run/nginx.pid", "nginx.pid"),
         ("/var/log/nginx/", ""),
         ("/etc/nginx/", ""),
-        ("server_name hook.example.com;", &format!("server_name {NAME};")),
+        ("server_name hook.sms.example.com;", &format!("server_name {NAME};")),
         ("listen 443 ", &format!("listen {listen} ")),
         ("server 127.0.0.1:3000 ", &format!("server {spin} ")),
         ("http {\n", &format!("http {{\n{TEMPORARY}")),
