@@ -792,3 +792,22 @@ fn the_guard_refuses_nobody_whom_it_does_not_know() {
     let handled = handle(&host, FakeRequest::hook(payload));
     assert_eq!(reason(&handled), "accepted");
 }
+
+#[test]
+fn the_guard_neither_refuses_a_canary_nor_keeps_it() {
+    let (mut host, request) = guarded("enforce");
+    block(&mut host);
+    let before = host.variables["settings"].clone();
+    let host = host.with_settings(&[&before, "\ncanary.numbers = ['+21698123450']"].concat());
+    let sends = || {
+        let ledger = Rc::new(Shared::new(host.ports()));
+        Settings::read(&host).ledger(&ledger).whole().unwrap().sends.len()
+    };
+    let kept = sends();
+    let handled = handle(&host, request);
+    let line = line(&handled);
+    let told = (&line["reason"], &line["canary"], &line["block"]);
+    assert_eq!(told, (&json!("accepted"), &json!(true), &Value::Null), "{line}");
+    finish_any(&handled.log, handled.stranger, handled.after, host.ports());
+    assert_eq!(sends(), kept);
+}
