@@ -10,20 +10,23 @@ mod explain;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
-use self::deliveries::{Day, Query, View};
+use self::deliveries::{Day, Guarded, Query, View};
 use self::explain::{Question, explain};
 use crate::callers::Refused;
+use crate::guard::{self, Mode, Rules};
 use crate::hook::HOOK_PATH;
 use crate::okta_events::EVENTS_PATH;
 use crate::outcome::TakenReport;
-use crate::ports::{BodyError, InboundRequest, Ports, Response, milliseconds};
+use crate::ports::{BodyError, InboundRequest, Ports, Response, StoreUnavailable};
 use crate::providers::{acs, infobip, telesign, twilio};
 use crate::records::canonical_id;
+use crate::records::shared::Shared;
 use crate::records::store::Records;
 use crate::reports::{
     self, INFOBIP_REPORTS_PATH, NoReport, REPORTS_PATH, TELESIGN_REPORTS_PATH, TWILIO_REPORTS_PATH,
@@ -197,16 +200,16 @@ fn show(
             let question = question(request, ports)?;
             Ok(json(200, &explain(question, settings, ports)).into())
         }
-        Page::Deliveries => newest(request, settings, check, ports).map(Shown::from),
+        Page::Deliveries => newest(request, settings, check, ports),
         Page::Delivery(message_id) => delivery(message_id, settings, ports),
     }
 }
 
 /// The records, where there are any.
-fn records<'a>(settings: &Settings, ports: Ports<'a>) -> Result<Records<'a>, NotShown> {
+fn records<'a>(settings: &Settings, shared: Rc<Shared<'a>>) -> Result<Records<'a>, NotShown> {
     match &settings.records {
         Ok(Some(bounds)) => {
-            Ok(Records::new(*bounds, ports).with_canaries(settings.recorded_canaries()))
+            Ok(Records::over(*bounds, shared).with_canaries(settings.recorded_canaries()))
         }
         Ok(None) => Err(NotShown::new(404, "Nothing is remembered: records.slots is 0.")),
         Err(problems) => {
@@ -228,34 +231,66 @@ fn newest(
     settings: &Settings,
     check: &Check,
     ports: Ports<'_>,
-) -> Result<Response, NotShown> {
+) -> Result<Shown, NotShown> {
     let query = Query::parse(&request.query().unwrap_or_default());
     let query = query.map_err(|why| NotShown::new(400, why))?;
-    let records = records(settings, ports)?;
+    let shared = Rc::new(Shared::new(ports));
+    let records = records(settings, Rc::clone(&shared))?;
     // The page has them all, and counts them; JSON is for those that are asked for.
     let status = if query.json { query.status } else { None };
-    let mut day = Day::new(milliseconds(ports.clock.now()));
+    let mut day = Day::new(shared.now());
     let newest = records.newest(query.limit, status, |delivery| day.count(delivery));
     let newest = newest.map_err(|_| unread(&records))?;
     let unreadable = records.unreadable().map_err(|_| unread(&records))?;
+    // The page without it is better than none.
+    let guarded = guarded(settings, &shared, &day);
+    let fix = matches!(guarded, Err(NO_LEDGER)).then(|| shared.fix().into_owned());
     let show = if query.json { deliveries::json_list } else { deliveries::page };
-    Ok(show(&View {
+    let response = show(&View {
         deliveries: &newest,
         day: &day,
         slots: records.bounds().slots,
-        guarded: Err("Only Okta’s events tell which passcodes were used: nothing is known yet."),
+        guarded: guarded.as_ref().map_err(|why| *why),
         unreadable: unreadable.as_ref(),
         covers: query.limit,
         status: query.status,
         problems: &check.problems,
         warnings: &check.warnings,
         asks_acs: settings.asks_acs == Ok(true),
-    }))
+    });
+    Ok(Shown { response, fix, report: None })
+}
+
+const NO_LEDGER: &str = "What the guard knows can’t be read: see the hook’s log.";
+
+/// What the guard knows of the last 24 hours, or why it knows nothing and what to do about it.
+fn guarded(
+    settings: &Settings,
+    shared: &Rc<Shared<'_>>,
+    day: &Day,
+) -> Result<Guarded, &'static str> {
+    let Some(guard) = settings.guard() else {
+        return Err(match (&settings.guard, &settings.events) {
+            (Ok(Rules { mode: Mode::Off, .. }), Ok(None)) => {
+                "To see which passcodes are used, set events.secret and register Okta’s event hook: docs/okta-events.md."
+            }
+            (Ok(Rules { mode: Mode::Off, .. }), _) => {
+                "To see which passcodes are used, set guard.mode to \"shadow\", which refuses nothing."
+            }
+            _ => "The guard’s settings are not in order: see the hook’s log.",
+        });
+    };
+    let ledger = settings.ledger(shared);
+    let read = || {
+        let (whole, feed) = (ledger.whole()?, ledger.feed()?);
+        Ok(Guarded::of(guard.rules, &whole, &feed, &guard::blocks(shared)?, day))
+    };
+    read().map_err(|_: StoreUnavailable| NO_LEDGER)
 }
 
 /// What became of a message. Where nothing is reported of it yet, whoever may know is asked.
 fn delivery(message_id: &str, settings: &Settings, ports: Ports<'_>) -> Result<Shown, NotShown> {
-    let records = records(settings, ports)?;
+    let records = records(settings, Rc::new(Shared::new(ports)))?;
     let id = canonical_id(message_id);
     let find = || records.find(id).map_err(|_| unread(&records));
     let mut found = find()?;
@@ -343,4 +378,65 @@ fn question(request: &mut dyn InboundRequest, ports: Ports<'_>) -> Result<Questi
              ipAddress and msgTemplate, all of them text.",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Store;
+    use crate::ports::fake::{FakeHost, FakeRequest};
+    use serde_json::Value;
+
+    /// A store in which some keys can't be read.
+    struct Without<'a>(&'static str, &'a dyn Store);
+
+    impl Store for Without<'_> {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+            if key.contains(self.0) { Err(StoreUnavailable::Down) } else { self.1.get(key) }
+        }
+
+        fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreUnavailable> {
+            self.1.set(key, value)
+        }
+    }
+
+    /// The list of deliveries as JSON, and the log.
+    fn deliveries(secrets: &str, settings: &str, unreadable: &'static str) -> (u16, Value, String) {
+        let secrets = ["operator.secret = '0123456789abcdef'\n", secrets].concat();
+        let host = FakeHost::default().with_secrets(&secrets).with_settings(settings);
+        let ports = host.ports();
+        let records = Without(unreadable, ports.records);
+        let mut request = FakeRequest::hook("");
+        (request.method, request.path) = ("GET", "/api/deliveries?format=json");
+        request.headers =
+            vec![("authorization", b"Basic b3BlcmF0b3I6MDEyMzQ1Njc4OWFiY2RlZg==".into())];
+        let ports = Ports { records: &records, ..ports };
+        let (response, log, ..) = handle(deliveries::PATH, &mut request, ports).unwrap();
+        (response.status, serde_json::from_slice(&response.body).unwrap(), log)
+    }
+
+    #[test]
+    fn without_what_the_guard_knows_the_page_says_why_and_has_the_rest() {
+        let events = "events.secret = 'event-secret-c0ffee'";
+        for (secrets, settings, unreadable, expected) in [
+            ("", "", "nothing", Some("set events.secret and register")),
+            (events, "guard.mode = 'off'", "nothing", Some("set guard.mode to \"shadow\"")),
+            (events, "guard.mode = 'of'", "nothing", Some("are not in order")),
+            (events, "", "nothing", None),
+            (events, "", ".guard.sent.", Some("can’t be read")),
+            (events, "", ".guard.feed.", Some("can’t be read")),
+            (events, "", ".guard.blocks.", Some("can’t be read")),
+        ] {
+            let (status, list, log) = deliveries(secrets, settings, unreadable);
+            assert_eq!((status, &list["count"]), (200, &json!(0)), "{list}");
+            assert_eq!(list["hours"].as_array().unwrap().len(), 24);
+            assert_eq!(list.get("guard").is_some(), expected.is_none(), "{list}");
+            let told = list["noGuard"].as_str().unwrap_or_default();
+            assert!(told.contains(expected.unwrap_or_default()), "{told}");
+            assert_eq!(log.contains("key-value store records"), unreadable != "nothing", "{log}");
+        }
+        let (status, list, log) = deliveries(events, "", ".accepted.");
+        assert_eq!(status, 503, "{list}");
+        assert!(log.contains("key-value store records"), "{log}");
+    }
 }

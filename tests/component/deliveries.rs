@@ -385,6 +385,8 @@ async fn the_operators_pages_need_the_operators_credentials_and_are_not_there_wi
         assert_eq!((answer.status, &answer.headers["allow"]), (405, &"GET".parse().unwrap()));
     }
     assert_eq!(look_up(&hook, "/api/deliveries/id-1").await.status, 404);
+    let without_guard = look_up(&hook, "/api/deliveries").await.text;
+    assert!(without_guard.contains("set events.secret and register"), "{without_guard}");
     assert_eq!(look_up(&hook, "/api/deliveries?limit=0").await.status, 400);
     assert_eq!(look_up(&hook, "/api/deliveries?secret=x").await.status, 400);
     let hook = Hook::start().await;

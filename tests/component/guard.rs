@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Form, Hook, SECRET, Setup, basic, envelope, from_now, until_told};
 use crate::host::needs_the_local_host;
 use crate::okta_events::{self, deliver, delivery};
-use crate::reports::{OPERATOR_SECRET, ask};
+use crate::reports::{OPERATOR_SECRET, ask, look_up};
 
 /// A hook whose guard takes a second for what it takes a quarter of an hour for otherwise.
 fn setup(mode: &str) -> Setup {
@@ -87,6 +87,11 @@ pub async fn lines_of_an_attack() -> [Value; 2] {
     [attack(&hook).await, until_known(&hook).await.1]
 }
 
+async fn deliveries(hook: &Hook) -> Value {
+    let answer = look_up(hook, "/api/deliveries?format=json").await;
+    serde_json::from_str(&answer.text).unwrap()
+}
+
 async fn explain(hook: &Hook, number: &str) -> Value {
     let operator = basic("operator", OPERATOR_SECRET);
     let headers = [("authorization", &*operator), ("content-type", "application/json")];
@@ -125,6 +130,14 @@ async fn an_attack_on_a_block_is_stopped_in_enforce_and_the_person_beside_it_is_
     assert_eq!((&explained["guard"], &explained["block"]), (&json!("blocked"), &blocked["block"]));
     assert_eq!(explained["block_until"], blocked["until"]);
     assert_eq!(explain(&hook, PERSON).await["guard"], "free");
+
+    let shown = deliveries(&hook).await;
+    let (guard, block) = (&shown["guard"], &shown["guard"]["blocks"][0]);
+    assert_eq!((&guard["enforces"], &block["id"]), (&json!(true), &blocked["block"]), "{shown}");
+    let refused =
+        shown["hours"].as_array().unwrap().iter().filter_map(|it| it["refusedByGuard"].as_u64());
+    assert_eq!(guard["stopped"], refused.sum::<u64>());
+    assert_ne!(guard["stopped"], 0, "{shown}");
 }
 
 #[tokio::test]
@@ -136,6 +149,32 @@ async fn in_shadow_an_attack_is_told_and_everything_is_sent() {
     answer.accepted(Form::Documented);
     assert_eq!(line["would_refuse"], "conversion_too_low");
     assert_eq!(line["block"], blocked["block"]);
+
+    let shown = until_told(async || {
+        let shown = deliveries(&hook).await;
+        // The hook writes it down once it has answered.
+        if shown["guard"]["stopped"] == 0 { Err(shown.to_string()) } else { Ok(shown) }
+    })
+    .await;
+    let block = &shown["guard"]["blocks"][0];
+    assert_eq!(
+        ["id", "country", "sends", "used", "numbers"].map(|it| block[it].clone()),
+        [blocked["block"].clone(), json!("TN"), json!(12), json!(0), json!(12)],
+        "{shown}"
+    );
+    assert_eq!(block["until"], blocked["until"]);
+    assert_eq!(block["wouldHaveStopped"], shown["guard"]["stopped"]);
+    let used = shown["hours"].as_array().unwrap().iter().filter_map(|it| it["used"].as_u64());
+    assert_eq!(used.sum::<u64>(), 1, "that of the person");
+    let of = |country| {
+        shown["guard"]["countries"].as_array().unwrap().iter().find(|it| it["name"] == country)
+    };
+    assert_eq!(of("GB").unwrap()["used"], 1);
+    assert_eq!(of("TN").unwrap()["unused"], 12);
+    let page = look_up(&hook, "/api/deliveries").await.text;
+    for told in [blocked["block"].as_str().unwrap(), "The guard is in shadow", "guard.lifted"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
 }
 
 #[tokio::test]

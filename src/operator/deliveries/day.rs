@@ -78,6 +78,8 @@ pub(super) struct Lately {
     pub regions: BTreeMap<Region, Share>,
     /// The messages of each provider, and how many of them failed.
     pub providers: BTreeMap<String, Share>,
+    /// When the newest canary was taken, and what became of it.
+    pub canary: Option<(Moment, Status)>,
 }
 
 /// How many of something failed.
@@ -98,11 +100,14 @@ impl Day {
 
     /// Counts a message, if it is of these 24 hours and no canary's.
     pub fn count(&mut self, delivery: &Delivery) {
-        if delivery.canary {
-            return;
-        }
         // Another host's clock may be ahead.
         let at = delivery.at().min(self.now);
+        if delivery.canary {
+            if self.now - at < HOUR {
+                self.lately.canary = self.lately.canary.max(Some((at, delivery.status())));
+            }
+            return;
+        }
         self.newest = self.newest.max(Some(at));
         let status = delivery.status();
         if let Some(hour) = self.index(at) {

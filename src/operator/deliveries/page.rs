@@ -96,7 +96,7 @@ pub fn page(view: &View<'_>) -> Response {
                         (blocks(guarded, view.day.now))
                     }
                     @if !view.deliveries.is_empty() {
-                        (failures(view.deliveries))
+                        (failures(view))
                     }
                     (used(view))
                     @if !view.deliveries.is_empty() {
@@ -260,7 +260,7 @@ fn blocks(guarded: &Guarded, now: Moment) -> Markup {
                     @if guarded.blocks.len() > BLOCKS_LISTED {
                         "These are the last " (BLOCKS_LISTED) " of " (guarded.blocks.len()) ". "
                     }
-                    "To let messages to these numbers through, add the id to " code { "guard.lifted" } " of the settings."
+                    "To let messages to these numbers through, add the id to " code { "guard.lifted" } " of the settings: docs/guard.md."
                 }
             }
         }
@@ -400,8 +400,8 @@ fn tallies(
 }
 
 /// Why messages failed: a table by code, and one of the newest failures.
-fn failures(deliveries: &[Delivery]) -> Markup {
-    let failed: Vec<&Delivery> = with_status(deliveries, Some(Status::Failed)).collect();
+fn failures(view: &View<'_>) -> Markup {
+    let failed: Vec<&Delivery> = with_status(view.deliveries, Some(Status::Failed)).collect();
     let by_code = html! {
         @for (code, members) in groups(failed.iter().copied(), |it| code(it).ok_or(())) {
             tr {
@@ -429,8 +429,9 @@ fn failures(deliveries: &[Delivery]) -> Markup {
         section {
             h2 { "Failures" }
             @if failed.is_empty() {
-                p { "None of them is known to have failed." }
+                p { "None of the newest " (view.deliveries.len()) " is known to have failed." }
             } @else {
+                p { (failed.len()) " of the newest " (view.deliveries.len()) " failed." }
                 (table("", "By code", &["Code", "Count", "Meaning, and what helps", "Newest"], by_code))
                 (table("", "The last 20 at most", &heads, one_by_one))
             }

@@ -338,7 +338,7 @@ fn one_message_that_waits_makes_a_page() {
     assert!(text.contains("docs/delivery-reports.md"), "{text}");
     assert_eq!(rows(&html, "By region"), [["US", "1", "0", "0", "0", "–", "–", "–"]]);
     assert_eq!(rows(&html, "By provider and kind of sender")[0][0], "acs tollfree");
-    assert!(text.contains("None of them is known to have failed."), "{text}");
+    assert!(text.contains("None of the newest 1 is known to have failed."), "{text}");
 }
 
 #[test]

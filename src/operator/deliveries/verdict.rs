@@ -61,6 +61,7 @@ impl Verdict {
             delivery(view.day),
             commonest_failure(&view.day.lately),
             place_of_failures(&view.day.lately),
+            canary(view.day),
         ];
         let said = said.into_iter().chain(view.guarded.ok().into_iter().flat_map(of_guard));
         let (levels, sentences): (Vec<_>, _) = said.flatten().unzip();
@@ -150,6 +151,19 @@ fn holder<'a, K>(
     let there_are_others = shares.clone().any(|(_, share)| share.failed == 0);
     let holder = shares.find(|(_, share)| share.failed == failed && failed >= FEW);
     holder.filter(|_| there_are_others).map(|(name, _)| name)
+}
+
+/// What became of the newest canary, which goes the whole way also while nobody signs in.
+fn canary(Day { now, lately, .. }: &Day) -> Said {
+    let (at, status) = lately.canary?;
+    let (level, became) = match status {
+        Status::Delivered => (Level::Good, "was delivered"),
+        Status::Failed => (Level::Bad, "failed"),
+        Status::Accepted if now - at < PATIENCE => (Level::Good, "has no report yet"),
+        Status::Accepted => (Level::Unsure, "has no report"),
+        Status::Unconfirmed => (Level::Unsure, "may have been delivered"),
+    };
+    Some((level, format!("The canary from {} {became}.", clock(at))))
 }
 
 /// What was not sent at all.
@@ -471,6 +485,38 @@ mod tests {
             let deliveries = some(40, Some(delivered(NOW_MS)));
             let verdict = Verdict::of(&View { guarded: Ok(&guarded), ..view(&deliveries) });
             assert_eq!((verdict.level, verdict.sentences[1..].join(" ")), (level, expected.into()));
+        }
+    }
+
+    #[test]
+    fn the_newest_canary_of_the_last_hour_tells_of_the_whole_way() {
+        use Level::{Bad, Good, Unsure};
+        for (minutes, reported, level, expected) in [
+            (59, Some(delivered(NOW_MS)), Good, "The canary from 13:07 was delivered."),
+            (60, Some(delivered(NOW_MS)), Good, ""),
+            (20, Some(failed(NOW_MS, Some(4006))), Bad, "The canary from 13:46 failed."),
+            (20, None, Unsure, "The canary from 13:46 has no report."),
+            (9, None, Good, "The canary from 13:57 has no report yet."),
+            (
+                9,
+                Some(failed(NOW_MS, Some(5002))),
+                Unsure,
+                "The canary from 13:57 may have been delivered.",
+            ),
+        ] {
+            let canary = |minutes: u64, reported| Delivery {
+                canary: true,
+                ..delivery(Some(accepted(NOW_MS - minutes * MINUTE)), reported)
+            };
+            let older = canary(minutes.max(59), Some(failed(NOW_MS, None)));
+            let mut deliveries = some(40, Some(delivered(NOW_MS)));
+            deliveries.extend([canary(minutes, reported)]);
+            if minutes < 59 {
+                deliveries.push(older);
+            }
+            let verdict = Verdict::of(&view(&deliveries));
+            assert_eq!((verdict.level, verdict.sentences[1..].join(" ")), (level, expected.into()));
+            assert_eq!(verdict.sentences[0], "In the last hour 40 of 40 messages were delivered.");
         }
     }
 
