@@ -801,7 +801,8 @@ fn the_guard_neither_refuses_a_canary_nor_keeps_it() {
     let host = host.with_settings(&[&before, "\ncanary.numbers = ['+21698123450']"].concat());
     let sends = || {
         let ledger = Rc::new(Shared::new(host.ports()));
-        Settings::read(&host).ledger(&ledger).whole().unwrap().sends.len()
+        let whole = Settings::read(&host).ledger(&ledger).whole().unwrap();
+        (whole.sends.len(), whole.hours.len())
     };
     let kept = sends();
     let handled = handle(&host, request);
@@ -809,5 +810,9 @@ fn the_guard_neither_refuses_a_canary_nor_keeps_it() {
     let told = (&line["reason"], &line["canary"], &line["block"]);
     assert_eq!(told, (&json!("accepted"), &json!(true), &Value::Null), "{line}");
     finish_any(&handled.log, handled.stranger, handled.after, host.ports());
+    assert_eq!(sends(), kept);
+    // Nor is one counted that fails.
+    host.answers.borrow_mut().push_back(FakeAnswer::of(401, ""));
+    handle_and_finish(&host, guarded("enforce").1);
     assert_eq!(sends(), kept);
 }

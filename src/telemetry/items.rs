@@ -195,6 +195,33 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn what_the_guard_changed_is_told_by_the_keys_of_the_schema() {
+        use crate::guard::{Changed, Hash8};
+        let schema = include_str!("../../deploy/azure-monitor/schema.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let events = &schema["tables"]["AppEvents"];
+        let tally = Tally { sends: 12, numbers: 11, used: 1 };
+        let (what, until) = (Changed::Blocked, Some(1_800_000_000_000));
+        let key = Some(Key::Block(Hash8::from_bytes([0xb3; 8])));
+        let change = Change { what, key, region: numbering::Region::parse("TN"), tally, until };
+        let item = of_change(&change, Mode::Shadow, OffsetDateTime::UNIX_EPOCH);
+        let said = |name: &str| item.properties[name].clone();
+        assert_eq!(
+            ["what", "scope", "block", "country", "until", "mode"].map(said),
+            ["blocked", "block", "b3b3b3b3", "TN", "2027-01-15T08:00:00Z", "shadow"]
+        );
+        assert_eq!(item.properties.len(), 6);
+        for name in item.properties.keys() {
+            assert!(events["properties"].get(name).is_some(), "{name} is not in the schema");
+        }
+        let known = events["measurements"].as_array().unwrap();
+        for (name, count) in [("sends", 12.0), ("numbers", 11.0), ("used", 1.0)] {
+            assert_eq!(item.measurements[name], count);
+            assert!(known.iter().any(|it| it == name), "{name} is not in the schema");
+        }
+    }
+
+    #[test]
     fn a_message_that_is_too_long_is_cut_between_characters() {
         let long = ["x", &"\u{fc}".repeat(MESSAGE_LIMIT)].concat();
         let refusal = Some(Refusal::new(Reason::Misconfigured, long));
