@@ -246,7 +246,7 @@ fn blocks(guarded: &Guarded, now: Moment) -> Markup {
         section {
             h2 { "Blocks" }
             @if guarded.is_outage {
-                p { "Passcodes are used nowhere. That is an outage and no attack, so the guard stops nothing new." }
+                p { "Hardly any passcode is used, anywhere. That is an outage and no attack, so the guard stops nothing new." }
             }
             @if guarded.blocks.is_empty() {
                 p { "The guard " (does) " nothing now." }

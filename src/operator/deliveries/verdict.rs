@@ -210,11 +210,11 @@ fn used(guarded: &Guarded) -> Said {
         return None;
     }
     let said = format!("People used {used} of the last {all} passcodes that they had time for");
-    if used * 5 >= all {
+    if used * 5 >= all && !guarded.is_outage {
         return Some((Level::Good, said + "."));
     }
     let why = match guarded.is_outage {
-        true => "they arrive nowhere, whatever carriers say, and the guard stops nothing new",
+        true => "few arrive anywhere, whatever carriers say, and the guard stops nothing new",
         false => "they don’t arrive, whatever carriers say, or it is SMS pumping",
     };
     Some((Level::Bad, format!("{said}: {why}.")))
@@ -462,9 +462,9 @@ mod tests {
                  or it is SMS pumping.",
             ),
             (
-                Guarded { is_outage: true, ..rate(1, 9) },
+                Guarded { is_outage: true, ..rate(2, 8) },
                 Level::Bad,
-                "People used 1 of the last 10 passcodes that they had time for: they arrive nowhere, whatever carriers say, \
+                "People used 2 of the last 10 passcodes that they had time for: few arrive anywhere, whatever carriers say, \
                  and the guard stops nothing new.",
             ),
             (
