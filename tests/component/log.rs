@@ -207,6 +207,7 @@ async fn every_line_has_the_fields_that_are_documented_and_each_of_them_occurs()
     lines.extend(guard::lines_of_an_attack().await);
     lines.extend(reports::lines().await);
     lines.extend(okta_events::lines_of_the_samples().await);
+    lines.push(okta_events::line_of_a_use().await);
     let mut seen = BTreeSet::new();
     for line in &lines {
         for (name, value) in line.as_object().unwrap() {

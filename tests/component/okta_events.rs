@@ -5,7 +5,9 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::deliveries::telemetry;
-use crate::harness::{Answer, Hook, SECRET, Setup, basic, from_now, until};
+use crate::harness::{
+    Answer, Form, Hook, SECRET, Setup, basic, envelope, from_now, until, until_told,
+};
 use crate::host::is_spin;
 use crate::reports::{OPERATOR_SECRET, REPORT_SECRET, ask, look_up};
 
@@ -109,6 +111,25 @@ pub async fn lines_of_the_samples() -> Vec<Value> {
         assert_eq!(deliver(&hook, delivery).await.status, 204);
     }
     lines(&hook, count + 6).await
+}
+
+/// The line of the use of a passcode that the hook has sent.
+pub async fn line_of_a_use() -> Value {
+    let hook = Hook::with(setup()).await;
+    let mut call = envelope("+447400123456");
+    call["data"]["userProfile"]["userId"] = "00u1fictionaluser01d7".into();
+    hook.post(call.to_string()).await.accepted(Form::Documented);
+    let mut sign_in = serde_json::from_str::<Value>(DELIVERY).unwrap()["data"]["events"][0].clone();
+    // The hook writes down what it has sent once its answer has left.
+    until_told(async || {
+        sign_in["published"] = from_now(1).into();
+        deliver(&hook, fresh(&delivery(&[sign_in.clone()]))).await;
+        let log = hook.log.lines();
+        let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut used = lines.filter(|line| line.get("used_ms").is_some());
+        used.next().ok_or_else(|| format!("no use of what was sent is in {log:?}"))
+    })
+    .await
 }
 
 /// Those of single events.
@@ -371,4 +392,12 @@ async fn the_operator_sees_where_okta_is_to_deliver_once_events_are_taken() {
         let details: Value = serde_json::from_str(&details.text).unwrap();
         assert_eq!(details["webhooks"]["okta_events"], expected, "{details}");
     }
+}
+
+#[tokio::test]
+async fn a_passcode_that_the_hook_has_sent_is_told_as_used_with_its_country_and_provider() {
+    let line = line_of_a_use().await;
+    let facts = ["what", "channel", "country", "provider"].map(|it| line[it].as_str().unwrap());
+    assert_eq!(facts, ["passcode_used", "sms", "GB", "acs"]);
+    assert!(line["used_ms"].as_u64().unwrap() < 60_000, "{line}");
 }
