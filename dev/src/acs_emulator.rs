@@ -170,6 +170,11 @@ impl AcsEmulator {
         self.address
     }
 
+    /// Where its messages end up.
+    pub fn phone(&self) -> Phone {
+        self.state.phone.clone()
+    }
+
     /// Its address as a URL without a path: `https://127.0.0.1:…`. The certificate is one of
     /// [`tls::certificate_authority`](crate::tls::certificate_authority)'s. The same port also speaks HTTP without TLS,
     /// for browsers, which don't trust that.

@@ -183,6 +183,12 @@ impl Plan {
             plan.add("secrets", "events", &[("secret", &secret)]);
             let of_events = basic(EVENTS_USER, &secret);
             plan.okta = Some(Okta { of_the_hook: authorization, of_events });
+            // Nobody waits a quarter of an hour for the guard here, and all numbers of the stand-in are American.
+            plan.merge_settings(toml::toml! {
+                [guard]
+                matures_after = "10s"
+                home_countries = ["US"]
+            });
         }
         Ok(plan)
     }
@@ -557,6 +563,11 @@ mod tests {
         documents::text(&document, path).map(str::to_owned)
     }
 
+    /// What the settings have where the user says nothing.
+    fn guard_of_stand_ins() -> Table {
+        toml::toml! { guard = { matures_after = "10s", home_countries = ["US"] } }
+    }
+
     /// With emulators that run.
     async fn running(said: &[&str]) -> (Plan, Vec<Emulator>) {
         let mut plan = plan(said).unwrap();
@@ -588,7 +599,8 @@ mod tests {
         ] {
             assert_eq!(plan.variables[name], value, "{name}");
         }
-        assert!(!plan.variables.contains_key("settings") && plan.redis.is_empty());
+        assert_eq!(plan.variables["settings"].parse::<Table>().unwrap(), guard_of_stand_ins());
+        assert!(plan.redis.is_empty());
         assert!(plan.oauth.is_none() && !plan.variables.contains_key("outbound_host2"));
     }
 
@@ -609,11 +621,13 @@ mod tests {
             ("acs_from_shortcode", "CONTOSO"),
             ("outbound_host1", "https://mine.example"),
             ("outbound_host2", EMULATORS),
-            ("settings", "[policy]\nsending = false"),
             ("secrets", "not TOML"),
         ] {
             assert_eq!(plan.variables[name], value, "{name}");
         }
+        // Added to, and what is there stays.
+        let settings = &plan.variables["settings"];
+        assert!(settings.starts_with("[policy]\nsending = false\n"), "{settings}");
         let all = ["1", "2", "3"].map(|number| format!("outbound_host{number}=https://a.example"));
         let all = all.iter().flat_map(|it| ["--variable", it]).collect::<Vec<_>>();
         let error = self::plan(&all).unwrap_err().to_string();
@@ -712,7 +726,11 @@ mod tests {
             let secret = of_events.strip_prefix("events:");
             assert_eq!(said(&plan, "secrets", "events.secret").as_deref(), secret);
         }
-        assert!(plan(&["--variable", REAL]).unwrap().okta.is_none());
+        let real = plan(&["--variable", REAL]).unwrap();
+        assert!(real.okta.is_none() && !real.variables.contains_key("settings"));
+        let mine = "settings=guard.mode = 'enforce'\nguard.matures_after = '1m'";
+        let mine = plan(&["--variable", mine]).unwrap();
+        assert_eq!(said(&mine, "settings", "guard.matures_after").as_deref(), Some("1m"));
     }
 
     #[test]

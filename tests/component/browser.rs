@@ -12,7 +12,7 @@ use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
 use crate::harness::{Form, Hook, Setup, envelope, event_id, skipped};
-use crate::{infobip_request, telesign_request, twilio_request};
+use crate::{infobip_request, okta, okta_events, telesign_request, twilio_request};
 
 /// Chromium, and the page that it shows.
 pub struct Browser {
@@ -202,6 +202,33 @@ async fn is_said_on_the_phone_page(
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_sign_in_and_an_attacker_attacks_at_the_press_of_a_button() {
+    let hook = Hook::with(okta_events::setup()).await;
+    let _okta = okta::stand_in(&hook).await;
+    let url = format!("http://{}/", hook.acs.address());
+    let browser = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::start()?;
+        browser.open(&url);
+        let row = "document.querySelector('#okta-traffic tr')?.innerText.replace(/\\s+/g, ' ')";
+        // A form each, so that they do without the script; the figures follow with it.
+        for (form, becomes) in [
+            ("sign-ins", "20 people sign in 20 20 20"),
+            ("attacks", "Attack on 100 numbers of one block"),
+        ] {
+            let button = format!("document.querySelector('form[action=\"/okta/{form}\"] button')");
+            browser.wait_until(&format!("!!{button}"));
+            browser.evaluate(&format!("{button}.click()"));
+            browser.wait_until(&format!("{row}?.startsWith('{becomes}')"));
+            browser.wait_until("document.querySelector('#state')?.textContent === 'Live'");
+        }
+        Some(())
+    });
+    if browser.await.unwrap().is_none() {
+        skipped("no button was pressed on the phone page, since there is no Chromium that starts");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@ mod infobip_request;
 mod log;
 mod markdown;
 mod oauth;
+mod okta;
 mod okta_events;
 mod okta_events_script;
 mod okta_hook_script;
