@@ -375,7 +375,10 @@ impl State {
         inner.attacks += 1;
         let attack = inner.attacks;
         let people = (0..numbers).map(|place| Person::attacker(attack, place)).collect();
-        let what = format!("Attack on {numbers} numbers of one block");
+        let what = match numbers {
+            1 => "Attack on 1 number".to_owned(),
+            _ => format!("Attack on {numbers} numbers of one block"),
+        };
         Ok(self.begin(&mut inner, what, people, Step::SignIn, Channel::Sms))
     }
 
