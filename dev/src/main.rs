@@ -190,8 +190,9 @@ async fn serve(
         Sending::Given { .. } => try_with_real_provider(manifest, &plan, &host),
         Sending::Emulated(_) => try_with_emulator(manifest, &plan, &host, oauth.as_ref()),
     });
+    let stopped = stop_requested();
     print("\nStop with Ctrl-C.\n");
-    stop_requested().await;
+    stopped.await;
     eprintln!("Stopping; once more to stop at once");
     tokio::select! {
         () = host.shutdown() => {}
@@ -329,6 +330,7 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
     if let Some(file) = ca_file {
         print(&client_tls(&file, emulator.address())?);
     }
+    let stopped = stop_requested();
     print("Stop with Ctrl-C.\n");
     let subscribed = async {
         match (&emulator, reports_to) {
@@ -350,7 +352,7 @@ async fn emulate(said: cli::Emulator) -> Result<()> {
     };
     tokio::select! {
         ended = subscribed => ended,
-        () = stop_requested() => Ok(()),
+        () = stopped => Ok(()),
     }
 }
 
@@ -503,17 +505,29 @@ fn beside(manifest: &Manifest, file: &str) -> PathBuf {
     path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path)
 }
 
-/// Waits for Ctrl-C, or for the signal that service managers send.
-async fn stop_requested() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => return,
-                _ = terminate.recv() => return,
-            }
+/// Listens from now on for Ctrl-C, and for the signal that service managers send; what comes back waits for one of them.
+#[cfg(unix)]
+fn stop_requested() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn received(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => _ = signal.recv().await,
+            // It can't be listened for, and ends the process.
+            None => std::future::pending().await,
         }
     }
+    let interrupt = received(signal(SignalKind::interrupt()).ok());
+    let terminate = received(signal(SignalKind::terminate()).ok());
+    async {
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+async fn stop_requested() {
     _ = tokio::signal::ctrl_c().await;
 }

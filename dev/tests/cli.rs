@@ -396,5 +396,6 @@ fn the_emulator_alone_says_how_spin_comes_to_trust_it() {
     assert_eq!(running.line("hosts = "), r#"["127.0.0.1"]"#);
     assert_eq!(running.line("ca_roots_file = "), format!("{file:?}"));
     assert!(fs::read_to_string(&file).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    running.line("Stop with Ctrl-C.");
     assert!(running.interrupt());
 }
