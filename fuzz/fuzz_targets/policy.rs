@@ -42,6 +42,7 @@ fuzz_target!(|input: (&str, u32, Vec<u8>)| {
         rate,
         is_enrollment,
         is_call: false,
+        is_counted: true,
         subject: text.into(),
         weight: 1,
     };
