@@ -137,10 +137,10 @@ impl Call {
         let request = self.understand(&body, response_format)?;
 
         let now = ports.clock.now();
-        // Who is not known can't be said to have used a passcode, and the admin's preview is nobody's.
-        let person = request.user_id.as_deref().filter(|_| !request.preview);
-        let guard = self.settings.guard().filter(|_| person.is_some());
-        self.watched = guard.as_ref().zip(person).map(|(guard, user_id)| {
+        // The admin's preview is nobody's. Who is not known can't be said to have used a passcode: what they are sent is
+        // not kept, and they are refused what is blocked.
+        let guard = self.settings.guard().filter(|_| !request.preview);
+        self.watched = guard.as_ref().zip(request.user_id.as_deref()).map(|(guard, user_id)| {
             let step = self.outcome.request_type.as_ref();
             Watched {
                 user: Hash8::of_user(&guard.key, user_id),

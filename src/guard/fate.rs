@@ -10,6 +10,9 @@ use crate::records::Moment;
 /// For how long after a passcode's expiry its use is still one: clocks are apart, and Okta checks before it tells.
 const AFTER_EXPIRY: u64 = 2 * 60 * 1000;
 
+/// By how much the clock of a host may be ahead of Okta's, so that a passcode seems to be used before it was sent.
+const AHEAD: u64 = 30 * 1000;
+
 /// Within which time two events that a phone was enrolled are of one passcode: Okta may tell one for each channel of the
 /// phone, "typically … with the exact same timestamp" (Okta's support, "Duplicated user.mfa.factor.activate events for SMS
 /// and voice enrollment in OIE").
@@ -77,13 +80,16 @@ fn convert(sends: &[Sent], theirs: &[usize], uses: &[&Use], fates: &mut [Fate]) 
         let is_open = |&&at: &&usize| {
             let send = &sends[at];
             fates[at] == Fate::Unused
-                && send.at <= it.at
+                && send.at <= it.at.saturating_add(AHEAD)
                 && it.at <= send.expires.saturating_add(AFTER_EXPIRY)
                 && (send.is_enrollment || !is_enrolment)
         };
-        // The newest; one by the channel that the event names, if there is one.
+        // The newest that was sent before; one by the channel that the event names, if there is one.
         let is_by = |at: usize| channel.is_none_or(|channel| sends[at].channel == channel);
-        let newest = theirs.iter().filter(is_open).max_by_key(|&&at| (is_by(at), sends[at].at));
+        let newest = theirs.iter().filter(is_open).max_by_key(|&&at| {
+            let send = &sends[at];
+            (send.at <= it.at, is_by(at), send.at)
+        });
         if let Some(&at) = newest {
             fates[at] = Fate::Used(it.at);
         }
@@ -166,6 +172,12 @@ pub(super) mod tests {
             (vec![], "---"),
             (vec![it(1, 1, 3, PHONE)], "-u-"),
             (vec![it(1, 1, 1, PHONE)], "u--"),
+            // By a host whose clock is ahead.
+            (vec![Use { at: 100_000, ..it(1, 1, 1, PHONE) }], "u--"),
+            (
+                vec![Use { at: 2 * MINUTE - 10_000, ..it(1, 1, 1, PHONE) }, it(2, 1, 1, PHONE)],
+                "uu-",
+            ),
             (vec![it(1, 1, 3, PHONE), it(2, 1, 4, PHONE)], "uu-"),
             (vec![it(1, 1, 8, PHONE)], "-u-"),
             (vec![it(1, 1, 9, PHONE)], "---"),

@@ -23,14 +23,11 @@ const OF_BEST_DAY: f64 = 0.3;
 /// How many passcodes must be used on a country's best day for it to be a home without being said to be one.
 const HOME: u32 = 20;
 
-/// How many sends of an hour tell an outage.
-const OUTAGE_SENDS: u32 = 30;
+/// How many sends of an hour tell an outage, all of them to numbers that have used a passcode.
+const OUTAGE_SENDS: u32 = 20;
 
 /// Which share of them is used at most in an outage.
 const OUTAGE_USED: f64 = 0.2;
-
-/// Which share of the unused ones the worst three keys have at least in an attack.
-const OF_ATTACK: f64 = 0.8;
 
 /// What a judgement changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,10 +97,10 @@ pub fn judge(
         best_days: best_days(&former.best_days, whole, now),
         ..Blocks::default()
     };
-    blocks.is_outage = counted.is_outage(|region| is_home(rules, &blocks, region));
+    blocks.is_outage = counted.is_outage();
     let mut changes = Vec::new();
     if blocks.is_outage && !former.is_outage {
-        let tally = tally(counted.last_hour());
+        let tally = tally(counted.last_hour_of_known());
         changes.push(Change { what: Changed::Outage, key: None, region: None, tally, until: None });
     }
     let hears_of_uses = feed.last_use != 0 && now.saturating_sub(feed.last_use) <= USED_WITHIN;
@@ -174,6 +171,8 @@ struct Count<'a> {
 struct Counted<'a> {
     all: Vec<Count<'a>>,
     by_key: BTreeMap<Key, Vec<Count<'a>>>,
+    /// The numbers that have used a passcode.
+    known: BTreeSet<Hash8>,
     /// From when on sends are of the last hour in which they mature.
     hour_ago: Moment,
 }
@@ -191,7 +190,7 @@ impl<'a> Counted<'a> {
             (is_of_last_day && !send.is_recovery).then(|| Count {
                 send,
                 is_used,
-                is_mature: is_mature(send),
+                is_mature: is_used || is_mature(send),
             })
         };
         let all: Vec<_> = whole.sends.iter().filter_map(count).collect();
@@ -203,36 +202,25 @@ impl<'a> Counted<'a> {
             }
         }
         let hour_ago = feed.newest.saturating_sub(rules.matures_after + HOUR);
-        Self { all, by_key, hour_ago }
+        let known = whole.numbers.iter().map(|it| it.number).collect();
+        Self { all, by_key, known, hour_ago }
     }
 
     fn of_key(&self, key: Key) -> &[Count<'a>] {
         self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The newest sends that have matured, those of an hour.
-    fn last_hour(&self) -> impl Iterator<Item = &Count<'a>> {
-        self.all.iter().filter(|it| it.is_mature && it.send.at >= self.hour_ago)
+    /// The newest sends that have matured, those of an hour, to numbers that have used a passcode.
+    fn last_hour_of_known(&self) -> impl Iterator<Item = &Count<'a>> {
+        let is_of_hour = |it: &&Count<'_>| it.is_mature && it.send.at >= self.hour_ago;
+        self.all.iter().filter(is_of_hour).filter(|it| self.known.contains(&it.send.number))
     }
 
-    /// Whether passcodes are used nowhere: few of all, and not only those to a few blocks or foreign countries.
-    fn is_outage(&self, is_home: impl Fn(Region) -> bool) -> bool {
-        let tally = tally(self.last_hour());
-        if tally.sends < OUTAGE_SENDS
-            || f64::from(tally.used) >= OUTAGE_USED * f64::from(tally.sends)
-        {
-            return false;
-        }
-        let mut unused = BTreeMap::<Key, u32>::new();
-        for it in self.last_hour().filter(|it| !it.is_used) {
-            let abroad = it.send.region.filter(|region| !is_home(*region));
-            let key = abroad.map_or(Key::Block(it.send.block), Key::Country);
-            *unused.entry(key).or_default() += 1;
-        }
-        let mut worst: Vec<_> = unused.into_values().collect();
-        worst.sort_unstable_by(|a, b| b.cmp(a));
-        let worst: u32 = worst.iter().take(3).sum();
-        f64::from(worst) < OF_ATTACK * f64::from(tally.unused())
+    /// Whether passcodes are used nowhere: few even of those to numbers that have used one before. An attack's numbers are not
+    /// among those, so that nobody can make an attack look like an outage by spreading it.
+    fn is_outage(&self) -> bool {
+        let tally = tally(self.last_hour_of_known());
+        tally.sends >= OUTAGE_SENDS && f64::from(tally.used) < OUTAGE_USED * f64::from(tally.sends)
     }
 
     /// What becomes of an entry, and the change that is told.
@@ -255,7 +243,7 @@ impl<'a> Counted<'a> {
             State::Blocked => {
                 // Uses that were told of late. After probes those of exempt numbers, which all pass, say nothing.
                 let counts = |it: &&Count<'_>| {
-                    (entry.counts_from + 1..=entry.since).contains(&it.send.at)
+                    (entry.counts_from.saturating_add(1)..=entry.since).contains(&it.send.at)
                         && (entry.rung == 0 || !is_exempt(&it.send.number))
                 };
                 let used = sends.filter(counts).filter(|it| it.is_used).count() as u32;
@@ -264,7 +252,11 @@ impl<'a> Counted<'a> {
                 if rules.of(entry.key).is_few(entry.tally.used, entry.tally.sends) {
                     return (Some(entry), None);
                 }
-                (None, Some(entry.change(Changed::Cleared)))
+                let change = entry.change(Changed::Cleared);
+                // Sends of before the former block must not count again.
+                let has_former = entry.rung > 0;
+                entry.cleared = Some(now);
+                (Some(entry).filter(|_| has_former), Some(change))
             }
             State::Probing => {
                 let probes: Vec<_> =
@@ -530,8 +522,13 @@ mod tests {
     #[test]
     fn an_outage_blocks_nothing_and_is_told_once_and_an_attack_is_none() {
         let everywhere: Vec<_> = (0..60).flat_map(|n| sends(NOW, "DE", n, 12, 0)).collect();
+        let known = |(send, _): &(Sent, Fate)| {
+            let Sent { user, number, block, region, .. } = *send;
+            Converted { user, number, block, region, day: NOW / DAY - 1 }
+        };
+        let numbers = everywhere.iter().map(known).collect();
         let rules = Rules { home_countries: vec![region("DE")], ..Rules::default() };
-        let outage = whole([everywhere]);
+        let outage = Whole { numbers, ..whole([everywhere]) };
         let (blocks, changes) = judge(&rules, &outage, &feed(NOW), &Blocks::default(), NOW);
         assert!(blocks.entries.is_empty() && blocks.is_outage);
         assert_eq!(changes.iter().map(|it| it.what).collect::<Vec<_>>(), [Changed::Outage]);
@@ -542,6 +539,10 @@ mod tests {
         let (blocks, _) = judge(&rules, &whole([attack]), &feed(NOW), &Blocks::default(), NOW);
         assert!(!blocks.is_outage);
         assert_eq!(blocks.entries.len(), 61, "60 blocks and their country");
+        // Nor is one that is spread over countries.
+        let spread = ["TN", "AZ", "SN", "LK", "ML"].map(|country| sends(NOW, country, 7, 40, 0));
+        let (blocks, _) = judge(&rules, &whole(spread), &feed(NOW), &Blocks::default(), NOW);
+        assert!(!blocks.is_outage && !blocks.entries.is_empty());
     }
 
     /// One block after the other, as long as no probe is used.

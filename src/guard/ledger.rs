@@ -42,7 +42,7 @@ const USES: usize = 384;
 const NUMBERS: usize = 512;
 
 /// How many of the newest events are known that make a line and nothing else.
-const SEEN: usize = 512;
+const SEEN: usize = 1024;
 
 /// An hour in milliseconds.
 pub const HOUR: u64 = 60 * 60 * 1000;
@@ -304,7 +304,8 @@ impl<'a> Ledger<'a> {
         let mut half: UsedHalf = value.and_then(|it| value::read(VERSION, &it)).unwrap_or_default();
         half.uses.retain(|it| self.is_of_last_day(it.at));
         let today = self.now / DAY;
-        half.numbers.retain(|it| it.day + NUMBER_DAYS >= today && it.day <= today + 1);
+        half.numbers
+            .retain(|it| it.day.saturating_add(NUMBER_DAYS) >= today && it.day <= today + 1);
         half.whole_since = half.whole_since.min(self.now);
         half
     }
@@ -328,7 +329,7 @@ impl UsedHalf {
             self.uses.push(it.clone());
         }
         if it.what == What::Removed {
-            self.numbers.retain(|number| number.user != it.user);
+            self.numbers.retain(|number| number.user != it.user || number.day > it.at / DAY);
         }
         true
     }
@@ -354,8 +355,11 @@ impl UsedHalf {
 
     fn make_room(&mut self, sends: &[Sent]) {
         if self.uses.len() > USES {
-            // First those of people to whom nothing was sent: they tell of nobody.
-            let is_needed = |it: &Use| sends.iter().any(|send| send.user == it.user);
+            // First those of people to whom nothing was sent, which tell of nobody, and wrong passcodes, which change
+            // nothing: who types many of them would displace others' uses.
+            let is_needed = |it: &Use| {
+                it.what != What::WrongCode && sends.iter().any(|send| send.user == it.user)
+            };
             self.uses.sort_by_key(|it| (is_needed(it), it.at));
             let gone: Vec<_> = self.uses.drain(..self.uses.len() - USES).collect();
             let newest = gone.iter().filter(|it| is_needed(it)).map(|it| it.at).max();
@@ -466,7 +470,7 @@ mod tests {
         for n in 0..=USES {
             let [low, high] = (n as u16).to_le_bytes();
             let id = Hash8::from_bytes([low, high, 0, 0, 0, 0, 0, 0]);
-            half.add(&Use { id, at: n as u64, ..it(0, 1, 0, What::WrongCode) }, &sends);
+            half.add(&Use { id, at: n as u64, ..it(0, 1, 0, What::OtherMethod) }, &sends);
         }
         half.make_room(&sends);
         assert_eq!((half.uses.len(), half.whole_since), (USES, 1));

@@ -17,7 +17,7 @@ use super::{Hash8, NotSent, Rules, Sent};
 use crate::ports::{Store, StoreUnavailable};
 use crate::records::shared::Shared;
 use crate::records::store_key::StoreKey;
-use crate::records::{KEY_PREFIX, Moment, value};
+use crate::records::{CLOCKS_APART, KEY_PREFIX, Moment, value};
 
 /// The key of the host's copy, in its local store.
 const COPY_KEY: &str = "okta-telephony-acs/guard/blocks";
@@ -82,8 +82,8 @@ impl Guard<'_> {
         let value = store.get(COPY_KEY);
         let store_failed = value.is_err();
         let copy = value.ok().flatten().and_then(|it| value::read::<Copy>(VERSION, &it));
-        // What has yet to come was written before the clock went back.
-        let copy = copy.filter(|copy| copy.copied <= now);
+        // What has yet to come was written before the clock went back; or by a hook that began a moment later.
+        let copy = copy.filter(|copy| copy.copied <= now.saturating_add(CLOCKS_APART));
         let verdict = match &copy {
             _ if self.rules.exempt(canonical) => Verdict::ExemptPrefix,
             Some(copy) => copy.blocks.check(self.rules, to, &copy.probes, now),

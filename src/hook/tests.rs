@@ -785,12 +785,12 @@ fn what_is_blocked_is_refused_and_in_shadow_sent_and_told_and_counted_by_limits_
 }
 
 #[test]
-fn the_guard_refuses_nobody_whom_it_does_not_know() {
+fn the_guard_refuses_what_is_blocked_to_whom_it_does_not_know_too() {
     let (mut host, _) = guarded("enforce");
     block(&mut host);
     let payload = r#"{"data":{"messageProfile":{"phoneNumber":"+21698123450","otpCode":"1"}}}"#;
     let handled = handle(&host, FakeRequest::hook(payload));
-    assert_eq!(reason(&handled), "accepted");
+    assert_eq!(reason(&handled), "conversion_too_low");
 }
 
 #[test]
