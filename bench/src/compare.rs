@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use crate::contender::{Contender, Kind, version};
 use crate::folders::checkout;
+use crate::guard::Guard;
 use crate::load::{self, Hooks};
 use crate::stand_in::{StandIn, Transport};
 
@@ -155,7 +156,7 @@ fn print(plan: &Plan, measured: &[Measured], versions: &[String]) {
 }
 
 /// Whom to compare: each hook with those that are none and speak as it does, and everybody with who is the same
-/// without TLS.
+/// without TLS, or without the guard.
 fn pairs(measured: &[Measured]) -> Vec<(&Measured, &Measured)> {
     let mut pairs = Vec::new();
     for it in measured {
@@ -163,10 +164,12 @@ fn pairs(measured: &[Measured]) -> Vec<(&Measured, &Measured)> {
         pairs.extend(measured.iter().filter_map(|other| {
             let is_plain_twin = transport != Transport::Plain
                 && other.contender == Contender { transport: Transport::Plain, ..it.contender };
+            let is_unguarded_twin = it.contender.guard != Guard::Off
+                && other.contender == Contender { guard: Guard::Off, ..it.contender };
             let is_floor = kind == Kind::Hook
                 && other.contender.kind != Kind::Hook
                 && other.contender.transport == transport;
-            (is_plain_twin || is_floor).then_some((it, other))
+            (is_plain_twin || is_unguarded_twin || is_floor).then_some((it, other))
         }));
     }
     pairs

@@ -11,6 +11,7 @@ use okta_telephony_dev::component;
 use okta_telephony_dev::local_host::{Compiled, LocalHost, Manifest, Settings};
 
 use crate::folders::{checkout, target};
+use crate::guard::{Guard, bring_event};
 use crate::load::SECRET;
 use crate::process::Running;
 use crate::spin;
@@ -33,6 +34,8 @@ pub struct Contender {
     pub kind: Kind,
     /// Spin has all application variables in its environment, as SpinKube has them, instead of by `--variable`.
     pub environment: bool,
+    /// What its guard does.
+    pub guard: Guard,
     /// How it speaks to ACS.
     pub transport: Transport,
 }
@@ -47,7 +50,12 @@ impl Contender {
             Transport::TlsDelayed => "-tls-delayed",
             Transport::Plain => "-plain",
         };
-        format!("{}{environment}{transport}", kind.get_name())
+        let guard = match self.guard {
+            Guard::Off => "",
+            Guard::Shadow => "-shadow",
+            Guard::Enforce => "-enforce",
+        };
+        format!("{}{environment}{guard}{transport}", kind.get_name())
     }
 
     /// The manifest of a component.
@@ -98,7 +106,11 @@ impl Contender {
             _ if on_spin => self.spin_up(address, acs)?,
             _ => self.serve_locally(address, acs)?,
         };
-        Running::start(&mut command, address, &self.log()).await
+        let running = Running::start(&mut command, address, &self.log()).await?;
+        if self.guard != Guard::Off {
+            bring_event(address).await?;
+        }
+        Ok(running)
     }
 
     fn spin_up(self, address: SocketAddr, acs: &str) -> Result<Command> {
@@ -107,7 +119,11 @@ impl Contender {
         let mut command = spin::up(&self.manifest(), &runtime_config, address)?;
         // Spin has its own file for the guest's output. With --quiet it is the only place.
         command.arg("--quiet");
-        for (name, value) in spin::variables(&manifest, &[acs])? {
+        let mut variables = spin::variables(&manifest, &[acs])?;
+        if self.kind == Kind::Hook {
+            self.guard.set(&mut variables);
+        }
+        for (name, value) in variables {
             match self.environment {
                 true => command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value),
                 false => command.arg("--variable").arg(format!("{name}={value}")),
@@ -119,7 +135,11 @@ impl Contender {
     /// This program as the local host: see [`serve`].
     fn serve_locally(self, address: SocketAddr, acs: &str) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").arg(self.manifest()).args([&address.to_string(), acs]);
+        command
+            .arg("serve")
+            .arg(self.manifest())
+            .args([&address.to_string(), acs])
+            .arg(self.guard.name());
         Ok(command)
     }
 }
@@ -129,11 +149,11 @@ impl Contender {
 /// # Errors
 ///
 /// A component or settings that the local host can't use.
-pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str) -> Result<()> {
+pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str, guard: Guard) -> Result<()> {
     let module = std::fs::read(Manifest::read(manifest)?.source())?;
     let compiled = Compiled::new(&component::encode(&module)?)?;
     let _host =
-        LocalHost::start(&compiled, Settings { listen, ..settings(manifest, acs)? }).await?;
+        LocalHost::start(&compiled, Settings { listen, ..settings(manifest, acs, guard)? }).await?;
     std::future::pending().await
 }
 
@@ -142,9 +162,13 @@ pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str) -> Result<()>
 /// # Errors
 ///
 /// A manifest that can't be read or lacks a variable.
-pub fn settings(manifest: &Path, acs: &str) -> Result<Settings> {
+pub fn settings(manifest: &Path, acs: &str, guard: Guard) -> Result<Settings> {
     let mut settings = Settings::new(manifest);
     settings.variables = spin::variables(&Manifest::read(manifest)?, &[acs])?;
+    // The relay has no variables.
+    if !settings.variables.is_empty() {
+        guard.set(&mut settings.variables);
+    }
     settings.certificate_authorities.push(std::fs::read_to_string(authorities())?);
     Ok(settings)
 }

@@ -9,6 +9,7 @@ mod contender;
 mod deployment;
 mod drops;
 mod folders;
+mod guard;
 mod http1;
 mod load;
 mod memory;
@@ -30,6 +31,7 @@ use rustix::process::{Resource, Rlimit};
 use self::compare::Plan;
 use self::contender::{Contender, Kind};
 use self::drops::Drops;
+use self::guard::Guard;
 use self::memory::Memory;
 use self::neighbours::Neighbours;
 use self::rollout::Rollout;
@@ -75,6 +77,9 @@ struct Compare {
     /// How ACS is spoken to, between commas; each contender has a turn in each round with each of them
     #[arg(long, value_name = "HOW", value_enum, value_delimiter = ',', default_value = "tls")]
     transport: Vec<Transport>,
+    /// What the hook's guard does, between commas; the hook has a turn in each round with each of them
+    #[arg(long, value_name = "MODES", value_enum, value_delimiter = ',', default_value = "off")]
+    guard: Vec<Guard>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -90,7 +95,11 @@ enum Variables {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Count the instructions and the calls to the host of one hook
-    Phases,
+    Phases {
+        /// What the guard does
+        #[arg(long, value_name = "MODE", value_enum, default_value_t = Guard::Off)]
+        guard: Guard,
+    },
     /// Let a kept connection to a provider die without a word, in a network namespace, and tell what becomes of hooks
     Drops(Drops),
     /// Send hooks while others misbehave, and tell what becomes of them, of Spin's memory and of its descriptors
@@ -101,7 +110,7 @@ enum Command {
     Rollout(Rollout),
     /// Serve a component on the local host
     #[command(hide = true)]
-    Serve { manifest: PathBuf, listen: SocketAddr, acs: String },
+    Serve { manifest: PathBuf, listen: SocketAddr, acs: String, guard: Guard },
     /// Run an emulator of ACS
     #[command(hide = true)]
     Emulator { listen: SocketAddr, authority: PathBuf },
@@ -116,11 +125,15 @@ impl Compare {
         };
         let mut contenders = Vec::new();
         for &kind in &self.only {
-            // Only the hook has variables.
-            let environments = if kind == Kind::Hook { environments } else { &[false] };
+            // Only the hook has variables, and a guard.
+            let is_hook = kind == Kind::Hook;
+            let environments = if is_hook { environments } else { &[false] };
+            let guards = if is_hook { &self.guard[..] } else { &[Guard::Off] };
             for &environment in environments {
-                let of = |&transport| Contender { kind, environment, transport };
-                contenders.extend(self.transport.iter().map(of));
+                for &guard in guards {
+                    let of = |&transport| Contender { kind, environment, guard, transport };
+                    contenders.extend(self.transport.iter().map(of));
+                }
             }
         }
         Plan {
@@ -139,8 +152,8 @@ pub fn main() -> Result<()> {
     runtime.block_on(async {
         let work = async {
             match cli.command {
-                Some(Command::Serve { manifest, listen, acs }) => {
-                    contender::serve(&manifest, listen, &acs).await
+                Some(Command::Serve { manifest, listen, acs, guard }) => {
+                    contender::serve(&manifest, listen, &acs, guard).await
                 }
                 Some(Command::Drops(drops)) => drops::run(&drops).await,
                 Some(Command::Neighbours(neighbours)) => neighbours::run(&neighbours).await,
@@ -149,7 +162,7 @@ pub fn main() -> Result<()> {
                 Some(Command::Emulator { listen, authority }) => {
                     drops::emulate(listen, authority).await
                 }
-                Some(Command::Phases) => phases::print().await,
+                Some(Command::Phases { guard }) => phases::print(guard).await,
                 None => compare::compare(&cli.compare.plan()).await,
             }
         };

@@ -44,9 +44,11 @@ impl Hooks {
         let now = OffsetDateTime::now_utc();
         let date = |date: OffsetDateTime| date.format(&Rfc3339).unwrap_or_default();
         let (time, expires) = (date(now), date(now + Duration::from_secs(300)));
+        // As many as an organisation has.
+        let person = number % 3000;
         let number_in_seattle = 2_000_000 + number % 8_000_000;
         let body = format!(
-            r#"{{"eventId":"bench{number:020}","eventTime":"{time}","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://example.okta.com/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.mfa-verification","data":{{"context":{{"request":{{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{{"value":"/idp/idx/challenge"}},"ipAddress":"192.0.2.1"}}}},"userProfile":{{"firstName":"Test","lastName":"User","login":"test.user@example.com","userId":"00uyxxSknGtK8022w0g3"}},"messageProfile":{{"msgTemplate":"Your code is 246810","phoneNumber":"+1425{number_in_seattle}","otpExpires":"{expires}","deliveryChannel":"SMS","otpCode":"246810","locale":"EN-US"}}}}}}"#
+            r#"{{"eventId":"bench{number:020}","eventTime":"{time}","eventType":"com.okta.telephony.provider","eventTypeVersion":"1.0","contentType":"application/json","cloudEventVersion":"0.1","source":"https://example.okta.com/api/v1/inlineHooks/calz6lVQA77AwFeEe0g3","requestType":"com.okta.user.telephony.mfa-verification","data":{{"context":{{"request":{{"id":"reqRgSk8IBBRhuo0YdlEDTmUw","method":"POST","url":{{"value":"/idp/idx/challenge"}},"ipAddress":"192.0.2.1"}}}},"userProfile":{{"firstName":"Test","lastName":"User","login":"test.user@example.com","userId":"00ubench{person:012}"}},"messageProfile":{{"msgTemplate":"Your code is 246810","phoneNumber":"+1425{number_in_seattle}","otpExpires":"{expires}","deliveryChannel":"SMS","otpCode":"246810","locale":"EN-US"}}}}}}"#
         );
         format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\nauthorization: {AUTHORIZATION}\r\n\
