@@ -120,9 +120,7 @@ impl Contender {
         // Spin has its own file for the guest's output. With --quiet it is the only place.
         command.arg("--quiet");
         let mut variables = spin::variables(&manifest, &[acs])?;
-        if self.kind == Kind::Hook {
-            self.guard.set(&mut variables);
-        }
+        self.guard.set(&mut variables);
         for (name, value) in variables {
             match self.environment {
                 true => command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value),
@@ -165,10 +163,7 @@ pub async fn serve(manifest: &Path, listen: SocketAddr, acs: &str, guard: Guard)
 pub fn settings(manifest: &Path, acs: &str, guard: Guard) -> Result<Settings> {
     let mut settings = Settings::new(manifest);
     settings.variables = spin::variables(&Manifest::read(manifest)?, &[acs])?;
-    // The relay has no variables.
-    if !settings.variables.is_empty() {
-        guard.set(&mut settings.variables);
-    }
+    guard.set(&mut settings.variables);
     settings.certificate_authorities.push(std::fs::read_to_string(authorities())?);
     Ok(settings)
 }

@@ -31,8 +31,11 @@ impl Guard {
         }
     }
 
-    /// Sets it in the hook's variables.
+    /// Sets it in the hook's variables. Off is what it is without them.
     pub fn set(self, variables: &mut BTreeMap<String, String>) {
+        if self == Self::Off {
+            return;
+        }
         let settings = variables.entry("settings".into()).or_default();
         *settings += &format!("\n[guard]\nmode = '{}'\n", self.name());
         *variables.entry("secrets".into()).or_default() +=
