@@ -84,11 +84,13 @@ fn convert(sends: &[Sent], theirs: &[usize], uses: &[&Use], fates: &mut [Fate]) 
                 && it.at <= send.expires.saturating_add(AFTER_EXPIRY)
                 && (send.is_enrollment || !is_enrolment)
         };
-        // The newest that was sent before; one by the channel that the event names, if there is one.
+        // The newest that was sent before; one by the channel that the event names, if there is one; and an enrolment only
+        // where no sign-in is open. Attack: who signs in by their own phone, while a passcode to a number that pays them is
+        // open, would have that one look used.
         let is_by = |at: usize| channel.is_none_or(|channel| sends[at].channel == channel);
         let newest = theirs.iter().filter(is_open).max_by_key(|&&at| {
             let send = &sends[at];
-            (send.at <= it.at, is_by(at), send.at)
+            (send.at <= it.at, is_by(at), send.is_enrollment == is_enrolment, send.at)
         });
         if let Some(&at) = newest {
             fates[at] = Fate::Used(it.at);
@@ -204,6 +206,13 @@ pub(super) mod tests {
         let twice = [it(1, 1, 1, What::Activated), it(2, 1, 1, What::Activated)];
         assert_eq!(names(&[enrols(1), enrols(2)], &twice).matches('u').count(), 1);
         assert_eq!(names(&[send(1, 1, 0)], &twice), "-");
+    }
+
+    #[test]
+    fn a_sign_in_is_by_no_enrolment_while_another_send_is_open() {
+        let enrols = Sent { is_enrollment: true, ..send(1, 2, 1) };
+        assert_eq!(names(&[send(1, 1, 0), enrols.clone()], &[it(1, 1, 2, PHONE)]), "u-");
+        assert_eq!(names(&[enrols], &[it(1, 1, 2, PHONE)]), "u");
     }
 
     #[test]

@@ -334,13 +334,18 @@ impl UsedHalf {
         true
     }
 
-    /// Remembers the numbers that used a passcode.
+    /// Remembers the numbers that used a passcode, unless the person had one to another number open: then nobody knows
+    /// which of the two it was.
     fn learn_numbers(&mut self, sends: &[Sent], fates: &[Fate]) {
         for (send, fate) in sends.iter().zip(fates) {
             let Fate::Used(at) = fate else { continue };
             let removed =
                 |it: &Use| it.user == send.user && it.what == What::Removed && it.at >= *at;
-            if self.uses.iter().any(removed) {
+            let is_another = |it: &Sent| {
+                (it.user == send.user && it.number != send.number)
+                    && (it.at..=it.expires).contains(at)
+            };
+            if self.uses.iter().any(removed) || sends.iter().any(is_another) {
                 continue;
             }
             let Sent { user, number, block, region, .. } = *send;
@@ -427,6 +432,16 @@ mod tests {
         assert_eq!((user, number), (send.user, send.number));
         let feed = ledger(&host).feed().unwrap();
         assert_eq!((feed.newest, feed.last_use), (it.at, it.at));
+    }
+
+    #[test]
+    fn a_number_is_not_exempt_that_may_not_be_the_one_whose_passcode_was_used() {
+        let host = FakeHost::default();
+        ledger(&host).sent(sent(&host, send(1, 1, 0))).unwrap();
+        ledger(&host).sent(sent(&host, send(1, 2, 0))).unwrap();
+        let it = used(&host, it(1, 1, 1, What::Phone(None)));
+        ledger(&host).keep(&[it], &[], None).unwrap();
+        assert!(ledger(&host).whole().unwrap().numbers.is_empty());
     }
 
     #[test]
